@@ -1,0 +1,181 @@
+"""AIAgent: what an agent is. It chooses neither image nor environment: both would defeat the policy."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model
+from regent_api.status import Condition, Digests
+from regent_api.types import KeyRef, LabelKey, LabelValue, ObjectRef, Sensitivity
+
+QUANTITY = r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$"
+
+Quantity = Annotated[str, StringConstraints(pattern=QUANTITY, min_length=1, max_length=20)]
+
+
+class Instructions(Model):
+    """The system prompt: written here, or held in a ConfigMap that is watched."""
+
+    cel_rules = (
+        Cel(
+            "has(self.inline) != has(self.configMapKeyRef)",
+            "set exactly one of instructions.inline and instructions.configMapKeyRef",
+        ),
+    )
+    inline: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=65536)] | None, Field(description="The text itself.")
+    ] = None
+    config_map_key_ref: Annotated[
+        KeyRef | None, Field(description="Key of a ConfigMap of the same namespace; its edits are followed.")
+    ] = None
+
+
+class AgentParameters(Model):
+    """Narrower than the route's, never wider: the smaller of both values holds."""
+
+    temperature: Annotated[float | None, Field(ge=0, le=2, description="Sampling temperature.")] = None
+    max_output_tokens: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="Most tokens that an answer may have.")
+    ] = None
+
+
+class Scaling(Model):
+    replicas: Annotated[int, Field(ge=1, le=1000, description="How many pods serve the agent.")] = 1
+
+
+class ResourceList(Model):
+    cpu: Annotated[Quantity | None, Field(description="CPU, such as 100m or 2.")] = None
+    memory: Annotated[Quantity | None, Field(description="Memory, such as 128Mi or 1Gi.")] = None
+
+
+class Resources(Model):
+    requests: Annotated[ResourceList | None, Field(description="What the scheduler sets aside.")] = None
+    limits: Annotated[ResourceList | None, Field(description="What a pod may use at most.")] = None
+
+
+class Toleration(Model):
+    """core/v1 Toleration."""
+
+    key: Annotated[LabelKey | None, Field(description="Taint key; absent with Exists tolerates every taint.")] = None
+    operator: Annotated[
+        Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None, Field(description="Exists or Equal.")
+    ] = None
+    value: Annotated[LabelValue | None, Field(description="Taint value for Equal.")] = None
+    effect: Annotated[
+        Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None,
+        Field(description="Taint effect; absent tolerates every effect."),
+    ] = None
+    toleration_seconds: Annotated[
+        int | None, Field(ge=0, le=86400, description="How long NoExecute is tolerated, in seconds.")
+    ] = None
+
+
+class Workload(Model):
+    """Placement and size of the pods."""
+
+    cel_rules = (
+        Cel(
+            "!has(self.priorityClassName) || !self.priorityClassName.startsWith('system-')",
+            "priority classes of the system are not for agents; name a class of your own or leave it out",
+            ".priorityClassName",
+        ),
+    )
+    resources: Annotated[Resources | None, Field(description="CPU and memory of a pod.")] = None
+    node_selector: Annotated[
+        dict[LabelKey, LabelValue] | None, Field(max_length=16, description="Labels that a node must have.")
+    ] = None
+    tolerations: Annotated[
+        list[Toleration] | None, ATOMIC, Field(min_length=1, max_length=16, description="Taints that pods tolerate.")
+    ] = None
+    priority_class_name: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=253)] | None,
+        Field(description="PriorityClass of the pods; not one of the system's."),
+    ] = None
+    image_pull_secrets: Annotated[
+        list[ObjectRef] | None,
+        BY_NAME,
+        Field(min_length=1, max_length=8, description="Secrets of type dockerconfigjson for pulling the image."),
+    ] = None
+
+
+class AIAgentSpec(Model):
+    description: Annotated[
+        Annotated[str, StringConstraints(max_length=1024)] | None, Field(description="What the agent is for.")
+    ] = None
+    instructions: Annotated[Instructions, Field(description="The system prompt.")]
+    model_route_ref: Annotated[ObjectRef, Field(description="ModelRoute that the agent's turns take.")]
+    policy_refs: Annotated[
+        list[ObjectRef] | None,
+        BY_NAME,
+        Field(
+            min_length=1,
+            max_length=16,
+            description="AgentPolicies that apply besides those whose selector matches this agent.",
+        ),
+    ] = None
+    sensitivity: Annotated[
+        Sensitivity, Field(description="Floor label of all that this agent handles; a turn's label is never lower.")
+    ]
+    parameters: Annotated[
+        AgentParameters | None, Field(description="Model parameters, narrower than the route's and never wider.")
+    ] = None
+    scaling: Annotated[Scaling | None, Field(description="How many pods; one when absent.")] = None
+    workload: Annotated[Workload | None, Field(description="Placement and size of the pods.")] = None
+    suspend: Annotated[
+        bool | None,
+        Field(description="Refuse new turns, end running ones, then scale to zero; false restores the count."),
+    ] = None
+
+    @property
+    def replicas(self) -> int:
+        return self.scaling.replicas if self.scaling else 1
+
+
+class PolicyUse(Model):
+    """A policy that took part in the effective policy."""
+
+    namespace: Annotated[str, StringConstraints(max_length=63), Field(description="Namespace of the AgentPolicy.")]
+    name: Annotated[str, StringConstraints(max_length=253), Field(description="Name of the AgentPolicy.")]
+    digest: Annotated[str, StringConstraints(max_length=71), Field(description="Digest of the policy's spec.")]
+
+
+class EffectiveField(Model):
+    """One field of the effective policy. `from` is empty where no policy has an opinion and the default holds."""
+
+    field: Annotated[str, StringConstraints(max_length=128), Field(description="Path of the field in AgentPolicy.")]
+    value: Annotated[
+        str, StringConstraints(max_length=4096), Field(description="The value in force, as JSON; long ones are cut.")
+    ]
+    from_: Annotated[
+        list[Annotated[str, StringConstraints(max_length=317)]],
+        ATOMIC,
+        Field(alias="from", max_length=64, description="Policies (NAMESPACE/NAME) whose opinions made the value."),
+    ]
+
+
+class AIAgentStatus(Model):
+    observed_generation: Annotated[
+        int | None, Field(ge=0, description="metadata.generation that this status was computed from.")
+    ] = None
+    conditions: Annotated[
+        list[Condition], ListType("map", ("type",)), Field(max_length=16, description="docs/reference/conditions.md.")
+    ] = []
+    endpoint: Annotated[
+        Annotated[str, StringConstraints(max_length=512)] | None,
+        Field(description="URL of the agent within the cluster."),
+    ] = None
+    replicas: Annotated[int | None, Field(ge=0, description="Pods that are available.")] = None
+    enforced: Annotated[
+        Annotated[str, StringConstraints(max_length=32)] | None,
+        Field(description="Pods that echo the config digest in force, of those that can serve."),
+    ] = None
+    digests: Annotated[Digests | None, Field(description="What every pod must echo.")] = None
+    policies: Annotated[
+        list[PolicyUse] | None, ATOMIC, Field(max_length=256, description="The policies that apply, with digests.")
+    ] = None
+    policy_count: Annotated[int | None, Field(ge=0, description="How many policies apply.")] = None
+    effective: Annotated[
+        list[EffectiveField] | None,
+        ListType("map", ("field",)),
+        Field(max_length=64, description="The effective policy, field by field, with its sources."),
+    ] = None

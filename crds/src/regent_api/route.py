@@ -1,0 +1,143 @@
+"""ModelRoute: which models serve which sensitivity, in which order."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from regent_api.model import ATOMIC, BY_NAME, Cel, Model
+from regent_api.policy import UsedByAgents
+from regent_api.types import DnsLabel, Duration, KeyRef, Sensitivity
+
+
+class ProviderType(StrEnum):
+    OPENAI = "OpenAI"
+    LOCAL = "Local"
+
+
+class WireApi(StrEnum):
+    CHAT_COMPLETIONS = "ChatCompletions"
+
+
+class ProviderParameters(Model):
+    temperature: Annotated[float | None, Field(ge=0, le=2, description="Default sampling temperature.")] = None
+    max_output_tokens: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="Most output tokens of an answer of this provider.")
+    ] = None
+
+
+class Credential(Model):
+    """A key for the provider. The Secret also carries a key `hosts`: the runtime sends the value nowhere else."""
+
+    name: Annotated[DnsLabel, Field(description="Name of the credential within the provider.")]
+    secret_key_ref: Annotated[
+        KeyRef, Field(description="Secret and key of the agents' namespace that hold the value; never the value.")
+    ]
+
+
+class Provider(Model):
+    cel_rules = (
+        Cel(
+            "self.type != 'Local' || !has(self.credentials)",
+            "a Local provider takes no credentials; remove them, or use type OpenAI",
+            ".credentials",
+        ),
+        Cel(
+            "self.type == 'Local' || self.baseURL.startsWith('https://')"
+            " || self.baseURL.matches('^http://[-a-z0-9.]+[.]svc([.]cluster[.]local)?([:/]|$)')",
+            "must start with https:// unless the provider is Local or a Service of the cluster (NAME.NAMESPACE.svc)",
+            ".baseURL",
+        ),
+    )
+    name: Annotated[DnsLabel, Field(description="Name of the provider within the route.")]
+    type: Annotated[
+        ProviderType,
+        Field(description="Local is proved, not declared: by policy's localHosts and by the address it resolves to."),
+    ]
+    base_url: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^https?://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[-._~a-zA-Z0-9/]*)?$", max_length=512
+        ),
+        Field(
+            alias="baseURL",
+            description="URL up to the path before /chat/completions; lower-case host, no query, no user.",
+        ),
+    ]
+    api: Annotated[WireApi, Field(description="Wire format that the provider speaks.")]
+    model: Annotated[
+        str,
+        StringConstraints(pattern=r"^[-._:/@a-zA-Z0-9]+$", min_length=1, max_length=128),
+        Field(description="Model name that the provider knows."),
+    ]
+    parameters: Annotated[ProviderParameters | None, Field(description="Defaults and caps for this provider.")] = None
+    credentials: Annotated[
+        list[Credential] | None,
+        ATOMIC,
+        Cel("self.all(a, self.exists_one(b, b.name == a.name))", "credential names must be unique"),
+        Field(min_length=1, max_length=1, description="Key sent as bearer token."),
+    ] = None
+    max_sensitivity: Annotated[
+        Sensitivity, Field(description="Highest label that this provider may ever see, on every path.")
+    ]
+
+
+class SensitivityMatch(Model):
+    at_least: Annotated[Sensitivity, Field(description="Matches turns of this label and higher.")]
+
+
+class Match(Model):
+    sensitivity: Annotated[SensitivityMatch, Field(description="Label of the turn.")]
+
+
+class ProviderRef(Model):
+    name: Annotated[DnsLabel, Field(description="A provider of this route.")]
+
+
+class Rule(Model):
+    name: Annotated[DnsLabel, Field(description="Name of the rule within the route.")]
+    match: Annotated[Match | None, Field(description="What turns the rule is for; absent: all.")] = None
+    providers: Annotated[
+        list[ProviderRef],
+        ATOMIC,
+        Cel("self.all(a, self.exists_one(b, b.name == a.name))", "name each provider once within a rule"),
+        Field(min_length=1, max_length=8, description="In order: the first is primary, the rest are fallbacks."),
+    ]
+
+
+class Timeouts(Model):
+    connect: Annotated[Duration | None, Field(description="To an open connection; 2s when absent.")] = None
+    first_token: Annotated[Duration | None, Field(description="From the request to the first delta; 20s.")] = None
+    idle: Annotated[Duration | None, Field(description="Between two chunks of an answer; 15s.")] = None
+    attempt: Annotated[Duration | None, Field(description="One attempt at one provider; 60s.")] = None
+    total: Annotated[Duration | None, Field(description="All attempts of a turn; 90s.")] = None
+
+
+TIMEOUT_DEFAULTS = {"connect": "2s", "firstToken": "20s", "idle": "15s", "attempt": "60s", "total": "90s"}
+
+
+class ModelRouteSpec(Model):
+    cel_rules = (
+        Cel(
+            "self.rules.all(r, r.providers.all(p, self.providers.exists(q, q.name == p.name)))",
+            "every provider named in a rule must stand in spec.providers",
+            ".rules",
+        ),
+    )
+    providers: Annotated[
+        list[Provider], BY_NAME, Field(min_length=1, max_length=16, description="Models that the rules may name.")
+    ]
+    rules: Annotated[
+        list[Rule],
+        ATOMIC,
+        Cel("self.all(a, self.exists_one(b, b.name == a.name))", "rule names must be unique"),
+        Field(
+            min_length=1, max_length=16, description="The first rule that matches wins; no match: the turn is denied."
+        ),
+    ]
+    timeouts: Annotated[Timeouts | None, Field(description="How long to wait for what.")] = None
+
+
+class ModelRouteStatus(UsedByAgents):
+    provider_count: Annotated[int | None, Field(ge=0, description="Providers of the route.")] = None
+    rule_count: Annotated[int | None, Field(ge=0, description="Rules of the route.")] = None

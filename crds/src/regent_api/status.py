@@ -1,0 +1,123 @@
+"""What all three statuses share: conditions, and the reasons that may stand in them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from regent_api.model import Model
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class ConditionType(StrEnum):
+    """Ready stands always. Reconciling, Stalled and Suspended stand only while true (kstatus)."""
+
+    READY = "Ready"
+    ACCEPTED = "Accepted"
+    RESOLVED_REFS = "ResolvedRefs"
+    POLICY_ENFORCED = "PolicyEnforced"
+    WORKLOAD_AVAILABLE = "WorkloadAvailable"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+
+
+class Reason(StrEnum):
+    """Every reason that a condition may bear; docs/reference/conditions.md is made from MEANING."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    ACCEPTED = "Accepted"
+    INVALID = "Invalid"
+    NAME_CONFLICT = "NameConflict"
+    POLICY_CONFLICT = "PolicyConflict"
+    REFERENCES_RESOLVED = "ReferencesResolved"
+    POLICY_MISSING = "PolicyMissing"
+    POLICY_INVALID = "PolicyInvalid"
+    ROUTE_MISSING = "RouteMissing"
+    ROUTE_INVALID = "RouteInvalid"
+    INSTRUCTIONS_MISSING = "InstructionsMissing"
+    CREDENTIALS_MISSING = "CredentialsMissing"
+    NO_PROVIDER_ALLOWED = "NoProviderAllowed"
+    PROVIDERS_EXCLUDED = "ProvidersExcluded"
+    ENFORCED = "Enforced"
+    NOT_YET_ENFORCED = "NotYetEnforced"
+    CONFIG_REFUSED = "ConfigRefused"
+    NO_SERVING_POD = "NoServingPod"
+    AVAILABLE = "Available"
+    PROGRESSING = "Progressing"
+    CREDENTIALS_CHANGED = "CredentialsChanged"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    CRASH_LOOP = "CrashLoop"
+    SUSPENDED = "Suspended"
+    TERMINATING = "Terminating"
+    APPLY_REFUSED = "ApplyRefused"
+    NO_AGENTS_REFERENCING = "NoAgentsReferencing"
+
+
+MEANING: dict[Reason, str] = {
+    Reason.PENDING: "The operator has not looked at the object yet. If it stays: is the operator running?",
+    Reason.READY: "Accepted, resolved, enforced in every serving pod, and at least one pod available.",
+    Reason.ACCEPTED: "The spec is valid.",
+    Reason.INVALID: "The spec cannot be valid as it is; the message names the field and what to write instead.",
+    Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
+    Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
+    Reason.REFERENCES_RESOLVED: "Every object that is named exists and is valid.",
+    Reason.POLICY_MISSING: "A policy that the agent names does not exist. A running agent keeps its last config.",
+    Reason.POLICY_INVALID: "A policy that applies, or might apply, is invalid. A running agent keeps its last config.",
+    Reason.ROUTE_MISSING: "The ModelRoute that the agent names does not exist.",
+    Reason.ROUTE_INVALID: "The ModelRoute that the agent names is invalid.",
+    Reason.INSTRUCTIONS_MISSING: "The ConfigMap or key that holds the instructions does not exist.",
+    Reason.CREDENTIALS_MISSING: "A pod reports that a credential's Secret, key or `hosts` key is missing.",
+    Reason.NO_PROVIDER_ALLOWED: "The policies exclude every provider of the route.",
+    Reason.PROVIDERS_EXCLUDED: "The policies exclude some providers of the route; the message names them.",
+    Reason.ENFORCED: "Every pod that can serve echoes the digest in force.",
+    Reason.NOT_YET_ENFORCED: "At least one pod that can serve does not echo the digest in force yet.",
+    Reason.CONFIG_REFUSED: "A pod refuses the new config and keeps the old one; the message bears the pod's words.",
+    Reason.NO_SERVING_POD: "No pod can serve, so there is nothing that could enforce.",
+    Reason.AVAILABLE: "At least one replica is available.",
+    Reason.PROGRESSING: "Fewer replicas than desired are available; the rollout is under way.",
+    Reason.CREDENTIALS_CHANGED: "The set of Secrets and keys changed: pods are replaced one by one.",
+    Reason.PROGRESS_DEADLINE_EXCEEDED: "The Deployment made no progress within its deadline.",
+    Reason.CRASH_LOOP: "A container restarts again and again.",
+    Reason.SUSPENDED: "The agent is suspended on purpose (`spec.suspend`).",
+    Reason.TERMINATING: "The object is being deleted.",
+    Reason.APPLY_REFUSED: "The API server refused a child (quota, admission); the message bears its words.",
+    Reason.NO_AGENTS_REFERENCING: "No agent uses the object.",
+}
+
+
+class Condition(Model):
+    """metav1.Condition."""
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=316), Field(description="Type of the condition.")]
+    status: Annotated[ConditionStatus, Field(description="True, False or Unknown.")]
+    reason: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", min_length=1, max_length=1024),
+        Field(description="A word for programs; docs/reference/conditions.md lists all."),
+    ]
+    message: Annotated[
+        str, StringConstraints(max_length=32768), Field(description="A sentence for people; ends with the next step.")
+    ]
+    observed_generation: Annotated[
+        int | None, Field(ge=0, description="metadata.generation that the condition was computed from.")
+    ] = None
+    last_transition_time: Annotated[
+        str,
+        StringConstraints(max_length=32),
+        Field(description="When the status last changed.", json_schema_extra={"format": "date-time"}),
+    ]
+
+
+class Digests(Model):
+    """sha256 over the meaning of what the operator handed to the pods, never over generations or key order."""
+
+    config: Annotated[str, StringConstraints(max_length=71), Field(description="Digest of the whole AgentConfig.")]
+    policy: Annotated[str, StringConstraints(max_length=71), Field(description="Digest of the effective policy.")]
+    route: Annotated[str, StringConstraints(max_length=71), Field(description="Digest of the route.")]

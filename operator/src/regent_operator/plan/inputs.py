@@ -1,0 +1,61 @@
+"""All that planning may look at. Whatever is not here cannot change a plan: no I/O, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from regent_api.agent import PolicyUse
+from regent_api.config import AgentConfig
+from regent_api.objects import AgentPolicy, AIAgent, Invalid, ModelRoute
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the chart says once for all agents, and what the cluster says of itself."""
+
+    namespace: str
+    """The operator's own: AgentPolicies in it are the cluster's floor."""
+    runtime_image: str
+    issuer: str
+    """Of the cluster's ServiceAccount tokens."""
+    jwks: Mapping[str, Any]
+    cluster_cidrs: tuple[str, ...]
+    """Ranges of Services and pods."""
+    image_pull_policy: str = "IfNotPresent"
+    cluster_domain: str = "cluster.local"
+    dns_peers: tuple[Mapping[str, Any], ...] = (
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        },
+    )
+    monitoring_namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """An in-cluster Service that a provider's host names."""
+
+    selector: Mapping[str, str]
+    """Empty: endpoints are made by hand, so no pods can be selected."""
+    target_ports: Mapping[int, int | str]
+    """Service port -> port of the pods; a name where it could not be resolved to a number."""
+    external_name: bool = False
+
+
+@dataclass(frozen=True)
+class AgentInputs:
+    agent: AIAgent
+    namespace_labels: Mapping[str, str]
+    policies: tuple[AgentPolicy | Invalid, ...]
+    """Every one of the operator's namespace and of the agent's, whether it applies or not."""
+    route: ModelRoute | Invalid | None
+    instructions: str | None
+    """The text, inline or from the ConfigMap; None: the ConfigMap or its key does not exist."""
+    services: Mapping[str, ServiceFacts | None] = field(default_factory=dict)
+    """`NAMESPACE/NAME` of each in-cluster provider -> what is known; None: there is no such Service."""
+    last: AgentConfig | None = None
+    """What the agent runs now, read back from its ConfigMap; None for a new agent."""
+    last_policies: tuple[PolicyUse, ...] = ()
+    """status.policies: what took part in `last`."""
+    live_replicas: int | None = None
