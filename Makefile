@@ -1,0 +1,86 @@
+# `make help` lists the targets. Everything that a target needs, it brings up itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv:
+	@tools/bootstrap
+
+.PHONY: demo
+demo: venv  ## one agent on this machine, no cluster, no key: it answers, and it refuses (KEEP=1: stays up)
+	@KEEP=$(KEEP) $(PYTHON) tools/demo.py
+
+.PHONY: cluster-demo
+cluster-demo: cluster-needs  ## the same on a Kubernetes cluster, installed by the Helm chart
+	@KEEP=$(KEEP) $(PYTHON) tools/cluster_demo.py
+
+.PHONY: test
+test:  ## all that CI runs
+	@$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory verify
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory contract
+	$(MAKE) --no-print-directory api
+	$(MAKE) --no-print-directory e2e
+
+.PHONY: lint
+lint: venv  ## format, lint, types, import contracts
+	@.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache | tail -n 4
+
+.PHONY: unit
+unit: venv  ## pure tests: no network, no disk, no clock
+	@$(PYTEST) -q tests/unit --timeout 120
+
+.PHONY: contract
+contract: venv  ## wire formats, against the official SDKs and the real small model
+	@$(PYTEST) -q tests/contract --timeout 600
+
+.PHONY: cluster-needs
+cluster-needs: venv
+	@tests/cluster/apt.sh
+
+.PHONY: api
+api: cluster-needs  ## the contract and the operator on a real API server
+	@$(PYTEST) -q tests/api --timeout 900
+
+.PHONY: e2e
+e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
+	@$(PYTEST) -q tests/e2e --timeout 1800
+
+.PHONY: bench bench-runtime
+bench: bench-runtime  ## all benchmarks
+bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
+	@$(PYTHON) -m tests.bench.runtime
+
+.PHONY: generate
+generate: venv  ## write the CRDs and the reference from the models
+	@$(PYTHON) tools/generate.py
+
+.PHONY: verify
+verify: venv  ## fail when a generated file is stale
+	@$(PYTHON) tools/generate.py --check
+
+.PHONY: lock
+lock:  ## resolve the dependencies anew
+	@tools/bootstrap lock
+
+.PHONY: images
+images: cluster-needs  ## build the operator, runtime and demo-model images (docker, else buildah)
+	@images/build
+
+.PHONY: cluster-up cluster-down
+cluster-up: cluster-needs  ## a Kubernetes node for playing (KUBECONFIG is printed)
+	@$(PYTHON) -m tests.cluster up --tier full
+cluster-down: venv  ## take it down
+	@$(PYTHON) -m tests.cluster down
