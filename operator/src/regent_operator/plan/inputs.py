@@ -55,7 +55,11 @@ class AgentInputs:
     services: Mapping[str, ServiceFacts | None] = field(default_factory=dict)
     """`NAMESPACE/NAME` of each in-cluster provider -> what is known; None: there is no such Service."""
     last: AgentConfig | None = None
-    """What the agent runs now, read back from its ConfigMap; None for a new agent."""
+    """What the agent was given last; None for a new agent. From the engine's memory, or after a start read back from
+    the ConfigMap when its config digest is the one in status.digests: a hand edit must not pass for what was given."""
     last_policies: tuple[PolicyUse, ...] = ()
     """status.policies: what took part in `last`."""
     live_replicas: int | None = None
+    """spec.replicas of the live Deployment; None: there is none."""
+    live_credentials: frozenset[tuple[str, str]] | None = None
+    """(Secret, key) pairs that the live Deployment mounts (DeploymentSeen.credentials); None: there is none."""

@@ -1,0 +1,173 @@
+"""What was seen of an agent's children: read from the API server's objects and from the pods' own `/statusz`.
+
+Parsed once at the edge, so that conditions are computed from a handful of plain facts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from regent_api.status import Digests
+
+CREDENTIALS_VOLUME = "credentials"
+
+CredentialPair = tuple[str, str]
+"""(Secret, key)."""
+
+
+@dataclass(frozen=True)
+class Echo:
+    """What a pod says at `GET :9090/statusz`. `digests` are of the config for new turns; None before any loaded."""
+
+    pod_uid: str
+    digests: Digests | None = None
+    oldest_turn: str | None = None
+    """Config digest of the oldest turn that still runs; None: no turn runs."""
+    config_error: str | None = None
+    missing_credentials: tuple[str, ...] = ()
+    """SECRET/KEY."""
+    active_conversations: int = 0
+    suspended: bool = False
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class PodSeen:
+    name: str
+    uid: str
+    ready: bool = False
+    deleting: bool = False
+    ended: bool = False
+    """Phase Succeeded or Failed."""
+    credentials: frozenset[CredentialPair] = frozenset()
+    crash: str | None = None
+    """Why its container restarts again and again or cannot start, in the kubelet's words; None: it does not."""
+    echo: Echo | None = None
+    """None: not asked yet, or no answer. Use `with_echo`, so that another pod's echo never counts."""
+
+    @property
+    def can_serve(self) -> bool:
+        """Ready, or ending with turns that still run. A pod that never served does not count."""
+        if self.ended:
+            return False
+        if self.ready:
+            return True
+        return self.deleting and self.echo is not None and self.echo.oldest_turn is not None
+
+    def with_echo(self, echo: Echo | None) -> "PodSeen":
+        """The pod with its echo; one that bears another uid (address reuse) is dropped."""
+        return replace(self, echo=echo if echo is not None and echo.pod_uid == self.uid else None)
+
+
+@dataclass(frozen=True)
+class DeploymentSeen:
+    """`replicas` is spec.replicas; `observed` whether the controller has seen the current generation."""
+
+    replicas: int
+    available: int = 0
+    updated: int = 0
+    total: int = 0
+    observed: bool = False
+    deadline_exceeded: bool = False
+    replica_failure: str | None = None
+    """Words of the ReplicaFailure condition (quota, admission) while pods cannot be made; None: they can."""
+    credentials: frozenset[CredentialPair] = frozenset()
+    """Mounted by the live template."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A child that the API server refused, or that another owner holds."""
+
+    child: str
+    """KIND NAMESPACE/NAME."""
+    message: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that is known of the agent's children at one moment. The default is a new agent's: nothing is there."""
+
+    deployment: DeploymentSeen | None = None
+    pods: tuple[PodSeen, ...] = ()
+    name_conflicts: tuple[str, ...] = ()
+    """Foreign objects in the place of children, as KIND NAMESPACE/NAME."""
+    predecessor: bool = False
+    """Children of a deleted agent of the same name wait for garbage collection."""
+    refused: tuple[Refusal, ...] = ()
+    network_policy: Mapping[str, Any] | None = None
+    """Live `spec`; needed while a pod does not echo the plan's config digest, else it may be None."""
+    overdue: bool = False
+    """The config was applied more than 60 s ago: what waits for echoes (closing, scaling to zero) waits no longer."""
+
+
+def deployment_seen(raw: Mapping[str, Any]) -> DeploymentSeen:
+    """Read an apps/v1 Deployment."""
+    spec, status = raw.get("spec") or {}, raw.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or []}
+    progressing = conditions.get("Progressing") or {}
+    failure = conditions.get("ReplicaFailure") or {}
+    return DeploymentSeen(
+        replicas=spec.get("replicas", 1),
+        available=status.get("availableReplicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        total=status.get("replicas", 0),
+        observed=status.get("observedGeneration", 0) >= raw["metadata"].get("generation", 0),
+        deadline_exceeded=progressing.get("reason") == "ProgressDeadlineExceeded",
+        replica_failure=failure.get("message", "pods cannot be created") if failure.get("status") == "True" else None,
+        credentials=credentials_of((spec.get("template") or {}).get("spec") or {}),
+    )
+
+
+def pod_seen(raw: Mapping[str, Any]) -> PodSeen:
+    """Read a core/v1 Pod; its echo is added by `with_echo`."""
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
+    return PodSeen(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        ready=ready,
+        deleting="deletionTimestamp" in metadata,
+        ended=status.get("phase") in {"Succeeded", "Failed"},
+        credentials=credentials_of(raw.get("spec") or {}),
+        crash=next(filter(None, map(_crash, status.get("containerStatuses") or [])), None),
+    )
+
+
+def echo_of(body: Mapping[str, Any]) -> Echo:
+    """Read the JSON of `/statusz`. Raises KeyError, TypeError or ValueError when it is not of that shape."""
+    digests, oldest = body.get("digests"), body.get("oldestTurn")
+    return Echo(
+        pod_uid=body["pod"]["uid"],
+        digests=Digests.model_validate(digests) if digests else None,
+        oldest_turn=oldest["config"] if oldest else None,
+        config_error=body.get("configError"),
+        missing_credentials=tuple(body.get("missingCredentials") or ()),
+        active_conversations=int(body.get("activeConversations", 0)),
+        suspended=bool(body.get("suspended", False)),
+        draining=bool(body.get("draining", False)),
+    )
+
+
+def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
+    """The (Secret, key) pairs that a pod mounts as credentials, `hosts` left out."""
+    volumes = [v for v in pod_spec.get("volumes") or [] if v.get("name") == CREDENTIALS_VOLUME]
+    secrets = [s["secret"] for v in volumes for s in (v.get("projected") or {}).get("sources") or [] if "secret" in s]
+    return frozenset(
+        (secret["name"], item["key"])
+        for secret in secrets
+        for item in secret.get("items") or []
+        if item["key"] != "hosts"
+    )
+
+
+_CRASHES = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}
+
+
+def _crash(container: Mapping[str, Any]) -> str | None:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    if waiting.get("reason") not in _CRASHES:
+        return None
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    code = f", last exit code {ended['exitCode']}" if "exitCode" in ended else ""
+    return f"{waiting['reason']}{code}"
