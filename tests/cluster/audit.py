@@ -1,0 +1,69 @@
+"""The API server's own account of who asked for what: the tests count the operator's writes here, not in the operator.
+
+Records are of finished requests, and of everyone but the system's own components. A watch is recorded when it ends.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """`user` such as system:serviceaccount:NAMESPACE:NAME; `code` is the HTTP status; `at` is RFC 3339 in UTC."""
+
+    user: str
+    agent: str
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    uri: str
+    code: int
+    at: str
+
+    @property
+    def is_write(self) -> bool:
+        return self.verb in WRITES
+
+
+class AuditLog:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def mark(self) -> int:
+        """Where the log ends now."""
+        return self.file.stat().st_size if self.file.exists() else 0
+
+    def since(self, mark: int, *, user: str = "", agent: str = "") -> list[Request]:
+        """What was asked after `mark`, by users and user agents that begin like this.
+
+        The server writes a record after it has answered: ask once the requests of interest are a moment old.
+        """
+        with self.file.open("rb") as log:
+            log.seek(mark)
+            lines = log.read().split(b"\n")[:-1]
+        requests = (_request(json.loads(line)) for line in lines)
+        return [r for r in requests if r.user.startswith(user) and r.agent.startswith(agent)]
+
+
+def _request(event: dict[str, Any]) -> Request:
+    about = event.get("objectRef", {})
+    return Request(
+        user=event.get("user", {}).get("username", ""),
+        agent=event.get("userAgent", ""),
+        verb=event["verb"],
+        group=about.get("apiGroup", ""),
+        resource=about.get("resource", ""),
+        subresource=about.get("subresource", ""),
+        namespace=about.get("namespace", ""),
+        name=about.get("name", ""),
+        uri=event["requestURI"],
+        code=event.get("responseStatus", {}).get("code", 0),
+        at=event["requestReceivedTimestamp"],
+    )

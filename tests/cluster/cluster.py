@@ -1,0 +1,76 @@
+"""What a test asks of a cluster, whoever provides it."""
+
+import os
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from . import command, tools
+from .audit import AuditLog
+
+
+class Cluster(ABC):
+    """`audit` is None where the API server's log is out of reach. A context manager: leaving it stops the cluster."""
+
+    name: str
+    kubeconfig: Path
+    audit: AuditLog | None = None
+
+    @cached_property
+    def api_url(self) -> str:
+        """Such as https://10.210.0.2:6443."""
+        view = ("config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}")
+        return command.run(self.kubectl_program, "--kubeconfig", self.kubeconfig, *view)
+
+    @property
+    def audit_log(self) -> Path | None:
+        return self.audit.file if self.audit else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For programs that shall talk to this cluster, and directly: its addresses are behind no proxy."""
+        host = self.api_url.partition("://")[2].partition(":")[0]
+        direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), host)))
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "NO_PROXY": direct, "no_proxy": direct}
+
+    def kubectl(self, *words: str | Path, text: str | None = None, timeout: float = 60) -> str:
+        """Its standard output; `text` is its standard input. Raises CommandError with kubectl's own message."""
+        return command.run(self.kubectl_program, *words, text=text, env=self.environment, timeout=timeout)
+
+    @property
+    def kubectl_program(self) -> Path:
+        return tools.kubectl()
+
+    def helm(self, *words: str | Path, timeout: float = 300) -> str:
+        return command.run(tools.helm(), *words, env=self.environment, timeout=timeout)
+
+    @abstractmethod
+    def spawn(
+        self, *words: str | Path, output: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A client that runs beside the test (an operator, a port-forward). It is ended before the cluster is."""
+
+    @abstractmethod
+    def exec(self, *words: str | Path, timeout: float = 60) -> str:
+        """Standard output of a program run on the node."""
+
+    @abstractmethod
+    def logs(self, component: str) -> str:
+        """Of `kube-apiserver`, `kubelet`, `containerd`, ... ; for a pod's use kubectl."""
+
+    @abstractmethod
+    def load_image(self, archive: Path) -> None:
+        """Makes the images of an OCI or docker archive known to the node."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Idempotent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

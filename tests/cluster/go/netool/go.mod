@@ -1,0 +1,3 @@
+module regent.dev/cluster/netool
+
+go 1.26.0
