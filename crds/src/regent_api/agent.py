@@ -1,12 +1,13 @@
 """AIAgent: what an agent is. It chooses neither image nor environment: both would defeat the policy."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model
 from regent_api.status import Condition, Digests
-from regent_api.types import KeyRef, LabelKey, LabelValue, ObjectRef, Sensitivity
+from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectRef, Sensitivity
 
 QUANTITY = r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$"
 
@@ -49,22 +50,55 @@ class ResourceList(Model):
 
 
 class Resources(Model):
+    cel_rules = tuple(
+        Cel(
+            f"!has(self.requests) || !has(self.requests.{name}) || !has(self.limits) || !has(self.limits.{name})"
+            f" || quantity(self.requests.{name}).compareTo(quantity(self.limits.{name})) <= 0",
+            f"requests.{name} must not be larger than limits.{name}",
+            f".requests.{name}",
+        )
+        for name in ("cpu", "memory")
+    )
     requests: Annotated[ResourceList | None, Field(description="What the scheduler sets aside.")] = None
     limits: Annotated[ResourceList | None, Field(description="What a pod may use at most.")] = None
+
+
+class TolerationOperator(StrEnum):
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
 
 
 class Toleration(Model):
     """core/v1 Toleration."""
 
+    cel_rules = (
+        Cel(
+            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+            "set key, or operator: Exists to tolerate every taint",
+        ),
+        Cel(
+            "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
+            "operator Exists takes no value; remove it, or use Equal",
+            ".value",
+        ),
+        Cel(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "only effect NoExecute takes tolerationSeconds",
+            ".tolerationSeconds",
+        ),
+    )
     key: Annotated[LabelKey | None, Field(description="Taint key; absent with Exists tolerates every taint.")] = None
     operator: Annotated[
-        Annotated[str, StringConstraints(pattern="^(Exists|Equal)$")] | None, Field(description="Exists or Equal.")
+        TolerationOperator | None, Field(description="How the key relates to the value; Equal when absent.")
     ] = None
     value: Annotated[LabelValue | None, Field(description="Taint value for Equal.")] = None
-    effect: Annotated[
-        Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$")] | None,
-        Field(description="Taint effect; absent tolerates every effect."),
-    ] = None
+    effect: Annotated[TaintEffect | None, Field(description="Taint effect; absent tolerates every effect.")] = None
     toleration_seconds: Annotated[
         int | None, Field(ge=0, le=86400, description="How long NoExecute is tolerated, in seconds.")
     ] = None
@@ -81,9 +115,7 @@ class Workload(Model):
         ),
     )
     resources: Annotated[Resources | None, Field(description="CPU and memory of a pod.")] = None
-    node_selector: Annotated[
-        dict[LabelKey, LabelValue] | None, Field(max_length=16, description="Labels that a node must have.")
-    ] = None
+    node_selector: Annotated[Labels | None, Field(description="Labels that a node must have.")] = None
     tolerations: Annotated[
         list[Toleration] | None, ATOMIC, Field(min_length=1, max_length=16, description="Taints that pods tolerate.")
     ] = None

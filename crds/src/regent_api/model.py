@@ -22,6 +22,9 @@ class Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
     cel_rules: ClassVar[tuple["Cel", ...]] = ()
+    atomic: ClassVar[bool] = False
+    """One owner for the whole object in server-side apply: a selector or reference half of one writer's and half of
+    another's is what neither meant."""
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as users and pods see it: camelCase, absent fields left out."""

@@ -18,6 +18,12 @@ SECRET_KEY = r"^[-._a-zA-Z0-9]+$"
 DURATION = r"^([0-9]{1,6}(h|ms|m|s)){1,4}$"
 HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
+LABEL_KEY = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+
 
 @total_ordering
 class Sensitivity(StrEnum):
@@ -77,19 +83,26 @@ Cidr = Annotated[
     StringConstraints(min_length=2, max_length=43),
     Cel("isCIDR(self)", "must be a CIDR such as 10.0.0.0/8 or 2001:db8::/32"),
 ]
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
+LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, min_length=1, max_length=317)]
+LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)]
+Labels = Annotated[
+    dict[LabelKey, LabelValue],
+    Field(max_length=16),
+    Cel(f"self.all(key, key.matches('{LABEL_KEY}'))", "every key must be a label key such as app or example.com/tier"),
+]
 
 
 class ObjectRef(Model):
     """An object of the same namespace."""
 
+    atomic = True
     name: Annotated[ObjectName, Field(description="Name of the object, in the same namespace.")]
 
 
 class KeyRef(Model):
     """One key of a ConfigMap or Secret of the same namespace."""
 
+    atomic = True
     name: Annotated[ObjectName, Field(description="Name of the object, in the same namespace.")]
     key: Annotated[SecretKey, Field(description="Key within the object's data.")]
 
@@ -102,6 +115,8 @@ class SelectorOperator(StrEnum):
 
 
 class LabelRequirement(Model):
+    """What one label must be."""
+
     cel_rules = (
         Cel(
             "self.operator in ['In', 'NotIn'] ? has(self.values) : !has(self.values)",
@@ -120,10 +135,8 @@ class LabelRequirement(Model):
 class LabelSelector(Model):
     """Kubernetes' label selector. `{}` matches everything."""
 
-    match_labels: Annotated[
-        dict[LabelKey, LabelValue] | None,
-        Field(max_length=16, description="Labels that must all have exactly these values."),
-    ] = None
+    atomic = True
+    match_labels: Annotated[Labels | None, Field(description="Labels that must all have exactly these values.")] = None
     match_expressions: Annotated[
         list[LabelRequirement] | None,
         ATOMIC,

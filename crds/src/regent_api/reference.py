@@ -1,0 +1,2 @@
+def pages() -> dict[str, str]:
+    return {}

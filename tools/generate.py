@@ -1,0 +1,51 @@
+"""Writes what is made from the models: the CRDs and the reference. With --check: fails, and names the stale files."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from regent_api import reference
+from regent_api.crd import crd
+from regent_api.kinds import KINDS
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost."
+
+
+def outputs() -> dict[str, str]:
+    """Path within the repository -> text."""
+    crds = {f"crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(crd(kind))}" for kind in KINDS}
+    pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages().items()}
+    return crds | pages
+
+
+def to_yaml(document: object) -> str:
+    return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+
+
+def stale() -> list[str]:
+    """Paths whose file is absent or says something else."""
+    return [path for path, text in outputs().items() if not _holds(ROOT / path, text)]
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
+    if arguments.parse_args().check:
+        paths = stale()
+        sys.stderr.writelines(f"stale: {path}; run `make generate` and commit it\n" for path in paths)
+        return 3 if paths else 0
+    for path, text in outputs().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
