@@ -5,13 +5,17 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model
+from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
 from regent_api.status import Condition, Digests
-from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectRef, Sensitivity
+from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectName, ObjectRef, Sensitivity
 
 QUANTITY = r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$"
 
-Quantity = Annotated[str, StringConstraints(pattern=QUANTITY, min_length=1, max_length=20)]
+Quantity = Annotated[
+    str,
+    StringConstraints(pattern=QUANTITY, min_length=1, max_length=20),
+    Words("a quantity such as 100m, 2, 128Mi or 1Gi"),
+]
 
 
 class Instructions(Model):
@@ -52,9 +56,10 @@ class ResourceList(Model):
 class Resources(Model):
     cel_rules = tuple(
         Cel(
-            f"!has(self.requests) || !has(self.requests.{name}) || !has(self.limits) || !has(self.limits.{name})"
+            f"!has(self.requests) || !has(self.requests.{name}) || !isQuantity(self.requests.{name})"
+            f" || !has(self.limits) || !has(self.limits.{name}) || !isQuantity(self.limits.{name})"
             f" || quantity(self.requests.{name}).compareTo(quantity(self.limits.{name})) <= 0",
-            f"requests.{name} must not be larger than limits.{name}",
+            f"must not be larger than limits.{name}",
             f".requests.{name}",
         )
         for name in ("cpu", "memory")
@@ -120,8 +125,7 @@ class Workload(Model):
         list[Toleration] | None, ATOMIC, Field(min_length=1, max_length=16, description="Taints that pods tolerate.")
     ] = None
     priority_class_name: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=253)] | None,
-        Field(description="PriorityClass of the pods; not one of the system's."),
+        ObjectName | None, Field(description="PriorityClass of the pods; not one of the system's.")
     ] = None
     image_pull_secrets: Annotated[
         list[ObjectRef] | None,

@@ -41,6 +41,16 @@ class Cel:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What the pattern beside it asks for, to follow "must be": a person does not read regular expressions.
+
+    The API server reports the failed pattern and these words.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True)
 class ListType:
     """`x-kubernetes-list-type`: atomic (order matters), set (allow-lists), or map by `keys`."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from regent_api.model import ATOMIC, SET, Cel, ListType, Meet, MeetKind, Model
+from regent_api.model import ATOMIC, SET, Cel, ListType, Meet, MeetKind, Model, Words
 from regent_api.status import Condition
 from regent_api.types import (
     Cidr,
@@ -19,7 +19,11 @@ from regent_api.types import (
     Sensitivity,
 )
 
-Glob = Annotated[str, StringConstraints(pattern=r"^[-._:/a-zA-Z0-9*]+$", min_length=1, max_length=128)]
+Glob = Annotated[
+    str,
+    StringConstraints(pattern=r"^[-._:/@a-zA-Z0-9*]+$", min_length=1, max_length=128),
+    Words("a model name such as gpt-4o or gpt-*"),
+]
 
 BYTES_DEFAULT = 1_048_576
 INPUT_TOKENS_DEFAULT = 8000
@@ -45,12 +49,18 @@ class ServiceAccountGrant(Model):
     """ServiceAccounts whose tokens are let in."""
 
     namespace: Annotated[
-        Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63)] | None,
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=63),
+            Words("the name of a namespace, or * for every one"),
+        ]
+        | None,
         Field(description="Namespace, or * for every one; absent: the agent's own."),
     ] = None
     name: Annotated[
         str,
         StringConstraints(pattern=r"^[-.a-z0-9*]+$", min_length=1, max_length=253),
+        Words("the name of a ServiceAccount such as chat or chat-*"),
         Field(description="Name of the ServiceAccount; * stands for any run of characters."),
     ]
 

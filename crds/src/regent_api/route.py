@@ -5,9 +5,11 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from regent_api.model import ATOMIC, BY_NAME, Cel, Model
+from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
 from regent_api.policy import UsedByAgents
-from regent_api.types import DnsLabel, Duration, KeyRef, Sensitivity
+from regent_api.types import DNS_SUBDOMAIN, DnsLabel, Duration, KeyRef, Sensitivity
+
+BASE_URL = rf"^https?://{DNS_SUBDOMAIN[1:-1]}(:[0-9]{{1,5}})?(/[-._~a-zA-Z0-9/]*)?$"
 
 
 class ProviderType(StrEnum):
@@ -48,6 +50,12 @@ class Provider(Model):
             "must start with https:// unless the provider is Local or a Service of the cluster (NAME.NAMESPACE.svc)",
             ".baseURL",
         ),
+        Cel(
+            "!isURL(self.baseURL) || url(self.baseURL).getPort() == ''"
+            " || (int(url(self.baseURL).getPort()) > 0 && int(url(self.baseURL).getPort()) < 65536)",
+            "the port must be 1 to 65535",
+            ".baseURL",
+        ),
     )
     name: Annotated[DnsLabel, Field(description="Name of the provider within the route.")]
     type: Annotated[
@@ -56,9 +64,8 @@ class Provider(Model):
     ]
     base_url: Annotated[
         str,
-        StringConstraints(
-            pattern=r"^https?://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[-._~a-zA-Z0-9/]*)?$", max_length=512
-        ),
+        StringConstraints(pattern=BASE_URL, max_length=512),
+        Words("a URL such as https://api.example.com/v1: lower-case host, no user, query or fragment"),
         Field(
             alias="baseURL",
             description="URL up to the path before /chat/completions; lower-case host, no query, no user.",
@@ -68,6 +75,7 @@ class Provider(Model):
     model: Annotated[
         str,
         StringConstraints(pattern=r"^[-._:/@a-zA-Z0-9]+$", min_length=1, max_length=128),
+        Words("a model name such as gpt-4o or org/model:tag"),
         Field(description="Model name that the provider knows."),
     ]
     parameters: Annotated[ProviderParameters | None, Field(description="Defaults and caps for this provider.")] = None

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from annotated_types import Ge, GroupedMetadata, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
-from regent_api.model import Cel, ListType, Model
+from regent_api.model import Cel, ListType, Model, Words
 
 Schema = dict[str, Any]
 
@@ -47,6 +47,17 @@ def validation(rule: Cel) -> Schema:
     if rule.field_path:
         entry["fieldPath"] = rule.field_path
     return entry
+
+
+def words_for(schema: Schema) -> str | None:
+    """What the schema's pattern asks for, as the API server will say it."""
+    matches = _worded(schema.get("pattern", ""), "")["rule"]
+    rules = schema.get("x-kubernetes-validations", [])
+    return next((rule["message"] for rule in rules if rule["rule"] == matches), None)
+
+
+def _worded(pattern: str, words: str) -> Schema:
+    return validation(Cel(f"self.matches(r'{pattern}')", f"must be {words}"))
 
 
 def _field(field: FieldInfo) -> Schema:
@@ -92,6 +103,8 @@ def _mark(schema: Schema, marks: Iterable[Any]) -> Schema:
         match mark:
             case Cel():
                 schema.setdefault("x-kubernetes-validations", []).append(validation(mark))
+            case Words():
+                schema.setdefault("x-kubernetes-validations", []).append(_worded(schema["pattern"], mark.text))
             case ListType():
                 schema["x-kubernetes-list-type"] = mark.kind
                 if mark.keys:

@@ -27,6 +27,18 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
 
 
+TYPE_MEANING: dict[ConditionType, str] = {
+    ConditionType.READY: "Always there. True: accepted, resolved, enforced, and at least one pod available.",
+    ConditionType.ACCEPTED: "The object is valid, and no foreign object stands in its way.",
+    ConditionType.RESOLVED_REFS: "Every object that it names exists and is valid.",
+    ConditionType.POLICY_ENFORCED: "Every pod that can serve computes and echoes the digest in force for new turns.",
+    ConditionType.WORKLOAD_AVAILABLE: "At least one replica is available.",
+    ConditionType.RECONCILING: "There only while true: work is under way, or waits for something that may come.",
+    ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
+    ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
+}
+
+
 class Reason(StrEnum):
     """Every reason that a condition may bear; docs/reference/conditions.md is made from MEANING."""
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from regent_api.model import ATOMIC, Cel, Model
+from regent_api.model import ATOMIC, Cel, Model, Words
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -71,20 +71,45 @@ def seconds(duration: str) -> float:
 Duration = Annotated[
     str,
     StringConstraints(pattern=DURATION, max_length=24),
-    Cel("duration(self) > duration('0s')", "must be longer than 0s; write for example 250ms, 30s, 5m or 1h30m"),
+    Words("a duration such as 250ms, 30s, 5m or 1h30m"),
+    Cel(f"!self.matches('{DURATION}') || duration(self) > duration('0s')", "must be longer than 0s"),
 ]
-DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL, min_length=1, max_length=63)]
-ObjectName = Annotated[str, StringConstraints(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253)]
-SecretKey = Annotated[str, StringConstraints(pattern=SECRET_KEY, min_length=1, max_length=253)]
-HostPattern = Annotated[str, StringConstraints(pattern=HOST_PATTERN, min_length=1, max_length=253)]
+DnsLabel = Annotated[
+    str,
+    StringConstraints(pattern=DNS_LABEL, min_length=1, max_length=63),
+    Words("a name of a-z, 0-9 and - such as primary-1"),
+]
+ObjectName = Annotated[
+    str,
+    StringConstraints(pattern=DNS_SUBDOMAIN, min_length=1, max_length=253),
+    Words("the name of an object: a-z, 0-9, - and dots"),
+]
+SecretKey = Annotated[
+    str,
+    StringConstraints(pattern=SECRET_KEY, min_length=1, max_length=253),
+    Words("a key of letters, digits, -, _ and dots"),
+]
+HostPattern = Annotated[
+    str,
+    StringConstraints(pattern=HOST_PATTERN, min_length=1, max_length=253),
+    Words("a lower-case host such as api.example.com or *.example.com, with no scheme, port or path"),
+]
 """A host name, or `*.` and a host name: any number of labels in front. Lower case, no port, no scheme."""
 Cidr = Annotated[
     str,
     StringConstraints(min_length=2, max_length=43),
     Cel("isCIDR(self)", "must be a CIDR such as 10.0.0.0/8 or 2001:db8::/32"),
 ]
-LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, min_length=1, max_length=317)]
-LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)]
+LabelKey = Annotated[
+    str,
+    StringConstraints(pattern=LABEL_KEY, min_length=1, max_length=317),
+    Words("a label key such as app or example.com/tier"),
+]
+LabelValue = Annotated[
+    str,
+    StringConstraints(pattern=LABEL_VALUE, max_length=63),
+    Words("a label value of letters, digits, -, _ and dots, or empty"),
+]
 Labels = Annotated[
     dict[LabelKey, LabelValue],
     Field(max_length=16),
