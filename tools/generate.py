@@ -1,8 +1,12 @@
-"""Writes what is made from the models: the CRDs and the reference. With --check: fails, and names the stale files."""
+"""Writes what is made from the models: the CRDs (for kubectl, and for the chart) and the reference.
+
+With --check: fails, and names the stale files.
+"""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,8 +21,14 @@ SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost.
 def outputs() -> dict[str, str]:
     """Path within the repository -> text."""
     crds = {f"crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(crd(kind))}" for kind in KINDS}
+    chart = {f"charts/regent/crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(kept(crd(kind)))}" for kind in KINDS}
     pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages().items()}
-    return crds | pages
+    return crds | chart | pages
+
+
+def kept(document: dict[str, Any]) -> dict[str, Any]:
+    """A CRD that no tool deletes with the release that brought it: all agents of the cluster would go with it."""
+    return document | {"metadata": document["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}}
 
 
 def to_yaml(document: object) -> str:

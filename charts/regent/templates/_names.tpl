@@ -1,0 +1,30 @@
+{{/*
+Names. At most one release lives in a namespace, so names of the namespace's objects are fixed; those of the cluster
+bear the namespace.
+*/}}
+{{- define "regent.name" -}}regent-operator{{- end }}
+{{- define "regent.clusterName" -}}regent-operator:{{ .Release.Namespace }}{{- end }}
+
+{{- define "regent.selector" -}}
+app.kubernetes.io/name: regent-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "regent.labels" -}}
+{{ include "regent.selector" . }}
+{{ include "regent.sharedLabels" . }}
+{{- end }}
+
+{{/* Of objects that belong to the cluster and not to a release. */}}
+{{- define "regent.sharedLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: regent
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* (dict "root" $ "image" .Values.image.operator) -> reference; a digest wins over the tag. */}}
+{{- define "regent.image" -}}
+{{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end }}
+{{- .image.repository }}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- end }}
