@@ -1,0 +1,88 @@
+"""One agent that runs on this machine: its files, its process, and the proof that it holds what was planned."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from regent_api.config import CONFIG_KEY, AgentConfig
+from regent_operator.cli import credentials
+from regent_operator.cli.bundle import Bundle
+from regent_operator.cli.process import LOOPBACK, POLL_SECONDS, Child, ChildError, free_port, probe
+
+START_SECONDS = 60.0
+SWAP_SECONDS = 30.0
+
+
+class RefusedConfigError(Exception):
+    """The running agent refuses its new config and keeps the old one; the text is the runtime's."""
+
+
+class LocalAgent:
+    """`python -I -m regent_runtime` on loopback, with its config and credentials in files of its own."""
+
+    def __init__(self, key: str, directory: Path, port: int) -> None:
+        self.key = key
+        self.port = port
+        self._directory = directory
+        self._status_port = free_port()
+        self._digest: str | None = None
+        self._child: Child | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def write(self, config: AgentConfig, bundle: Bundle, environment: Mapping[str, str]) -> list[str]:
+        """Put config and credentials where the runtime reads them; gives the SECRET/KEY that nobody provides."""
+        missing = credentials.write(config, bundle, environment, self._directory / "credentials")
+        file = self._directory / "config" / CONFIG_KEY
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = file.with_suffix(".draft")
+        draft.write_text(config.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")
+        draft.replace(file)
+        self._digest = config.digests().config
+        return missing
+
+    def start(self) -> None:
+        """Returns when the agent is ready and echoes the digest of its config. Raises ChildError."""
+        config, secrets = self._directory / "config" / CONFIG_KEY, self._directory / "credentials"
+        secrets.mkdir(mode=0o700, exist_ok=True)
+        command = [sys.executable, "-I", "-m", "regent_runtime", "--host", LOOPBACK, "--port", str(self.port)]
+        command += ["--status-port", str(self._status_port), "--config", str(config), "--credentials", str(secrets)]
+        name = self.key.rpartition("/")[2]
+        # Real keys came in by the environment: the runtime has them as files and nowhere else.
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(credentials.PREFIX)}
+        self._child = Child(
+            f"agent {self.key}", command, env={**kept, "POD_NAME": name, "POD_UID": f"dev-{os.getpid()}"}
+        )
+        self._child.wait_for(self._status_port, "/readyz", START_SECONDS)
+        self.wait_for_echo(START_SECONDS)
+
+    def wait_for_echo(self, deadline: float = SWAP_SECONDS) -> None:
+        """Until /statusz echoes the digest of what was written. Raises RefusedConfigError and ChildError."""
+        end = time.monotonic() + deadline
+        while True:
+            self.check()
+            _, status = probe(self._status_port, "/statusz")
+            if status and (status.get("digests") or {}).get("config") == self._digest:
+                return
+            if time.monotonic() > end:
+                raise _not_echoed(self.key, status, deadline)
+            time.sleep(POLL_SECONDS)
+
+    def check(self) -> None:
+        """Raises ChildError when the process has ended."""
+        if self._child:
+            self._child.check()
+
+    def stop(self) -> None:
+        if self._child:
+            self._child.stop()
+
+
+def _not_echoed(key: str, status: Mapping[str, object] | None, deadline: float) -> Exception:
+    if status and status.get("configError"):
+        return RefusedConfigError(f"agent {key} keeps its old config: {status['configError']}")
+    return ChildError(f"agent {key} did not take over its config within {deadline:.0f} s")

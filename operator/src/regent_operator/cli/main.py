@@ -1,0 +1,158 @@
+"""The `regent` command. Exit codes: 0 ok, 1 error, 2 usage, 3 a check failed, 4 not found."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+
+from regent_operator.cli import callers, dev
+from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.local_agent import RefusedConfigError
+from regent_operator.cli.manifests import ManifestError, PathMissingError
+from regent_operator.cli.output import Progress
+from regent_operator.cli.planning import AgentMissingError
+from regent_operator.cli.process import ChildError
+from regent_operator.cli.tokens import ServiceAccount
+
+
+class Exit(IntEnum):
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    CHECK_FAILED = 3
+    NOT_FOUND = 4
+
+
+_CODES: dict[type[Exception], Exit] = {
+    PathMissingError: Exit.NOT_FOUND,
+    AgentMissingError: Exit.NOT_FOUND,
+    ManifestError: Exit.ERROR,
+    dev.PortTakenError: Exit.ERROR,
+    ChildError: Exit.ERROR,
+    RefusedConfigError: Exit.ERROR,
+    RefusedError: Exit.ERROR,
+    UnreachableError: Exit.ERROR,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and ends the process with its exit code."""
+    asked = _parser().parse_args(arguments)
+    progress = Progress()
+    try:
+        asked.run(asked, progress)
+    except KeyboardInterrupt:
+        sys.exit(Exit.OK)
+    except tuple(_CODES) as error:
+        progress.fail(str(error))
+        sys.exit(_CODES[type(error)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="regent", description="AI agents that are governed, not merely deployed.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_dev(commands.add_parser("dev", help="run the agents of some manifests on this machine, without a cluster"))
+    _add_chat(commands.add_parser("chat", help="ask an agent and print its answer as it comes"))
+    return parser
+
+
+def _add_dev(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_dev)
+    parser.description = (
+        "Plans the agents as the operator does, runs them on loopback, prints endpoint and token, and follows edits. "
+        "Secrets come from Secret manifests or from REGENT_SECRET_<NAME>_<KEY> in the environment."
+    )
+    add = parser.add_argument
+    add(
+        "-f",
+        "--filename",
+        action="append",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="file or directory of manifests; may be repeated",
+    )
+    add("--port", type=_port, default=8080, help="port of the first agent; 0: any free one (default: 8080)")
+    add("--agent", metavar="NAME", help="run this agent alone (NAME or NAMESPACE/NAME)")
+    add("-n", "--namespace", default="default", help="namespace of objects that name none (default: default)")
+    add(
+        "--caller",
+        action="append",
+        type=_caller,
+        default=[],
+        metavar="NAMESPACE/NAME",
+        help="ServiceAccount to make a token for; may be repeated (default: one that the policies let in)",
+    )
+    add(
+        "--floor-namespace",
+        default="regent-system",
+        metavar="NAMESPACE",
+        help="namespace of the floor policies; without any the chart's default floor holds (default: regent-system)",
+    )
+    add(
+        "-o",
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="json: one object a line for each agent and caller",
+    )
+
+
+def _add_chat(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_chat)
+    add = parser.add_argument
+    add("prompt", help="what to ask")
+    add("--endpoint", default=os.environ.get("REGENT_ENDPOINT"), help="URL of the agent (default: REGENT_ENDPOINT)")
+    add("--token-file", type=Path, help="file that holds the caller's token (default: the variable REGENT_TOKEN)")
+
+
+def _dev(asked: argparse.Namespace, progress: Progress) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    dev.run(
+        dev.DevOptions(
+            paths=tuple(asked.filename),
+            port=asked.port,
+            agent=asked.agent,
+            namespace=asked.namespace,
+            floor_namespace=asked.floor_namespace,
+            callers=tuple(asked.caller),
+            output=asked.output,
+        ),
+        progress,
+    )
+
+
+def _chat(asked: argparse.Namespace, _progress: Progress) -> None:
+    if not asked.endpoint:
+        raise UnreachableError("no agent to talk to; give --endpoint, or set REGENT_ENDPOINT as `regent dev` prints it")
+    token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get("REGENT_TOKEN")
+    for delta in ask(asked.endpoint, [{"role": "user", "content": asked.prompt}], token=token):
+        sys.stdout.write(delta)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+def _caller(text: str) -> ServiceAccount:
+    try:
+        return callers.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

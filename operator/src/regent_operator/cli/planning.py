@@ -1,0 +1,110 @@
+"""From manifests to AgentConfigs, by the plan that the operator uses: one agent here is one agent there.
+
+Only the surroundings differ: the issuer and keys of callers' tokens are this command's own, loopback is the cluster,
+and where the manifests state no floor policy the chart's default floor holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regent_api.config import AgentConfig
+from regent_api.objects import AgentPolicy, AIAgent
+from regent_operator.cli import demo_model
+from regent_operator.cli.bundle import Bundle, gather
+from regent_operator.cli.manifests import ManifestError, read
+from regent_operator.cli.tokens import ISSUER
+from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
+
+FLOOR = Path(__file__).with_name("floor.yaml")
+LOOPBACK_CIDRS = ("127.0.0.0/8",)
+
+
+class AgentMissingError(Exception):
+    """The manifests hold no such agent."""
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """One agent as it will run here. `model_hosts`: hosts that the demo model stands in for, on this machine."""
+
+    config: AgentConfig
+    model_hosts: frozenset[str]
+    notes: tuple[str, ...]
+    """What the user should know: providers that the policies exclude, Services that are not here."""
+
+
+def plan_all(bundle: Bundle, chosen: str | None, floor_namespace: str, jwks: Mapping[str, Any]) -> dict[str, LocalPlan]:
+    """The agents by NAMESPACE/NAME; `chosen` (NAME or NAMESPACE/NAME) cuts them down to one.
+
+    Raises AgentMissingError, and ManifestError for what the operator would report as a condition.
+    """
+    agents = {key: agent for key, agent in bundle.agents.items() if chosen in {None, key, agent.metadata.name}}
+    if not agents:
+        raise AgentMissingError(f"no AIAgent{f' {chosen}' if chosen else ''} in the manifests")
+    installation = Installation(
+        namespace=floor_namespace, runtime_image="none", issuer=ISSUER, jwks=jwks, cluster_cidrs=LOOPBACK_CIDRS
+    )
+    policies = (*_floor(bundle, floor_namespace), *bundle.policies.values())
+    return {key: _plan(bundle, agent, policies, installation) for key, agent in agents.items()}
+
+
+def _plan(bundle: Bundle, agent: AIAgent, policies: tuple[AgentPolicy, ...], installation: Installation) -> LocalPlan:
+    namespace = agent.metadata.namespace
+    route = bundle.routes.get(f"{namespace}/{agent.spec.model_route_ref.name}")
+    plan = plan_agent(
+        AgentInputs(
+            agent=agent,
+            namespace_labels=bundle.labels_of_namespace(namespace),
+            policies=tuple(p for p in policies if p.metadata.namespace in {namespace, installation.namespace}),
+            route=route,
+            instructions=_instructions(bundle, agent),
+            services=_services(bundle),
+        ),
+        installation,
+    )
+    if plan.config is None or route is None:
+        raise ManifestError(*_words(plan))
+    hosts = demo_model.served_hosts(bundle, route)
+    return LocalPlan(plan.config, hosts, (*_words(plan), *plan.excluded, *_absent(plan.config, hosts)))
+
+
+def _floor(bundle: Bundle, namespace: str) -> tuple[AgentPolicy, ...]:
+    if any(policy.metadata.namespace == namespace for policy in bundle.policies.values()):
+        return ()
+    return tuple(gather(read([FLOOR]), namespace).policies.values())
+
+
+def _instructions(bundle: Bundle, agent: AIAgent) -> str | None:
+    reference = agent.spec.instructions.config_map_key_ref
+    if reference is None:
+        return agent.spec.instructions.inline
+    return bundle.config_maps.get(f"{agent.metadata.namespace}/{reference.name}", {}).get(reference.key)
+
+
+def _services(bundle: Bundle) -> dict[str, ServiceFacts | None]:
+    return {key: _facts(service.get("spec") or {}) for key, service in bundle.services.items()}
+
+
+def _facts(spec: Mapping[str, Any]) -> ServiceFacts:
+    return ServiceFacts(
+        selector=spec.get("selector") or {},
+        target_ports={port["port"]: port.get("targetPort", port["port"]) for port in spec.get("ports") or []},
+        external_name=spec.get("type") == "ExternalName",
+    )
+
+
+def _words(plan: AgentPlan) -> tuple[str, ...]:
+    return tuple(f"AIAgent {plan.agent.metadata.key}: {p.reason}: {p.message}" for p in plan.problems)
+
+
+def _absent(config: AgentConfig, replaced: frozenset[str]) -> tuple[str, ...]:
+    """In-cluster providers that nothing on this machine stands in for."""
+    return tuple(
+        f"AIAgent {config.agent.namespace}/{config.agent.name}: provider {provider.name} is the Service "
+        f"{provider.host}, which does not run here: attempts at it fail, and its rule's next provider takes over"
+        for provider in config.route.providers
+        if provider.host not in replaced and provider.host.endswith((".svc", ".svc.cluster.local"))
+    )

@@ -1,0 +1,85 @@
+"""Reading manifests, on a directory that the test makes (the one disk that a reader of files cannot do without)."""
+
+from pathlib import Path
+
+import pytest
+
+from regent_operator.cli.manifests import ManifestError, PathMissingError, read
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+
+
+def names(*paths: Path) -> list[str]:
+    return [manifest.raw["metadata"]["name"] for manifest in read(paths)]
+
+
+def test_a_directory_gives_its_manifests_in_the_order_of_names_and_not_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(CONFIG_MAP % "second")
+    (tmp_path / "a.yml").write_text(CONFIG_MAP % "first")
+    (tmp_path / "c.json").write_text('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "third"}}')
+    (tmp_path / "README.md").write_text("no manifest")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "d.yaml").write_text(CONFIG_MAP % "unseen")
+
+    assert names(tmp_path) == ["first", "second", "third"]
+
+
+def test_documents_and_lists_are_unfolded_and_empty_documents_skipped(tmp_path: Path) -> None:
+    items = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: third}}\n"
+    (tmp_path / "all.yaml").write_text(
+        "---\n".join([CONFIG_MAP % "first", "# nothing\n", CONFIG_MAP % "second", items])
+    )
+
+    assert names(tmp_path / "all.yaml") == ["first", "second", "third"]
+
+
+def test_paths_may_be_repeated_and_keep_their_order(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "first")
+    (tmp_path / "b.yaml").write_text(CONFIG_MAP % "second")
+
+    assert names(tmp_path / "b.yaml", tmp_path / "a.yaml") == ["second", "first"]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PathMissingError, match=r'the path ".*absent.yaml" does not exist'):
+        read([tmp_path / "absent.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind: [", "not YAML"),
+        ("a: 1\na: 2\n", "key 'a' stands twice"),
+        ("- 1\n", "a document is no object"),
+        ("kind: Secret\n", "no apiVersion"),
+        ("apiVersion: v1\nkind: Secret\n", "Secret without metadata.name"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: 7}\n", "in quotes if a number"),
+    ],
+)
+def test_what_the_api_server_would_refuse_is_refused_with_the_file(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+
+    with pytest.raises(ManifestError, match=words) as raised:
+        read([tmp_path])
+    assert all(problem.startswith(str(tmp_path / "bad.yaml")) for problem in raised.value.problems)
+
+
+def test_all_broken_files_are_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: [")
+    (tmp_path / "b.yaml").write_text("- 1")
+
+    with pytest.raises(ManifestError) as raised:
+        read([tmp_path])
+    assert len(raised.value.problems) == 2
+
+
+def test_a_date_stays_the_string_that_was_written(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "dated" + "data: {day: 2026-11-25}\n")
+
+    assert read([tmp_path])[0].raw["data"] == {"day": "2026-11-25"}
+
+
+def test_versions_of_a_kind_are_one_kind(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n")
+
+    assert read([tmp_path])[0].kind == "apps/Deployment"
