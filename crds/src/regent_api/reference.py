@@ -38,8 +38,8 @@ def api() -> str:
 
 
 def conditions() -> str:
-    types = _table(("Type", "Meaning"), ((f"`{type_}`", meaning) for type_, meaning in TYPE_MEANING.items()))
-    reasons = _table(("Reason", "Meaning"), ((f"`{reason}`", meaning) for reason, meaning in MEANING.items()))
+    types = table(("Type", "Meaning"), ((f"`{type_}`", meaning) for type_, meaning in TYPE_MEANING.items()))
+    reasons = table(("Reason", "Meaning"), ((f"`{reason}`", meaning) for reason, meaning in MEANING.items()))
     return f"# Conditions and reasons\n\n{CONDITIONS_PREFACE}\n\n## Types\n\n{types}\n## Reasons\n\n{reasons}"
 
 
@@ -49,7 +49,7 @@ def defaults() -> str:
     timeouts = {f"spec.timeouts.{name}": value for name, value in TIMEOUT_DEFAULTS.items()}
     policy = {path: meet.default for path, meet in meets(AGENT_POLICY.spec, "spec").items()}
     parts = (
-        f"## {kind.name}\n\n{_table(header, ((f'`{path}`', value) for path, value in rows.items()))}"
+        f"## {kind.name}\n\n{table(header, ((f'`{path}`', value) for path, value in rows.items()))}"
         for kind, rows in ((AI_AGENT, agent), (MODEL_ROUTE, timeouts), (AGENT_POLICY, policy))
     )
     return f"# Defaults\n\n{DEFAULTS_PREFACE}\n\n" + "\n".join(parts)
@@ -98,7 +98,7 @@ def _kind(kind: Kind) -> str:
     for part, opinions in (("spec", meets(kind.spec, "spec")), ("status", {})):
         parts.append(f"### {kind.name}: {part}\n\n{_fields(schema['properties'][part], part, opinions)}")
     if checked := [(f"`{path}`", message) for path, message in rules(schema, "")]:
-        parts.append(f"### {kind.name}: rules\n\n{_table(('Field', 'Rule'), checked)}")
+        parts.append(f"### {kind.name}: rules\n\n{table(('Field', 'Rule'), checked)}")
     return "\n".join(parts)
 
 
@@ -113,7 +113,7 @@ def _fields(schema: Schema, path: str, opinions: dict[str, Meet]) -> str:
             meet = opinions.get(row.path)
             yield from (meet.kind.value, meet.default) if meet else ("", "")
 
-    return _table(header, (cells(row) for row in rows(schema, path)))
+    return table(header, (cells(row) for row in rows(schema, path)))
 
 
 def _type(field: Schema) -> str:
@@ -148,7 +148,7 @@ def _range(field: Schema, low: str, high: str, unit: str) -> str:
     return f"at most {most}{unit}" if least is None else f"{least} to {most}{unit}"
 
 
-def _table(header: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+def table(header: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
     names = list(header)
     text = [_line(names), _line("---" for _ in names), *(_line(cells) for cells in lines)]
     return "\n".join(text) + "\n"

@@ -5,7 +5,6 @@ Every string, list and map is bounded: an unbounded one makes the API server ref
 
 import re
 from enum import StrEnum
-from functools import total_ordering
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -25,9 +24,11 @@ LABEL_KEY = (
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 
 
-@total_ordering
 class Sensitivity(StrEnum):
-    """How much harm a leak does; ordered, Public the lowest. An unknown label counts as Restricted."""
+    """How much harm a leak does; ordered, Public the lowest. An unknown label counts as Restricted.
+
+    Raises TypeError when compared with a plain string, which would otherwise be ordered by the alphabet.
+    """
 
     PUBLIC = "Public"
     INTERNAL = "Internal"
@@ -39,18 +40,22 @@ class Sensitivity(StrEnum):
         return list(Sensitivity).index(self)
 
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Sensitivity):
-            return NotImplemented
-        return self.rank < other.rank
+        return self.rank < _rank(other)
 
     def __le__(self, other: object) -> bool:
-        return self == other or self < other
+        return self.rank <= _rank(other)
 
     def __gt__(self, other: object) -> bool:
-        return not self <= other
+        return self.rank > _rank(other)
 
     def __ge__(self, other: object) -> bool:
-        return not self < other
+        return self.rank >= _rank(other)
+
+
+def _rank(label: object) -> int:
+    if not isinstance(label, Sensitivity):
+        raise TypeError(f"a Sensitivity has no order with a {type(label).__name__}")
+    return label.rank
 
 
 class Opinion(StrEnum):
