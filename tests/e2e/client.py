@@ -1,0 +1,51 @@
+"""The program that the tests' caller pods run (`python3 - JSON < client.py`): one request, each event a line of JSON.
+
+Standard library only: it runs in the bare Python image. What it prints: {"status", "headers"}, then {"text"} for each
+piece of a streamed answer or {"body"} of a plain one, then {"end": true}; or {"unreachable": why}.
+"""
+
+import http.client
+import json
+import sys
+from urllib.parse import urlsplit
+
+
+def say(**words: object) -> None:
+    print(json.dumps(words), flush=True)  # noqa: T201
+
+
+def main() -> None:
+    asked = json.loads(sys.argv[1])
+    url = urlsplit(asked["url"])
+    headers = {"content-type": "application/json", **asked.get("headers", {})}
+    if asked.get("token"):
+        with open(asked["token"]) as file:  # noqa: PTH123
+            headers["authorization"] = f"Bearer {file.read().strip()}"
+    connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=asked.get("timeout", 120))
+    try:
+        connection.request("POST", url.path, json.dumps(asked["body"]), headers)
+        answer = connection.getresponse()
+    except OSError as error:
+        say(unreachable=type(error).__name__)
+        return
+    say(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()})
+    if answer.getheader("content-type", "").startswith("text/event-stream"):
+        read_stream(answer)
+    else:
+        say(body=json.loads(answer.read() or b"null"))
+    say(end=True)
+
+
+def read_stream(answer: http.client.HTTPResponse) -> None:
+    for line in answer:
+        data = line.decode().strip().removeprefix("data: ")
+        if not line.startswith(b"data: ") or data == "[DONE]":
+            continue
+        event = json.loads(data)
+        if "error" in event:
+            say(error=event["error"])
+        for choice in event.get("choices", []):
+            say(text=choice["delta"].get("content") or "", finish=choice.get("finish_reason"))
+
+
+main()

@@ -1,0 +1,98 @@
+"""One real node for the whole session: images built from this tree, the chart installed, nothing shared but the operator.
+
+Each test makes namespaces of its own; they are left to the end of the node, so that a failure can be looked at.
+"""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import cluster
+from tests.cluster import cache, images
+from tests.e2e import manifests
+from tests.e2e.kube import Kube, Object
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "regent-system"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:regent"
+IMAGE_SOURCES = ("requirements.lock", "crds/pyproject.toml", "crds/src", "operator/pyproject.toml", "operator/src")
+MORE_SOURCES = ("runtime/pyproject.toml", "runtime/src", "images")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Regent on a node, by the chart."""
+
+    kube: Kube
+    names: Iterator[int]
+
+    def namespace(self, **labels: str) -> str:
+        name = f"case-{next(self.names)}"
+        self.kube.apply(manifests.namespace(name, **labels))
+        return name
+
+    def standin(self, name: str, namespace: str) -> None:
+        self.kube.apply(*manifests.standin(name, namespace))
+        words = ("rollout", "status", f"deployment/{name}", "--namespace", namespace, "--timeout=120s")
+        self.kube(*words, timeout=130)
+
+    def slow_agent(self, namespace: str, name: str = "helper", **spec: object) -> None:
+        """A Ready agent over a stand-in that streams a word every quarter of a second."""
+        self.standin("cloud", namespace)
+        slow = manifests.provider("cloud", f"cloud.{namespace}.svc", model="slow")
+        self.kube.apply(manifests.route("route", namespace, [slow]), manifests.agent(name, namespace, "route", **spec))
+        self.kube.until_ready(name, namespace)
+
+
+@pytest.fixture(scope="session")
+def archives() -> list[Path]:
+    """The images of this tree, by content: unchanged sources are not built again."""
+    base = images.python_base()
+    sources = [ROOT / source for source in (*IMAGE_SOURCES, *MORE_SOURCES)]
+
+    def build(folder: Path) -> None:
+        words = [sys.executable, ROOT / "images" / "build", "--out", folder, "--base-archive", base]
+        subprocess.run([str(word) for word in words], check=True, timeout=1200)
+
+    folder = cache.entry("regent-images", cache.fingerprint(*sources, base), build)
+    return [base, *sorted(folder.glob("*.tar"))]
+
+
+@pytest.fixture(scope="session")
+def kube(archives: list[Path]) -> Iterator[Kube]:
+    with cluster.node("e2e", images=archives) as node:
+        yield Kube(node)
+
+
+@pytest.fixture(scope="session")
+def regent(kube: Kube) -> Installed:
+    kube.cluster.helm(
+        *("install", "regent", ROOT / "charts" / "regent", "--namespace", SYSTEM, "--create-namespace"),
+        *("--wait", "--timeout", "180s"),
+        timeout=200,
+    )
+    return Installed(kube, itertools.count(1))
+
+
+@pytest.fixture
+def namespace(regent: Installed) -> str:
+    return regent.namespace()
+
+
+@pytest.fixture
+def seconds_printed(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float], None]:
+    """Figures that a person wants to see in the log; no test depends on them."""
+
+    def say(what: str, seconds: float) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {what}: {seconds:.1f} s\n")
+
+    return say
+
+
+__all__ = ["Installed", "Object"]

@@ -1,0 +1,179 @@
+"""What changes while it runs: policy edits, hand edits, suspension, the number of pods."""
+
+import json
+import time
+from collections.abc import Callable
+
+from tests.e2e import caller, manifests
+from tests.e2e.conftest import Installed
+from tests.e2e.kube import Kube, Object, condition, kstatus
+
+
+def config_of(kube: Kube, namespace: str, name: str = "helper") -> Object:
+    found: Object = json.loads(kube.get("configmap", name, namespace)["data"]["agent.json"])
+    return found
+
+
+def test_a_policy_edit_is_enforced_in_the_same_pods_while_a_stream_goes_on(
+    regent: Installed, namespace: str, seconds_printed: Callable[[str, float], None]
+) -> None:
+    kube = regent.kube
+    kube.apply(manifests.policy("house", namespace, size={"maxOutputTokens": 200}))
+    regent.slow_agent(namespace, policyRefs=[{"name": "house"}], scaling={"replicas": 2})
+    kube.until("both pods are there", lambda: kube.get("aiagent", "helper", namespace)["status"]["enforced"] == "2/2")
+    uids = kube.pod_uids("helper", namespace)
+    before = kube.get("aiagent", "helper", namespace)["status"]["digests"]
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+
+    with (
+        kube.record("aiagent", "helper", namespace) as history,
+        friend.stream(f"{namespace}/helper", "go", max_tokens=4000) as running,
+    ):
+        running.until_pieces(3)
+        began = time.monotonic()
+        only = [{"name": "friend"}]
+        edit = manifests.policy("house", namespace, size={"maxOutputTokens": 20}, callers={"serviceAccounts": only})
+        kube.apply(edit)
+
+        def enforced() -> bool:
+            status = kube.get("aiagent", "helper", namespace)["status"]
+            return bool(status["digests"]["policy"] != before["policy"] and status["enforced"] == "2/2")
+
+        kube.until("the edit is enforced in both pods", enforced)
+        seconds_printed("policy edit to enforced in 2 pods, as kubectl sees it", time.monotonic() - began)
+        assert running.process.poll() is None, "the stream must still be running"
+        answer = running.rest()
+
+    assert answer.error is None
+    assert answer.finish == "stop"
+    assert len(answer.pieces) >= 60, "the stream that began before the edit ends as it began"
+    assert kube.pod_uids("helper", namespace) == uids, "no pod was restarted"
+    enforced_history = history.of("PolicyEnforced")
+    assert ("False", "NotYetEnforced") in enforced_history
+    assert enforced_history[-1] == ("True", "Enforced")
+    assert config_of(kube, namespace)["policy"]["size"]["maxOutputTokens"] == 20
+    someone = caller.start(kube, "someone", namespace, "someone", f"{namespace}/helper")
+    assert someone.ask(f"{namespace}/helper").status == 403, "the new list of callers is in force"
+    kube.until_condition("agentpolicy", "house", namespace, "Ready", "True")
+
+
+def test_a_laxer_config_written_by_hand_is_seen_and_healed(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    good = config_of(kube, namespace)
+    lax = json.loads(json.dumps(good))
+    lax["policy"]["callers"]["anonymous"] = "Allow"
+    with kube.record("configmap", "helper", namespace) as history:
+        kube.patch("configmap", "helper", namespace, {"data": {"agent.json": json.dumps(lax)}})
+        kube.until("the config is healed", lambda: config_of(kube, namespace) == good)
+    written = [json.loads(version["data"]["agent.json"]) for version in history.versions]
+    assert lax in written, "the edit must have been seen by the watch before it was healed"
+    kube.until_ready("helper", namespace)
+    nobody = caller.start(kube, "nobody", namespace, "nobody", f"{namespace}/helper")
+    assert nobody.ask(f"{namespace}/helper", token=None).status == 401
+
+
+def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    good = config_of(kube, namespace)
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+    kube.patch("configmap", "helper", namespace, {"data": {"agent.json": "{"}})
+    assert friend.ask(f"{namespace}/helper").status == 200
+    healed = lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{"  # noqa: E731
+    kube.until("the config is healed", healed)
+    assert config_of(kube, namespace) == good
+    kube.until_ready("helper", namespace)
+
+
+def test_children_edited_or_deleted_by_hand_are_healed(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace, scaling={"replicas": 2})
+    edits: dict[str, Object] = {
+        "service": {"spec": {"selector": {"regent.dev/agent": "other"}}},
+        "networkpolicy": {"spec": {"ingress": [{}]}},
+        "serviceaccount": {"automountServiceAccountToken": True},
+        "poddisruptionbudget": {"spec": {"maxUnavailable": 2}},
+        "deployment": {"spec": {"template": {"spec": {"automountServiceAccountToken": True}}}},
+    }
+    for kind, edit in edits.items():
+        good = kube.get(kind, "helper", namespace)
+        kube.patch(kind, "helper", namespace, edit)
+
+        def healed(kind: str = kind, good: Object = good) -> bool:
+            found = kube.get(kind, "helper", namespace)
+            return found.get("spec") == good.get("spec") and found.get("automountServiceAccountToken") == good.get(
+                "automountServiceAccountToken"
+            )
+
+        kube.until(f"the {kind} is healed", healed)
+    for kind in ("configmap", *edits):
+        uid = kube.get(kind, "helper", namespace)["metadata"]["uid"]
+        kube.delete(kind, "helper", namespace)
+
+        def back(kind: str = kind, uid: str = uid) -> bool:
+            found = kube.find(kind, "helper", namespace)
+            return found is not None and found["metadata"]["uid"] != uid
+
+        kube.until(f"the {kind} is back", back)
+    kube.until_ready("helper", namespace)
+
+
+def test_suspend_refuses_at_once_then_scales_to_zero_and_resume_restores(
+    regent: Installed, namespace: str, seconds_printed: Callable[[str, float], None]
+) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace, scaling={"replicas": 2})
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+    with friend.stream(f"{namespace}/helper", "go") as running:
+        running.until_pieces(2)
+        began = time.monotonic()
+        kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
+        answer = running.rest()
+        seconds_printed("suspend to the end of a running turn", time.monotonic() - began)
+    assert answer.error is not None, "a running turn ends with a typed error"
+    assert answer.error["code"] == "agent_suspended"
+    assert len(answer.pieces) < 60
+    found = kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
+    assert condition(found, "Suspended")["status"] == "True"
+    kube.until("no pod is left", lambda: not kube.pods("helper", namespace))
+    assert kube.get("deployment", "helper", namespace)["spec"]["replicas"] == 0
+    assert kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"]
+
+    kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": False}})
+    kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Ready")
+    kube.until("two pods serve", lambda: kube.get("aiagent", "helper", namespace)["status"]["enforced"] == "2/2")
+    assert friend.ask(f"{namespace}/helper", stream=False).status == 200
+
+
+def test_a_suspended_agent_answers_403_until_its_pods_are_gone(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+    began = time.monotonic()
+    kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
+    refusals = []
+    while time.monotonic() - began < 60:
+        answer = friend.ask(f"{namespace}/helper", stream=False, timeout=5)
+        if answer.unreachable:
+            break
+        if answer.status != 200:
+            refusals.append((answer.status, answer.code, answer.headers.get("x-should-retry")))
+    assert set(refusals) <= {(403, "agent_suspended", "false")}
+    kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
+
+
+def test_replicas_follow_up_and_down(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    assert kube.find("poddisruptionbudget", "helper", namespace) is None
+    for wanted in (3, 1):
+        kube.patch("aiagent", "helper", namespace, {"spec": {"scaling": {"replicas": wanted}}})
+
+        def settled(wanted: int = wanted) -> bool:
+            status = kube.get("aiagent", "helper", namespace)["status"]
+            return bool(status.get("replicas") == wanted and status["enforced"] == f"{wanted}/{wanted}")
+
+        kube.until(f"{wanted} pods serve", settled)
+        assert kstatus(kube.until_ready("helper", namespace)) == ["Current"]
+        assert (kube.find("poddisruptionbudget", "helper", namespace) is not None) == (wanted > 1)

@@ -1,0 +1,125 @@
+"""Routes: fallback, order, sensitivity, and what may call itself local. The clouds are stand-ins in the cluster."""
+
+import json
+
+from tests.e2e import caller, manifests
+from tests.e2e.caller import Caller
+from tests.e2e.conftest import ROOT, Installed
+from tests.e2e.kube import Kube, Object, condition
+
+
+def seen(kube: Kube, namespace: str, standin: str) -> list[Object]:
+    """What reached a stand-in, asked within its pod."""
+    program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/seen').read().decode())"
+    text = kube("exec", f"deployment/{standin}", "--namespace", namespace, "--", "python3", "-c", program)
+    found: list[Object] = json.loads(text)
+    return found
+
+
+def set_mode(kube: Kube, namespace: str, standin: str, mode: str) -> None:
+    body = json.dumps({"mode": mode})
+    program = f"import urllib.request as u; u.urlopen('http://127.0.0.1:8080/mode', {body!r}.encode())"
+    kube("exec", f"deployment/{standin}", "--namespace", namespace, "--", "python3", "-c", program)
+
+
+def two_clouds(regent: Installed, namespace: str) -> Caller:
+    for name in ("first", "second"):
+        regent.standin(name, namespace)
+    providers = [manifests.provider(name, f"{name}.{namespace}.svc") for name in ("first", "second")]
+    regent.kube.apply(
+        manifests.route("route", namespace, providers, manifests.rule("all", "first", "second")),
+        manifests.agent("helper", namespace, "route"),
+    )
+    regent.kube.until_ready("helper", namespace)
+    return caller.start(regent.kube, "friend", namespace, "friend", f"{namespace}/helper")
+
+
+def test_a_dead_first_provider_falls_back_and_an_edit_changes_the_order(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    friend = two_clouds(regent, namespace)
+    agent = f"{namespace}/helper"
+    assert friend.ask(agent, stream=False).text == "from first"
+    set_mode(kube, namespace, "first", "dead")
+    assert friend.ask(agent, stream=False).text == "from second"
+    assert friend.ask(agent, stream=True).text == "from second"
+    set_mode(kube, namespace, "first", "alive")
+
+    before = kube.get("aiagent", "helper", namespace)["status"]["digests"]["route"]
+    providers = [manifests.provider(name, f"{name}.{namespace}.svc") for name in ("first", "second")]
+    kube.apply(manifests.route("route", namespace, providers, manifests.rule("all", "second", "first")))
+
+    def enforced() -> bool:
+        found = kube.get("aiagent", "helper", namespace)
+        return found["status"]["digests"]["route"] != before and condition(found, "Ready").get("status") == "True"
+
+    kube.until("the new order is enforced", enforced)
+    assert friend.ask(agent, stream=False).text == "from second"
+
+
+def test_confidential_never_reaches_a_provider_below_it(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    friend = two_clouds(regent, namespace)
+    refused = friend.ask(
+        f"{namespace}/helper", "the secret figures", stream=False, headers={"x-regent-sensitivity": "Confidential"}
+    )
+    assert refused.status in {403, 422}
+    assert friend.ask(f"{namespace}/helper", "the open figures", stream=False).status == 200
+    prompts = json.dumps([seen(kube, namespace, name) for name in ("first", "second")])
+    assert "the open figures" in prompts
+    assert "the secret figures" not in prompts
+
+
+def test_a_local_provider_on_a_foreign_host_is_refused(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    claimed = manifests.provider("liar", "models.example.com", type_="Local", top="Restricted")
+    kube.apply(manifests.route("route", namespace, [claimed]), manifests.agent("helper", namespace, "route"))
+    found = kube.until_condition("aiagent", "helper", namespace, "Ready", "False", "NoProviderAllowed")
+    assert "liar" in condition(found, "Ready")["message"]
+    assert kube.find("deployment", "helper", namespace) is None
+
+
+def test_a_local_provider_behind_an_external_name_is_refused(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    alias = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "alias", "namespace": namespace},
+        "spec": {"type": "ExternalName", "externalName": "models.example.com"},
+    }
+    claimed = manifests.provider("liar", f"alias.{namespace}.svc", type_="Local", top="Restricted")
+    kube.apply(alias, manifests.route("route", namespace, [claimed]), manifests.agent("helper", namespace, "route"))
+    kube.until_condition("aiagent", "helper", namespace, "Ready", "False", "NoProviderAllowed")
+
+
+def providers_of_turns(kube: Kube, agent: str) -> set[str]:
+    """Which providers the turns of an agent went to, by its pods' logs."""
+    lines = kube("logs", f"deployment/{agent}", "--namespace", "hybrid", "--container", "agent").splitlines()
+    turns = [json.loads(line) for line in lines if line.startswith("{")]
+    return {turn["provider"] for turn in turns if turn.get("provider")}
+
+
+def test_the_hybrid_example_keeps_critical_data_local(regent: Installed) -> None:
+    kube = regent.kube
+    kube.apply(ROOT / "examples" / "hybrid")
+    for agent in ("assistant", "personnel"):
+        kube.until_ready(agent, "hybrid")
+    for model in ("cloud-a", "cloud-b"):
+        kube("rollout", "status", f"deployment/{model}", "-n", "hybrid-clouds", "--timeout=180s", timeout=190)
+    kube("rollout", "status", "deployment/onprem", "-n", "hybrid", "--timeout=180s", timeout=190)
+    staff = caller.start(kube, "staff", "hybrid", "staff", "hybrid/assistant", "hybrid/personnel")
+
+    assert staff.ask("hybrid/assistant", stream=False).status == 200
+    assert providers_of_turns(kube, "assistant") == {"cloud-a"}
+    assert staff.ask("hybrid/personnel", stream=False).status == 200
+    assert providers_of_turns(kube, "personnel") == {"onprem"}
+    confidential = {"x-regent-sensitivity": "Confidential"}
+    assert staff.ask("hybrid/assistant", stream=False, headers=confidential).status == 200
+    assert providers_of_turns(kube, "assistant") == {"cloud-a", "onprem"}
+
+    kube("scale", "deployment/cloud-a", "--namespace", "hybrid-clouds", "--replicas=0")
+    kube.until(
+        "the first cloud is gone", lambda: not kube.all_of("pods", "hybrid-clouds", "app.kubernetes.io/name=cloud-a")
+    )
+    assert staff.ask("hybrid/assistant", stream=False).status == 200
+    assert providers_of_turns(kube, "assistant") == {"cloud-a", "cloud-b", "onprem"}
+    kube("delete", "namespace", "hybrid-clouds", "--wait=false")  # three models at once are heavy company
