@@ -1,8 +1,9 @@
 """The demo model, run on this machine in the place of its Deployment.
 
 Recognised by the manifests alone: a Local provider whose host is a Service of them, that selects the pods of a
-Deployment of them, of which a container's image is named `regent/demo-model` (any registry before it, any tag or
-digest after it). Nothing else is ever replaced: a provider whose Service is not here stays as it is, and fails.
+Deployment of them, of which a container's image is named `regent/demo-model` or `regent-demo-model` (any registry
+before it, any tag or digest after it). Nothing else is ever replaced: a provider whose Service is not here stays as it
+is, and fails.
 """
 
 import importlib.util
@@ -20,14 +21,16 @@ from regent_api.route import ProviderType
 from regent_api.types import host_matches
 from regent_operator.cli.bundle import Bundle
 from regent_operator.cli.process import LOOPBACK, Child, ChildError
+from regent_operator.plan.hosts import host_of, in_cluster
 
-IMAGE = r"(^|.*/)regent/demo-model([:@].*)?$"
+IMAGE = re.compile(r"(.*/)?regent[-/]demo-model([:@].*)?")
+CLUSTER_DOMAIN = "cluster.local"
 START_SECONDS = 120.0
 
 
 def served_hosts(bundle: Bundle, route: ModelRoute) -> frozenset[str]:
     """Hosts of the route's Local providers behind which the manifests run the demo model."""
-    hosts = (urlsplit(p.base_url).hostname or "" for p in route.spec.providers if p.type is ProviderType.LOCAL)
+    hosts = (host_of(p.base_url) for p in route.spec.providers if p.type is ProviderType.LOCAL)
     return frozenset(host for host in hosts if _is_demo_model(bundle, host))
 
 
@@ -57,17 +60,13 @@ def stand_in(config: AgentConfig, hosts: frozenset[str], port: int) -> AgentConf
 
 
 def _is_demo_model(bundle: Bundle, host: str) -> bool:
-    service = re.fullmatch(r"([^.]+)\.([^.]+)\.svc(\.cluster\.local)?", host)
-    if service is None:
-        return False
-    name, namespace = service[1], service[2]
-    selector = bundle.services.get(f"{namespace}/{name}", {}).get("spec", {}).get("selector")
+    service = in_cluster(host, CLUSTER_DOMAIN) or ""
+    selector = bundle.services.get(service, {}).get("spec", {}).get("selector")
     if not selector:
         return False
+    namespace = service.partition("/")[0]
     return any(
-        re.fullmatch(IMAGE, image)
-        for labels, image in _containers(bundle, namespace)
-        if selector.items() <= labels.items()
+        IMAGE.fullmatch(image) for labels, image in _containers(bundle, namespace) if selector.items() <= labels.items()
     )
 
 

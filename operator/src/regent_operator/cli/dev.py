@@ -39,6 +39,8 @@ class DevOptions:
     floor_namespace: str = "regent-system"
     callers: tuple[ServiceAccount, ...] = ()
     output: str = "text"
+    log: Path | None = None
+    """Where the agents' own log lines go; None: stderr."""
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Session:
             self.agents[key].write(config, bundle, os.environ)  # a Secret's value may have changed
 
     def _start_agent(self, key: str, config: AgentConfig, bundle: Bundle) -> None:
-        agent = LocalAgent(key, self.directory / key, self._next_port())
+        agent = LocalAgent(key, self.directory / key, self._next_port(), self.options.log)
         self.progress.note(*_missing(key, agent.write(config, bundle, os.environ)))
         self.progress.say(f"starting agent {key}")
         self.children.callback(agent.stop)

@@ -10,6 +10,7 @@ from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_operator.cli import credentials
 from regent_operator.cli.bundle import Bundle
 from regent_operator.cli.process import LOOPBACK, POLL_SECONDS, Child, ChildError, free_port, probe
+from regent_operator.plan.config import text
 
 START_SECONDS = 60.0
 SWAP_SECONDS = 30.0
@@ -22,10 +23,11 @@ class RefusedConfigError(Exception):
 class LocalAgent:
     """`python -I -m regent_runtime` on loopback, with its config and credentials in files of its own."""
 
-    def __init__(self, key: str, directory: Path, port: int) -> None:
+    def __init__(self, key: str, directory: Path, port: int, log: Path | None = None) -> None:
         self.key = key
         self.port = port
         self._directory = directory
+        self._log = log
         self._status_port = free_port()
         self._digest: str | None = None
         self._child: Child | None = None
@@ -40,7 +42,7 @@ class LocalAgent:
         file = self._directory / "config" / CONFIG_KEY
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = file.with_suffix(".draft")
-        draft.write_text(config.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")
+        draft.write_text(text(config), encoding="utf-8")
         draft.replace(file)
         self._digest = config.digests().config
         return missing
@@ -51,14 +53,14 @@ class LocalAgent:
         secrets.mkdir(mode=0o700, exist_ok=True)
         command = [sys.executable, "-I", "-m", "regent_runtime", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--status-port", str(self._status_port), "--config", str(config), "--credentials", str(secrets)]
-        name = self.key.rpartition("/")[2]
-        # Real keys came in by the environment: the runtime has them as files and nowhere else.
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(credentials.PREFIX)}
-        self._child = Child(
-            f"agent {self.key}", command, env={**kept, "POD_NAME": name, "POD_UID": f"dev-{os.getpid()}"}
-        )
+        self._child = Child(f"agent {self.key}", command, env=self._environment(), log=self._log)
         self._child.wait_for(self._status_port, "/readyz", START_SECONDS)
         self.wait_for_echo(START_SECONDS)
+
+    def _environment(self) -> dict[str, str]:
+        """That of this command, less the secrets: the runtime has them as files and nowhere else."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(credentials.PREFIX)}
+        return {**kept, "POD_NAME": self.key.rpartition("/")[2], "POD_UID": f"dev-{os.getpid()}"}
 
     def wait_for_echo(self, deadline: float = SWAP_SECONDS) -> None:
         """Until /statusz echoes the digest of what was written. Raises RefusedConfigError and ChildError."""

@@ -99,6 +99,7 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="json: one object a line for each agent and caller",
     )
+    add("--log-file", type=Path, metavar="PATH", help="where the agents' own log lines go (default: stderr)")
 
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +122,7 @@ def _dev(asked: argparse.Namespace, progress: Progress) -> None:
             floor_namespace=asked.floor_namespace,
             callers=tuple(asked.caller),
             output=asked.output,
+            log=asked.log_file,
         ),
         progress,
     )

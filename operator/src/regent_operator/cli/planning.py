@@ -16,6 +16,7 @@ from regent_operator.cli.bundle import Bundle, gather
 from regent_operator.cli.manifests import ManifestError, read
 from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.hosts import in_cluster
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
 
 FLOOR = Path(__file__).with_name("floor.yaml")
@@ -106,5 +107,5 @@ def _absent(config: AgentConfig, replaced: frozenset[str]) -> tuple[str, ...]:
         f"AIAgent {config.agent.namespace}/{config.agent.name}: provider {provider.name} is the Service "
         f"{provider.host}, which does not run here: attempts at it fail, and its rule's next provider takes over"
         for provider in config.route.providers
-        if provider.host not in replaced and provider.host.endswith((".svc", ".svc.cluster.local"))
+        if provider.host not in replaced and in_cluster(provider.host, demo_model.CLUSTER_DOMAIN)
     )
