@@ -1,77 +1,148 @@
-"""The plan of one agent: what its pods must hold and which children it has.
+"""The plan of one agent: what its pods must hold, from declarations alone.
 
-`plan_agent` looks at declarations only; `children` adds what was observed, because two edits wait for the pods:
-egress closes after the config that no longer needs it is enforced, and replicas go to zero after every pod refuses
-new turns. Call both at each reconcile; both are pure, so equal inputs give equal children.
+`plan_agent` is pure and looks at nothing that was observed, so equal declarations give an equal plan; what is applied
+at a given moment, `children` says.
 """
 
 from dataclasses import dataclass
 
 from regent_api.agent import EffectiveField, PolicyUse
-from regent_api.config import AgentConfig
+from regent_api.config import AgentConfig, EffectivePolicy, RouteConfig
 from regent_api.objects import AIAgent
 from regent_api.status import ConditionType, Digests, Reason
+from regent_operator.plan import config, networkpolicy, policy
+from regent_operator.plan.conflict import conflicts
 from regent_operator.plan.inputs import AgentInputs, Installation
-from regent_operator.plan.observation import CredentialPair, Observation
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why the declarations cannot all be honoured. `type` is Accepted or ResolvedRefs."""
-
-    type: ConditionType
-    reason: Reason
-    message: str
+from regent_operator.plan.lattice import Opinions
+from regent_operator.plan.observation import CredentialPair
+from regent_operator.plan.peers import MOST_PEERS, too_many_peers
+from regent_operator.plan.policy import Applying
+from regent_operator.plan.references import Problem, References, resolve
 
 
 @dataclass(frozen=True)
 class AgentPlan:
     agent: AIAgent
+    inputs: AgentInputs
     installation: Installation
     problems: tuple[Problem, ...]
     """Empty: all is accepted and resolved. The first is Ready's reason."""
     config: AgentConfig | None
     """What every pod must hold; None: nothing can be run safely, so no child is made (existing ones stay)."""
-    digests: Digests | None
     config_text: str | None
     """The ConfigMap's value, byte for byte."""
+    digests: Digests | None
     uses: tuple[PolicyUse, ...]
     """The policies that take part, with the digests that took part."""
     policy_keys: frozenset[str]
     """NAMESPACE/NAME of every policy that applies or might, the missing ones too: reverse references."""
     route_digest: str | None
-    """Digest of the ModelRoute that took part; None: it is missing or invalid, and the last one is kept."""
+    """Digest of the ModelRoute that took part; None: it did not, and the last one is kept if there is one."""
     effective: tuple[EffectiveField, ...]
     excluded: tuple[str, ...]
     """Words for each provider that the policies exclude."""
+    unreachable: tuple[str, ...]
+    """Words for each provider within the cluster that gives no way to its pods."""
     credentials: frozenset[CredentialPair]
     """(Secret, key) pairs that the pods mount."""
-    inputs: AgentInputs
 
 
 @dataclass(frozen=True)
-class ChildKind:
-    api_version: str
-    kind: str
+class _Outcome:
+    """What declarations come to."""
 
-
-@dataclass(frozen=True)
-class Children:
-    apply: tuple[dict[str, object], ...]
-    """In apply order, as SSA bodies. Without `metadata.uid`: the engine adds it."""
-    absent: tuple[ChildKind, ...]
-    """Children (of the agent's name) that must not exist: delete them if they are ours."""
+    problems: tuple[Problem, ...] = ()
+    config: AgentConfig | None = None
+    opinions: Opinions | None = None
+    excluded: tuple[str, ...] = ()
+    route: RouteConfig | None = None
+    """As declared, where the config was made from it."""
 
 
 def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
-    raise NotImplementedError
+    applying = policy.applying(inputs, installation.namespace)
+    references = resolve(inputs, applying, installation.cluster_domain)
+    if references.problems or references.route is None:
+        outcome = _kept(inputs, installation, applying, references.problems)
+    else:
+        outcome = _made(inputs, installation, applying, references, references.route)
+    made = outcome.config
+    return AgentPlan(
+        agent=inputs.agent,
+        inputs=inputs,
+        installation=installation,
+        problems=outcome.problems,
+        config=made,
+        config_text=config.text(made) if made else None,
+        digests=made.digests() if made else None,
+        uses=_uses(applying, inputs),
+        policy_keys=applying.keys,
+        route_digest=references.route_digest if outcome.route else None,
+        effective=policy.described(outcome.opinions, made.policy) if made and outcome.opinions is not None else (),
+        excluded=outcome.excluded,
+        unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
+        credentials=_credentials(inputs, outcome),
+    )
 
 
-def children(plan: AgentPlan, seen: Observation) -> Children:
-    """What to apply now."""
-    raise NotImplementedError
+def _made(
+    inputs: AgentInputs, installation: Installation, applying: Applying, references: References, declared: RouteConfig
+) -> _Outcome:
+    """Everything is there: a config of its own, unless the policies let nothing of the route through."""
+    opinions = applying.opinions
+    effective = policy.effective(opinions)
+    route, excluded = config.cut(declared, effective)
+    problems = _conflicts(opinions, effective, inputs.agent.metadata.namespace)
+    if not route.providers:
+        problems = (*problems, _no_provider(declared.name, excluded))
+    if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
+        return _kept(inputs, installation, applying, problems)
+    made = config.fresh(inputs.agent, references.instructions, route, effective, opinions, installation)
+    return _Outcome(problems, made, opinions, excluded, declared)
 
 
-def settled(plan: AgentPlan, seen: Observation) -> bool:
-    """Whether every pod that can serve echoes the plan's config digest (true where no pod can serve)."""
-    raise NotImplementedError
+def _kept(
+    inputs: AgentInputs, installation: Installation, applying: Applying, problems: tuple[Problem, ...]
+) -> _Outcome:
+    """The last config, which the policies that are there may still tighten; a new agent gets none."""
+    if inputs.last is None:
+        return _Outcome(problems)
+    opinions = policy.tightened(inputs.last, applying.opinions)
+    effective = policy.effective(opinions)
+    route, excluded = config.cut(inputs.last.route, effective)
+    kept = config.tightened(inputs.last, inputs.agent, route, effective, opinions, installation)
+    return _Outcome(problems, kept, opinions, excluded)
+
+
+def _conflicts(opinions: Opinions, effective: EffectivePolicy, namespace: str) -> tuple[Problem, ...]:
+    found = conflicts(opinions, namespace)
+    if too_many_peers(effective.callers, namespace):
+        named = ", ".join(sorted(opinions["callers.ingressFrom"].sources))
+        found = (*found, f"callers.ingressFrom: {named} have more than {MOST_PEERS} combinations")
+    words = (f"{sentence}. Change one of them so that something is left." for sentence in found)
+    return tuple(Problem(ConditionType.ACCEPTED, Reason.POLICY_CONFLICT, sentence) for sentence in words)
+
+
+def _no_provider(route: str, excluded: tuple[str, ...]) -> Problem:
+    return Problem(
+        ConditionType.RESOLVED_REFS,
+        Reason.NO_PROVIDER_ALLOWED,
+        f"The policies exclude every provider of ModelRoute {route} ({'; '.join(excluded)}). "
+        "Change the route, or let a provider through in models.allow, egress.hosts or models.localHosts.",
+    )
+
+
+def _uses(applying: Applying, inputs: AgentInputs) -> tuple[PolicyUse, ...]:
+    """Those that take part; one that is missing or invalid takes part as it was in the last config."""
+    away = {*applying.missing, *applying.invalid}
+    kept = (use for use in inputs.last_policies if inputs.last and f"{use.namespace}/{use.name}" in away)
+    return tuple(sorted((*applying.uses, *kept), key=lambda use: (use.namespace, use.name)))
+
+
+def _credentials(inputs: AgentInputs, outcome: _Outcome) -> frozenset[CredentialPair]:
+    """As the route declares them, excluded providers too: a policy edit must not replace pods."""
+    if outcome.route is None and inputs.live_credentials is not None:
+        return inputs.live_credentials
+    route = outcome.route or (inputs.last.route if inputs.last else None)
+    providers = route.providers if route else []
+    return frozenset((file.secret, file.key) for provider in providers for file in provider.credentials)

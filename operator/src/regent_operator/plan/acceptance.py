@@ -1,0 +1,121 @@
+"""What the schema cannot refuse, and what `regent dev` must refuse without an API server.
+
+One sentence for the first thing that is wrong; it names the field and what to write instead.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from regent_api.objects import AgentPolicy, ModelRoute
+from regent_api.policy import AgentPolicySpec
+from regent_api.route import Provider, ProviderType
+from regent_api.types import LabelSelector, SelectorOperator, seconds
+from regent_operator.plan.hosts import host_of, in_cluster
+
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
+
+def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
+    """Why an AgentPolicy cannot take part; None: it is Accepted."""
+    return next(_policy_errors(policy, operator_namespace), None)
+
+
+def route_error(route: ModelRoute, cluster_domain: str) -> str | None:
+    """Why a ModelRoute cannot be used; None: it is Accepted."""
+    return next(_route_errors(route, cluster_domain), None)
+
+
+def selector_error(selector: LabelSelector, path: str) -> str | None:
+    """Why a label selector is none of Kubernetes'."""
+    return next(_selector_errors(selector, path), None)
+
+
+def _policy_errors(policy: AgentPolicy, operator_namespace: str) -> Iterator[str]:
+    spec = policy.spec
+    if spec.selector and spec.selector.namespaces and policy.metadata.namespace != operator_namespace:
+        yield (
+            "spec.selector.namespaces: only a policy of the operator's own namespace may select namespaces; "
+            "remove it, or ask the cluster's admins for a floor policy"
+        )
+    for selector, path in _selectors(spec):
+        yield from _selector_errors(selector, path)
+    for cidr in (spec.egress and spec.egress.cidrs) or []:
+        if not _reads(ipaddress.ip_network, cidr):
+            yield f"spec.egress.cidrs: {cidr!r} is not a range of addresses; write one such as 10.0.0.0/8"
+    if spec.size and spec.size.turn_timeout and not _is_positive(spec.size.turn_timeout):
+        yield "spec.size.turnTimeout: must be longer than 0s; write for example 30s"
+
+
+def _selectors(spec: AgentPolicySpec) -> Iterator[tuple[LabelSelector, str]]:
+    if spec.selector and spec.selector.agents:
+        yield spec.selector.agents, "spec.selector.agents"
+    if spec.selector and spec.selector.namespaces:
+        yield spec.selector.namespaces, "spec.selector.namespaces"
+    for index, peer in enumerate((spec.callers and spec.callers.ingress_from) or []):
+        if peer.namespace_selector:
+            yield peer.namespace_selector, f"spec.callers.ingressFrom[{index}].namespaceSelector"
+        if peer.pod_selector:
+            yield peer.pod_selector, f"spec.callers.ingressFrom[{index}].podSelector"
+
+
+def _selector_errors(selector: LabelSelector, path: str) -> Iterator[str]:
+    pairs = [*(selector.match_labels or {}).items()]
+    for requirement in selector.match_expressions or []:
+        takes_values = requirement.operator in {SelectorOperator.IN, SelectorOperator.NOT_IN}
+        if takes_values != bool(requirement.values):
+            yield f"{path}: {requirement.key}: In and NotIn take values; Exists and DoesNotExist take none"
+        pairs.extend((requirement.key, value) for value in requirement.values or [""])
+    for key, value in pairs:
+        if not _LABEL_KEY.fullmatch(key):
+            yield f"{path}: {key!r} is not a label key; write for example team or example.com/team"
+        if not _LABEL_VALUE.fullmatch(value):
+            yield f"{path}: {value!r} is not a label value; use letters, digits, '-', '_' and '.'"
+
+
+def _route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
+    spec = route.spec
+    names = [provider.name for provider in spec.providers]
+    for kind, counted in (("providers", names), ("rules", [rule.name for rule in spec.rules])):
+        for name, times in Counter(counted).items():
+            if times > 1:
+                yield f"spec.{kind}: the name {name} stands {times} times; give each its own"
+    for rule in spec.rules:
+        for reference in rule.providers:
+            if reference.name not in names:
+                yield f"spec.rules: {rule.name} names the provider {reference.name}, which is not in spec.providers"
+    for provider in spec.providers:
+        yield from _provider_errors(provider, cluster_domain)
+    timeouts = spec.timeouts.wire() if spec.timeouts else {}
+    for name, duration in timeouts.items():
+        if not _is_positive(duration):
+            yield f"spec.timeouts.{name}: must be longer than 0s; write for example 20s"
+
+
+def _provider_errors(provider: Provider, cluster_domain: str) -> Iterator[str]:
+    path = f"spec.providers: {provider.name}"
+    local = provider.type is ProviderType.LOCAL
+    if local and provider.credentials:
+        yield f"{path}: a Local provider takes no credentials; remove them, or use type OpenAI"
+    inside = in_cluster(host_of(provider.base_url), cluster_domain) is not None
+    if not local and not inside and not provider.base_url.startswith("https://"):
+        yield f"{path}: baseURL must start with https:// unless it is a Service of the cluster (NAME.NAMESPACE.svc)"
+    for credential in provider.credentials or []:
+        if credential.secret_key_ref.key == "hosts":
+            yield f"{path}: the key `hosts` says where a Secret may be sent; keep the credential under another key"
+
+
+def _is_positive(duration: str) -> bool:
+    return seconds(duration) > 0
+
+
+def _reads(parse: Callable[[str], object], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True

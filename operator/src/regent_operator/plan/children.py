@@ -1,0 +1,91 @@
+"""The children of an agent, in the order in which they are applied.
+
+The NetworkPolicy goes before the ConfigMap (opened before), the Deployment last: no pod starts without its config,
+its Service and the walls around it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from regent_operator.plan import configmap, deployment, disruptionbudget, networkpolicy, service, serviceaccount
+from regent_operator.plan.agent import AgentPlan
+from regent_operator.plan.observation import Observation, PodSeen
+
+
+@dataclass(frozen=True)
+class ChildKind:
+    api_version: str
+    kind: str
+
+
+CHILD_KINDS = (
+    ChildKind("v1", "ServiceAccount"),
+    ChildKind("networking.k8s.io/v1", "NetworkPolicy"),
+    ChildKind("v1", "ConfigMap"),
+    ChildKind("v1", "Service"),
+    ChildKind("policy/v1", "PodDisruptionBudget"),
+    ChildKind("apps/v1", "Deployment"),
+)
+"""Every kind of child, in apply order."""
+
+
+@dataclass(frozen=True)
+class Children:
+    apply: tuple[dict[str, Any], ...]
+    """In apply order, as SSA bodies. Without `metadata.uid`: the engine adds it."""
+    absent: tuple[ChildKind, ...]
+    """Children (of the agent's name) that must not exist: delete them if they are ours."""
+
+
+def children(plan: AgentPlan, seen: Observation) -> Children:
+    """What to apply now. Nothing while there is no config that could be run safely: what exists stays as it is."""
+    if plan.config is None or plan.config_text is None or plan.agent.metadata.deleting:
+        return Children((), ())
+    agent = plan.agent
+    budget = disruptionbudget.build(agent)
+    made = (
+        serviceaccount.build(agent),
+        _network_policy(plan, seen),
+        configmap.build(agent, plan.config_text),
+        service.build(agent),
+        budget,
+        deployment.build(agent, plan.installation, plan.credentials, replicas(plan, seen)),
+    )
+    absent = () if budget else (ChildKind("policy/v1", "PodDisruptionBudget"),)
+    return Children(tuple(body for body in made if body is not None), absent)
+
+
+def settled(plan: AgentPlan, seen: Observation) -> bool:
+    """Whether every pod that can serve echoes the plan's config digest (true where no pod can serve)."""
+    return all(echoes(plan, pod) for pod in seen.pods if pod.can_serve)
+
+
+def echoes(plan: AgentPlan, pod: PodSeen) -> bool:
+    """Whether the pod computed the plan's config digest over what it uses for new turns."""
+    digests = pod.echo.digests if pod.echo else None
+    return digests is not None and plan.digests is not None and digests.config == plan.digests.config
+
+
+def replicas(plan: AgentPlan, seen: Observation) -> int:
+    """How many pods there should be now. A suspended agent keeps its pods until each of them refuses new turns."""
+    if not plan.agent.spec.suspend:
+        return plan.agent.spec.replicas
+    return 0 if _refuses_everywhere(plan, seen) else seen.deployment.replicas if seen.deployment else 0
+
+
+def _refuses_everywhere(plan: AgentPlan, seen: Observation) -> bool:
+    """A pod that cannot read the config will never say that it is suspended, so it is not waited for."""
+    serving = (pod for pod in seen.pods if pod.can_serve)
+    return seen.overdue or all(
+        pod.echo is not None and (pod.echo.config_error is not None or (pod.echo.suspended and echoes(plan, pod)))
+        for pod in serving
+    )
+
+
+def _network_policy(plan: AgentPlan, seen: Observation) -> dict[str, Any]:
+    """Opened before, closed after: until every pod holds the config, what was let through stays so."""
+    assert plan.config is not None  # noqa: S101  # `children` has looked
+    made = networkpolicy.build(plan.agent, plan.config, plan.inputs.services, plan.installation)
+    if seen.network_policy is None or seen.overdue or settled(plan, seen):
+        return made
+    return {**made, "spec": networkpolicy.union(seen.network_policy, made["spec"])}

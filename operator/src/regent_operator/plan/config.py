@@ -1,0 +1,164 @@
+"""AgentConfig: what an agent's pods are given, from its spec, its route and its effective policy.
+
+`fresh` is made when everything is there; `tightened` when something is missing or invalid: the last config, which may
+only become stricter. Nothing discovered at run time enters either, so the digest speaks of declarations alone.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from regent_api.agent import AgentParameters
+from regent_api.config import (
+    AgentConfig,
+    AgentIdentity,
+    CredentialFile,
+    EffectivePolicy,
+    ProviderConfig,
+    RouteConfig,
+    RuleConfig,
+    TimeoutsConfig,
+    TokenTrust,
+)
+from regent_api.objects import AIAgent
+from regent_api.route import TIMEOUT_DEFAULTS, ModelRouteSpec, Provider, ProviderType, Rule
+from regent_api.types import Sensitivity, seconds
+from regent_operator.plan.inputs import Installation
+from regent_operator.plan.lattice import Opinions
+from regent_operator.plan.policy import sources
+
+Number = TypeVar("Number", int, float)
+
+
+def fresh(
+    agent: AIAgent,
+    instructions: str,
+    route: RouteConfig,
+    policy: EffectivePolicy,
+    opinions: Opinions,
+    installation: Installation,
+) -> AgentConfig:
+    """The config of an agent whose references are resolved. `route` is already cut by `policy`."""
+    metadata, spec = agent.metadata, agent.spec
+    parameters = spec.parameters or AgentParameters()
+    return AgentConfig(
+        agent=AgentIdentity(namespace=metadata.namespace, name=metadata.name),
+        instructions=instructions,
+        sensitivity=spec.sensitivity,
+        temperature=parameters.temperature,
+        max_output_tokens=parameters.max_output_tokens,
+        suspended=bool(spec.suspend),
+        policy=policy,
+        sources=sources(opinions),
+        route=route,
+        tokens=_tokens(installation),
+        cluster_cidrs=list(installation.cluster_cidrs),
+    )
+
+
+def tightened(
+    last: AgentConfig,
+    agent: AIAgent,
+    route: RouteConfig,
+    policy: EffectivePolicy,
+    opinions: Opinions,
+    installation: Installation,
+) -> AgentConfig:
+    """The last config, made stricter where agent and policies ask for it now; keys and ranges of the cluster follow.
+
+    `route` is the last one, cut by `policy`, which is never wider than the last.
+    """
+    parameters = agent.spec.parameters or AgentParameters()
+    return last.model_copy(
+        update={
+            "sensitivity": max(last.sensitivity, agent.spec.sensitivity),
+            "temperature": _smaller(last.temperature, parameters.temperature),
+            "max_output_tokens": _smaller(last.max_output_tokens, parameters.max_output_tokens),
+            "suspended": bool(agent.spec.suspend),
+            "policy": policy,
+            "sources": sources(opinions),
+            "route": route,
+            "tokens": _tokens(installation),
+            "cluster_cidrs": list(installation.cluster_cidrs),
+        }
+    )
+
+
+def declared_route(name: str, spec: ModelRouteSpec) -> RouteConfig:
+    """A route as its author wrote it, defaults filled in, providers by name: the form whose digest is its meaning."""
+    return RouteConfig(
+        name=name,
+        providers=sorted((_provider(provider) for provider in spec.providers), key=lambda provider: provider.name),
+        rules=[_rule(rule) for rule in spec.rules],
+        timeouts=_timeouts(spec),
+    )
+
+
+def cut(route: RouteConfig, policy: EffectivePolicy) -> tuple[RouteConfig, tuple[str, ...]]:
+    """The route without the providers that the policy excludes, and words for each of those.
+
+    A rule whose providers are all excluded stays, with no provider, and so denies its turns: if it vanished, they
+    would fall to a later and laxer rule.
+    """
+    excluded = {p.name: why for p in route.providers if (why := _exclusion(p, policy)) is not None}
+    rules = [
+        rule.model_copy(update={"providers": [name for name in rule.providers if name not in excluded]})
+        for rule in route.rules
+    ]
+    kept = [provider for provider in route.providers if provider.name not in excluded]
+    words = tuple(f"{name}: {why}" for name, why in excluded.items())
+    return route.model_copy(update={"providers": kept, "rules": rules}), words
+
+
+def text(config: AgentConfig) -> str:
+    """The document, byte for byte the same for equal configs."""
+    return json.dumps(config.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> str | None:
+    if not policy.models.admits(provider.host, provider.model):
+        return f"models.allow does not let {provider.model} at {provider.host}"
+    if not policy.egress.admits_host(provider.host):
+        return f"egress.hosts does not let {provider.host}"
+    if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
+        return f"models.localHosts does not count {provider.host} as local"
+    return None
+
+
+def _smaller(one: Number | None, other: Number | None) -> Number | None:
+    """The smaller of both, where None sets no bound."""
+    return min((bound for bound in (one, other) if bound is not None), default=None)
+
+
+def _provider(provider: Provider) -> ProviderConfig:
+    parameters = provider.parameters
+    return ProviderConfig(
+        name=provider.name,
+        type=provider.type,
+        base_url=provider.base_url,
+        api=provider.api,
+        model=provider.model,
+        temperature=parameters.temperature if parameters else None,
+        max_output_tokens=parameters.max_output_tokens if parameters else None,
+        credentials=[
+            CredentialFile(
+                name=credential.name, secret=credential.secret_key_ref.name, key=credential.secret_key_ref.key
+            )
+            for credential in provider.credentials or []
+        ],
+        max_sensitivity=provider.max_sensitivity,
+    )
+
+
+def _rule(rule: Rule) -> RuleConfig:
+    at_least = rule.match.sensitivity.at_least if rule.match else Sensitivity.PUBLIC
+    return RuleConfig(name=rule.name, at_least=at_least, providers=[reference.name for reference in rule.providers])
+
+
+def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:
+    stated: Mapping[str, Any] = spec.timeouts.wire() if spec.timeouts else {}
+    return TimeoutsConfig.model_validate({name: seconds(d) for name, d in {**TIMEOUT_DEFAULTS, **stated}.items()})
+
+
+def _tokens(installation: Installation) -> TokenTrust:
+    return TokenTrust(issuer=installation.issuer, jwks=dict(installation.jwks))

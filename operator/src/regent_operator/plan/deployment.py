@@ -1,0 +1,170 @@
+"""The Deployment: pods that may do nothing but serve the agent.
+
+The pod template holds only what needs a new pod: image, placement, resources, and which Secret keys are mounted.
+Policy, route and instructions reach running pods through the ConfigMap, so their edits never change the template.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from regent_api.agent import Resources, Workload
+from regent_api.objects import AIAgent
+from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, labels, selector
+from regent_operator.plan.inputs import Installation
+from regent_operator.plan.observation import CREDENTIALS_VOLUME, CredentialPair
+
+CONFIG_DIR = "/etc/regent/config"
+CREDENTIALS_DIR = "/etc/regent/credentials"
+NOBODY = 65532
+
+GRACE_SECONDS = 330
+"""For turns that still run when a pod ends: five minutes, and half a minute to leave. A constant, because it stands in
+the template and `size.turnTimeout` is hot; an idle pod ends at once, so it costs nothing."""
+
+DEREGISTER_SECONDS = 2
+"""How long a pod keeps taking turns after it is told to end, until every node has dropped it from the Service."""
+
+DEFAULT_REQUESTS = {"cpu": "50m", "memory": "128Mi"}
+DEFAULT_LIMITS = {"memory": "256Mi"}
+"""No CPU limit: throttling would only add latency."""
+
+
+def build(
+    agent: AIAgent, installation: Installation, credentials: frozenset[CredentialPair], replicas: int
+) -> dict[str, Any]:
+    return child(
+        agent,
+        "apps/v1",
+        "Deployment",
+        spec={
+            "replicas": replicas,
+            "revisionHistoryLimit": 2,
+            "progressDeadlineSeconds": 600,
+            "selector": {"matchLabels": selector(agent)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": labels(agent)}, "spec": _pod(agent, installation, credentials)},
+        },
+    )
+
+
+def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[CredentialPair]) -> dict[str, Any]:
+    return {
+        "serviceAccountName": agent.metadata.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "fsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [_spread(agent)],
+        "containers": [_container(agent, installation, mounts_credentials=bool(credentials))],
+        "volumes": _volumes(agent, credentials),
+        **_placement(agent.spec.workload or Workload()),
+    }
+
+
+def _container(agent: AIAgent, installation: Installation, *, mounts_credentials: bool) -> dict[str, Any]:
+    mounts = [{"name": "config", "mountPath": CONFIG_DIR, "readOnly": True}]
+    if mounts_credentials:
+        mounts.append({"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_DIR, "readOnly": True})
+    return {
+        "name": "agent",
+        "image": installation.runtime_image,
+        "imagePullPolicy": installation.image_pull_policy,
+        "command": _command(),
+        "env": [_downward("POD_NAME", "metadata.name"), _downward("POD_UID", "metadata.uid")],
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "status", "containerPort": STATUS_PORT, "protocol": "TCP"},
+        ],
+        "resources": _resources(agent),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+        },
+        "startupProbe": _probe("/livez", period=1, failures=60),
+        "livenessProbe": _probe("/livez", period=10, failures=3),
+        "readinessProbe": _probe("/readyz", period=2, failures=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DEREGISTER_SECONDS}}},
+        "volumeMounts": mounts,
+    }
+
+
+def _command() -> list[str]:
+    files = ["--config", f"{CONFIG_DIR}/agent.json", "--credentials", CREDENTIALS_DIR]
+    ports = ["--port", str(HTTP_PORT), "--status-port", str(STATUS_PORT)]
+    return ["python3", "-I", "-m", "regent_runtime", *files, *ports]
+
+
+def _downward(name: str, field_path: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field_path}}}
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "status", "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def _resources(agent: AIAgent) -> dict[str, Any]:
+    """What the agent states; the defaults stand for a resource of which it states nothing, so they never collide."""
+    stated = (agent.spec.workload and agent.spec.workload.resources) or Resources()
+    requests = stated.requests.wire() if stated.requests else {}
+    limits = stated.limits.wire() if stated.limits else {}
+    stated_of = requests.keys() | limits.keys()
+    whole = {
+        "requests": {**_without(DEFAULT_REQUESTS, stated_of), **requests},
+        "limits": {**_without(DEFAULT_LIMITS, stated_of), **limits},
+    }
+    return {name: amounts for name, amounts in whole.items() if amounts}
+
+
+def _without(defaults: Mapping[str, str], names: AbstractSet[str]) -> dict[str, str]:
+    return {name: amount for name, amount in defaults.items() if name not in names}
+
+
+def _volumes(agent: AIAgent, credentials: frozenset[CredentialPair]) -> list[dict[str, Any]]:
+    """The config, and exactly the keys that the route names, each Secret with its `hosts`."""
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": agent.metadata.name, "defaultMode": 0o444}}
+    ]
+    if credentials:
+        keys = defaultdict(list)
+        for secret, key in sorted(credentials):
+            keys[secret].append(key)
+        sources = [_projection(secret, [*names, "hosts"]) for secret, names in keys.items()]
+        volumes.append({"name": CREDENTIALS_VOLUME, "projected": {"defaultMode": 0o440, "sources": sources}})
+    return volumes
+
+
+def _projection(secret: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Optional: a missing Secret or key must not keep the pod from starting and from saying what is missing."""
+    items = [{"key": key, "path": f"{secret}/{key}"} for key in keys]
+    return {"secret": {"name": secret, "optional": True, "items": items}}
+
+
+def _spread(agent: AIAgent) -> dict[str, Any]:
+    """Over the nodes where possible. Also for one pod: scaling up must not replace it for a changed template."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector(agent)},
+    }
+
+
+def _placement(workload: Workload) -> dict[str, Any]:
+    stated = workload.wire()
+    names = ("nodeSelector", "tolerations", "priorityClassName", "imagePullSecrets")
+    return {name: stated[name] for name in names if name in stated}

@@ -1,0 +1,118 @@
+"""Exact intersections of what grants list: globs, hosts, address ranges, namespaces.
+
+The runtime never needs them (there a thing passes when every list lets it); two places of the plan do: a NetworkPolicy
+cannot express a conjunction, and lists that have nothing in common are a conflict to report. `None` means: nothing in
+common.
+"""
+
+import ipaddress
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from regent_api.policy import ModelAllow, ServiceAccountGrant
+from regent_api.types import glob_matches, host_matches
+
+T = TypeVar("T", bound=Hashable)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Globs = frozenset[str]
+"""Globs that must all match; {} lets everything."""
+
+MOST_COMBINATIONS = 1024
+
+
+class TooManyCombinationsError(Exception):
+    """The intersection has more parts than asked for."""
+
+
+def intersect(
+    lists: Sequence[Iterable[T]], both: Callable[[T, T], T | None], most: int | None = MOST_COMBINATIONS
+) -> frozenset[T]:
+    """What every list has in common, as a union of parts; empty: nothing. An empty conjunction lets nothing.
+
+    Raises TooManyCombinationsError for more than `most` parts. Parts that are nested or disjoint (ranges, namespaces)
+    never grow beyond what was listed, so `most` may be None for them.
+    """
+    if not lists:
+        return frozenset()
+    common = frozenset(lists[0])
+    for entries in lists[1:]:
+        parts = {both(part, entry) for part in common for entry in frozenset(entries)}
+        common = frozenset(part for part in parts if part is not None)
+        if most is not None and len(common) > most:
+            raise TooManyCombinationsError
+    return common
+
+
+def network(cidr: str) -> Network:
+    return ipaddress.ip_network(cidr, strict=False)
+
+
+def both_networks(one: Network, other: Network) -> Network | None:
+    """Two ranges are nested or disjoint."""
+    if one.version != other.version:
+        return None
+    if one.subnet_of(other):  # type: ignore[arg-type]  # of one version, which mypy cannot see
+        return one
+    return other if other.subnet_of(one) else None  # type: ignore[arg-type]
+
+
+def both_hosts(one: str, other: str) -> str | None:
+    """Of two HostPatterns, the narrower one when they have a host in common (`*.a.b` is within `*.b`)."""
+    if host_matches(other, one):
+        return one
+    return other if host_matches(one, other) else None
+
+
+ServiceAccounts = tuple[str, Globs]
+"""Namespace (`*`: every one) and globs of the name."""
+
+
+def service_accounts(grant: ServiceAccountGrant, agent_namespace: str) -> ServiceAccounts:
+    return grant.namespace or agent_namespace, _globs(grant.name)
+
+
+def both_service_accounts(one: ServiceAccounts, other: ServiceAccounts) -> ServiceAccounts | None:
+    namespace = both_namespaces(one[0], other[0])
+    names = both_globs(one[1], other[1])
+    return None if namespace is None or names is None else (namespace, names)
+
+
+def both_namespaces(one: str, other: str) -> str | None:
+    if one == "*":
+        return other
+    return one if other in {"*", one} else None
+
+
+AllowedModels = tuple[str, Globs]
+"""Host pattern and globs of the model."""
+
+
+def allowed_models(entry: ModelAllow) -> tuple[AllowedModels, ...]:
+    return tuple((entry.host, _globs(model)) for model in entry.models or ["*"])
+
+
+def both_allowed_models(one: AllowedModels, other: AllowedModels) -> AllowedModels | None:
+    host = both_hosts(one[0], other[0])
+    models = both_globs(one[1], other[1])
+    return None if host is None or models is None else (host, models)
+
+
+def both_globs(one: Globs, other: Globs) -> Globs | None:
+    """Globs that must all match; None when two of them can have no text in common."""
+    globs = one | other
+    literal = next((glob for glob in globs if "*" not in glob), None)
+    if literal is not None:
+        return frozenset({literal}) if all(glob_matches(glob, literal) for glob in globs) else None
+    return globs if all(_overlap(a, b) for a in one for b in other) else None
+
+
+def _globs(glob: str) -> Globs:
+    return frozenset() if glob == "*" else frozenset({glob})
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two globs with a `*` each have a text in common: whatever stands between can be written one by one."""
+    head, tail = one.split("*", 1)[0], one.rsplit("*", 1)[1]
+    other_head, other_tail = other.split("*", 1)[0], other.rsplit("*", 1)[1]
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))

@@ -1,0 +1,163 @@
+"""The effective policy of an agent: the strictest-wins meet of every policy that applies, with a source for each field.
+
+Three sets of policies apply: those of the operator's namespace whose selector matches (the cluster's floor), those of
+the agent's namespace whose selector matches, and those that the agent names. A policy that is missing or invalid is
+never left out as if it were absent: it is named, and the caller keeps what was in force.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regent_api.agent import EffectiveField, PolicyUse
+from regent_api.config import AgentConfig, EffectivePolicy
+from regent_api.model import Model
+from regent_api.objects import Invalid
+from regent_api.policy import (
+    BYTES_DEFAULT,
+    INPUT_TOKENS_DEFAULT,
+    LOCAL_AT_OR_ABOVE_DEFAULT,
+    OUTPUT_TOKENS_DEFAULT,
+    TURN_TIMEOUT_DEFAULT,
+    ServiceAccountGrant,
+)
+from regent_api.types import Opinion, Sensitivity, seconds
+from regent_operator.plan.inputs import AgentInputs
+from regent_operator.plan.lattice import Field, Opinions, Stated, conjunction, fields, meet, meet_all
+from regent_operator.plan.reading import Reading, read
+
+DEFAULTS: Mapping[str, Any] = {
+    "callers.serviceAccounts": conjunction([[ServiceAccountGrant(name="*")]]),
+    "callers.anonymous": Opinion.DENY,
+    "callers.mayInstruct": Opinion.DENY,
+    "callers.ingressFrom": (),
+    "size.maxRequestBytes": BYTES_DEFAULT,
+    "size.maxInputTokens": INPUT_TOKENS_DEFAULT,
+    "size.maxOutputTokens": OUTPUT_TOKENS_DEFAULT,
+    "size.turnTimeout": seconds(TURN_TIMEOUT_DEFAULT),
+    "models.allow": None,
+    "models.localHosts": (),
+    "models.localAtOrAbove": LOCAL_AT_OR_ABOVE_DEFAULT,
+    "data.minSensitivity": Sensitivity.PUBLIC,
+    "egress.hosts": None,
+    "egress.cidrs": None,
+}
+"""What holds where no policy has an opinion. None: the route decides; (): nothing is let through."""
+
+MOST_VALUE_CHARACTERS = 4096
+MOST_SOURCES = 64
+
+
+@dataclass(frozen=True)
+class Applying:
+    """The policies that apply to an agent."""
+
+    readings: tuple[Reading, ...]
+    """Those that take part, by NAMESPACE/NAME."""
+    missing: tuple[str, ...]
+    """NAMESPACE/NAME of those that the agent names and that do not exist."""
+    invalid: Mapping[str, str]
+    """NAMESPACE/NAME -> why. They apply, or nobody can tell whether they do."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset((*(reading.key for reading in self.readings), *self.missing, *self.invalid))
+
+    @property
+    def uses(self) -> tuple[PolicyUse, ...]:
+        used = ((reading.policy.metadata, reading.digest) for reading in self.readings)
+        return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
+
+    @property
+    def opinions(self) -> Opinions:
+        return meet_all(reading.opinions for reading in self.readings)
+
+
+def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
+    """Which policies apply to an agent."""
+    readings: list[Reading] = []
+    invalid: dict[str, str] = {}
+    metadata = inputs.agent.metadata
+    named = {f"{metadata.namespace}/{reference.name}" for reference in inputs.agent.spec.policy_refs or []}
+    known = {policy.metadata.key: policy for policy in inputs.policies}
+    for key, policy in sorted(known.items(), key=lambda item: item[0]):
+        if policy.metadata.namespace not in {metadata.namespace, operator_namespace}:
+            continue
+        if isinstance(policy, Invalid):
+            invalid[key] = policy.error
+            continue
+        reading = read(policy, operator_namespace)
+        if key not in named and not reading.selects(metadata.labels, inputs.namespace_labels):
+            continue
+        if reading.error is None:
+            readings.append(reading)
+        else:
+            invalid[key] = reading.error
+    return Applying(tuple(readings), tuple(sorted(named - known.keys())), invalid)
+
+
+def effective(opinions: Opinions) -> EffectivePolicy:
+    """The policy in force, defaults filled in."""
+    groups: dict[str, dict[str, Any]] = {}
+    for field in fields():
+        stated = opinions.get(field.path)
+        value = stated.value if stated else DEFAULTS[field.path]
+        groups.setdefault(field.group, {})[field.effective_name] = _lists(value)
+    return EffectivePolicy.model_validate(groups)
+
+
+def sources(opinions: Opinions) -> dict[str, list[str]]:
+    """Field path -> the policies behind its value; empty where the default holds."""
+    return {field.path: sorted(opinions[field.path].sources) if field.path in opinions else [] for field in fields()}
+
+
+def tightened(last: AgentConfig, opinions: Opinions) -> Opinions:
+    """What is in force after policies changed while something is missing or invalid: `last` met with what they state.
+
+    The defaults of `last` count as opinions here, so that a first opinion cannot loosen them. (`egress.cidrs` alone
+    has a default that is no list: there the first opinion holds.)
+    """
+    stood = {field.path: _standing(last, field) for field in fields()}
+    nothing = {path: stated for path, stated in stood.items() if stated.value == ()}
+    return {**meet({path: stated for path, stated in stood.items() if stated.value is not None}, opinions), **nothing}
+
+
+def value_of(policy: EffectivePolicy, field: Field) -> Any:
+    """A field's value: a list of lists, a scalar (durations in seconds) or None."""
+    return getattr(getattr(policy, field.group), field.effective_name)
+
+
+def described(opinions: Opinions, policy: EffectivePolicy) -> tuple[EffectiveField, ...]:
+    """status.effective of the policy that the opinions make."""
+    behind = sources(opinions)
+    return tuple(
+        EffectiveField.model_construct(
+            field=field.path,
+            value=as_json(field, value_of(policy, field))[:MOST_VALUE_CHARACTERS],
+            from_=behind[field.path][:MOST_SOURCES],
+        )
+        for field in fields()
+    )
+
+
+def as_json(field: Field, value: Any) -> str:
+    """A value as users would write it: durations as `120s`."""
+    plain = f"{value:g}s" if field.is_duration else _plain(value)
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value.wire() if isinstance(value, Model) else value
+
+
+def _lists(value: Any) -> Any:
+    return [list(clause.entries) for clause in value] if isinstance(value, tuple) else value
+
+
+def _standing(config: AgentConfig, field: Field) -> Stated:
+    value = value_of(config.policy, field)
+    value = conjunction(value) if isinstance(value, list) else value
+    return Stated(value, frozenset(config.sources.get(field.path, ())))

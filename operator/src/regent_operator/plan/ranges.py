@@ -1,0 +1,76 @@
+"""Address ranges that agents may connect to outside the cluster."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from regent_operator.plan.intersection import Network, both_networks, intersect, network
+
+_NOT_PUBLIC_4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",  # shared address space of carriers; clouds keep services and metadata in it
+    "127.0.0.0/8",
+    "168.63.129.16/32",  # Azure's host agent, under a public address
+    "169.254.0.0/16",  # link-local: the metadata services of the clouds
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+_NOT_PUBLIC_6 = (
+    "::/128",
+    "::1/128",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",  # 6to4 leads to any IPv4 address
+    "3fff::/20",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+)
+_NAT64 = int(ipaddress.IPv6Address("64:ff9b::"))
+"""The well-known prefix (RFC 6052) leads to IPv4 addresses, private ones too."""
+
+
+def outside(cidrs: Sequence[Iterable[str]] | None, cluster_cidrs: Iterable[str]) -> list[dict[str, Any]]:
+    """Blocks of outside hosts: exactly what every list of `egress.cidrs` holds; without one, public addresses.
+
+    Public: neither private, link-local, loopback, multicast or reserved, nor the cluster's own ranges.
+    """
+    if cidrs is not None:
+        common = intersect([[network(cidr) for cidr in listed] for listed in cidrs], both_networks, most=None)
+        return [{"cidr": str(block)} for block in _collapsed(common)]
+    own = [network(cidr) for cidr in cluster_cidrs]
+    return [_public("0.0.0.0/0", [*map(network, _NOT_PUBLIC_4), *own]), _public("::/0", [*_not_public_6(), *own])]
+
+
+def as_blocks(cidrs: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"cidr": str(block)} for block in _collapsed(map(network, cidrs))]
+
+
+def _public(everything: str, exceptions: Iterable[Network]) -> dict[str, Any]:
+    version = network(everything).version
+    return {"cidr": everything, "except": [str(n) for n in _collapsed(n for n in exceptions if n.version == version)]}
+
+
+def _not_public_6() -> Iterable[Network]:
+    yield from map(network, _NOT_PUBLIC_6)
+    for cidr in _NOT_PUBLIC_4:
+        four = ipaddress.IPv4Network(cidr)
+        yield ipaddress.IPv6Network((_NAT64 + int(four.network_address), 96 + four.prefixlen))
+
+
+def _collapsed(networks: Iterable[Network]) -> list[Network]:
+    """The same addresses in as few ranges as possible, IPv4 first."""
+    distinct = set(networks)
+    fours = [block for block in distinct if isinstance(block, ipaddress.IPv4Network)]
+    sixes = [block for block in distinct if isinstance(block, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(fours), *ipaddress.collapse_addresses(sixes)]

@@ -1,0 +1,89 @@
+"""What one AgentPolicy says, read once for each version of the object: thousands of agents share a policy."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regent_api.config import digest
+from regent_api.objects import AgentPolicy
+from regent_api.types import LabelSelector
+from regent_operator.plan.acceptance import policy_error, selector_error
+from regent_operator.plan.lattice import Clause, Opinions, opinions_of
+
+MOST_REMEMBERED = 4096
+
+
+@dataclass(frozen=True)
+class Reading:
+    policy: AgentPolicy
+    error: str | None
+    """Why it is not Accepted."""
+    selector_unreadable: bool
+    """Nobody can tell which agents it is for."""
+    floor: bool
+    """Of the operator's own namespace."""
+    opinions: Opinions
+    digest: str
+    """Over what it selects and states, in canonical form: equal meaning, equal digest."""
+
+    @property
+    def key(self) -> str:
+        return self.policy.metadata.key
+
+    def selects(self, agent_labels: Mapping[str, str], namespace_labels: Mapping[str, str]) -> bool:
+        """Whether the selector matches, or might. Without a selector a policy applies only to who names it.
+
+        `namespaces` outside the operator's namespace makes the policy invalid, not narrower: it is left aside here.
+        """
+        selector = self.policy.spec.selector
+        if selector is None:
+            return False
+        if self.selector_unreadable:
+            return True
+        namespaces = selector.namespaces if self.floor else None
+        return _matches(selector.agents, agent_labels) and _matches(namespaces, namespace_labels)
+
+
+def read(policy: AgentPolicy, operator_namespace: str) -> Reading:
+    """The reading of a policy; of the same object always the same one."""
+    key = (id(policy), operator_namespace)
+    known = _readings.get(key)
+    if known is not None and known.policy is policy:
+        _readings.move_to_end(key)
+        return known
+    made = _readings[key] = _read(policy, operator_namespace)
+    if len(_readings) > MOST_REMEMBERED:
+        _readings.popitem(last=False)
+    return made
+
+
+_readings: OrderedDict[tuple[int, str], Reading] = OrderedDict()
+"""By identity; a reading holds its policy, so an id is not given to another object while it is here."""
+
+
+def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
+    selector = policy.spec.selector
+    parts = [part for part in (selector.agents, selector.namespaces) if part] if selector else []
+    opinions = opinions_of(policy.spec, policy.metadata.key)
+    return Reading(
+        policy=policy,
+        error=policy_error(policy, operator_namespace),
+        selector_unreadable=any(selector_error(part, "") is not None for part in parts),
+        floor=policy.metadata.namespace == operator_namespace,
+        opinions=opinions,
+        digest=digest(
+            {
+                "selector": selector.wire() if selector else None,
+                "opinions": {path: _plain(stated.value) for path, stated in opinions.items()},
+            }
+        ),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return [clause.key for clause in value if isinstance(clause, Clause)] if isinstance(value, tuple) else value
+
+
+def _matches(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    return selector is None or selector.matches(dict(labels))

@@ -1,0 +1,135 @@
+"""The statuses of AgentPolicy and ModelRoute: whether the agents that use an object prove it in force.
+
+Ready=True when every agent that uses the object is enforced at its present digest. An agent without a serving pod does
+not count against it, and is named. Nobody uses it: Ready=True with a reason of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from regent_api.config import digest
+from regent_api.objects import AgentPolicy, Invalid, ModelRoute
+from regent_api.policy import AgentPolicyStatus, UsedByAgents
+from regent_api.route import ModelRouteStatus
+from regent_api.status import ConditionType, Reason
+from regent_operator.plan.acceptance import route_error
+from regent_operator.plan.conditions import Finding, dated, false, progress, true
+from regent_operator.plan.config import declared_route
+from regent_operator.plan.figures import AgentFigures
+from regent_operator.plan.inputs import Installation
+from regent_operator.plan.reading import read
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Use:
+    """An agent, seen from the object that it uses."""
+
+    agent: str
+    enforced: int
+    """Pods that echo a config in which the object takes part at its present digest."""
+    serving: int
+
+
+def policy_status(
+    policy: AgentPolicy | Invalid,
+    agents: Iterable[AgentFigures],
+    installation: Installation,
+    previous: AgentPolicyStatus | None,
+    now: str,
+) -> AgentPolicyStatus:
+    """`agents`: the figures of those whose `policies` hold this policy's key."""
+    key = policy.metadata.key
+    error, present = _judged_policy(policy, installation)
+    uses = [_use(agent, agent.policies.get(key), present) for agent in agents]
+    status = _status(policy.metadata.generation, error, present, uses, previous, now)
+    return AgentPolicyStatus.model_validate(status.model_dump())
+
+
+def route_status(
+    route: ModelRoute | Invalid,
+    agents: Iterable[AgentFigures],
+    installation: Installation,
+    previous: ModelRouteStatus | None,
+    now: str,
+) -> ModelRouteStatus:
+    """`agents`: the figures of those whose `route` is this route's key."""
+    error, present = _judged_route(route, installation)
+    uses = [_use(agent, agent.route_digest, present) for agent in agents]
+    status = _status(route.metadata.generation, error, present, uses, previous, now)
+    return ModelRouteStatus.model_validate({**status.model_dump(), **_counts(route)})
+
+
+def _judged_policy(policy: AgentPolicy | Invalid, installation: Installation) -> tuple[str | None, str | None]:
+    """Why it is not Accepted, and the digest of what it means."""
+    if isinstance(policy, Invalid):
+        return policy.error, None
+    reading = read(policy, installation.namespace)
+    return reading.error, reading.digest
+
+
+def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tuple[str | None, str | None]:
+    """Why it is not Accepted, and the digest of what it means."""
+    if isinstance(route, Invalid):
+        return route.error, None
+    meaning = declared_route(route.metadata.name, route.spec).wire()
+    return route_error(route, installation.cluster_domain), digest(meaning)
+
+
+def _counts(route: ModelRoute | Invalid) -> dict[str, int]:
+    if isinstance(route, Invalid):
+        return {}
+    return {"provider_count": len(route.spec.providers), "rule_count": len(route.spec.rules)}
+
+
+def _status(
+    generation: int,
+    error: str | None,
+    present: str | None,
+    uses: Sequence[_Use],
+    previous: UsedByAgents | None,
+    now: str,
+) -> UsedByAgents:
+    accepted = _accepted(error)
+    ready = _ready(accepted, uses)
+    findings = [ready, accepted, progress(ready)]
+    return UsedByAgents(
+        observed_generation=generation,
+        conditions=dated(findings, generation, previous.conditions if previous else None, now),
+        digest=present,
+        agents=len(uses),
+        enforced=f"{sum(use.enforced for use in uses)}/{sum(use.serving for use in uses)}",
+    )
+
+
+def _accepted(error: str | None) -> Finding:
+    if error is not None:
+        words = f"{error}. Correct the spec; agents that use it keep their last config."
+        return false(ConditionType.ACCEPTED, Reason.INVALID, words)
+    return true(ConditionType.ACCEPTED, Reason.ACCEPTED, "The spec is valid. Nothing to do.")
+
+
+def _ready(accepted: Finding, uses: Sequence[_Use]) -> Finding:
+    kind = ConditionType.READY
+    if not accepted.holds:
+        return false(kind, accepted.reason, accepted.message)
+    if not uses:
+        return true(kind, Reason.NO_AGENTS_REFERENCING, "No agent uses it. Name it in an AIAgent to put it in force.")
+    behind = [use for use in uses if use.enforced < use.serving]
+    idle = [use for use in uses if not use.serving]
+    if behind:
+        words = f"{len(behind)} of {len(uses)} agents do not prove it yet: {_named(behind)}. See their conditions."
+        return false(kind, Reason.NOT_YET_ENFORCED, words)
+    apart = f" No pod of {_named(idle)} can serve; see their conditions." if idle else " Nothing to do."
+    return true(kind, Reason.ENFORCED, f"In force in every serving pod of {len(uses)} agents.{apart}")
+
+
+def _use(agent: AgentFigures, takes_part: str | None, present: str | None) -> _Use:
+    proved = takes_part is not None and takes_part == present
+    return _Use(agent.key, agent.enforced if proved else 0, agent.serving)
+
+
+def _named(uses: Sequence[_Use]) -> str:
+    more = f" and {len(uses) - MOST_NAMED} more" if len(uses) > MOST_NAMED else ""
+    return ", ".join(sorted(use.agent for use in uses)[:MOST_NAMED]) + more
