@@ -1,0 +1,3 @@
+from regent_runtime.main import main
+
+main()

@@ -1,0 +1,141 @@
+"""The agent's config in force: loaded, watched, and swapped whole between turns.
+
+A turn holds the Snapshot that it began with. A document that does not validate changes nothing: the last good one
+stays in force and `error` says why, in words that quote no value. The digest is computed over what was understood,
+never read from the file.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from regent_api.config import AgentConfig, AgentIdentity
+from regent_api.status import Digests
+from regent_runtime.addresses import networks
+from regent_runtime.callers import Callers
+from regent_runtime.credentials import Credentials
+from regent_runtime.transport import Channel, channels
+
+LARGEST_CONFIG = 4 * 1024 * 1024
+"""Bytes; a ConfigMap holds at most 1 MiB."""
+POLL_SECONDS = 0.2
+"""A stat is 2 us; the kubelet swaps a symlink, which inotify shows only on the folder and in two steps."""
+
+
+class ConfigRefused(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """The document is not one that this runtime may serve. The text is for `statusz` and the agent's condition."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A valid config and all that is derived from it, once per load."""
+
+    config: AgentConfig
+    digests: Digests
+    callers: Callers
+    channels: Mapping[str, Channel]
+
+    async def close(self) -> None:
+        for channel in self.channels.values():
+            await channel.close()
+
+
+def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity | None = None) -> Snapshot:
+    """Understand a document. Raises ConfigRefused.
+
+    `identity`: whose config this process serves; a document for another agent is refused.
+    """
+    config = _parsed(document)
+    if identity is not None and config.agent != identity:
+        raise ConfigRefused(f"agent: the document is for another agent than {identity.namespace}/{identity.name}")
+    _check_route(config)
+    try:
+        networks(config.cluster_cidrs)
+        callers = Callers(config)
+        outbound = channels(config, credentials)
+    except ValueError as error:
+        raise ConfigRefused(str(error)) from None
+    return Snapshot(config, config.digests(), callers, outbound)
+
+
+class ConfigFile:
+    """Follows one file. `current` is the snapshot in force, None until the first good document."""
+
+    def __init__(
+        self, path: Path, credentials: Credentials, swapped: Callable[[Snapshot | None, Snapshot], Awaitable[None]]
+    ) -> None:
+        self.path = path
+        self.current: Snapshot | None = None
+        self.error: str | None = f"{path.name}: not read yet"
+        self._credentials = credentials
+        self._swapped = swapped
+        self._stamp: tuple[int, ...] | None = None
+
+    async def refresh(self) -> None:
+        """Look once: load when the file is another one than the one looked at before."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            self._stamp, self.error = None, f"{self.path.name}: {error.strerror}"
+            return
+        stamp = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            await self._load()
+
+    async def _load(self) -> None:
+        old = self.current
+        try:
+            new = snapshot(_bounded(self.path), self._credentials, old.config.agent if old else None)
+        except ConfigRefused as refused:
+            self.error = str(refused)
+            return
+        except OSError as error:
+            self._stamp, self.error = None, f"{self.path.name}: {error.strerror}"
+            return
+        self.error = None
+        if old is None or new.digests != old.digests:
+            self.current = new
+            await self._swapped(old, new)
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        document = file.read(LARGEST_CONFIG + 1)
+    if len(document) > LARGEST_CONFIG:
+        raise ConfigRefused(f"the document is larger than {LARGEST_CONFIG} bytes")
+    return document
+
+
+def _parsed(document: bytes) -> AgentConfig:
+    try:
+        raw: Any = msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ConfigRefused("the document is not JSON") from None
+    try:
+        return AgentConfig.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)[:5]
+        words = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in problems
+        )
+        raise ConfigRefused(words) from None
+
+
+def _check_route(config: AgentConfig) -> None:
+    """What the model's types cannot say of a route."""
+    names = [provider.name for provider in config.route.providers]
+    if len(set(names)) != len(names):
+        raise ConfigRefused("route.providers: a name stands twice")
+    for rule in config.route.rules:
+        if not rule.providers or not set(rule.providers) <= set(names):
+            raise ConfigRefused(f"route.rules.{rule.name}: names a provider that the route lacks")
+    if any(not provider.host for provider in config.route.providers):
+        raise ConfigRefused("route.providers: a baseURL has no host")
+    timeouts = config.route.timeouts
+    if min(timeouts.connect, timeouts.first_token, timeouts.idle, timeouts.attempt, timeouts.total) <= 0:
+        raise ConfigRefused("route.timeouts: must be longer than 0")

@@ -1,0 +1,131 @@
+"""What the process is doing: the config in force, the turns that run, and whether it is ending.
+
+A turn runs under the snapshot that it began with; a snapshot that was replaced is closed when its last turn ends.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from regent_runtime.config import Snapshot
+from regent_runtime.refusals import AGENT_SUSPENDED, DRAINING, NOT_READY, OVERLOADED, Refused
+
+MOST_TURNS = 1000
+"""In flight at once in a pod; one more is refused, and another pod may take it."""
+
+
+class CallerGone(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """The caller closed the connection; nobody is left to answer."""
+
+
+def suspended() -> Refused:
+    return Refused(AGENT_SUSPENDED, "The agent is suspended; its owner can resume it with spec.suspend: false.")
+
+
+class RunningTurn:
+    """A turn in flight. `end` stops it wherever it waits, and makes it raise what it was ended with."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._task = asyncio.current_task()
+        self._ended: Exception | None = None
+
+    def end(self, reason: Exception) -> None:
+        if self._ended is None and self._task is not None:
+            self._ended = reason
+            self._task.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._ended is not None and self._task is not None:
+            self._task.uncancel()
+            if kind is asyncio.CancelledError:
+                raise self._ended from None
+
+
+class Lifecycle:
+    """Admits turns, knows those that run, and ends the process only when none does."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self.draining = False
+        self._turns: dict[RunningTurn, None] = {}
+        self._retired: set[Snapshot] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def ready(self) -> bool:
+        return self.snapshot is not None and not self.draining
+
+    @property
+    def turns(self) -> int:
+        return len(self._turns)
+
+    @property
+    def oldest_turn(self) -> RunningTurn | None:
+        return next(iter(self._turns), None)
+
+    def admit(self) -> Snapshot:
+        """The snapshot for a new turn. Raises Refused (503): no config yet, ending, or full."""
+        if self.snapshot is None:
+            raise Refused(NOT_READY, "This pod has no valid config yet; try again.", retry_after=1)
+        if self.draining:
+            raise Refused(DRAINING, "This pod is ending; try again.", retry_after=1)
+        if len(self._turns) >= MOST_TURNS:
+            raise Refused(OVERLOADED, "This pod runs as many turns as it may; try again.", retry_after=1)
+        return self.snapshot
+
+    @contextmanager
+    def run(self, snapshot: Snapshot) -> Iterator[RunningTurn]:
+        """Count the current task's turn while it runs. Raises Refused (403) when the agent is suspended."""
+        if snapshot.config.suspended:
+            raise suspended()
+        turn = RunningTurn(snapshot)
+        self._turns[turn] = None
+        self._idle.clear()
+        try:
+            with turn:
+                yield turn
+        finally:
+            del self._turns[turn]
+            if not self._turns:
+                self._idle.set()
+
+    async def swap(self, old: Snapshot | None, new: Snapshot) -> None:
+        """New turns take `new`; running ones go on, unless it suspends the agent."""
+        self.snapshot = new
+        if old is not None:
+            self._retired.add(old)
+        if new.config.suspended:
+            self._end_turns(suspended)
+        await self.close_unused()
+
+    async def close_unused(self) -> None:
+        """Close the replaced snapshots that no turn holds any more."""
+        held = {turn.snapshot for turn in self._turns}
+        for snapshot in self._retired - held:
+            self._retired.discard(snapshot)
+            await snapshot.close()
+
+    async def drain(self) -> None:
+        """Take no new turns, and return when the running ones have ended."""
+        self.draining = True
+        await self._idle.wait()
+
+    def end_turns(self) -> None:
+        """End what still runs: the process may wait no longer."""
+        self._end_turns(lambda: Refused(DRAINING, "This pod is ending; try again.", retry_after=1))
+
+    def _end_turns(self, reason: Callable[[], Refused]) -> None:
+        for turn in list(self._turns):
+            turn.end(reason())
+
+    async def close(self) -> None:
+        if self.snapshot is not None:
+            self._retired.add(self.snapshot)
+        await self.close_unused()

@@ -1,0 +1,119 @@
+"""Starts and stops the process: `python -I -m regent_runtime`.
+
+On SIGTERM: readiness goes, new turns are refused, running ones finish, the sockets close, the process ends. A second
+signal ends the running turns too.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from regent_runtime import __version__
+from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
+from regent_runtime.credentials import Credentials
+from regent_runtime.lifecycle import Lifecycle
+from regent_runtime.record import TurnRecord
+from regent_runtime.serve import chat
+from regent_runtime.serve.app import Router
+from regent_runtime.serve.listener import Listener
+from regent_runtime.serve.status import PodIdentity, Status
+from regent_runtime.telemetry import log
+from regent_runtime.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Options:
+    """Port 0: one that is free."""
+
+    config: Path
+    credentials: Path
+    host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
+    port: int = 8080
+    status_port: int = 9090
+
+
+class Runtime:
+    """One agent's process. `run` returns after `stop`, when the last turn has ended."""
+
+    def __init__(self, options: Options, pod: PodIdentity) -> None:
+        self.lifecycle = Lifecycle()
+        self.metrics = Metrics()
+        credentials = Credentials(options.credentials)
+        self.config = ConfigFile(options.config, credentials, self._swapped)
+        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics)
+        probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
+        turns = {chat.PATH: {"POST": chat.Chat(self.lifecycle, self._ended)}}
+        figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
+        self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
+        self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.config.refresh()
+        log.write("started", version=__version__, port=self.serving.port, statusPort=self.telling.port)
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(self._follow())
+            tasks.create_task(self.serving.listen())
+            tasks.create_task(self.telling.listen())
+            await self._stopping.wait()
+            log.write("draining", turns=self.lifecycle.turns)
+            await self.lifecycle.drain()
+            following.cancel()
+            self.serving.stop()
+            self.telling.stop()
+        await self.lifecycle.close()
+        log.write("stopped")
+
+    def stop(self) -> None:
+        """Begin to end; called again, end the running turns too."""
+        if self._stopping.is_set():
+            self.lifecycle.end_turns()
+        self._stopping.set()
+
+    async def _follow(self) -> None:
+        while True:
+            error = self.config.error
+            await self.config.refresh()
+            await self.lifecycle.close_unused()
+            if self.config.error and self.config.error != error:
+                log.write("config_refused", error=self.config.error)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
+        await self.lifecycle.swap(old, new)
+        log.write("config", suspended=new.config.suspended, **new.digests.wire())
+
+    def _ended(self, record: TurnRecord) -> None:
+        self.metrics.turn_ended(record)
+        log.turn(record)
+
+
+async def serve(options: Options, pod: PodIdentity) -> None:
+    runtime = Runtime(options, pod)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, runtime.stop)
+    await runtime.run()
+
+
+def options(arguments: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="regent_runtime", description="Serve one agent under its effective policy.")
+    parser.add_argument("--config", type=Path, default=Path("/etc/regent/config/agent.json"))
+    parser.add_argument("--credentials", type=Path, default=Path("/etc/regent/credentials"))
+    parser.add_argument("--host", default=Options.host)
+    parser.add_argument("--port", type=int, default=Options.port)
+    parser.add_argument("--status-port", type=int, default=Options.status_port)
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    chosen = options(arguments)
+    log.capture_libraries()
+    pod = PodIdentity(os.environ.get("POD_NAME", ""), os.environ.get("POD_UID", ""))
+    uvloop.run(serve(chosen, pod))

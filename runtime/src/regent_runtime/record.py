@@ -1,0 +1,62 @@
+"""What is written down of a turn: never content, never who called, never a key."""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from regent_runtime.route.errors import ProviderError
+from regent_runtime.wire.answer import Usage
+
+ANSWERED = "answered"
+REFUSED = "refused"
+FAILED = "failed"
+INTERRUPTED = "interrupted"
+CALLER_GONE = "caller_gone"
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """A request to a provider, written before it is sent."""
+
+    provider: str
+    outcome: str = "begun"
+    """`answered`, or the word of the failure."""
+    detail: str = ""
+
+    def failed(self, error: ProviderError) -> ProviderError:
+        self.outcome, self.detail = error.failure.word, error.detail
+        return error
+
+
+@dataclass(slots=True)
+class TurnRecord:
+    """Filled as the turn goes; logged and counted when it has ended."""
+
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    began: float = field(default_factory=time.monotonic)
+    created: int = field(default_factory=lambda: int(time.time()))
+    agent: str = ""
+    config: str = ""
+    caller_kind: str = ""
+    stream: bool = False
+    sensitivity: str = ""
+    rule: str = ""
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    model: str = ""
+    input_estimate: int = 0
+    usage: Usage | None = None
+    outcome: str = ANSWERED
+    code: str = ""
+
+    def attempt(self, provider: str) -> AttemptRecord:
+        self.attempts.append(AttemptRecord(provider))
+        return self.attempts[-1]
+
+    @property
+    def provider(self) -> str:
+        """The one that was tried last."""
+        return self.attempts[-1].provider if self.attempts else ""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began

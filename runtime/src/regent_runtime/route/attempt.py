@@ -1,0 +1,148 @@
+"""One request to one provider: from the open connection to the end of the answer, each wait with its deadline.
+
+Every failure leaves as a ProviderError of the typed table. Closing the generator closes the connection.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import AsyncExitStack, aclosing
+from operator import itemgetter
+from typing import TypeVar
+
+import aiohttp
+
+from regent_api.config import TimeoutsConfig
+from regent_runtime.addresses import DestinationRefused
+from regent_runtime.credentials import CredentialUnusable
+from regent_runtime.route.errors import Failure, ProviderError, failure_of_status, seconds_to_wait
+from regent_runtime.transport import Channel, Reply, ReplyTooLarge
+from regent_runtime.wire import answer, sse
+from regent_runtime.wire.answer import Chunk, MalformedAnswer
+from regent_runtime.wire.openai_chat import PATH
+
+T = TypeVar("T")
+
+EVENT_STREAM = "text/event-stream"
+LARGEST_ERROR_BODY = 65_536
+BYTES_PER_TOKEN = 1024
+"""Of an answer, with the wrapping of each event; no honest answer within the output cap is longer."""
+LEAST_ANSWER_BYTES = 262_144
+
+
+async def attempt(
+    channel: Channel, body: bytes, *, stream: bool, output_cap: int, timeouts: TimeoutsConfig
+) -> AsyncGenerator[Chunk]:
+    """The answer's chunks as they come, the last with a finish reason (its usage may follow). Raises ProviderError."""
+    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN
+    clock = Deadlines(timeouts, stream=stream)
+    try:
+        async with AsyncExitStack() as connection:
+            accept = EVENT_STREAM if stream else "application/json"
+            reply = await clock.wait(connection.enter_async_context(channel.post(PATH, body, accept)))
+            if reply.status != 200:
+                raise await _refusal(reply, clock)
+            chunks = _streamed(reply, most_bytes, clock) if stream else _plain(reply, most_bytes, clock)
+            async for chunk in await connection.enter_async_context(aclosing(chunks)):
+                yield chunk
+    except _UNTYPED as error:
+        raise typed(error) from None
+
+
+async def _plain(reply: Reply, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
+    chunk = answer.read(await clock.wait(reply.whole(most_bytes)))
+    if chunk.finish_reason is None:
+        raise ProviderError(Failure.INCOMPLETE)
+    yield chunk
+
+
+async def _streamed(reply: Reply, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
+    if reply.content_type != EVENT_STREAM:
+        raise ProviderError(Failure.MALFORMED, detail="not_an_event_stream")
+    finished = False
+    parser = sse.EventParser()
+    async with aclosing(reply.parts(most_bytes)) as parts:
+        while (part := await clock.wait(anext(parts, None))) is not None:
+            for data in parser.feed(part):
+                if data == sse.DONE_DATA:
+                    break
+                if chunk := answer.read(data):
+                    finished = finished or chunk.finish_reason is not None
+                    yield chunk
+                    clock.released()
+            else:
+                continue
+            break
+    if not finished:
+        raise ProviderError(Failure.INCOMPLETE)
+
+
+async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
+    try:
+        body = await clock.wait(reply.whole(LARGEST_ERROR_BODY))
+    except ReplyTooLarge:
+        body = b""
+    failure = failure_of_status(reply.status, body)
+    return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.retry_after))
+
+
+class Deadlines:
+    """When each wait of one attempt ends, in the loop's time."""
+
+    def __init__(self, timeouts: TimeoutsConfig, *, stream: bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        begun = self._loop.time()
+        self._idle = timeouts.idle
+        self._whole = (begun + timeouts.attempt, Failure.ATTEMPT_TIMEOUT)
+        self._next = min(self._whole, (begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT), key=itemgetter(0))
+        if not stream:
+            self._next = self._whole
+
+    def released(self) -> None:
+        """A chunk went to the caller: from here the provider has the idle time for the next one."""
+        idle = (self._loop.time() + self._idle, Failure.IDLE_TIMEOUT)
+        self._next = min(self._whole, idle, key=itemgetter(0))
+
+    async def wait(self, awaited: Awaitable[T]) -> T:
+        moment, failure = self._next
+        try:
+            async with asyncio.timeout_at(moment) as scope:
+                return await awaited
+        except TimeoutError:
+            if scope.expired():
+                raise ProviderError(failure) from None
+            raise
+
+
+def typed(error: Exception) -> ProviderError:
+    """The row of the table for what the client library, the parsers or the policy raised."""
+    match error:
+        case DestinationRefused() | CredentialUnusable():
+            refused = isinstance(error, DestinationRefused)
+            failure = Failure.DESTINATION_REFUSED if refused else Failure.CREDENTIAL_UNUSABLE
+            return ProviderError(failure, detail=error.reason)
+        case ReplyTooLarge():
+            return ProviderError(Failure.TOO_LARGE)
+        case MalformedAnswer() | sse.MalformedStream():
+            return ProviderError(Failure.MALFORMED)
+        case aiohttp.ClientConnectorError():
+            return ProviderError(Failure.CONNECT, detail=type(error).__name__)
+        case TimeoutError():
+            return ProviderError(Failure.CONNECT_TIMEOUT)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
+            return ProviderError(Failure.DISCONNECTED)
+        case aiohttp.ClientError():
+            return ProviderError(Failure.MALFORMED, detail=type(error).__name__)
+        case _:
+            return ProviderError(Failure.CONNECT, detail=type(error).__name__)
+
+
+_UNTYPED = (
+    DestinationRefused,
+    CredentialUnusable,
+    ReplyTooLarge,
+    MalformedAnswer,
+    sse.MalformedStream,
+    aiohttp.ClientError,
+    OSError,
+)
+"""TimeoutError is an OSError."""

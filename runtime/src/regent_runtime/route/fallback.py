@@ -1,0 +1,66 @@
+"""Ordered fallback: the candidates one after the other until one gives a first chunk.
+
+That chunk is the commit point. Before it a failure costs the caller time only; after it another provider's words
+would not fit, so the failure is the caller's to see (Interrupted).
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+
+from regent_api.config import ProviderConfig
+from regent_runtime.config import Snapshot
+from regent_runtime.record import ANSWERED, AttemptRecord, TurnRecord
+from regent_runtime.route.attempt import attempt
+from regent_runtime.route.errors import Failure, Interrupted, ProviderError, refused
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.openai_chat import ChatRequest, outbound, output_cap
+
+
+async def call(
+    snapshot: Snapshot, candidates: Sequence[ProviderConfig], request: ChatRequest, record: TurnRecord
+) -> AsyncGenerator[Chunk]:
+    """The answer of the first candidate that begins one. Raises Refused before the first chunk, Interrupted after.
+
+    Each request that is sent stands in `record.attempts`, before it is sent.
+    """
+    errors: list[ProviderError] = []
+    for provider in _tries(candidates, errors):
+        attempted = record.attempt(provider.name)
+        chunks = attempt(
+            snapshot.channels[provider.name],
+            outbound(request, snapshot.config, provider),
+            stream=request.stream,
+            output_cap=output_cap(request, snapshot.config, provider),
+            timeouts=snapshot.config.route.timeouts,
+        )
+        async with aclosing(chunks):
+            try:
+                first = await anext(chunks)
+            except ProviderError as error:
+                errors.append(attempted.failed(error))
+                if error.failure.falls_back:
+                    continue
+                break
+            record.model = provider.model
+            yield first
+            async for chunk in _after_commit(chunks, attempted):
+                yield chunk
+            attempted.outcome = ANSWERED
+            return
+    raise refused(errors)
+
+
+def _tries(candidates: Sequence[ProviderConfig], errors: Sequence[ProviderError]) -> Iterator[ProviderConfig]:
+    """Each candidate once, and once more where a kept connection was closed just as the request went out."""
+    for provider in candidates:
+        yield provider
+        if errors and errors[-1].failure is Failure.DISCONNECTED:
+            yield provider
+
+
+async def _after_commit(chunks: AsyncIterator[Chunk], attempted: AttemptRecord) -> AsyncIterator[Chunk]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except ProviderError as error:
+        raise Interrupted(attempted.failed(error)) from None

@@ -1,0 +1,33 @@
+"""Which path is which endpoint; everything else is 404 or 405 in OpenAI's shape."""
+
+from collections.abc import Mapping
+
+from regent_runtime.refusals import METHOD_NOT_ALLOWED, NOT_FOUND, Refused
+from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.http import App, Receive, Scope, Send, respond_and_close
+
+
+class Router:
+    """Exact paths only. `routes`: path -> method -> endpoint."""
+
+    def __init__(self, routes: Mapping[str, Mapping[str, App]]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        methods = self._routes.get(scope["path"])
+        endpoint = methods.get(scope["method"]) if methods else None
+        if endpoint is not None:
+            await endpoint(scope, receive, send)
+        elif methods is None:
+            await _refuse(Refused(NOT_FOUND, "There is nothing at this path."), receive, send)
+        else:
+            allowed = ", ".join(sorted(methods))
+            refused = Refused(METHOD_NOT_ALLOWED, f"This path takes {allowed}.")
+            await _refuse(refused, receive, send, allow=allowed)
+
+
+async def _refuse(refused: Refused, receive: Receive, send: Send, *, allow: str = "") -> None:
+    headers = error_headers(refused)
+    if allow:
+        headers.append((b"allow", allow.encode()))
+    await respond_and_close(receive, send, refused.refusal.status, error_body(refused), headers)

@@ -1,0 +1,153 @@
+"""POST /v1/chat/completions: one turn, answered whole or as server-sent events, and every outcome in OpenAI's shape."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from regent_runtime import turn
+from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
+from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, TurnRecord
+from regent_runtime.refusals import INTERNAL_ERROR, Refused
+from regent_runtime.route.errors import Interrupted, refused
+from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.http import Header, Receive, Scope, Send, header, read_json_body, respond, respond_and_close
+from regent_runtime.telemetry import log
+from regent_runtime.wire import sse
+from regent_runtime.wire.answer import AnswerWriter, Chunk
+from regent_runtime.wire.openai_chat import ChatRequest
+
+PATH = "/v1/chat/completions"
+
+
+class Request:
+    """turn.Incoming over ASGI."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.authorization = header(scope, b"authorization")
+        self.sensitivity = header(scope, b"x-regent-sensitivity")
+        self.unread = True
+        self._scope = scope
+        self._receive = receive
+
+    async def body(self, most_bytes: int) -> bytes:
+        body = await read_json_body(self._scope, self._receive, most_bytes)
+        self.unread = False
+        return body
+
+    @asynccontextmanager
+    async def watched(self, running: RunningTurn) -> AsyncIterator[None]:
+        watch = asyncio.create_task(self._end_when_gone(running))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+
+    async def _end_when_gone(self, running: RunningTurn) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        running.end(CallerGone())
+
+
+class Answer:
+    """turn.Outlet over ASGI. Nothing is sent before the first chunk, so until then an error can have its status."""
+
+    def __init__(self, send: Send, headers: list[Header]) -> None:
+        self.begun = False
+        self._send = send
+        self._headers = headers
+        self._request: ChatRequest
+        self._record: TurnRecord
+        self._writer: AnswerWriter
+        self._whole: Chunk | None = None
+
+    def begin(self, request: ChatRequest, record: TurnRecord) -> None:
+        self._request = request
+        self._record = record
+        self._writer = AnswerWriter(record.id, record.created, include_usage=request.include_usage)
+        record.stream = request.stream
+
+    async def release(self, chunk: Chunk) -> None:
+        self._record.usage = chunk.usage or self._record.usage
+        if not self._request.stream:
+            self._whole = chunk
+        elif not self.begun:
+            await self._send(
+                {"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *self._headers]}
+            )
+            self.begun = True
+            await self._event(self._writer.chunk(self._record.model, chunk, first=True))
+        elif chunk.content or chunk.refusal or chunk.finish_reason:
+            await self._event(self._writer.chunk(self._record.model, chunk, first=False))
+
+    async def finish(self) -> None:
+        if self._whole is not None:
+            body = self._writer.completion(self._record.model, self._whole)
+            self.begun = True
+            await respond(self._send, 200, body, headers=self._headers)
+            return
+        usage = b""
+        if self._request.include_usage:
+            usage = sse.event(self._writer.usage(self._record.model, self._record.usage))
+        await self._send({"type": "http.response.body", "body": usage + sse.DONE})
+
+    async def break_off(self, refused: Refused) -> None:
+        """End a stream that has begun: the error in its place, and no [DONE]."""
+        await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
+
+    async def _event(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": sse.event(data), "more_body": True})
+
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Chat:
+    """The endpoint. `ended` is told of every turn, whatever its outcome."""
+
+    def __init__(self, lifecycle: Lifecycle, ended: Callable[[TurnRecord], None]) -> None:
+        self._lifecycle = lifecycle
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record = TurnRecord()
+        request = Request(scope, receive)
+        answer = Answer(send, [(b"x-regent-turn", record.id.encode())])
+        try:
+            await turn.take(self._lifecycle, request, answer, record)
+        except CallerGone:
+            record.outcome = CALLER_GONE
+        except (Refused, Interrupted) as error:
+            await self._refuse(error, request, answer, record, receive, send)
+        except Exception as error:  # noqa: BLE001 - the one place where a fault of ours becomes a 500
+            log.write("fault", turn=record.id, exception=type(error).__name__, at=log.place(error))
+            fault = Refused(INTERNAL_ERROR, f"A fault of the runtime ended turn {record.id}.")
+            await self._refuse(fault, request, answer, record, receive, send)
+        finally:
+            self._ended(record)
+
+    async def _refuse(
+        self,
+        error: Refused | Interrupted,
+        request: Request,
+        answer: Answer,
+        record: TurnRecord,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        why = error if isinstance(error, Refused) else refused([error.error])
+        record.code = why.refusal.code
+        if answer.begun:
+            record.outcome = INTERRUPTED
+            await answer.break_off(why)
+            return
+        record.outcome = FAILED if why.refusal.status >= 500 else REFUSED
+        headers = [(b"x-regent-turn", record.id.encode()), *error_headers(why)]
+        if request.unread:
+            await respond_and_close(receive, send, why.refusal.status, error_body(why), headers)
+        else:
+            await respond(send, why.refusal.status, error_body(why), headers=headers)

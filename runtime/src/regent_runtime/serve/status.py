@@ -1,0 +1,73 @@
+"""What the pod says of itself: liveness, readiness, the digests that it enforces, and its figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from regent_runtime import __version__
+from regent_runtime.config import ConfigFile
+from regent_runtime.credentials import Credentials
+from regent_runtime.lifecycle import Lifecycle
+from regent_runtime.serve.http import Receive, Scope, Send, respond
+from regent_runtime.telemetry.metrics import Metrics
+
+METRICS_TYPE = b"text/plain; version=1.0.0; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class PodIdentity:
+    """From the downward API; empty outside of a cluster."""
+
+    name: str
+    uid: str
+
+
+class Status:
+    """The endpoints beside the turns. Each answers from memory, so probes stay quick while turns run."""
+
+    def __init__(
+        self, pod: PodIdentity, lifecycle: Lifecycle, config: ConfigFile, credentials: Credentials, metrics: Metrics
+    ) -> None:
+        self._pod = pod
+        self._lifecycle = lifecycle
+        self._config = config
+        self._credentials = credentials
+        self._metrics = metrics
+
+    async def livez(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, b"ok\n", media_type=b"text/plain")
+
+    async def readyz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """200 while new turns are taken: a valid config is in force and the pod is not ending."""
+        if self._lifecycle.ready:
+            await respond(send, 200, b"ok\n", media_type=b"text/plain")
+        else:
+            words = b"draining\n" if self._lifecycle.draining else b"no valid config\n"
+            await respond(send, 503, words, media_type=b"text/plain")
+
+    async def statusz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, msgspec.json.encode(self.document()))
+
+    async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        text = self._metrics.text(turns=self._lifecycle.turns, config_valid=self._config.error is None)
+        await respond(send, 200, text, media_type=METRICS_TYPE)
+
+    def document(self) -> dict[str, Any]:
+        """The body of /statusz; `digests` are those of new turns, null before the first valid config."""
+        snapshot = self._lifecycle.snapshot
+        oldest = self._lifecycle.oldest_turn
+        needed = (
+            [each for provider in snapshot.config.route.providers for each in provider.credentials] if snapshot else []
+        )
+        return {
+            "pod": {"name": self._pod.name, "uid": self._pod.uid},
+            "version": __version__,
+            "digests": snapshot.digests.wire() if snapshot else None,
+            "oldestTurn": {"config": oldest.snapshot.digests.config} if oldest else None,
+            "configError": self._config.error,
+            "missingCredentials": self._credentials.missing(needed),
+            "activeConversations": self._lifecycle.turns,
+            "suspended": snapshot.config.suspended if snapshot else False,
+            "draining": self._lifecycle.draining,
+        }

@@ -1,0 +1,44 @@
+"""Figures for Prometheus. Labels are of the config or of the tables: bounded, and never a caller."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from regent_runtime.record import TurnRecord
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """The process's own registry; `text` is the exposition format."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._active = Gauge("regent_active_conversations", "Turns in flight.", registry=self._registry)
+        self._turns = Counter("regent_turns", "Turns that have ended.", ["outcome", "code"], registry=self._registry)
+        self._seconds = Histogram(
+            "regent_turn_seconds", "How long turns took.", ["outcome"], buckets=SECONDS, registry=self._registry
+        )
+        self._attempts = Counter(
+            "regent_attempts", "Requests to providers.", ["provider", "outcome"], registry=self._registry
+        )
+        self._tokens = Counter(
+            "regent_tokens", "Tokens as providers counted them.", ["provider", "direction"], registry=self._registry
+        )
+        self._config_valid = Gauge(
+            "regent_config_valid",
+            "1 while the file's config is in force, 0 while an older one is.",
+            registry=self._registry,
+        )
+
+    def turn_ended(self, record: TurnRecord) -> None:
+        self._turns.labels(record.outcome, record.code).inc()
+        self._seconds.labels(record.outcome).observe(record.seconds)
+        for attempt in record.attempts:
+            self._attempts.labels(attempt.provider, attempt.outcome).inc()
+        if record.usage:
+            self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
+            self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)
+
+    def text(self, *, turns: int, config_valid: bool) -> bytes:
+        self._active.set(turns)
+        self._config_valid.set(config_valid)
+        return generate_latest(self._registry)

@@ -1,0 +1,203 @@
+"""The one outbound client: nothing else in the process opens a connection to the outside.
+
+Each provider has a `Channel` of its own: a connection pool that can reach one host, whose addresses are judged when a
+connection is made, so a pooled connection never outlives its proof. No redirects, no proxies, no cookies, no
+compression, no caller's header. `Local` is proved here: the host by policy, and every resolved address must lie in the
+cluster's ranges, which is also what refuses an ExternalName Service.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.route import ProviderType
+from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts
+from regent_runtime.credentials import Credentials
+
+RESOLVE_SECONDS = 5.0
+ADDRESSES_KEPT_SECONDS = 10
+IDLE_CONNECTION_SECONDS = 4.0
+"""Shorter than common servers' own keep-alive (5 s), so that they rarely close a connection under a request."""
+MOST_CONNECTIONS = 1024
+"""To one provider."""
+_USER_AGENT = "regent-runtime"
+_IN_CLUSTER_SUFFIXES = (".svc", ".svc.cluster.local")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An open answer of a provider: status, media type, and the body as it arrives."""
+
+    status: int
+    content_type: str
+    retry_after: str | None
+    _response: aiohttp.ClientResponse
+
+    async def parts(self, most_bytes: int) -> AsyncGenerator[bytes]:
+        """The body in pieces as they come. Raises ReplyTooLarge beyond the bound."""
+        received = 0
+        async for part in self._response.content.iter_any():
+            received += len(part)
+            if received > most_bytes:
+                raise ReplyTooLarge
+            yield part
+
+    async def whole(self, most_bytes: int) -> bytes:
+        return b"".join([part async for part in self.parts(most_bytes)])
+
+
+class ReplyTooLarge(Exception):  # noqa: N818
+    """The provider sends more than an answer of the granted length can have."""
+
+
+class Channel:
+    """The way to one provider. Close it when the last turn that may use it has ended."""
+
+    def __init__(
+        self,
+        provider: ProviderConfig,
+        rule: AddressRule,
+        *,
+        refused: str | None,
+        credentials: Credentials,
+        connect_seconds: float,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self.provider = provider
+        self._rule = rule
+        self._refused = refused
+        self._credentials = credentials
+        self._url = provider.base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_connect=connect_seconds)
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def post(self, path: str, body: bytes, accept: str) -> AsyncIterator[Reply]:
+        """Send one request. Raises DestinationRefused, CredentialUnusable, aiohttp.ClientError, TimeoutError."""
+        if self._refused:
+            raise DestinationRefused(self._refused)
+        headers = {"Content-Type": "application/json", "Accept": accept, "Accept-Encoding": "identity"}
+        for credential in self.provider.credentials:
+            secret = self._credentials.value(credential, self.provider.host)
+            headers["Authorization"] = f"Bearer {secret}"
+        async with self._opened().post(
+            self._url + path, data=body, headers=headers, allow_redirects=False, timeout=self._timeout
+        ) as response:
+            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise aiohttp.ClientPayloadError("the provider compresses its answer unasked")
+            yield Reply(response.status, response.content_type, response.headers.get("Retry-After"), response)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=PinnedResolver(self._rule),
+                ttl_dns_cache=ADDRESSES_KEPT_SECONDS,
+                keepalive_timeout=IDLE_CONNECTION_SECONDS,
+                limit=MOST_CONNECTIONS,
+                ssl=self._tls if self._tls is not None else True,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": _USER_AGENT},
+                auto_decompress=False,
+                trust_env=False,
+                requote_redirect_url=False,
+            )
+        return self._session
+
+
+class PinnedResolver(AbstractResolver):
+    """Resolves once, judges every address, and hands exactly the judged addresses to the connection."""
+
+    def __init__(self, rule: AddressRule) -> None:
+        self._rule = rule
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises DestinationRefused when one address is not admitted, OSError when there is none."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        results = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in found
+        ]
+        for result in results:
+            self._rule.check(result["host"])
+        if not results:
+            raise OSError(None, "the name has no address")
+        return results
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def channels(config: AgentConfig, credentials: Credentials, tls: ssl.SSLContext | None = None) -> Mapping[str, Channel]:
+    """A channel for each provider of the config. `tls` None: the system's certificates."""
+    return {
+        provider.name: Channel(
+            provider,
+            rule := address_rule(config, provider),
+            refused=refusal_of_host(config, provider, rule),
+            credentials=credentials,
+            connect_seconds=config.route.timeouts.connect,
+            tls=tls,
+        )
+        for provider in config.route.providers
+    }
+
+
+def address_rule(config: AgentConfig, provider: ProviderConfig) -> AddressRule:
+    """Local providers and Services must lie in the cluster; all other hosts must lie outside of it."""
+    if provider.type is ProviderType.LOCAL or provider.host.endswith(_IN_CLUSTER_SUFFIXES):
+        return InsideCluster(config.cluster_cidrs)
+    return OutsideHosts(config.policy.egress, config.cluster_cidrs)
+
+
+def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: AddressRule) -> str | None:
+    """Why no connection may be made to the provider's host at all, or None.
+
+    An address written as a host never reaches the resolver, so it is judged here.
+    """
+    policy = config.policy
+    if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
+        return "host_not_local"
+    if not policy.models.admits(provider.host, provider.model):
+        return "model_not_allowed"
+    if not policy.egress.admits_host(provider.host):
+        return "host_not_allowed"
+    plain = urlsplit(provider.base_url).scheme == "http"
+    if plain and not isinstance(rule, InsideCluster):
+        return "plain_http_outside"
+    try:
+        ipaddress.ip_address(provider.host)
+    except ValueError:
+        return None
+    try:
+        rule.check(provider.host)
+    except DestinationRefused as refused:
+        return refused.reason
+    return None

@@ -1,0 +1,83 @@
+"""The way of one turn, top to bottom. The order is the security argument: nothing is read, weighed or sent before
+what stands above it has let the turn pass.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Protocol
+
+from regent_api.config import AgentConfig
+from regent_api.types import Opinion
+from regent_runtime.lifecycle import Lifecycle, RunningTurn
+from regent_runtime.limits import size
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import TURN_TIMEOUT, Refused
+from regent_runtime.route import fallback
+from regent_runtime.route.candidates import candidates, label, rule_for
+from regent_runtime.wire import openai_chat
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.openai_chat import ChatRequest
+
+
+class Incoming(Protocol):
+    """A request whose body has not been read."""
+
+    authorization: str | None
+    sensitivity: str | None
+
+    async def body(self, most_bytes: int) -> bytes:
+        """Raises Refused (408, 413, 415) without reading more than it must, CallerGone."""
+
+    def watched(self, turn: RunningTurn) -> AbstractAsyncContextManager[None]:
+        """While open: the turn ends as soon as the caller has gone."""
+
+
+class Outlet(Protocol):
+    """The way back to the caller."""
+
+    def begin(self, request: ChatRequest, record: TurnRecord) -> None: ...
+
+    async def release(self, chunk: Chunk) -> None:
+        """Let the caller have a chunk: the first commits the turn to its provider."""
+
+    async def finish(self) -> None: ...
+
+
+async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> None:
+    """Serve one turn. Raises Refused, Interrupted or CallerGone; until the first release the answer is unbegun."""
+    snapshot = lifecycle.admit()
+    record.config = snapshot.digests.config
+    record.agent = snapshot.config.agent.name
+    caller = snapshot.callers.identify(incoming.authorization)
+    record.caller_kind = caller.kind
+    snapshot.callers.admit(caller)
+    with lifecycle.run(snapshot) as turn:
+        request = openai_chat.parse(
+            await incoming.body(snapshot.config.policy.size.max_request_bytes),
+            may_instruct=snapshot.config.policy.callers.may_instruct is Opinion.ALLOW,
+        )
+        record.input_estimate = size.check_input(request, snapshot.config)
+        record.sensitivity = sensitivity = label(snapshot.config, incoming.sensitivity)
+        rule = rule_for(snapshot.config, sensitivity)
+        record.rule = rule.name
+        providers = candidates(snapshot.config, rule, sensitivity)
+        outlet.begin(request, record)
+        async with incoming.watched(turn), time_limit(snapshot.config):
+            async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:
+                async for chunk in chunks:
+                    await outlet.release(chunk)
+            await outlet.finish()
+
+
+@asynccontextmanager
+async def time_limit(config: AgentConfig) -> AsyncIterator[None]:
+    """The whole turn within the policy's and the route's bounds. Raises Refused (504)."""
+    seconds = min(config.policy.size.turn_timeout_seconds, config.route.timeouts.total)
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            yield
+    except TimeoutError:
+        if scope.expired():
+            raise Refused(TURN_TIMEOUT, f"The turn took longer than {seconds:g} s.") from None
+        raise

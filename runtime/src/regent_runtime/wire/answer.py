@@ -1,0 +1,134 @@
+"""What a provider answered, reduced to what is known; and the same in OpenAI's shape for the caller.
+
+Only the fields of these structures cross: reasoning, fingerprints, tool calls nobody asked for and whatever else a
+provider adds stay behind.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Usage(Struct, frozen=True):
+    """Tokens as the provider counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Chunk(Struct, frozen=True):
+    """A piece of an answer; a plain answer is a single one. `finish_reason` ends it, `usage` may follow."""
+
+    content: str = ""
+    refusal: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.content or self.refusal or self.finish_reason or self.usage)
+
+
+class MalformedAnswer(Exception):  # noqa: N818
+    """The provider's answer is not a Chat Completions answer of one choice."""
+
+
+class _Said(Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(Struct):
+    index: int = 0
+    message: _Said | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _Answer(Struct):
+    choices: list[_Choice] = []
+    usage: Usage | None = None
+    error: Any = None
+
+
+_FINISH_REASONS = {"stop", "length", "content_filter"}
+_DECODER = msgspec.json.Decoder(_Answer)
+
+
+def read(data: bytes) -> Chunk:
+    """A plain answer, or the data of one event of a stream. Raises MalformedAnswer."""
+    try:
+        answer = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedAnswer from None
+    if answer.error is not None:
+        raise MalformedAnswer
+    if not answer.choices:
+        return Chunk(usage=answer.usage)
+    choice = answer.choices[0]
+    said = choice.delta or choice.message or _Said()
+    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason in {"tool_calls", "function_call"}:
+        raise MalformedAnswer
+    reason = choice.finish_reason or None
+    if reason is not None and reason not in _FINISH_REASONS:
+        reason = "stop"
+    return Chunk(said.content or "", said.refusal or "", reason, answer.usage)
+
+
+class _OutMessage(Struct):
+    content: str | None
+    refusal: str | None
+    role: Literal["assistant"] = "assistant"
+
+
+class _OutDelta(Struct, omit_defaults=True):
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _OutChoice(Struct):
+    finish_reason: str | None
+    delta: _OutDelta | UnsetType = UNSET
+    message: _OutMessage | UnsetType = UNSET
+    index: int = 0
+    logprobs: None = None
+
+
+class _Out(Struct):
+    id: str
+    object: Literal["chat.completion", "chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[_OutChoice]
+    usage: Usage | UnsetType | None = UNSET
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class AnswerWriter:
+    """Writes one turn's answer. `model` is the provider's model as the route names it."""
+
+    def __init__(self, turn_id: str, created: int, *, include_usage: bool) -> None:
+        self._id = f"chatcmpl-{turn_id}"
+        self._created = created
+        self._no_usage: UnsetType | None = None if include_usage else UNSET
+
+    def completion(self, model: str, chunk: Chunk) -> bytes:
+        message = _OutMessage(chunk.content if chunk.content or not chunk.refusal else None, chunk.refusal or None)
+        choice = _OutChoice(chunk.finish_reason, message=message)
+        return _ENCODER.encode(_Out(self._id, "chat.completion", self._created, model, [choice], chunk.usage))
+
+    def chunk(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
+        delta = _OutDelta("assistant" if first else None, chunk.content or None, chunk.refusal or None)
+        choice = _OutChoice(chunk.finish_reason, delta=delta)
+        return self._encoded(model, [choice], self._no_usage)
+
+    def usage(self, model: str, usage: Usage | None) -> bytes:
+        """The last event before [DONE], for callers that set stream_options.include_usage."""
+        return self._encoded(model, [], usage)
+
+    def _encoded(self, model: str, choices: list[_OutChoice], usage: Any) -> bytes:
+        return _ENCODER.encode(_Out(self._id, "chat.completion.chunk", self._created, model, choices, usage))

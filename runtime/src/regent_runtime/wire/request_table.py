@@ -1,0 +1,125 @@
+"""The closed table of Chat Completions request fields: what is not here is refused by name.
+
+A field enters with a treatment, so nothing that a caller writes reaches a provider unseen. The reference is made
+from it, and a test holds it against the fields that OpenAI's own client can send.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+
+class Treatment(StrEnum):
+    READ = "read"  # the runtime acts on it itself
+    CLAMPED = "clamped"  # forwarded, never above the caps of policy, agent and provider
+    FORWARDED = "forwarded"  # to the provider, validated
+    DROPPED = "dropped"  # accepted and thrown away
+    REFUSED = "refused"  # 400, unless it has the value that asks for nothing
+
+
+@dataclass(frozen=True)
+class RequestField:
+    """`accepts` is the msgspec type of a value (null counts as absent); `neutral` are the values that ask nothing."""
+
+    treatment: Treatment
+    meaning: str
+    accepts: Any = Any
+    neutral: tuple[Any, ...] = ()
+
+
+class Part(Struct, forbid_unknown_fields=True):
+    """A part of a message's content; only `text` is taken."""
+
+    type: str
+    text: str | None = None
+    image_url: Any = None
+    input_audio: Any = None
+    file: Any = None
+    refusal: Any = None
+    prompt_cache_breakpoint: Any = None
+
+
+class Message(Struct, forbid_unknown_fields=True):
+    """A message as callers write it, and as OpenAI's client gives one back to put into the history."""
+
+    role: str
+    content: str | list[Part] | None = None
+    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] | None = None
+    refusal: str | None = None
+    annotations: list[Any] | None = None
+    tool_calls: list[Any] | None = None
+    tool_call_id: str | None = None
+    function_call: Any = None
+    audio: Any = None
+
+
+class StreamOptions(Struct, forbid_unknown_fields=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+MOST_MESSAGES = 2048
+_Penalty = Annotated[float, Meta(ge=-2, le=2)]
+_Stop = Annotated[str, Meta(min_length=1, max_length=256)]
+_Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+REQUEST_TABLE: dict[str, RequestField] = {
+    "messages": RequestField(
+        Treatment.READ,
+        f"The full history, 1 to {MOST_MESSAGES} messages of text. Roles: user, assistant; system and developer where "
+        "the policy's callers.mayInstruct allows. The agent's instructions go first.",
+        Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)],
+    ),
+    "model": RequestField(
+        Treatment.READ, "Any string: the route chooses the model.", Annotated[str, Meta(max_length=256)]
+    ),
+    "stream": RequestField(Treatment.READ, "Answer as server-sent events.", bool),
+    "stream_options": RequestField(Treatment.READ, "include_usage; include_obfuscation is ignored.", StreamOptions),
+    "max_tokens": RequestField(Treatment.CLAMPED, "To the smallest of policy, agent and provider.", _Cap),
+    "max_completion_tokens": RequestField(Treatment.CLAMPED, "As max_tokens; the smaller of both holds.", _Cap),
+    "temperature": RequestField(
+        Treatment.CLAMPED, "To the smaller of agent and provider.", Annotated[float, Meta(ge=0, le=2)]
+    ),
+    "top_p": RequestField(Treatment.FORWARDED, "0 to 1.", Annotated[float, Meta(ge=0, le=1)]),
+    "presence_penalty": RequestField(Treatment.FORWARDED, "-2 to 2.", _Penalty),
+    "frequency_penalty": RequestField(Treatment.FORWARDED, "-2 to 2.", _Penalty),
+    "seed": RequestField(Treatment.FORWARDED, "An integer.", int),
+    "stop": RequestField(
+        Treatment.FORWARDED,
+        "One string, or up to 4, each of at most 256 characters.",
+        _Stop | Annotated[list[_Stop], Meta(max_length=4)],
+    ),
+    "reasoning_effort": RequestField(
+        Treatment.FORWARDED,
+        "none, minimal, low, medium, high or xhigh.",
+        Literal["none", "minimal", "low", "medium", "high", "xhigh"],
+    ),
+    "verbosity": RequestField(Treatment.FORWARDED, "low, medium or high.", Literal["low", "medium", "high"]),
+    "response_format": RequestField(
+        Treatment.FORWARDED, "Its text counts as input.", dict[str, Any], neutral=({"type": "text"},)
+    ),
+    "user": RequestField(Treatment.DROPPED, "No caller's name goes to a provider."),
+    "safety_identifier": RequestField(Treatment.DROPPED, "No caller's name goes to a provider."),
+    "metadata": RequestField(Treatment.DROPPED, "It is for storage at the provider."),
+    "prompt_cache_key": RequestField(Treatment.DROPPED, "Callers do not share a cache by a key of theirs."),
+    "prompt_cache_retention": RequestField(Treatment.DROPPED, "How long a provider keeps is not the caller's choice."),
+    "prompt_cache_options": RequestField(Treatment.DROPPED, "How a provider keeps is not the caller's choice."),
+    "n": RequestField(Treatment.REFUSED, "Only 1.", neutral=(1,)),
+    "store": RequestField(Treatment.REFUSED, "Only false.", neutral=(False,)),
+    "logprobs": RequestField(Treatment.REFUSED, "Only false.", neutral=(False,)),
+    "top_logprobs": RequestField(Treatment.REFUSED, "Only 0.", neutral=(0,)),
+    "logit_bias": RequestField(Treatment.REFUSED, "Only {}: token ids differ between providers.", neutral=({},)),
+    "modalities": RequestField(Treatment.REFUSED, "Only text.", neutral=(["text"],)),
+    "audio": RequestField(Treatment.REFUSED, "Only text."),
+    "prediction": RequestField(Treatment.REFUSED, "Not offered."),
+    "service_tier": RequestField(Treatment.REFUSED, "The route decides what is paid for.", neutral=("auto", "default")),
+    "moderation": RequestField(Treatment.REFUSED, "Not offered."),
+    "web_search_options": RequestField(Treatment.REFUSED, "A provider searches for nobody."),
+    "tools": RequestField(Treatment.REFUSED, "Not offered yet.", neutral=([],)),
+    "tool_choice": RequestField(Treatment.REFUSED, "Not offered yet.", neutral=("none", "auto")),
+    "parallel_tool_calls": RequestField(Treatment.REFUSED, "Without tools it asks for nothing.", neutral=(True, False)),
+    "functions": RequestField(Treatment.REFUSED, "Not offered.", neutral=([],)),
+    "function_call": RequestField(Treatment.REFUSED, "Not offered.", neutral=("none", "auto")),
+}

@@ -1,0 +1,51 @@
+"""Server-sent events (WHATWG HTML, section 9.2), as far as model APIs use them: `data` lines, comments, blank lines."""
+
+from collections.abc import Iterator
+
+LARGEST_EVENT = 1_048_576
+
+
+class MalformedStream(Exception):  # noqa: N818
+    """The bytes are no event stream, or one event is larger than LARGEST_EVENT."""
+
+
+class EventParser:
+    """Takes bytes as they arrive and gives the data of each event that is complete."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, part: bytes) -> Iterator[bytes]:
+        """The data of the events that this part completes. Raises MalformedStream."""
+        self._rest += part
+        if b"\n" in part:
+            *lines, rest = bytes(self._rest).split(b"\n")
+            self._rest = bytearray(rest)
+        else:
+            lines = []
+        if len(self._rest) > LARGEST_EVENT:
+            raise MalformedStream
+        for ended in lines:
+            line = ended.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._add(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                yield b"\n".join(self._data)
+                self._data, self._size = [], 0
+
+    def _add(self, data: bytes) -> None:
+        self._size += len(data) + 1
+        if self._size > LARGEST_EVENT:
+            raise MalformedStream
+        self._data.append(data)
+
+
+def event(data: bytes) -> bytes:
+    """One event whose data is a single line."""
+    return b"data: " + data + b"\n\n"
+
+
+DONE_DATA = b"[DONE]"
+DONE = event(DONE_DATA)
