@@ -52,7 +52,8 @@ def build_all(asked: argparse.Namespace) -> None:
 
 def make_images(_: argparse.Namespace) -> None:
     command.run(HERE / "apt.sh", timeout=900)
-    _print(*images.for_every_node(), images.busybox(), images.python_base())
+    ours = [images.regent(name) for name in images.MEMBERS]
+    _print(*images.for_every_node(), images.busybox(), images.python_base(), *ours)
 
 
 def show_tools(_: argparse.Namespace) -> None:
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     about_one(verb("logs", logs, "a component's log")).add_argument("component")
     builds = verb("build", build_all, "build the binaries into the cache")
     builds.add_argument("--tier", choices=("control", "full"), default="full")
-    verb("images", make_images, "make the images of the node, and the base of ours")
+    verb("images", make_images, "make the images of the node, and ours on a base made here")
     verb("tools", show_tools, "helm and kubectl; prints their paths")
     return parser
 

@@ -27,6 +27,12 @@ UNWANTED = (
 )
 PACKAGE_TOOLS = ("debconf*", "dpkg*", "update-alternatives", "mawk", "c_rehash")
 NONROOT = 65532
+REPOSITORY = cache.HERE.parent.parent
+MEMBERS = {
+    "operator": ("images/operator", "crds/pyproject.toml", "crds/src", "operator/pyproject.toml", "operator/src"),
+    "runtime": ("images/runtime", "crds/pyproject.toml", "crds/src", "runtime/pyproject.toml", "runtime/src"),
+    "demo-model": ("images/demo-model",),
+}
 
 
 def pause() -> Path:
@@ -50,6 +56,20 @@ def python_base() -> Path:
     """localhost/python:3.11, user 65532."""
     key = cache.fingerprint(SUITE, PYTHON_PACKAGES, *UNWANTED, *PACKAGE_TOOLS, Path(archive.__file__))
     return cache.entry("python-base", key, _make_python_base) / "image.tar"
+
+
+def regent(name: str) -> Path:
+    """localhost/regent-NAME:dev for `operator`, `runtime` or `demo-model`: by `images/build`, as a user would, on `python_base`."""
+    base = python_base()
+    sources = [REPOSITORY / member for member in MEMBERS[name]]
+    key = cache.fingerprint(
+        REPOSITORY / "requirements.lock", REPOSITORY / "images" / "build", *sources, base.parent.name
+    )
+
+    def make(folder: Path) -> None:
+        command.run(REPOSITORY / "images" / "build", "--base-archive", base, "--out", folder, name, timeout=900)
+
+    return cache.entry(f"regent-{name}", key, make) / f"{name}.tar"
 
 
 def for_every_node() -> list[Path]:
