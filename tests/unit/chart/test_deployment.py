@@ -1,0 +1,167 @@
+from tests.unit.chart.helm import Object, one, render
+
+KUBE_DNS = (
+    '[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}},'
+    '"podSelector":{"matchLabels":{"k8s-app":"kube-dns"}}}]'
+)
+SHARED_LABELS = {
+    "app.kubernetes.io/version": "0.1.0",
+    "app.kubernetes.io/part-of": "regent",
+    "helm.sh/chart": "regent-0.1.0",
+}
+
+
+def deployment(values: Object | None = None) -> Object:
+    return one(render(values), "Deployment")
+
+
+def container(values: Object | None = None) -> Object:
+    (only,) = deployment(values)["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> None:
+    labels = {"app.kubernetes.io/name": "regent-operator", "app.kubernetes.io/instance": "regent"}
+    rendered = deployment()
+    args = rendered["spec"]["template"]["spec"]["containers"][0].pop("args")
+
+    assert args == [
+        "--namespace=regent-system",
+        "--runtime-image=regent/runtime:0.1.0",
+        "--image-pull-policy=IfNotPresent",
+        "--cluster-domain=cluster.local",
+        f"--dns-peers={KUBE_DNS}",
+        "--lease-name=regent-operator",
+        "--metrics-port=9090",
+    ]
+    assert rendered == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "regent-operator",
+            "namespace": "regent-system",
+            "labels": labels | SHARED_LABELS,
+        },
+        "spec": {
+            "replicas": 2,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels | SHARED_LABELS},
+                "spec": {
+                    "serviceAccountName": "regent-operator",
+                    "automountServiceAccountToken": True,
+                    "terminationGracePeriodSeconds": 30,
+                    "topologySpreadConstraints": [
+                        {
+                            "maxSkew": 1,
+                            "topologyKey": "kubernetes.io/hostname",
+                            "whenUnsatisfiable": "ScheduleAnyway",
+                            "labelSelector": {"matchLabels": labels},
+                        }
+                    ],
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": 65532,
+                        "runAsGroup": 65532,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [
+                        {
+                            "name": "operator",
+                            "image": "regent/operator:0.1.0",
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["python3", "-I", "-m", "regent_operator"],
+                            "env": [
+                                {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                            ],
+                            "ports": [{"name": "metrics", "containerPort": 9090}],
+                            "livenessProbe": {
+                                "httpGet": {"path": "/livez", "port": "metrics"},
+                                "periodSeconds": 10,
+                                "timeoutSeconds": 5,
+                                "failureThreshold": 6,
+                            },
+                            "readinessProbe": {
+                                "httpGet": {"path": "/readyz", "port": "metrics"},
+                                "periodSeconds": 5,
+                                "timeoutSeconds": 5,
+                            },
+                            "resources": {
+                                "requests": {"cpu": "50m", "memory": "128Mi"},
+                                "limits": {"memory": "256Mi"},
+                            },
+                            "securityContext": {
+                                "allowPrivilegeEscalation": False,
+                                "readOnlyRootFilesystem": True,
+                                "capabilities": {"drop": ["ALL"]},
+                            },
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+def test_values_become_flags_of_the_operator() -> None:
+    args = container(
+        {
+            "watchNamespaces": ["acme", "beta"],
+            "image": {"registry": "mirror.example/x/", "pullPolicy": "Always"},
+            "cluster": {
+                "cidrs": ["10.96.0.0/12", "fd00::/108"],
+                "podCidrs": ["10.244.0.0/16"],
+                "domain": "example.local",
+                "dnsPeers": [{"ipBlock": {"cidr": "169.254.20.10/32"}}],
+            },
+            "monitoring": {"namespaces": ["monitoring", "tenants"]},
+        }
+    )["args"]
+
+    assert args == [
+        "--namespace=regent-system",
+        "--watch-namespace=acme",
+        "--watch-namespace=beta",
+        "--runtime-image=mirror.example/x/regent/runtime:0.1.0",
+        "--image-pull-policy=Always",
+        "--cluster-cidr=10.96.0.0/12",
+        "--cluster-cidr=fd00::/108",
+        "--pod-cidr=10.244.0.0/16",
+        "--cluster-domain=example.local",
+        '--dns-peers=[{"ipBlock":{"cidr":"169.254.20.10/32"}}]',
+        "--monitoring-namespace=monitoring",
+        "--monitoring-namespace=tenants",
+        "--lease-name=regent-operator",
+        "--metrics-port=9090",
+    ]
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = "sha256:" + "0" * 64
+    image = {"repository": "house/operator", "tag": "dev", "digest": digest}
+
+    assert container({"image": {"operator": image}})["image"] == f"house/operator@{digest}"
+
+
+def test_the_pods_can_be_placed_and_marked() -> None:
+    placement: Object = {
+        "imagePullSecrets": [{"name": "pull"}],
+        "priorityClassName": "important",
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "spot", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    }
+    template = deployment(placement | {"podAnnotations": {"a": "b"}, "podLabels": {"team": "x"}})["spec"]["template"]
+
+    assert {key: template["spec"][key] for key in placement} == placement
+    assert template["metadata"]["annotations"] == {"a": "b"}
+    assert template["metadata"]["labels"]["team"] == "x"
+
+
+def test_a_label_of_the_user_cannot_break_the_selector() -> None:
+    labels = {"app.kubernetes.io/name": "something-else"}
+    spec = deployment({"podLabels": labels})["spec"]
+
+    assert spec["template"]["metadata"]["labels"].items() >= spec["selector"]["matchLabels"].items()

@@ -1,0 +1,47 @@
+from tests.unit.chart.helm import Object, one, render
+
+
+def policy(values: Object | None = None) -> Object:
+    return dict(one(render(values), "NetworkPolicy")["spec"])
+
+
+def tcp(*ports: int) -> list[Object]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
+
+
+def test_the_operator_reaches_the_api_server_names_and_agents_and_nobody_reaches_it() -> None:
+    kube_dns = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    agents = {
+        "namespaceSelector": {},
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/name": "regent-agent", "app.kubernetes.io/managed-by": "regent"}
+        },
+    }
+
+    assert policy() == {
+        "podSelector": {
+            "matchLabels": {"app.kubernetes.io/name": "regent-operator", "app.kubernetes.io/instance": "regent"}
+        },
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [
+            {"ports": tcp(443, 6443)},
+            {"to": [kube_dns], "ports": [{"protocol": "UDP", "port": 53}, *tcp(53)]},
+            {"to": [agents], "ports": tcp(9090)},
+        ],
+    }
+
+
+def test_monitoring_namespaces_may_scrape() -> None:
+    def named(name: str) -> Object:
+        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+    assert policy({"monitoring": {"namespaces": ["a", "b"]}})["ingress"] == [
+        {"from": [named("a"), named("b")], "ports": tcp(9090)}
+    ]
+
+
+def test_the_api_servers_ports_can_be_narrowed() -> None:
+    assert policy({"networkPolicy": {"apiServerPorts": [443]}})["egress"][0] == {"ports": tcp(443)}

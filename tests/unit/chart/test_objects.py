@@ -1,0 +1,116 @@
+import kubernetes_validate
+import pytest
+
+from tests.cluster import command, tools
+from tests.unit.chart.helm import CHART, ROOT, Object, names, render
+
+NAMESPACED: Object = {"watchNamespaces": ["acme", "beta"], "providerNamespaces": ["models", "acme"]}
+EVERYTHING: Object = {
+    "image": {"registry": "mirror.example/", "runtime": {"digest": "sha256:" + "a" * 64}},
+    "imagePullSecrets": [{"name": "pull"}],
+    "cluster": {"cidrs": ["10.96.0.0/12"], "podCidrs": ["10.244.0.0/16"]},
+    "monitoring": {"namespaces": ["monitoring"]},
+    "serviceAccount": {"annotations": {"example.com/role": "x"}},
+    "metricsService": {"annotations": {"example.com/scrape": "true"}},
+    "priorityClassName": "important",
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "spot", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "podAnnotations": {"example.com/a": "b"},
+    "podLabels": {"team": "platform"},
+}
+NOTHING_OPTIONAL: Object = {
+    "aggregatedRoles": {"create": False},
+    "floorPolicy": {"create": False},
+    "networkPolicy": {"create": False},
+    "metricsService": {"create": False},
+    "podDisruptionBudget": {"create": False},
+}
+ALL_VALUES = pytest.mark.parametrize(
+    "values", [{}, NAMESPACED, EVERYTHING, NOTHING_OPTIONAL], ids=["default", "namespaced", "everything", "least"]
+)
+
+
+def test_the_default_installs_the_operator_for_the_whole_cluster() -> None:
+    assert names(render()) == [
+        "AgentPolicy regent-system/floor",
+        "ClusterRole regent-admin",
+        "ClusterRole regent-edit",
+        "ClusterRole regent-operator:regent-system",
+        "ClusterRole regent-view",
+        "ClusterRoleBinding regent-operator:regent-system",
+        "Deployment regent-system/regent-operator",
+        "NetworkPolicy regent-system/regent-operator",
+        "PodDisruptionBudget regent-system/regent-operator",
+        "Role regent-system/regent-operator",
+        "RoleBinding regent-system/regent-operator",
+        "Service regent-system/regent-operator-metrics",
+        "ServiceAccount regent-system/regent-operator",
+    ]
+
+
+def test_named_namespaces_get_roles_of_their_own() -> None:
+    roles = [name for name in names(render(NAMESPACED)) if name.startswith("Role ")]
+
+    assert roles == [
+        "Role acme/regent-operator-agents",
+        "Role beta/regent-operator-agents",
+        "Role models/regent-operator-providers-regent-system",
+        "Role regent-system/regent-operator",
+    ]
+
+
+def test_what_is_optional_can_be_left_out() -> None:
+    assert names(render(NOTHING_OPTIONAL)) == [
+        "ClusterRole regent-operator:regent-system",
+        "ClusterRoleBinding regent-operator:regent-system",
+        "Deployment regent-system/regent-operator",
+        "Role regent-system/regent-operator",
+        "RoleBinding regent-system/regent-operator",
+        "ServiceAccount regent-system/regent-operator",
+    ]
+
+
+def test_one_replica_has_no_disruption_budget() -> None:
+    assert not [o for o in render({"replicas": 1}) if o["kind"] == "PodDisruptionBudget"]
+
+
+@ALL_VALUES
+@pytest.mark.parametrize("version", ["1.33", "1.37"])
+def test_objects_are_strictly_valid_for_the_oldest_and_the_newest_kubernetes(values: Object, version: str) -> None:
+    builtin = [o for o in render(values) if not o["apiVersion"].startswith("regent.dev/")]
+
+    for document in builtin:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@ALL_VALUES
+def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
+    cluster_scoped = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+
+    for document in render(values):
+        assert (document["kind"] in cluster_scoped) == ("namespace" not in document["metadata"]), document
+
+
+def test_helm_lint_finds_nothing() -> None:
+    said = command.run(tools.helm(), "lint", "--strict", CHART)
+
+    assert "1 chart(s) linted, 0 chart(s) failed" in said
+    assert "[WARNING]" not in said
+
+
+def test_the_chart_carries_the_crds_of_the_contract() -> None:
+    crds = [o for o in render({}, "--include-crds") if o["kind"] == "CustomResourceDefinition"]
+
+    assert [crd["metadata"]["name"] for crd in crds] == [
+        "agentpolicies.regent.dev",
+        "aiagents.regent.dev",
+        "modelroutes.regent.dev",
+    ]
+    assert {crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds} == {"keep"}
+    assert sorted(p.name for p in (CHART / "crds").iterdir()) == sorted(p.name for p in (ROOT / "crds").glob("*.yaml"))
+
+
+def test_an_older_kubernetes_is_refused() -> None:
+    with pytest.raises(command.CommandError, match=r"requires kubeVersion: >=1\.33\.0-0"):
+        render({}, "--kube-version", "1.32.9")
