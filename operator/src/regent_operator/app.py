@@ -1,0 +1,80 @@
+"""kopf: watches the three kinds and feeds the store. Nothing else; kopf is imported here alone.
+
+Low level only (`on.event`): kopf's higher handlers would write finalizers and annotations onto users' objects and
+retry by patching them, and its index is quadratic at start.
+"""
+
+import asyncio
+import logging
+from typing import Any, cast
+
+import kopf
+
+from regent_operator.engine.access import ClusterAccess, find_access
+from regent_operator.engine.engine import Engine
+from regent_operator.engine.resources import GROUP, KINDS
+from regent_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+VERSION = "v1alpha1"
+
+
+def run(settings: Settings) -> int:
+    """Until SIGTERM or SIGINT, or until a part dies: then the exit code is 1."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return asyncio.run(_run(settings, find_access(settings.kubeconfig, settings.context)))
+
+
+async def _run(settings: Settings, access: ClusterAccess) -> int:
+    engine = Engine(settings, access)
+    namespaces = settings.scope.read
+    await kopf.operator(
+        registry=registry(engine, access),
+        standalone=True,
+        clusterwide=namespaces == (None,),
+        namespaces=[name for name in namespaces if name is not None],
+        stop_flag=engine.failed,
+    )
+    return 1 if engine.failed.is_set() else 0
+
+
+def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
+    """Handlers bound to one engine."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=handlers)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.scanning.disabled = True
+        settings.peering.standalone = True
+        settings.networking.request_timeout = 60
+        await engine.start()
+
+    @kopf.on.cleanup(registry=handlers)
+    async def stop(**_: Any) -> None:
+        await engine.stop()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        if access.token:
+            access.token.expire()
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_data=access.ca,
+            scheme="Bearer" if access.token else None,
+            token=access.token.read() if access.token else None,
+            certificate_data=access.certificate,
+            private_key_data=access.key,
+        )
+
+    async def observe(type: str | None, event: kopf.RawEvent, **_: Any) -> None:  # noqa: A002
+        obj = cast("dict[str, Any]", event["object"])
+        meta = obj["metadata"]
+        if type == "DELETED":
+            engine.store.gone(obj["kind"], meta["namespace"], meta["name"], meta["uid"])
+        else:
+            engine.store.seen(obj["kind"], obj)
+
+    for resource in KINDS:
+        kopf.on.event(GROUP, VERSION, resource.plural, registry=handlers, id=f"observe-{resource.plural}")(observe)
+    return handlers

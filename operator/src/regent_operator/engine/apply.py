@@ -1,0 +1,140 @@
+"""How a child comes to be as planned: read before the first write, never into a foreign object, nothing twice.
+
+- A child that is not known is read first. Absent: applied without uid. Ours: applied with its uid, and only when the
+  fields that we own differ from those that we want.
+- Ours is what the agent's uid controls. An object of a deleted agent of the same name goes by itself: wait for it.
+- What others put into a child beside our fields is cut away, since an apply leaves it standing.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from regent_operator.engine.children import Child, ChildKey, Children, key_of
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.ownership import wanted_hash
+from regent_operator.engine.resources import CHILD_BY_KIND, Resource
+from regent_operator.plan.observation import Refusal
+
+log = logging.getLogger(__name__)
+Object = dict[str, Any]
+IDENTITY_FIELDS = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+
+@dataclass
+class Outcome:
+    """What applying an agent's children came to. Names are KIND NAMESPACE/NAME."""
+
+    conflicts: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    waiting: bool = False
+    """Children of a predecessor, or children that are being deleted, are still there."""
+    predecessor: bool = False
+    written: set[str] = field(default_factory=set)
+    """Kinds that were written."""
+    healed: list[str] = field(default_factory=list)
+    """Children that were not as we had left them."""
+
+
+class Applier:
+    def __init__(self, client: ApiClient, children: Children) -> None:
+        self._client = client
+        self._children = children
+        self._wanted: dict[ChildKey, str] = {}
+
+    async def apply(self, uid: str, bodies: tuple[Object, ...]) -> Outcome:
+        """Bring the children of the agent with this uid to what is planned. Raises ApiError for transport only.
+
+        Beside a foreign object nothing new is made; children that are ours already follow the plan nevertheless, so
+        that a name conflict cannot hold back a tighter policy.
+        """
+        outcome = Outcome()
+        found = list(zip(bodies, await asyncio.gather(*map(self._look, bodies)), strict=True))
+        for body, child in found:
+            self._judge(uid, body, child, outcome)
+        for body, child in found:
+            ours = child is not None and child.owner == uid and not child.deleting
+            if ours or (child is None and not outcome.conflicts):
+                await self._bring(body, child, outcome)
+        return outcome
+
+    async def remove(self, uid: str, key: ChildKey) -> None:
+        """Delete a child that must not exist, if it is ours."""
+        child = self._children.get(key)
+        if child is not None and child.owner == uid and not child.deleting:
+            await self._client.delete(CHILD_BY_KIND[key.kind], key.namespace, key.name, child.uid)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The agent is gone."""
+        for kind in CHILD_BY_KIND:
+            self._wanted.pop(ChildKey(kind, namespace, name), None)
+
+    async def _look(self, body: Object) -> Child | None:
+        """The live child; read when it is not known what it holds."""
+        resource = CHILD_BY_KIND[body["kind"]]
+        key = key_of(resource, body)
+        child = self._children.get(key)
+        if child is not None and child.known:
+            return child
+        live = await self._client.get(resource, key.namespace, key.name)
+        return self._children.read(resource, live) if live is not None else None
+
+    def _judge(self, uid: str, body: Object, child: Child | None, outcome: Outcome) -> None:
+        if child is None:
+            return
+        key = key_of(CHILD_BY_KIND[body["kind"]], body)
+        if child.owner == uid:
+            outcome.waiting |= child.deleting
+        elif child.owner:
+            outcome.waiting = outcome.predecessor = True
+        else:
+            outcome.conflicts.append(str(key))
+
+    async def _bring(self, body: Object, child: Child | None, outcome: Outcome) -> None:
+        resource = CHILD_BY_KIND[body["kind"]]
+        key, wanted = key_of(resource, body), wanted_hash(body)
+        if child is not None and child.holds(wanted):
+            self._wanted[key] = wanted
+            return
+        drifted = child is not None and self._wanted.get(key) == wanted
+        try:
+            await self._write(resource, body, child, wanted)
+        except ApiError as error:
+            if error.of_transport:
+                raise
+            outcome.refused.append(Refusal(str(key), error.message))
+            return
+        self._wanted[key] = wanted
+        outcome.written.add(resource.kind)
+        if drifted:
+            log.info("%s was changed by another's hand and is put right", key)
+            outcome.healed.append(str(key))
+
+    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> None:
+        if child is None or wanted not in {child.owned, child.applied}:
+            metadata = body["metadata"] | ({"uid": child.uid} if child else {})
+            answer = await self._client.apply(resource, body | {"metadata": metadata})
+            child = self._children.wrote(resource, answer, wanted, stripped=False)
+        if child.intruded:
+            answer = await self._strip(resource, body, child)
+            self._children.wrote(resource, answer, wanted, stripped=True)
+
+    async def _strip(self, resource: Resource, body: Object, child: Child) -> Object:
+        """Replace each part of the object by ours alone; what the API server fills in, it fills in again."""
+        meta = body["metadata"]
+        live = await self._client.get(resource, meta["namespace"], meta["name"])
+        if live is None or live["metadata"]["uid"] != child.uid:
+            raise ApiError(409, "Conflict", f"{key_of(resource, body)} was replaced meanwhile")
+        patch: list[Object] = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+            {"op": "add", "path": "/metadata/ownerReferences", "value": meta["ownerReferences"]},
+        ]
+        for name in sorted((set(live) | set(body)) - IDENTITY_FIELDS):
+            path = f"/{name}"
+            if name in body:
+                patch.append({"op": "add", "path": path, "value": body[name]})
+            else:
+                patch.append({"op": "remove", "path": path})
+        return await self._client.json_patch(resource, meta["namespace"], meta["name"], patch)

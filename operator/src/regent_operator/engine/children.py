@@ -1,0 +1,199 @@
+"""What is known of the children on the API server: enough to tell "nothing to do" from drift without reading again.
+
+The quiet kinds are watched by metadata alone: a version that we did not write means that the content is unknown until
+it is read or applied again. Deployments are watched whole, because their status counts.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from regent_api.config import CONFIG_KEY
+from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash
+from regent_operator.engine.resources import (
+    AGENTS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    Key,
+    Resource,
+    version_of,
+)
+from regent_operator.plan.observation import DeploymentSeen, deployment_seen
+
+Object = dict[str, Any]
+
+
+class ChildKey(NamedTuple):
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A live object. `owner` is the uid of the AIAgent that controls it; empty: none does.
+
+    `owned` hashes the live values of our fields; None: unknown at this version. `applied` is the hash of the body that
+    brought the object to this content, `tolerated` the intrusion that stood there right after our own write: an
+    admission webhook puts it there, and fighting it would never end.
+    """
+
+    uid: str
+    version: int
+    owner: str
+    deleting: bool
+    print: Fingerprint
+    owned: str | None = None
+    applied: str | None = None
+    tolerated: str = ""
+
+    def holds(self, wanted: str) -> bool:
+        """Whether the object is exactly as wanted, so that no write is needed."""
+        return wanted in {self.owned, self.applied} and not self.intruded
+
+    @property
+    def intruded(self) -> bool:
+        return self.print.intrusion not in {"", self.tolerated}
+
+    @property
+    def known(self) -> bool:
+        return self.owned is not None or self.applied is not None
+
+
+@dataclass(frozen=True)
+class Config:
+    """An AgentConfig as text, packed. One that was only found may have been edited by hand."""
+
+    packed: bytes
+    written_by_us: bool
+
+    @property
+    def text(self) -> str:
+        return zlib.decompress(self.packed).decode()
+
+
+class Children:
+    """Observer of the child collections. `touch` is called with the agent whose child changed by another's hand."""
+
+    def __init__(self, touch: Callable[[Key], None]) -> None:
+        self._touch = touch
+        self._children: dict[ChildKey, Child] = {}
+        self._deployments: dict[ChildKey, DeploymentSeen] = {}
+        self._configs: dict[ChildKey, Config] = {}
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def get(self, key: ChildKey) -> Child | None:
+        return self._children.get(key)
+
+    def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
+        return self._deployments.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
+
+    def config(self, namespace: str, name: str) -> Config | None:
+        """The AgentConfig that we wrote last, or else the one that was found in the agent's ConfigMap."""
+        return self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        """From a watch. What we wrote ourselves comes back here and changes nothing."""
+        key = key_of(resource, obj)
+        before = self._children.get(key)
+        now = _child(obj, full=full)
+        if before and before.uid == now.uid:
+            if now.version <= before.version:
+                return
+            now = self._carry_over(resource, before, now)
+        self._children[key] = now
+        status_moved = full and self._read_body(resource, key, obj, ours=False)
+        if status_moved or before is None or not now.known or not _same_content(before, now):
+            self._touch(agent_of(key))
+
+    def read(self, resource: Resource, obj: Object) -> Child:
+        """From the answer to a read of the whole object."""
+        return self._take(resource, obj, _child(obj, full=True), ours=False)
+
+    def wrote(self, resource: Resource, obj: Object, wanted: str, *, stripped: bool) -> Child:
+        """From the answer to our own write of the body that `wanted` hashes.
+
+        `stripped`: whatever was not ours was cut away by it, so what is there nevertheless comes from admission.
+        """
+        now = replace(_child(obj, full=True), applied=wanted)
+        if stripped:
+            now = replace(now, tolerated=now.print.intrusion)
+        return self._take(resource, obj, now, ours=True)
+
+    def _take(self, resource: Resource, obj: Object, now: Child, *, ours: bool) -> Child:
+        key = key_of(resource, obj)
+        before = self._children.get(key)
+        if before and before.uid == now.uid and before.version > now.version:
+            return before
+        if before and before.uid == now.uid and not now.tolerated:
+            now = replace(now, tolerated=before.tolerated)
+        self._children[key] = now
+        self._read_body(resource, key, obj, ours=ours)
+        return now
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        key = ChildKey(resource.kind, namespace, name)
+        child = self._children.get(key)
+        if child and child.uid == uid:
+            del self._children[key]
+            self._deployments.pop(key, None)
+            self._configs.pop(key, None)
+            self._touch(agent_of(key))
+
+    @staticmethod
+    def _carry_over(resource: Resource, before: Child, now: Child) -> Child:
+        """Content that is known to be unchanged although the version moved."""
+        now = replace(now, tolerated=before.tolerated)
+        if now.owned is not None:
+            return replace(now, applied=before.applied if before.owned == now.owned else None)
+        only_status_moved = resource == DISRUPTION_BUDGETS and now.print == before.print
+        return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
+
+    def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
+        """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
+        if resource == CONFIG_MAPS and (ours or key not in self._configs):
+            text = (obj.get("data") or {}).get(CONFIG_KEY)
+            if isinstance(text, str):
+                self._configs[key] = Config(zlib.compress(text.encode()), written_by_us=ours)
+        if resource != DEPLOYMENTS:
+            return False
+        before, now = self._deployments.get(key), deployment_seen(obj)
+        self._deployments[key] = now
+        return before != now
+
+
+def key_of(resource: Resource, obj: Object) -> ChildKey:
+    return ChildKey(resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def agent_of(key: ChildKey) -> Key:
+    """Every child bears its agent's name."""
+    return Key(AGENTS.kind, key.namespace, key.name)
+
+
+def _child(obj: Object, *, full: bool) -> Child:
+    meta = obj["metadata"]
+    owners = [
+        owner["uid"]
+        for owner in meta.get("ownerReferences") or []
+        if owner.get("controller") and owner.get("kind") == AGENTS.kind
+    ]
+    return Child(
+        uid=meta["uid"],
+        version=version_of(obj),
+        owner=owners[0] if owners else "",
+        deleting="deletionTimestamp" in meta,
+        print=fingerprint(meta),
+        owned=owned_hash(obj) if full else None,
+    )
+
+
+def _same_content(before: Child, now: Child) -> bool:
+    return replace(before, version=now.version, print=now.print) == now and before.intruded == now.intruded

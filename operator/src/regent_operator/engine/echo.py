@@ -1,0 +1,151 @@
+"""What the pods prove: asks each pod of each agent what it holds, quickly after a change, slowly otherwise.
+
+While an agent's pods do not all echo the digest that is expected of them, the wait before the next question is a
+quarter of the time since the change, within 0.1 s and 2 s: an edit that takes a second in the pods is seen a quarter
+of a second later at the worst. Bounded: so many questions at a time, one second each.
+"""
+
+import asyncio
+import heapq
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.pods import Pod, Pods
+from regent_operator.engine.resources import Key
+from regent_operator.plan.observation import echo_of
+
+QUESTIONS_AT_ONCE = 32
+ANSWER_SECONDS = 1.0
+SOONEST_SECONDS = 0.1
+QUICK_LIMIT_SECONDS = 2.0
+EAGERNESS = 0.25
+SLOW_SECONDS = 45.0
+
+
+@dataclass
+class _Expected:
+    """`since` is when the expectation, or a pod that it is about, was last new."""
+
+    digest: str | None
+    since: float
+
+
+class EchoRounds:
+    """Asks while `allowed()`: only the leader does."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        pods: Pods,
+        allowed: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._client = client
+        self._pods = pods
+        self._allowed = allowed
+        self._clock = clock
+        self._jitter = jitter
+        self._expected: dict[Key, _Expected] = {}
+        self._due: list[tuple[float, Key]] = []
+        self._next: dict[Key, float] = {}
+        self._asking: set[Key] = set()
+        self._places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        self._woken = asyncio.Event()
+
+    def expect(self, agent: Key, digest: str | None) -> None:
+        """The digest that every pod of the agent should echo; None: none has to. A new one is asked for at once."""
+        known = self._expected.get(agent)
+        if known is not None and known.digest == digest:
+            return
+        self._expected[agent] = _Expected(digest, self._clock())
+        self._schedule(agent, SOONEST_SECONDS)
+
+    def look(self, agent: Key) -> None:
+        """Something about the agent's pods changed: ask soon, and quickly for a while."""
+        known = self._expected.get(agent)
+        if known is not None:
+            known.since = self._clock()
+            self._schedule(agent, SOONEST_SECONDS)
+
+    def forget(self, agent: Key) -> None:
+        self._expected.pop(agent, None)
+        self._next.pop(agent, None)
+
+    async def run(self) -> None:
+        """Until cancelled. At most one round an agent at a time."""
+        async with asyncio.TaskGroup() as rounds:
+            while True:
+                agent = await self._wait_for_due()
+                self._asking.add(agent)
+                rounds.create_task(self._round(agent))
+
+    async def _wait_for_due(self) -> Key:
+        while True:
+            self._woken.clear()
+            now = self._clock()
+            while self._due and self._due[0][0] <= now:
+                at, agent = heapq.heappop(self._due)
+                if self._next.get(agent) == at and agent not in self._asking:
+                    del self._next[agent]
+                    return agent
+            wait = self._due[0][0] - now if self._due else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
+
+    async def _round(self, agent: Key) -> None:
+        """Ask every pod of one agent, then plan the next round."""
+        if self._allowed():
+            await asyncio.gather(*(self._ask(pod) for pod in self._pods.of(agent) if _can_answer(pod)))
+        self._asking.discard(agent)
+        expected = self._expected.get(agent)
+        wanted_at = self._next.pop(agent, None)
+        if expected is None:
+            return
+        if wanted_at is not None:
+            self._schedule(agent, wanted_at - self._clock())
+        self._schedule(agent, self._pause(agent, expected))
+
+    def _pause(self, agent: Key, expected: _Expected) -> float:
+        pods = [pod for pod in self._pods.of(agent) if _can_answer(pod)]
+        if all(_echoes(pod, expected.digest) for pod in pods):
+            return SLOW_SECONDS * (2 / 3 + self._jitter() * 2 / 3)
+        age = self._clock() - expected.since
+        return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
+
+    async def _ask(self, pod: Pod) -> None:
+        async with self._places:
+            try:
+                echo = echo_of(await self._client.pod_status(pod.address, ANSWER_SECONDS))
+            except (ApiError, KeyError, TypeError, ValueError):
+                self._pods.silent(pod.seen.uid)
+                return
+        if echo.pod_uid == pod.seen.uid:
+            self._pods.echoed(pod.seen.uid, echo)
+        else:
+            self._pods.silent(pod.seen.uid)
+
+    def _schedule(self, agent: Key, wait: float) -> None:
+        at = self._clock() + wait
+        if agent in self._next and self._next[agent] <= at:
+            return
+        self._next[agent] = at
+        heapq.heappush(self._due, (at, agent))
+        self._woken.set()
+
+
+def _can_answer(pod: Pod) -> bool:
+    return bool(pod.address) and not pod.seen.ended
+
+
+def _echoes(pod: Pod, digest: str | None) -> bool:
+    if digest is None:
+        return True
+    echo = pod.seen.echo
+    return echo is not None and echo.digests is not None and echo.digests.config == digest

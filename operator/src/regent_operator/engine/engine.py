@@ -1,0 +1,273 @@
+"""Puts the parts together, starts them and stops them.
+
+Order at start: health, lists of all three kinds, watches of the rest, what the cluster says of itself. Only then, and
+only while this replica holds the lease, do workers take keys: planning with a part missing would take it for absent,
+and a policy that is taken for absent lets through what it forbids.
+
+Order at the end: workers, then the lease, so that nobody else starts while we still write.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.children import Children
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.echo import EchoRounds
+from regent_operator.engine.errors import ApiError, NotLeadingError
+from regent_operator.engine.events import Recorder
+from regent_operator.engine.facts import ClusterFacts
+from regent_operator.engine.gather import Gatherer
+from regent_operator.engine.health import HealthServer, Progress
+from regent_operator.engine.lease import Leadership
+from regent_operator.engine.metrics import Metrics
+from regent_operator.engine.namespaces import Namespaces
+from regent_operator.engine.narrate import Narrator
+from regent_operator.engine.pods import Pods
+from regent_operator.engine.queue import Priority, WorkQueue
+from regent_operator.engine.reconcile import Reconciler
+from regent_operator.engine.references import References
+from regent_operator.engine.reflector import Collection, Observer, Reflector
+from regent_operator.engine.resources import (
+    AGENTS,
+    CHILDREN,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    NOT_OURS,
+    OURS,
+    PODS,
+    SERVICES,
+    Key,
+)
+from regent_operator.engine.statuses import StatusWriter
+from regent_operator.engine.store import Store
+from regent_operator.engine.sweep import sweep, take_whole_lists
+from regent_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+RETRY_SECONDS = 2.0
+FIRST_SWEEP_SECONDS = 5.0
+SWEEP_SECONDS = 300.0
+TOGETHER_SECONDS = 0.3
+"""What agents mean to a policy or route is told to it once for all that happens within this time."""
+
+
+class Engine:
+    """`start` returns when the store is whole; `stop` ends everything. `failed` is set when a part has died."""
+
+    def __init__(self, settings: Settings, access: ClusterAccess) -> None:
+        self.settings = settings
+        self.failed = asyncio.Event()
+        self.metrics = Metrics()
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.store = Store(settings.scope, self._touch)
+        self.client = ApiClient(access, self.metrics, self._may_write)
+        self.leadership = Leadership(
+            self.client, settings.namespace, settings.lease_name, settings.identity, began=self._look_at_everything
+        )
+        self.children = Children(self._touch_agent)
+        self.pods = Pods(self._pod_moved, self._touch_agent)
+        self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
+        self.namespaces = Namespaces(self.store.touch_namespace)
+        self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent)
+        self.services = References(self.client, SERVICES, self._touch_agent)
+        self.recorder = Recorder(self.client, settings.identity)
+        self.facts = ClusterFacts(
+            self.client,
+            settings.installation,
+            self._look_at_everything,
+            read_service_cidrs=not settings.cluster_cidrs,
+        )
+        self.reflectors = [Reflector(self.client, c, observer) for c, observer in self._collections()]
+        self.reconciler = Reconciler(
+            self.client,
+            self.store,
+            self.children,
+            self.pods,
+            self.facts,
+            Gatherer(self.store, self.children, self.namespaces, self.config_maps, self.services),
+            self.echoes,
+            StatusWriter(self.client, self.store),
+            Narrator(self.recorder, self.metrics),
+        )
+        self._health = HealthServer(
+            settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text
+        )
+        self._resources = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lease: asyncio.Task[None] | None = None
+        self._register_gauges()
+
+    async def start(self) -> None:
+        """Until the store is whole. Errors of the API server are waited out."""
+        await self._resources.enter_async_context(self.client)
+        await self._resources.enter_async_context(self._health)
+        self._lease = self._begin(self.leadership.run(), "lease")
+        for reflector in self.reflectors:
+            self._tasks.append(self._begin(reflector.run(), f"watch {reflector.collection}"))
+        self._tasks += [
+            self._begin(self.facts.run(), "facts"),
+            self._begin(self.recorder.run(), "events"),
+            self._begin(self.echoes.run(), "echoes"),
+        ]
+        await self._list_all()
+        self._tasks.append(self._begin(self._sweeps(), "sweep"))
+        self._tasks += [self._begin(self._work(), f"worker {n}") for n in range(self.settings.workers)]
+
+    async def stop(self) -> None:
+        """Ends the workers, then gives the lease back."""
+        await _end(self._tasks)
+        if self._lease is not None:
+            await _end([self._lease])
+        await self._resources.aclose()
+
+    def _begin(self, coroutine: Any, name: str) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """No part ends by itself: without it the process would look alive and do nothing."""
+        if not task.cancelled():
+            log.error("%s has died", task.get_name(), exc_info=task.exception())
+            self.failed.set()
+
+    async def _list_all(self) -> None:
+        while True:
+            try:
+                await take_whole_lists(self.client, self.store)
+            except ApiError as error:
+                log.warning("the three kinds cannot be listed: %s", error)
+                await asyncio.sleep(error.retry_after or RETRY_SECONDS)
+            else:
+                return
+
+    async def _sweeps(self) -> None:
+        wait = FIRST_SWEEP_SECONDS
+        while True:
+            await asyncio.sleep(wait)
+            wait = SWEEP_SECONDS * (0.5 + random.random())  # noqa: S311
+            try:
+                await sweep(self.client, self.store)
+            except ApiError as error:
+                log.warning("the sweep failed: %s", error)
+
+    async def _work(self) -> None:
+        await self.facts.known.wait()
+        for reflector in self.reflectors:
+            await reflector.synced.wait()
+        while True:
+            await self.leadership.held.wait()
+            key = await self.queue.get()
+            try:
+                if self.leadership.holds():
+                    await self._reconcile(key)
+                else:
+                    self.queue.add(key, delay=RETRY_SECONDS)
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile(self, key: Key) -> None:
+        started = time.monotonic()
+        try:
+            again = await self.reconciler.reconcile(key)
+        except ApiError as error:
+            wait = self.queue.retry(key, error.retry_after or 0.0)
+            self.metrics.errors.labels(key.kind, error.reason or str(error.status)).inc()
+            log.warning("%s: %s; again in %.1f s", key, error, wait)
+        except NotLeadingError as error:
+            self.queue.add(key, delay=RETRY_SECONDS)
+            log.info("%s: %s", key, error)
+        else:
+            self.queue.forget(key)
+            self.metrics.succeeded(key.kind)
+            if again.after is not None:
+                self.queue.add(key, Priority.FOLLOW, again.after)
+            elif self.store.get(key) is not None:
+                jitter = 0.5 + random.random() / 2  # noqa: S311
+                self.queue.add(key, Priority.RESYNC, self.settings.resync_seconds * jitter)
+        finally:
+            self.metrics.reconcile_seconds.labels(key.kind).observe(time.monotonic() - started)
+
+    def _may_write(self) -> bool:
+        return self.leadership.holds()
+
+    def _look_at_everything(self) -> None:
+        self.store.touch_all(Priority.FOLLOW)
+
+    def _touch(self, key: Key, priority: Priority) -> None:
+        follows = priority is Priority.FOLLOW and key.kind != AGENTS.kind
+        self.queue.add(key, priority, TOGETHER_SECONDS if follows else 0.0)
+
+    def _touch_agent(self, key: Key) -> None:
+        self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)
+
+    def _pod_moved(self, key: Key) -> None:
+        self.echoes.look(key)
+        self._touch_agent(key)
+
+    def _collections(self) -> Iterator[tuple[Collection, Observer]]:
+        scope = self.settings.scope
+        for namespace in scope.managed:
+            for resource in CHILDREN:
+                quiet = resource != DEPLOYMENTS
+                yield (
+                    Collection(resource, namespace, labels=OURS, metadata_only=quiet, full_first=quiet),
+                    self.children,
+                )
+            yield Collection(PODS, namespace, labels=OURS), self.pods
+            yield Collection(CONFIG_MAPS, namespace, labels=NOT_OURS, metadata_only=True), self.config_maps
+            yield Collection(SERVICES, namespace, labels=NOT_OURS, metadata_only=True), self.services
+        names: Sequence[str | None] = scope.managed
+        for name in names:
+            fields = f"metadata.name={name}" if name else None
+            yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
+
+    def _progress(self) -> Progress:
+        return Progress(
+            heartbeat_age=self.leadership.seconds_since_attempt,
+            leads=self.leadership.holds() and self._complete(),
+            oldest=self.queue.oldest_seconds,
+            longest_run=self.queue.longest_run_seconds,
+        )
+
+    def _complete(self) -> bool:
+        return not any(self._missing())
+
+    def _missing(self) -> Iterator[str]:
+        """What this replica waits for before it could work."""
+        if not self.store.ready:
+            yield "the three kinds have not been listed"
+        if not self.facts.known.is_set():
+            yield "the cluster's signing keys and ranges have not been read"
+        for reflector in self.reflectors:
+            if not reflector.synced.is_set():
+                yield f"{reflector.collection} has not been listed"
+
+    def _register_gauges(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("regent_operator_queue_depth", "Keys that are due", lambda: self.queue.depth)
+        gauge("regent_operator_queue_oldest_seconds", "Wait of the oldest due key", lambda: self.queue.oldest_seconds)
+        gauge("regent_operator_leader", "1 while this replica writes", lambda: float(self.leadership.holds()))
+        gauge("regent_operator_objects", "Objects of the three kinds that are known", lambda: len(self.store))
+        gauge("regent_operator_children", "Children that are known", lambda: len(self.children))
+        gauge("regent_operator_pods", "Pods that are known", lambda: len(self.pods))
+        gauge(
+            "regent_operator_watches_failing",
+            "Watches whose last attempt failed",
+            lambda: sum(bool(reflector.failing) for reflector in self.reflectors),
+        )
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task

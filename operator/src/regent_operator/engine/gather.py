@@ -1,0 +1,98 @@
+"""Gathers all that the plan of one agent may look at. Reads references, writes nothing."""
+
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from regent_api.agent import AIAgentStatus
+from regent_api.config import AgentConfig
+from regent_api.objects import AIAgent, Valid
+from regent_operator.engine.children import Children, Config
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.namespaces import Namespaces
+from regent_operator.engine.references import Name, References, service_facts
+from regent_operator.engine.resources import AGENTS, Key
+from regent_operator.engine.store import Store
+from regent_operator.plan.hosts import host_of, in_cluster, services_of
+from regent_operator.plan.inputs import AgentInputs, ServiceFacts
+
+
+class Gatherer:
+    def __init__(
+        self, store: Store, children: Children, namespaces: Namespaces, config_maps: References, services: References
+    ) -> None:
+        self._store = store
+        self._children = children
+        self._namespaces = namespaces
+        self._config_maps = config_maps
+        self._services = services
+
+    async def inputs(self, key: Key, agent: AIAgent, cluster_domain: str) -> AgentInputs:
+        """Of one moment as far as memory goes. Raises ApiError when a reference, or the namespace, cannot be read."""
+        instructions = await self._instructions(key, agent)
+        route = self._store.route(key.namespace, agent.spec.model_route_ref.name)
+        wanted = services_of(route.spec, cluster_domain) if isinstance(route, Valid) else frozenset()
+        services = await self._service_facts(key, wanted)
+        labels = self._namespaces.labels(key.namespace)
+        if labels is None:
+            raise ApiError(0, "NamespaceUnknown", f"the labels of namespace {key.namespace} are not known yet")
+        deployment = self._children.deployment(key.namespace, key.name)
+        return AgentInputs(
+            agent=agent,
+            namespace_labels=labels,
+            policies=self._store.policies_for(key.namespace),
+            route=route,
+            instructions=instructions,
+            services=services,
+            live_replicas=deployment.replicas if deployment else None,
+            live_credentials=deployment.credentials if deployment else None,
+        )
+
+    async def with_last(self, inputs: AgentInputs, status: AIAgentStatus | None, cluster_domain: str) -> AgentInputs:
+        """The inputs, and what the agent runs now. Needed only where something is missing or invalid."""
+        meta = inputs.agent.metadata
+        last = self.trusted(self._children.config(meta.namespace, meta.name), status)
+        if last is None:
+            return inputs
+        urls = [provider.base_url for provider in last.route.providers]
+        named = {service for url in urls if (service := in_cluster(host_of(url), cluster_domain)) is not None}
+        services = await self._service_facts(
+            Key(AGENTS.kind, meta.namespace, meta.name), frozenset({*inputs.services, *named})
+        )
+        policies = tuple((status.policies if status else None) or ())
+        return replace(inputs, last=last, last_policies=policies, services=services)
+
+    @staticmethod
+    def trusted(found: Config | None, status: AIAgentStatus | None) -> AgentConfig | None:
+        """What the agent runs: what we wrote, or what was found and bears the digest that stands in the status.
+
+        Anything else in the ConfigMap was put there by another's hand and is no base for a plan.
+        """
+        if found is None:
+            return None
+        try:
+            config = AgentConfig.model_validate_json(found.text)
+        except ValidationError:
+            return None
+        stated = status.digests if status else None
+        return config if found.written_by_us or stated == config.digests() else None
+
+    def forget(self, key: Key) -> None:
+        """The agent is gone."""
+        self._config_maps.use(key, frozenset())
+        self._services.use(key, frozenset())
+
+    async def _instructions(self, key: Key, agent: AIAgent) -> str | None:
+        reference = agent.spec.instructions.config_map_key_ref
+        if reference is None:
+            self._config_maps.use(key, frozenset())
+            return agent.spec.instructions.inline
+        name: Name = (key.namespace, reference.name)
+        self._config_maps.use(key, frozenset({name}))
+        found = await self._config_maps.read(name)
+        return ((found or {}).get("data") or {}).get(reference.key)
+
+    async def _service_facts(self, key: Key, wanted: frozenset[str]) -> dict[str, ServiceFacts | None]:
+        names = {service: (service.split("/")[0], service.split("/")[1]) for service in wanted}
+        self._services.use(key, frozenset(names.values()))
+        return {service: service_facts(await self._services.read(name)) for service, name in names.items()}

@@ -1,0 +1,31 @@
+"""Labels of the namespaces: a floor policy may select by them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from regent_operator.engine.resources import Resource
+
+Object = dict[str, Any]
+
+
+class Namespaces:
+    """Observer of the namespaces. `relabelled` is called with the name of one whose labels are not as before."""
+
+    def __init__(self, relabelled: Callable[[str], None]) -> None:
+        self._relabelled = relabelled
+        self._labels: dict[str, Mapping[str, str]] = {}
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """None: not known (yet), which is not the same as having none."""
+        return self._labels.get(namespace)
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        del resource, full
+        name, labels = obj["metadata"]["name"], obj["metadata"].get("labels") or {}
+        if self._labels.get(name) != labels:
+            self._labels[name] = labels
+            self._relabelled(name)
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        del resource, namespace, uid
+        self._labels.pop(name, None)

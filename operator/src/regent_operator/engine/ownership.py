@@ -1,0 +1,136 @@
+"""What of a live child is ours, and whether anyone else holds a part of it.
+
+A write is needed only when the fields that we own differ from the fields that we want; `metadata.managedFields` says
+which those are (https://kubernetes.io/docs/reference/using-api/server-side-apply/). Hashes, so that thousands of
+children can be remembered.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from regent_operator.engine.client import FIELD_MANAGER
+
+Object = dict[str, Any]
+QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|[MGTPE]i?|Ki)?")
+_SCALE = {"m": Decimal("0.001"), "k": Decimal(1000), "": Decimal(1)} | {
+    prefix + suffix: Decimal(base) ** power
+    for power, prefix in enumerate("KMGTPE", start=1)
+    for suffix, base in (("i", 1024), ("", 1000))
+}
+_RESTART = ("f:spec", "f:template", "f:metadata", "f:annotations")
+_IDENTITY = {"name", "namespace", "uid"}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """`entry` hashes our managedFields entry with its time; None: we have none.
+
+    `intrusion` hashes the fields that somebody else holds where only ours may stand, which an apply alone cannot
+    remove; empty: there are none.
+    """
+
+    entry: str | None
+    intrusion: str
+
+
+def fingerprint(metadata: Mapping[str, Any]) -> Fingerprint:
+    entries = metadata.get("managedFields") or []
+    ours = [entry for entry in entries if _is_ours(entry)]
+    others = [entry.get("fieldsV1") or {} for entry in entries if not _is_ours(entry) and not entry.get("subresource")]
+    intruding = [fields for fields in others if _intrudes(fields)]
+    return Fingerprint(
+        entry=_hash([[entry.get("time"), entry.get("fieldsV1")] for entry in ours]) if ours else None,
+        intrusion=_hash(intruding) if intruding else "",
+    )
+
+
+def owned_hash(live: Object) -> str | None:
+    """Hash of the values that we own in a live object; None: we own nothing of it."""
+    for entry in live["metadata"].get("managedFields") or []:
+        if _is_ours(entry):
+            return _hash(_normal(_extract(live, entry.get("fieldsV1") or {})))
+    return None
+
+
+def wanted_hash(wanted: Object) -> str:
+    """Hash of an SSA body; equal to `owned_hash` of the live object once it is applied."""
+    body = {name: value for name, value in wanted.items() if name not in {"apiVersion", "kind"}}
+    body["metadata"] = {name: value for name, value in wanted["metadata"].items() if name not in _IDENTITY}
+    return _hash(_normal(body))
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    return entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
+
+
+def _intrudes(fields: Mapping[str, Any]) -> bool:
+    """Whether fields hold content. Labels and annotations are anyone's; so is kubectl's restart mark."""
+    content = {name: value for name, value in fields.items() if name != "f:metadata"}
+    spec = content.get("f:spec")
+    if isinstance(spec, dict) and _only_restarts(spec):
+        del content["f:spec"]
+    owners = (fields.get("f:metadata") or {}).get("f:ownerReferences")
+    return bool(content or owners)
+
+
+def _only_restarts(spec: Mapping[str, Any]) -> bool:
+    at: Any = {"f:spec": spec}
+    for step in _RESTART:
+        if set(at) - {"."} != {step}:
+            return False
+        at = at[step]
+    return True
+
+
+def _extract(value: Any, fields: Mapping[str, Any]) -> Any:
+    """The part of `value` that a FieldsV1 tree names; a leaf names the whole."""
+    if not fields:
+        return value
+    if isinstance(value, dict):
+        named = ((name[2:], sub) for name, sub in fields.items() if name.startswith("f:"))
+        return {name: _extract(value[name], sub) for name, sub in named if name in value}
+    if isinstance(value, list):
+        return _extract_list(value, fields)
+    return value
+
+
+def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
+    members = {json.dumps(json.loads(name[2:])) for name in fields if name.startswith("v:")}
+    keyed = [(json.loads(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
+    found = []
+    for item in value:
+        if not isinstance(item, dict):
+            if json.dumps(item) in members:
+                found.append(item)
+            continue
+        for key, sub in keyed:
+            if all(item.get(name) == wanted for name, wanted in key.items()):
+                found.append(_extract(item, sub))
+    return found
+
+
+def _normal(value: Any, *, quantities: bool = False) -> Any:
+    """Equal for what the API server stores alike: absent and null, `0.5` and `500m` where quantities stand."""
+    if isinstance(value, dict):
+        return {
+            name: _normal(item, quantities=quantities or name in {"resources", "sizeLimit"})
+            for name, item in value.items()
+            if item is not None
+        }
+    if isinstance(value, list):
+        return [_normal(item, quantities=quantities) for item in value]
+    if quantities and isinstance(value, str | int):
+        match = QUANTITY.fullmatch(str(value))
+        if match:
+            return str((Decimal(match[1]) * _SCALE[match[2] or ""]).normalize())
+    return value
+
+
+def _hash(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,106 @@
+"""The pods of our agents: what the API server says of them, and what they said of themselves."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from regent_operator.engine.resources import AGENTS, Key, Resource, version_of
+from regent_operator.plan.observation import Echo, PodSeen, pod_seen
+
+Object = dict[str, Any]
+AGENT_LABEL = "regent.dev/agent"
+TOUCHED = "regent.dev/config-digest"
+MISSES = 3
+
+
+@dataclass(frozen=True)
+class Pod:
+    seen: PodSeen
+    agent: Key
+    address: str
+    """Empty until the pod has one."""
+    version: int
+    mark: str = ""
+    """Of the config that the pod was last touched for."""
+
+
+class Pods:
+    """Observer of the pods.
+
+    `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did.
+    """
+
+    def __init__(self, moved: Callable[[Key], None], heard: Callable[[Key], None]) -> None:
+        self._touch = moved
+        self._heard = heard
+        self._pods: dict[str, Pod] = {}
+        self._of_agent: dict[Key, set[str]] = defaultdict(set)
+        self._echoes: dict[str, Echo] = {}
+        self._misses: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._pods)
+
+    def of(self, agent: Key) -> list[Pod]:
+        """By name, each with its last echo."""
+        return sorted(
+            (self.with_echo(self._pods[uid]) for uid in self._of_agent.get(agent, ())), key=lambda pod: pod.seen.name
+        )
+
+    def get(self, uid: str) -> Pod | None:
+        return self._pods.get(uid)
+
+    def with_echo(self, pod: Pod) -> Pod:
+        return replace(pod, seen=pod.seen.with_echo(self._echoes.get(pod.seen.uid)))
+
+    def echoed(self, uid: str, echo: Echo) -> None:
+        """What the pod answered."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        self._misses.pop(uid, None)
+        if self._echoes.get(uid) != echo:
+            self._echoes[uid] = echo
+            self._heard(pod.agent)
+
+    def silent(self, uid: str) -> None:
+        """The pod gave no answer of its own. Its last one counts until the third time: one lost packet is no news."""
+        pod = self._pods.get(uid)
+        if pod is None or uid not in self._echoes:
+            return
+        self._misses[uid] = self._misses.get(uid, 0) + 1
+        if self._misses[uid] >= MISSES:
+            del self._echoes[uid], self._misses[uid]
+            self._heard(pod.agent)
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        if not full:
+            raise ValueError(f"{resource.plural} are watched whole: readiness and addresses stand in the status")
+        meta = obj["metadata"]
+        agent = Key(AGENTS.kind, meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, ""))
+        status = obj.get("status") or {}
+        mark = (meta.get("annotations") or {}).get(TOUCHED, "")
+        pod = Pod(pod_seen(obj), agent, status.get("podIP", ""), version_of(obj), mark)
+        before = self._pods.get(meta["uid"])
+        if before and before.version >= pod.version:
+            return
+        if before and before.agent != agent:
+            self._of_agent[before.agent].discard(meta["uid"])
+            self._touch(before.agent)
+        self._pods[meta["uid"]] = pod
+        self._of_agent[agent].add(meta["uid"])
+        if before is None or (before.seen, before.address) != (pod.seen, pod.address):
+            self._touch(agent)
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        del resource, namespace, name
+        pod = self._pods.pop(uid, None)
+        self._echoes.pop(uid, None)
+        self._misses.pop(uid, None)
+        if pod is not None:
+            members = self._of_agent[pod.agent]
+            members.discard(uid)
+            if not members:
+                del self._of_agent[pod.agent]
+            self._touch(pod.agent)

@@ -1,0 +1,150 @@
+"""The work queue: which key to reconcile next.
+
+Guarantees: a key is never handed to two workers at once; a key added while a worker holds it is handed out again
+after; a key stands in the queue once, at the best priority and the earliest time asked for. Bounded by the number of
+keys that exist. The clock comes in as an argument, so that back-off is tested in virtual time.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 120.0
+
+
+class Priority(IntEnum):
+    """Somebody's edit goes before what follows from it, and both before the resync of what is at rest."""
+
+    EDIT = 0
+    FOLLOW = 1
+    RESYNC = 2
+
+
+@dataclass
+class _Entry:
+    """A key that waits. `due` is when it may be handed out, `since` when it was (or will be) first ready."""
+
+    priority: Priority
+    due: float
+    since: float
+
+
+class WorkQueue(Generic[K]):
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._waiting: dict[K, _Entry] = {}
+        self._ready: list[tuple[Priority, float, int, K]] = []
+        self._later: list[tuple[float, int, K]] = []
+        self._running: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._count = 0
+        self._changed = asyncio.Event()
+
+    def add(self, key: K, priority: Priority = Priority.FOLLOW, delay: float = 0.0) -> None:
+        """Have the key handed out after `delay` seconds; an earlier or more urgent request stays in force."""
+        now = self._clock()
+        due = now + delay
+        entry = self._waiting.get(key)
+        if entry is None:
+            self._waiting[key] = entry = _Entry(priority, due, due)
+        elif priority >= entry.priority and due >= entry.due:
+            return
+        else:
+            entry.priority = min(priority, entry.priority)
+            entry.due = min(due, entry.due)
+            entry.since = min(due, entry.since)
+        self._place(key, entry, now)
+        self._changed.set()
+
+    def take(self) -> K | None:
+        """The most urgent key that is due, now held by the caller until `done`; None: nothing is due."""
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            due, _, key = heapq.heappop(self._later)
+            entry = self._waiting.get(key)
+            if entry and entry.due == due and key not in self._running:
+                self._place(key, entry, now)
+        while self._ready:
+            priority, due, _, key = heapq.heappop(self._ready)
+            entry = self._waiting.get(key)
+            if entry and (entry.priority, entry.due) == (priority, due) and key not in self._running:
+                del self._waiting[key]
+                self._running[key] = now
+                return key
+        return None
+
+    async def get(self) -> K:
+        """As `take`, but waits."""
+        while True:
+            self._changed.clear()
+            key = self.take()
+            if key is not None:
+                if self._ready:
+                    self._changed.set()
+                return key
+            wait = self._later[0][0] - self._clock() if self._later else None
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def done(self, key: K) -> None:
+        """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
+        self._running.pop(key, None)
+        entry = self._waiting.get(key)
+        if entry:
+            self._place(key, entry, self._clock())
+            self._changed.set()
+
+    def retry(self, key: K, at_least: float = 0.0) -> float:
+        """Add the key again after a failure of transport; waits double from 0.2 s to 2 min. Returns the wait."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        doubled = FIRST_RETRY_SECONDS * float(2 ** min(failures, 20))
+        delay = max(at_least, min(LONGEST_RETRY_SECONDS, doubled))
+        self.add(key, Priority.FOLLOW, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """The key succeeded: its next failure waits the shortest time again."""
+        self._failures.pop(key, None)
+
+    def __len__(self) -> int:
+        """Keys that are due or will be."""
+        return len(self._waiting)
+
+    @property
+    def depth(self) -> int:
+        """Keys that are due now and not yet handed out."""
+        now = self._clock()
+        return sum(entry.due <= now for key, entry in self._waiting.items() if key not in self._running)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the key that has waited longest since it was due has waited; 0 when none is due."""
+        now = self._clock()
+        waits = (now - entry.since for key, entry in self._waiting.items() if key not in self._running)
+        return max(0.0, max(waits, default=0.0))
+
+    @property
+    def longest_run_seconds(self) -> float:
+        """How long the worker that has held its key longest has held it; 0 when none works."""
+        return self._clock() - min(self._running.values()) if self._running else 0.0
+
+    def _place(self, key: K, entry: _Entry, now: float) -> None:
+        """Put the key on the heap it belongs to; what stands there for it from before is stale and skipped."""
+        if key in self._running:
+            return
+        self._count += 1
+        if entry.due <= now:
+            heapq.heappush(self._ready, (entry.priority, entry.due, self._count, key))
+        else:
+            heapq.heappush(self._later, (entry.due, self._count, key))

@@ -1,0 +1,236 @@
+"""Reconcile one key: gather, plan, apply, observe, tell. The only place where I/O is sequenced.
+
+When there is nothing to do, nothing is written. Only errors of transport are raised (ApiError, NotLeadingError); what a
+user can put right becomes a condition and waits for an event.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+from regent_api.agent import AIAgentStatus
+from regent_api.objects import AIAgent, Invalid
+from regent_api.policy import AgentPolicyStatus
+from regent_api.route import ModelRouteStatus
+from regent_operator.engine.apply import Applier, Outcome
+from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.echo import EchoRounds
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.facts import ClusterFacts
+from regent_operator.engine.gather import Gatherer
+from regent_operator.engine.narrate import Narrator
+from regent_operator.engine.pods import TOUCHED, Pod, Pods
+from regent_operator.engine.resources import (
+    AGENTS,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    NETWORK_POLICIES,
+    PODS,
+    POLICIES,
+    Key,
+)
+from regent_operator.engine.statuses import StatusWriter, read_status
+from regent_operator.engine.store import Store, Stored
+from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.children import children, settled
+from regent_operator.plan.observation import Observation
+from regent_operator.plan.status import (
+    agent_figures,
+    agent_status,
+    invalid_agent_status,
+    policy_status,
+    route_status,
+)
+
+log = logging.getLogger(__name__)
+OVERDUE_SECONDS = 60.0
+CONFLICT_SECONDS = 60.0
+WAIT_SECONDS = 1.0
+TOUCHES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Again:
+    """When to look at the key again although nothing has happened; None: at the resync."""
+
+    after: float | None = None
+
+    def or_sooner(self, after: float | None) -> "Again":
+        if after is None:
+            return self
+        return Again(after if self.after is None else min(self.after, after))
+
+
+class Reconciler:
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        children_known: Children,
+        pods: Pods,
+        facts: ClusterFacts,
+        gatherer: Gatherer,
+        echoes: EchoRounds,
+        statuses: StatusWriter,
+        narrator: Narrator,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._children = children_known
+        self._pods = pods
+        self._facts = facts
+        self._gatherer = gatherer
+        self._echoes = echoes
+        self._statuses = statuses
+        self._narrator = narrator
+        self._clock = clock
+        self._applier = Applier(client, children_known)
+        self._config_since: dict[Key, tuple[str, float]] = {}
+
+    async def reconcile(self, key: Key) -> Again:
+        stored = self._store.get(key)
+        if stored is None:
+            self._forget(key)
+            return Again()
+        if key.kind == AGENTS.kind:
+            return await self._agent(key, stored)
+        return await self._used_object(key, stored)
+
+    async def _used_object(self, key: Key, stored: Stored) -> Again:
+        """An AgentPolicy or a ModelRoute: it has no children, only a status."""
+        users, now = self._store.figures_of_users(key), self._statuses.now()
+        status: AgentPolicyStatus | ModelRouteStatus
+        if key.kind == POLICIES.kind:
+            before = read_status(stored, AgentPolicyStatus)
+            status = policy_status(stored.object, users, self._facts.installation, before, now)
+        else:
+            before_route = read_status(stored, ModelRouteStatus)
+            status = route_status(stored.object, users, self._facts.installation, before_route, now)
+        return Again(await self._statuses.write(key, stored, status, patient=True))
+
+    async def _agent(self, key: Key, stored: Stored) -> Again:
+        before = read_status(stored, AIAgentStatus)
+        if isinstance(stored.object, Invalid):
+            status = invalid_agent_status(stored.object, before, self._statuses.now())
+            return Again(await self._statuses.write(key, stored, status))
+        agent = cast("AIAgent", stored.object)
+        plan = await self._plan(key, agent, before)
+        outcome = await self._apply(key, plan, before)
+        await self._refresh_pods(key, plan, outcome)
+        seen = self._observe(key, plan, outcome)
+        self._echoes.expect(key, plan.digests.config if plan.digests else None)
+        status = agent_status(plan, seen, before, self._statuses.now())
+        await self._statuses.write(key, stored, status)
+        self._store.set_figures(key, agent_figures(plan, seen))
+        self._narrator.tell(key, agent, before, status, outcome)
+        return self._again(key, plan, seen, outcome)
+
+    async def _plan(self, key: Key, agent: AIAgent, before: AIAgentStatus | None) -> AgentPlan:
+        installation = self._facts.installation
+        inputs = await self._gatherer.inputs(key, agent, installation.cluster_domain)
+        plan = plan_agent(inputs, installation)
+        if plan.problems:
+            inputs = await self._gatherer.with_last(inputs, before, installation.cluster_domain)
+            plan = plan_agent(inputs, installation)
+        self._note_config(key, plan)
+        return plan
+
+    async def _apply(self, key: Key, plan: AgentPlan, before: AIAgentStatus | None) -> Outcome:
+        seen = self._observe(key, plan, Outcome())
+        if not settled(plan, seen):
+            live = await self._client.get(NETWORK_POLICIES, key.namespace, key.name)
+            seen = replace(seen, network_policy=live["spec"] if live else None)
+        wanted = children(plan, seen)
+        uid = plan.agent.metadata.uid
+        found = self._children.config(key.namespace, key.name)
+        outcome = await self._applier.apply(uid, wanted.apply)
+        for kind in wanted.absent:
+            await self._applier.remove(uid, ChildKey(kind.kind, key.namespace, key.name))
+        if CONFIG_MAPS.kind in outcome.written and plan.config:
+            last = self._gatherer.trusted(found, before)
+            if last is not None:
+                self._narrator.widened(key, plan.agent, last, plan.config)
+        return outcome
+
+    def _observe(self, key: Key, plan: AgentPlan, outcome: Outcome) -> Observation:
+        deployment = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
+        ours = deployment is not None and deployment.owner == plan.agent.metadata.uid
+        return Observation(
+            deployment=self._children.deployment(key.namespace, key.name) if ours else None,
+            pods=tuple(pod.seen for pod in self._pods.of(key)),
+            name_conflicts=tuple(outcome.conflicts),
+            predecessor=outcome.predecessor,
+            refused=tuple(outcome.refused),
+            overdue=self._config_age(key) > OVERDUE_SECONDS,
+        )
+
+    async def _refresh_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> None:
+        """Touch the pods that hold another config, so that the kubelet brings the new one at once.
+
+        The mark names the ConfigMap's version too: a pod is touched once for each, also after a hand edit was healed.
+        """
+        config_map = self._children.get(ChildKey(CONFIG_MAPS.kind, key.namespace, key.name))
+        if config_map is None or plan.digests is None:
+            return
+        mark = f"{plan.digests.config}@{config_map.version}"
+        written = CONFIG_MAPS.kind in outcome.written
+        behind = [
+            pod for pod in self._pods.of(key) if pod.mark != mark and _is_behind(pod, plan.digests.config, written)
+        ]
+        if written:
+            self._echoes.look(key)
+        places = asyncio.Semaphore(TOUCHES_AT_ONCE)
+
+        async def touch(pod: Pod) -> None:
+            async with places:
+                await self._touch_pod(pod, mark)
+
+        await asyncio.gather(*map(touch, behind))
+
+    async def _touch_pod(self, pod: Pod, mark: str) -> None:
+        patch = {"metadata": {"uid": pod.seen.uid, "annotations": {TOUCHED: mark}}}
+        try:
+            await self._client.merge(PODS, pod.agent.namespace, pod.seen.name, patch)
+        except ApiError as error:
+            if error.status not in {404, 409, 422}:
+                raise
+
+    def _again(self, key: Key, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
+        again = Again()
+        if outcome.waiting:
+            again = again.or_sooner(WAIT_SECONDS)
+        if outcome.conflicts or outcome.refused:
+            again = again.or_sooner(CONFLICT_SECONDS)
+        if not seen.overdue and not settled(plan, seen):
+            again = again.or_sooner(OVERDUE_SECONDS - self._config_age(key) + 0.1)
+        return again
+
+    def _note_config(self, key: Key, plan: AgentPlan) -> None:
+        digest = plan.digests.config if plan.digests else ""
+        known = self._config_since.get(key)
+        if known is None or known[0] != digest:
+            self._config_since[key] = (digest, self._clock())
+
+    def _config_age(self, key: Key) -> float:
+        return self._clock() - self._config_since[key][1]
+
+    def _forget(self, key: Key) -> None:
+        self._statuses.forget(key)
+        if key.kind == AGENTS.kind:
+            self._gatherer.forget(key)
+            self._echoes.forget(key)
+            self._applier.forget(key.namespace, key.name)
+            self._config_since.pop(key, None)
+
+
+def _is_behind(pod: Pod, digest: str, written: bool) -> bool:  # noqa: FBT001
+    """Whether the pod has shown itself and holds (or, after a write, may soon hold) something else than it should."""
+    echo = pod.seen.echo
+    if pod.seen.ended or echo is None:
+        return False
+    return written or echo.digests is None or echo.digests.config != digest

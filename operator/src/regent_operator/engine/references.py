@@ -1,0 +1,89 @@
+"""ConfigMaps with instructions and Services of in-cluster providers: what agents refer to beside the three kinds.
+
+Only those that an agent refers to are read, once for each version: the watches bring metadata alone. Secrets are never
+read. One instance serves one resource.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.resources import Key, Resource, version_of
+from regent_operator.plan.inputs import ServiceFacts
+
+Object = dict[str, Any]
+Name = tuple[str, str]
+"""Namespace, name."""
+
+
+class References:
+    """Observer of a collection of which a few members matter. `touch` is called with each agent that uses one."""
+
+    def __init__(self, client: ApiClient, resource: Resource, touch: Callable[[Key], None]) -> None:
+        self._client = client
+        self._resource = resource
+        self._touch = touch
+        self._read: dict[Name, Object | None] = {}
+        self._stale: set[Name] = set()
+        self._users: dict[Name, set[Key]] = defaultdict(set)
+        self._uses: dict[Key, frozenset[Name]] = {}
+
+    def use(self, agent: Key, names: frozenset[Name]) -> None:
+        """These are all that the agent refers to now; what nobody refers to any more is forgotten."""
+        before = self._uses.get(agent, frozenset())
+        for name in before - names:
+            self._users[name].discard(agent)
+            if not self._users[name]:
+                del self._users[name]
+                self._read.pop(name, None)
+        for name in names:
+            self._users[name].add(agent)
+        if names:
+            self._uses[agent] = names
+        else:
+            self._uses.pop(agent, None)
+
+    async def read(self, name: Name) -> Object | None:
+        """The object as of its newest version that we heard of; None: there is none. Raises ApiError."""
+        while name not in self._read:
+            self._stale.discard(name)
+            obj = await self._client.get(self._resource, *name)
+            if name not in self._stale:
+                self._read[name] = obj
+                if name not in self._users:
+                    return self._read.pop(name)
+        return self._read[name]
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        del resource, full
+        name = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        held = self._read.get(name)
+        if held is None or version_of(held) < version_of(obj):
+            self._changed(name)
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        del resource
+        held = self._read.get((namespace, name))
+        if held is None or held["metadata"]["uid"] == uid:
+            self._changed((namespace, name))
+
+    def _changed(self, name: Name) -> None:
+        if name not in self._users:
+            return
+        self._read.pop(name, None)
+        self._stale.add(name)
+        for agent in self._users[name]:
+            self._touch(agent)
+
+
+def service_facts(service: Object | None) -> ServiceFacts | None:
+    """What a plan wants to know of a core/v1 Service; a named target port stays a name, as NetworkPolicy takes it."""
+    if service is None:
+        return None
+    spec = service.get("spec") or {}
+    return ServiceFacts(
+        selector=spec.get("selector") or {},
+        target_ports={port["port"]: port.get("targetPort") or port["port"] for port in spec.get("ports") or []},
+        external_name=spec.get("type") == "ExternalName",
+    )

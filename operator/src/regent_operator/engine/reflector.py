@@ -1,0 +1,148 @@
+"""List and watch: keeps somebody informed of every object of a collection, deletions in any gap included.
+
+A watch that ends or breaks goes on from the last version seen. When that is too old (410), the collection is listed
+again and compared with what was known, so what was deleted meanwhile is reported as gone. Lists are consistent reads
+(no resourceVersion is given): what was reported once never turns back to an older state.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import Resource, version_number
+
+log = logging.getLogger(__name__)
+Object = dict[str, Any]
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 30.0
+
+
+class Observer(Protocol):
+    """Who is told. Called in the order of the server's events, never at the same time for one collection."""
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        """The object exists as it is here; `full` False: only its metadata is known."""
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """The object of this uid does not exist any more."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """`metadata_only` watches spare the bodies; `full_first` reads them once, in the first list."""
+
+    resource: Resource
+    namespace: str | None = None
+    labels: str | None = None
+    fields: str | None = None
+    metadata_only: bool = False
+    full_first: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.resource.plural} in {self.namespace or 'all namespaces'}"
+
+
+class Reflector:
+    def __init__(
+        self,
+        client: ApiClient,
+        collection: Collection,
+        observer: Observer,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.collection = collection
+        self.synced = asyncio.Event()
+        self.failing = ""
+        """Why the last attempt failed; empty while all is well."""
+        self._client = client
+        self._observer = observer
+        self._jitter = jitter
+        self._known: dict[tuple[str, str], tuple[str, int]] = {}
+        self._version = ""
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                self._failures = 0
+            except ApiError as error:
+                if error.expired:
+                    self._version = ""
+                    if self._failures == 0:
+                        self._failures = 1
+                        continue
+                await self._pause(error)
+
+    async def _list(self) -> None:
+        c = self.collection
+        metadata_only = c.metadata_only and not (c.full_first and not self.synced.is_set())
+        listing = await self._client.list(
+            c.resource, c.namespace, labels=c.labels, fields=c.fields, metadata_only=metadata_only
+        )
+        self._replace(listing.items, full=not metadata_only)
+        self._version = listing.resource_version
+        self.synced.set()
+        self.failing = ""
+
+    def _replace(self, items: Iterable[Object], *, full: bool) -> None:
+        before = dict(self._known)
+        for obj in items:
+            meta = obj["metadata"]
+            known = before.pop((meta.get("namespace", ""), meta["name"]), None)
+            if known is not None and known[0] != meta["uid"]:
+                self._observer.gone(self.collection.resource, meta.get("namespace", ""), meta["name"], known[0])
+            self._report(obj, full=full)
+        for (namespace, name), (uid, _) in before.items():
+            self._forget(namespace, name, uid)
+
+    async def _watch(self) -> None:
+        c = self.collection
+        stream = self._client.watch(
+            c.resource,
+            self._version,
+            c.namespace,
+            labels=c.labels,
+            fields=c.fields,
+            metadata_only=c.metadata_only,
+        )
+        async for event in stream:
+            self.failing = ""
+            self._failures = 0
+            meta = event.object["metadata"]
+            if event.type == "DELETED":
+                self._forget(meta.get("namespace", ""), meta["name"], meta["uid"])
+            elif event.type != "BOOKMARK":
+                self._report(event.object, full=not c.metadata_only)
+            self._version = meta["resourceVersion"]
+
+    def _report(self, obj: Object, *, full: bool) -> None:
+        meta = obj["metadata"]
+        where, version = (meta.get("namespace", ""), meta["name"]), version_number(meta["resourceVersion"])
+        known = self._known.get(where)
+        if known and known[0] == meta["uid"] and known[1] >= version:
+            return
+        self._known[where] = (meta["uid"], version)
+        self._observer.seen(self.collection.resource, obj, full=full)
+
+    def _forget(self, namespace: str, name: str, uid: str) -> None:
+        known = self._known.get((namespace, name))
+        if known and known[0] == uid:
+            del self._known[namespace, name]
+        self._observer.gone(self.collection.resource, namespace, name, uid)
+
+    async def _pause(self, error: ApiError) -> None:
+        self.failing = str(error)
+        longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(self._failures, 10))
+        wait = max(error.retry_after or 0.0, longest * (0.5 + self._jitter() / 2))
+        self._failures += 1
+        log.warning("cannot watch %s, again in %.1f s: %s", self.collection, wait, error)
+        await asyncio.sleep(wait)

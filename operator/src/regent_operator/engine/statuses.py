@@ -1,0 +1,96 @@
+"""Writes status: one patch, only when something differs, and figures that only count at most once a minute."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from regent_api.model import Model
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.patch import merge_patch
+from regent_operator.engine.resources import BY_KIND, Key
+from regent_operator.engine.store import Store, Stored
+
+S = TypeVar("S", bound=Model)
+Object = dict[str, Any]
+FIGURES = frozenset({"agents", "enforced"})
+FIGURES_SECONDS = 60.0
+
+
+class StatusWriter:
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._clock = clock
+        self._now = now
+        self._written_at: dict[Key, float] = {}
+
+    def now(self) -> str:
+        """RFC 3339, whole seconds."""
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    async def write(self, key: Key, stored: Stored, status: Model, *, patient: bool = False) -> float | None:
+        """Make the live status equal to `status`. Raises ApiError for transport only.
+
+        With `patient`, a change of figures alone waits until a minute after the last write: the seconds still to wait
+        are returned. An object that is gone or replaced meanwhile is left alone.
+        """
+        patch = merge_patch(stored.live_status, status.wire())
+        if not patch:
+            return None
+        if patient and _only_figures(stored.live_status, patch):
+            wait = self._written_at.get(key, float("-inf")) + FIGURES_SECONDS - self._clock()
+            if wait > 0:
+                return wait
+        try:
+            answer = await self._client.merge(
+                BY_KIND[key.kind],
+                key.namespace,
+                key.name,
+                {"metadata": {"uid": stored.metadata.uid}, "status": patch},
+                subresource="status",
+            )
+        except ApiError as error:
+            if error.not_found or (error.status == 409 and self._replaced(key, stored)):
+                return None
+            raise
+        self._written_at[key] = self._clock()
+        self._store.seen(key.kind, answer)
+        return None
+
+    def forget(self, key: Key) -> None:
+        self._written_at.pop(key, None)
+
+    def _replaced(self, key: Key, stored: Stored) -> bool:
+        now = self._store.get(key)
+        return now is None or now.metadata.uid != stored.metadata.uid
+
+
+def read_status(stored: Stored, model: type[S]) -> S | None:
+    """The live status; None where there is none, or where another's hand made it unreadable."""
+    try:
+        return model.model_validate(stored.live_status)
+    except ValidationError:
+        return None
+
+
+def _only_figures(live: Object, patch: Object) -> bool:
+    """Whether nothing but counts, and the words of conditions that bear counts, differ."""
+    if set(patch) - FIGURES - {"conditions"}:
+        return False
+    if "conditions" not in patch:
+        return True
+    return bool(_without_words(live.get("conditions")) == _without_words(patch["conditions"]))
+
+
+def _without_words(conditions: Any) -> Any:
+    return [{name: value for name, value in condition.items() if name != "message"} for condition in conditions or []]

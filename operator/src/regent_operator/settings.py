@@ -1,0 +1,150 @@
+"""The operator's flags. The chart writes them; `python3 -I -m regent_operator --help` explains them."""
+
+import argparse
+import ipaddress
+import json
+import os
+import re
+import socket
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regent_operator.engine.scope import Scope
+from regent_operator.plan.inputs import Installation
+
+RESYNC_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`cluster_cidrs` empty: the ServiceCIDR objects are read. `watch_namespaces` empty: the whole cluster."""
+
+    namespace: str
+    runtime_image: str
+    watch_namespaces: tuple[str, ...] = ()
+    cluster_cidrs: tuple[str, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    monitoring_namespaces: tuple[str, ...] = ()
+    dns_peers: tuple[dict[str, Any], ...] | None = None
+    image_pull_policy: str = "IfNotPresent"
+    lease_name: str = "regent-operator"
+    metrics_host: str = "0.0.0.0"  # noqa: S104 (kubelet and Prometheus come from outside the pod)
+    metrics_port: int = 9090
+    kubeconfig: str | None = None
+    context: str | None = None
+    identity: str = "regent-operator"
+    workers: int = 16
+    resync_seconds: float = RESYNC_SECONDS
+    log_level: str = "INFO"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.namespace, frozenset(self.watch_namespaces) or None)
+
+    @property
+    def installation(self) -> Installation:
+        """As far as flags say it: issuer and keys come from the cluster."""
+        base = Installation(
+            namespace=self.namespace,
+            runtime_image=self.runtime_image,
+            issuer="",
+            jwks={},
+            cluster_cidrs=(*self.cluster_cidrs, *self.pod_cidrs),
+            image_pull_policy=self.image_pull_policy,
+            cluster_domain=self.cluster_domain,
+            monitoring_namespaces=self.monitoring_namespaces,
+        )
+        if self.dns_peers is None:
+            return base
+        return Installation(**{**vars(base), "dns_peers": self.dns_peers})
+
+
+def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
+    """Exits with status 2 and a message where a flag is wrong."""
+    given: dict[str, Any] = vars(_parser().parse_args(arguments))
+    fixed: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    return Settings(**fixed, identity=identity)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="regent_operator", description="Regent's operator.", allow_abbrev=False)
+    add = parser.add_argument
+    add("--namespace", required=True, type=_namespace, help="the operator's own: AgentPolicies in it are the floor")
+    add("--runtime-image", required=True, help="image of the agents' pods")
+    add(
+        "--watch-namespace",
+        dest="watch_namespaces",
+        type=_namespace,
+        action="append",
+        default=[],
+        help="work in this namespace only; repeatable; absent: the whole cluster",
+    )
+    add(
+        "--cluster-cidr",
+        dest="cluster_cidrs",
+        type=_cidr,
+        action="append",
+        default=[],
+        help="range of the cluster's Services; repeatable; absent: the ServiceCIDR objects are read",
+    )
+    add(
+        "--pod-cidr",
+        dest="pod_cidrs",
+        type=_cidr,
+        action="append",
+        default=[],
+        help="range of the cluster's pods, where Local providers without a Service address lie; repeatable",
+    )
+    add("--cluster-domain", default="cluster.local", help="domain of the cluster's DNS")
+    add(
+        "--monitoring-namespace",
+        dest="monitoring_namespaces",
+        type=_namespace,
+        action="append",
+        default=[],
+        help="namespace that may read the agents' metrics; repeatable",
+    )
+    add("--dns-peers", type=_peers, default=None, help="NetworkPolicy peers of the cluster's DNS, a JSON list")
+    add("--image-pull-policy", choices=("IfNotPresent", "Always", "Never"), default="IfNotPresent")
+    add("--lease-name", type=_subdomain, default="regent-operator", help="name of the Lease that replicas share")
+    add("--metrics-host", default="0.0.0.0", help="address of /livez, /readyz and /metrics")  # noqa: S104
+    add("--metrics-port", type=int, default=9090)
+    add("--kubeconfig", default=None, help="absent: the pod's ServiceAccount, else $KUBECONFIG")
+    add("--context", default=None, help="context of the kubeconfig")
+    add("--workers", type=int, choices=range(1, 129), metavar="N", default=16)
+    add("--resync-seconds", type=float, default=RESYNC_SECONDS, help="each agent is looked at again within this time")
+    add("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+    return parser
+
+
+def _namespace(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a namespace")
+    return text
+
+
+def _subdomain(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an object")
+    return text
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _peers(text: str) -> tuple[dict[str, Any], ...]:
+    try:
+        peers = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(peers, list) or not all(isinstance(peer, dict) for peer in peers):
+        raise argparse.ArgumentTypeError("a JSON list of NetworkPolicy peers")
+    return tuple(peers)
