@@ -98,6 +98,6 @@ def test_status_says_what_is_in_force(quickstart: Kube) -> None:
 
 def test_every_object_of_the_example_is_current(quickstart: Kube) -> None:
     for kind in ("agentpolicy", "modelroute"):
-        for found in quickstart.list(kind, WHERE):
+        for found in quickstart.all_of(kind, WHERE):
             name = found["metadata"]["name"]
             assert kstatus(quickstart.until_condition(kind, name, WHERE, "Ready", "True")) == ["Current"]
