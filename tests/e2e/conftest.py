@@ -4,7 +4,6 @@ Each test makes namespaces of its own; they are left to the end of the node, so 
 """
 
 import itertools
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests import cluster
-from tests.cluster import cache, images
+from tests.cluster import images
 from tests.e2e import manifests
 from tests.e2e.kube import Kube, Object
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "regent-system"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:regent"
-IMAGE_SOURCES = ("requirements.lock", "crds/pyproject.toml", "crds/src", "operator/pyproject.toml", "operator/src")
-MORE_SOURCES = ("runtime/pyproject.toml", "runtime/src", "images")
 
 
 @dataclass(frozen=True)
@@ -50,22 +47,9 @@ class Installed:
 
 
 @pytest.fixture(scope="session")
-def archives() -> list[Path]:
-    """The images of this tree, by content: unchanged sources are not built again."""
-    base = images.python_base()
-    sources = [ROOT / source for source in (*IMAGE_SOURCES, *MORE_SOURCES)]
-
-    def build(folder: Path) -> None:
-        words = [sys.executable, ROOT / "images" / "build", "--out", folder, "--base-archive", base]
-        subprocess.run([str(word) for word in words], check=True, timeout=1200)
-
-    folder = cache.entry("regent-images", cache.fingerprint(*sources, base), build)
-    return [base, *sorted(folder.glob("*.tar"))]
-
-
-@pytest.fixture(scope="session")
-def kube(archives: list[Path]) -> Iterator[Kube]:
-    with cluster.node("e2e", images=archives) as node:
+def kube() -> Iterator[Kube]:
+    ours = [images.regent(name) for name in ("operator", "runtime", "demo-model")]
+    with cluster.node("e2e", images=[images.python_base(), *ours]) as node:
         yield Kube(node)
 
 

@@ -73,7 +73,7 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 {{- define "regent.rules.services" -}}
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [get]
 {{- end }}
 
 {{/* Of the cluster, in either mode. */}}

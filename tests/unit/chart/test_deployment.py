@@ -27,7 +27,7 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
 
     assert args == [
         "--namespace=regent-system",
-        "--runtime-image=regent/runtime:0.1.0",
+        "--runtime-image=localhost/regent-runtime:0.1.0",
         "--image-pull-policy=IfNotPresent",
         "--cluster-domain=cluster.local",
         f"--dns-peers={KUBE_DNS}",
@@ -69,7 +69,7 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
                     "containers": [
                         {
                             "name": "operator",
-                            "image": "regent/operator:0.1.0",
+                            "image": "localhost/regent-operator:0.1.0",
                             "imagePullPolicy": "IfNotPresent",
                             "command": ["python3", "-I", "-m", "regent_operator"],
                             "env": [
@@ -124,7 +124,7 @@ def test_values_become_flags_of_the_operator() -> None:
         "--namespace=regent-system",
         "--watch-namespace=acme",
         "--watch-namespace=beta",
-        "--runtime-image=mirror.example/x/regent/runtime:0.1.0",
+        "--runtime-image=mirror.example/x/regent-runtime:0.1.0",
         "--image-pull-policy=Always",
         "--cluster-cidr=10.96.0.0/12",
         "--cluster-cidr=fd00::/108",
@@ -142,7 +142,7 @@ def test_a_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     image = {"repository": "house/operator", "tag": "dev", "digest": digest}
 
-    assert container({"image": {"operator": image}})["image"] == f"house/operator@{digest}"
+    assert container({"image": {"operator": image}})["image"] == f"localhost/house/operator@{digest}"
 
 
 def test_the_pods_can_be_placed_and_marked() -> None:

@@ -16,14 +16,14 @@ def config_of(*texts: str) -> AgentConfig:
 @pytest.mark.parametrize(
     "image",
     [
-        "regent/demo-model:0.1.0",
-        "regent/demo-model",
-        "example.com/regent/demo-model@sha256:00",
+        "localhost/regent-demo-model:0.1.0",
+        "regent-demo-model",
+        "example.com/regent-demo-model@sha256:00",
         "x/regent-demo-model:dev",
     ],
 )
 def test_the_demo_model_is_recognised_by_the_image_behind_the_service(image: str) -> None:
-    world = bundle(AGENT, ROUTE, MODEL.replace("regent/demo-model:0.1.0", image))
+    world = bundle(AGENT, ROUTE, MODEL.replace("localhost/regent-demo-model:0.1.0", image))
 
     assert served_hosts(world, world.routes["shop/models"]) == HOSTS
 
@@ -31,8 +31,8 @@ def test_the_demo_model_is_recognised_by_the_image_behind_the_service(image: str
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("regent/demo-model:0.1.0", "regent/demo-model-two:1"),
-        ("regent/demo-model:0.1.0", "vllm/vllm-openai:1"),
+        ("localhost/regent-demo-model:0.1.0", "localhost/regent-demo-model-two:1"),
+        ("localhost/regent-demo-model:0.1.0", "vllm/vllm-openai:1"),
         ("selector: {app: model}", "selector: {app: another}"),
         ("selector: {app: model}, ", ""),
         ("name: demo, namespace: models", "name: demo, namespace: elsewhere"),

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from regent_api.types import Sensitivity
 from regent_operator.cli.manifests import ManifestError
+from regent_operator.cli.planning import FLOOR as FLOOR_FILE
 from regent_operator.cli.planning import AgentMissingError, LocalPlan, plan_all
 from tests.unit.cli.worlds import AGENT, MODEL, ROUTE, bundle
 
@@ -94,3 +98,9 @@ def test_one_agent_may_be_chosen_by_name_with_or_without_its_namespace() -> None
     assert list(plan_all(world, "shop/helper", FLOOR, JWKS)) == ["shop/helper"]
     with pytest.raises(AgentMissingError, match="no AIAgent third in the manifests"):
         plan_all(world, "third", FLOOR, JWKS)
+
+
+def test_the_default_floor_is_the_charts() -> None:
+    chart = yaml.safe_load(Path("charts/regent/values.yaml").read_text())["floorPolicy"]["spec"]
+
+    assert yaml.safe_load(FLOOR_FILE.read_text())["spec"] == chart

@@ -29,7 +29,7 @@ metadata: {name: model, namespace: models}
 spec:
   template:
     metadata: {labels: {app: model, tier: small}}
-    spec: {containers: [{name: model, image: 'regent/demo-model:0.1.0'}]}
+    spec: {containers: [{name: model, image: 'localhost/regent-demo-model:0.1.0'}]}
 ---
 apiVersion: v1
 kind: Service

@@ -1,7 +1,7 @@
 """The demo model, run on this machine in the place of its Deployment.
 
 Recognised by the manifests alone: a Local provider whose host is a Service of them, that selects the pods of a
-Deployment of them, of which a container's image is named `regent/demo-model` or `regent-demo-model` (any registry
+Deployment of them, of which a container's image is named `regent-demo-model` (any registry
 before it, any tag or digest after it). Nothing else is ever replaced: a provider whose Service is not here stays as it
 is, and fails.
 """
@@ -23,7 +23,7 @@ from regent_operator.cli.bundle import Bundle
 from regent_operator.cli.process import LOOPBACK, Child, ChildError
 from regent_operator.plan.hosts import host_of, in_cluster
 
-IMAGE = re.compile(r"(.*/)?regent[-/]demo-model([:@].*)?")
+IMAGE = re.compile(r"(.*/)?regent-demo-model([:@].*)?")
 CLUSTER_DOMAIN = "cluster.local"
 START_SECONDS = 120.0
 
