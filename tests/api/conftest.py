@@ -1,0 +1,53 @@
+"""A real API server with the contract installed; a namespace of its own for each test."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import cluster
+from tests.api.kubectl import Kubectl
+from tests.api.operator_fixtures import floor, kubelet, operator_kubeconfig, start_operator, world  # noqa: F401
+from tests.cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTROLLERS = ",".join(
+    (
+        "garbage-collector-controller",
+        "namespace-controller",
+        "deployment-controller",
+        "replicaset-controller",
+        "disruption-controller",
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """etcd and kube-apiserver with the CRDs established; owner references and namespaces are collected."""
+    with cluster.control_plane(f"api-{os.getpid()}", controllers=CONTROLLERS) as c:
+        c.kubectl("apply", "--server-side", "--filename", ROOT / "crds")
+        c.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "--filename", ROOT / "crds")
+        yield c
+
+
+@pytest.fixture
+def namespace(control_plane: Cluster) -> Iterator[str]:
+    """A fresh one, deleted afterwards without waiting for it."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    control_plane.kubectl("create", "namespace", name)
+    yield name
+    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def kubectl_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kubectl")
+
+
+@pytest.fixture
+def kubectl(control_plane: Cluster, namespace: str, kubectl_cache: Path) -> Kubectl:
+    """kubectl with the test's namespace as default."""
+    return Kubectl(control_plane, namespace, kubectl_cache)
