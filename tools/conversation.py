@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
 
-QUESTION = "What is the capital of France?"
+QUESTION = "Give me one tip for writing good documentation."
 REFUSED_STATUS = 403
 
 

@@ -16,10 +16,10 @@ def config_of(*texts: str) -> AgentConfig:
 @pytest.mark.parametrize(
     "image",
     [
-        "localhost/regent-demo-model:0.1.0",
+        "regent-demo-model:0.1.0",
         "regent-demo-model",
-        "example.com/regent-demo-model@sha256:00",
-        "x/regent-demo-model:dev",
+        "example.com/team/regent-demo-model@sha256:00",
+        "localhost/regent-demo-model:dev",
     ],
 )
 def test_the_demo_model_is_recognised_by_the_image_behind_the_service(image: str) -> None:

@@ -48,7 +48,7 @@ def ask(
         if answer.status != http.client.OK:
             raise _refusal(answer.status, answer.read())
         yield from _deltas(answer)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(f"{endpoint}: {error}") from error
     finally:
         connection.close()

@@ -1,9 +1,8 @@
 """The demo model, run on this machine in the place of its Deployment.
 
 Recognised by the manifests alone: a Local provider whose host is a Service of them, that selects the pods of a
-Deployment of them, of which a container's image is named `regent-demo-model` (any registry
-before it, any tag or digest after it). Nothing else is ever replaced: a provider whose Service is not here stays as it
-is, and fails.
+Deployment of them, of which a container's image is named `regent-demo-model` (any registry before it, any tag or digest
+after it). Nothing else is ever replaced: a provider whose Service is not here stays as it is, and fails.
 """
 
 import importlib.util
