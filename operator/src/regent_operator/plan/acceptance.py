@@ -4,7 +4,6 @@ One sentence for the first thing that is wrong; it names the field and what to w
 """
 
 import ipaddress
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -13,11 +12,6 @@ from regent_api.policy import AgentPolicySpec
 from regent_api.route import Provider, ProviderType
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan.hosts import host_of, in_cluster
-
-_LABEL_KEY = re.compile(
-    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
@@ -64,17 +58,10 @@ def _selectors(spec: AgentPolicySpec) -> Iterator[tuple[LabelSelector, str]]:
 
 
 def _selector_errors(selector: LabelSelector, path: str) -> Iterator[str]:
-    pairs = [*(selector.match_labels or {}).items()]
     for requirement in selector.match_expressions or []:
         takes_values = requirement.operator in {SelectorOperator.IN, SelectorOperator.NOT_IN}
         if takes_values != bool(requirement.values):
             yield f"{path}: {requirement.key}: In and NotIn take values; Exists and DoesNotExist take none"
-        pairs.extend((requirement.key, value) for value in requirement.values or [""])
-    for key, value in pairs:
-        if not _LABEL_KEY.fullmatch(key):
-            yield f"{path}: {key!r} is not a label key; write for example team or example.com/team"
-        if not _LABEL_VALUE.fullmatch(value):
-            yield f"{path}: {value!r} is not a label value; use letters, digits, '-', '_' and '.'"
 
 
 def _route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:

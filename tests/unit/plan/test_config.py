@@ -1,0 +1,144 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from regent_api.config import AgentConfig, EffectivePolicy, RuleConfig
+from regent_api.types import Sensitivity
+from regent_operator.plan.agent import plan_agent
+from regent_operator.plan.config import cut, declared_route, text
+from regent_operator.plan.lattice import opinions_of
+from regent_operator.plan.policy import effective
+from tests.unit.plan.samples import CLOUD, INSTALLATION, LOCAL_HOSTS, ONPREM, agent, for_all, inputs, policy, route
+
+
+def policy_of(**spec: Any) -> EffectivePolicy:
+    return effective(opinions_of(policy("p", **spec).spec, "acme/p"))
+
+
+def config_of(**changes: Any) -> AgentConfig:
+    made = plan_agent(inputs(**changes), INSTALLATION).config
+    assert made is not None
+    return made
+
+
+def test_the_whole_document_of_a_simple_agent() -> None:
+    local = route(providers=[ONPREM], rules=[{"name": "all", "providers": [{"name": "onprem"}]}])
+    wire = config_of(route=local).wire()
+    del wire["policy"], wire["sources"]
+    assert wire == {
+        "schemaVersion": 1,
+        "agent": {"namespace": "acme", "name": "helper"},
+        "instructions": "Help.",
+        "sensitivity": "Internal",
+        "suspended": False,
+        "route": {
+            "name": "hybrid",
+            "providers": [
+                {
+                    "name": "onprem",
+                    "type": "Local",
+                    "baseURL": "http://llm.models.svc:8080/v1",
+                    "api": "ChatCompletions",
+                    "model": "smollm2",
+                    "credentials": [],
+                    "maxSensitivity": "Restricted",
+                }
+            ],
+            "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+            "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
+        },
+        "tokens": {
+            "issuer": "https://kubernetes.default.svc",
+            "jwks": {"keys": [{"kid": "one"}]},
+            "maxLifetimeSeconds": 86400,
+        },
+        "clusterCidrs": ["10.211.0.0/16", "10.212.0.0/16"],
+    }
+
+
+def test_the_document_reads_back_as_itself() -> None:
+    made = config_of()
+    assert AgentConfig.model_validate_json(text(made)) == made
+
+
+def test_parameters_and_suspension_reach_the_pods() -> None:
+    made = config_of(agent=agent(parameters={"temperature": 0.1, "maxOutputTokens": 64}, suspend=True))
+    assert (made.temperature, made.max_output_tokens, made.suspended) == (0.1, 64, True)
+
+
+def test_a_credential_is_where_its_secret_lies() -> None:
+    cloud = next(provider for provider in config_of().route.providers if provider.name == "cloud")
+    assert [file.wire() for file in cloud.credentials] == [{"name": "main", "secret": "openai", "key": "api-key"}]
+
+
+def test_a_route_is_uncut_where_everything_is_allowed() -> None:
+    declared = declared_route("hybrid", route().spec)
+    assert cut(declared, policy_of(**LOCAL_HOSTS)) == (declared, ())
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (
+            {"models": {"localHosts": ["*.svc"], "allow": [{"host": "*.svc"}]}},
+            ("cloud: models.allow does not let gpt-5 at api.openai.com",),
+        ),
+        (
+            {"models": {"localHosts": ["*.svc"]}, "egress": {"hosts": ["*.svc"]}},
+            ("cloud: egress.hosts does not let api.openai.com",),
+        ),
+        ({}, ("onprem: models.localHosts does not count llm.models.svc as local",)),
+    ],
+)
+def test_an_excluded_provider_is_dropped_and_named(spec: dict[str, Any], words: tuple[str, ...]) -> None:
+    route_config, excluded = cut(declared_route("hybrid", route().spec), policy_of(**spec))
+    gone = words[0].split(":", maxsplit=1)[0]
+    assert excluded == words
+    assert gone not in [provider.name for provider in route_config.providers]
+    assert all(gone not in rule.providers for rule in route_config.rules)
+
+
+def test_a_rule_without_provider_stays_and_denies() -> None:
+    """If it vanished, Confidential turns would fall to the rule for all others, and leave the house."""
+    route_config, _ = cut(declared_route("hybrid", route().spec), policy_of())
+    assert route_config.rules == [
+        RuleConfig(name="critical", at_least=Sensitivity.CONFIDENTIAL, providers=[]),
+        RuleConfig(name="general", at_least=Sensitivity.PUBLIC, providers=["cloud"]),
+    ]
+
+
+def test_the_digest_of_a_route_is_over_its_meaning() -> None:
+    one = declared_route("hybrid", route(timeouts={"idle": "60s"}).spec)
+    same = declared_route("hybrid", route(providers=[CLOUD, ONPREM], timeouts={"idle": "1m"}).spec)
+    assert one == same
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instructions": "Help more."},
+        {"agent": agent(sensitivity="Confidential")},
+        {"agent": agent(suspend=True)},
+        {"route": route(timeouts={"idle": "1s"})},
+        {"policies": (for_all("base", size={"maxInputTokens": 99}, **LOCAL_HOSTS),)},
+    ],
+)
+def test_every_edit_of_meaning_changes_the_config_digest(changes: dict[str, Any]) -> None:
+    assert config_of(**changes).digests().config != config_of().digests().config
+
+
+def test_keys_of_callers_change_the_config_digest_alone() -> None:
+    new_keys = replace(INSTALLATION, jwks={"keys": [{"kid": "two"}]})
+    before, after = plan_agent(inputs(), INSTALLATION).digests, plan_agent(inputs(), new_keys).digests
+    assert before is not None
+    assert after is not None
+    assert before.config != after.config
+    assert (before.policy, before.route) == (after.policy, after.route)
+
+
+def test_names_of_policies_are_in_no_digest() -> None:
+    one = config_of(policies=(for_all("base", **LOCAL_HOSTS),))
+    renamed = config_of(policies=(for_all("renamed", **LOCAL_HOSTS),))
+    assert one.digests() == renamed.digests()
+    assert one.sources != renamed.sources

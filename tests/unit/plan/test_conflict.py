@@ -1,0 +1,67 @@
+from typing import Any
+
+import pytest
+
+from regent_operator.plan.conflict import conflicts
+from regent_operator.plan.lattice import meet_all, opinions_of
+from tests.unit.plan.samples import policy
+
+
+def found(*specs: dict[str, Any]) -> tuple[str, ...]:
+    stated = [
+        opinions_of(policy("x", **spec).spec, f"acme/{name}") for name, spec in zip("abcdef", specs, strict=False)
+    ]
+    return conflicts(meet_all(stated), "acme")
+
+
+def accounts(**grant: str) -> dict[str, Any]:
+    return {"callers": {"serviceAccounts": [grant]}}
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [
+        ("callers.serviceAccounts", accounts(name="front"), accounts(name="back")),
+        ("callers.serviceAccounts", accounts(name="a*"), accounts(name="b*")),
+        ("callers.serviceAccounts", accounts(name="*"), accounts(name="*", namespace="blue")),
+        (
+            "models.allow",
+            {"models": {"allow": [{"host": "api.openai.com", "models": ["gpt-*"]}]}},
+            {"models": {"allow": [{"host": "*.openai.com", "models": ["o*"]}]}},
+        ),
+        ("egress.hosts", {"egress": {"hosts": ["*.test"]}}, {"egress": {"hosts": ["api.openai.com"]}}),
+        ("egress.cidrs", {"egress": {"cidrs": ["10.0.0.0/8"]}}, {"egress": {"cidrs": ["11.0.0.0/8", "fd00::/8"]}}),
+    ],
+)
+def test_lists_with_nothing_in_common_are_a_conflict_that_names_the_policies(
+    path: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert found(one, other) == (f"{path}: the lists of acme/a, acme/b have nothing in common",)
+    assert found(one) == ()
+    assert found(other) == ()
+
+
+def test_lists_with_something_in_common_are_no_conflict() -> None:
+    assert (
+        found(accounts(name="front*"), accounts(name="*", namespace="*"), accounts(name="*-end", namespace="acme"))
+        == ()
+    )
+
+
+def test_three_lists_may_only_conflict_together() -> None:
+    one = {"egress": {"hosts": ["a.test", "b.test"]}}
+    two = {"egress": {"hosts": ["b.test", "c.test"]}}
+    three = {"egress": {"hosts": ["a.test", "c.test"]}}
+    assert found(one, two) == found(two, three) == found(one, three) == ()
+    assert len(found(one, two, three)) == 1
+
+
+def test_anonymous_callers_are_something_that_is_left() -> None:
+    anonymous = {"callers": {"serviceAccounts": [{"name": "front"}], "anonymous": "Allow"}}
+    assert found(anonymous, {"callers": {"serviceAccounts": [{"name": "back"}]}}) == ()
+
+
+def test_lists_too_large_to_intersect_are_presumed_to_overlap() -> None:
+    heads = {"callers": {"serviceAccounts": [{"name": f"a{n}*"} for n in range(64)]}}
+    tails = {"callers": {"serviceAccounts": [{"name": f"*b{n}"} for n in range(64)]}}
+    assert found(heads, tails, accounts(name="c")) == ()

@@ -1,0 +1,213 @@
+"""Which policies apply to an agent, and what they come to."""
+
+from typing import Any
+
+from regent_api.agent import EffectiveField
+from regent_api.config import AgentConfig
+from regent_api.objects import AgentPolicy, Invalid, Metadata
+from regent_api.policy import ServiceAccountGrant
+from regent_api.types import Opinion
+from regent_operator.plan.agent import plan_agent
+from regent_operator.plan.lattice import fields, meet_all
+from regent_operator.plan.policy import MOST_VALUE_CHARACTERS, applying, described, effective, sources, tightened
+from tests.unit.plan.samples import FLOOR_NAMESPACE, INSTALLATION, agent, for_all, inputs, policy
+
+
+def applied(*policies: AgentPolicy | Invalid, **changes: Any) -> tuple[list[str], tuple[str, ...], dict[str, str]]:
+    found = applying(inputs(policies=policies, **changes), FLOOR_NAMESPACE)
+    return [reading.key for reading in found.readings], found.missing, dict(found.invalid)
+
+
+def test_without_policies_the_defaults_hold() -> None:
+    found = effective({})
+    assert found.wire() == {
+        "callers": {
+            "serviceAccounts": [[{"name": "*"}]],
+            "anonymous": "Deny",
+            "mayInstruct": "Deny",
+            "ingressFrom": [],
+        },
+        "size": {
+            "maxRequestBytes": 1048576,
+            "maxInputTokens": 8000,
+            "maxOutputTokens": 1024,
+            "turnTimeoutSeconds": 120.0,
+        },
+        "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
+        "data": {"minSensitivity": "Public"},
+        "egress": {},
+    }
+
+
+def test_a_policy_without_selector_applies_to_nobody_who_does_not_name_it() -> None:
+    assert applied(policy("internal")) == ([], (), {})
+
+
+def test_a_policy_that_the_agent_names_applies() -> None:
+    assert applied(policy("internal"), agent=agent(policyRefs=[{"name": "internal"}])) == (["acme/internal"], (), {})
+
+
+def test_an_empty_selector_applies_to_all_of_the_namespace() -> None:
+    assert applied(for_all("all"), for_all("elsewhere", "blue")) == (["acme/all"], (), {})
+
+
+def test_a_selector_picks_agents_by_label() -> None:
+    front = policy("front", selector={"agents": {"matchLabels": {"tier": "front"}}})
+    back = policy("back", selector={"agents": {"matchLabels": {"tier": "back"}}})
+    assert applied(front, back, agent=agent(labels={"tier": "front"})) == (["acme/front"], (), {})
+
+
+def test_an_empty_selector_in_the_operators_namespace_is_a_floor_for_all() -> None:
+    assert applied(for_all("floor", FLOOR_NAMESPACE)) == (["regent-system/floor"], (), {})
+
+
+def test_a_floor_selects_by_the_labels_of_both_agent_and_namespace() -> None:
+    selector = {
+        "agents": {"matchLabels": {"tier": "front"}},
+        "namespaces": {"matchLabels": {"env": "prod"}},
+    }
+    floor = policy("floor", FLOOR_NAMESPACE, selector=selector)
+    front = agent(labels={"tier": "front"})
+    assert applied(floor, agent=front, namespace_labels={"env": "prod"}) == (["regent-system/floor"], (), {})
+    assert applied(floor, agent=front, namespace_labels={"env": "test"}) == ([], (), {})
+    assert applied(floor, agent=agent(), namespace_labels={"env": "prod"}) == ([], (), {})
+
+
+def test_an_agent_cannot_name_a_policy_of_another_namespace() -> None:
+    named = agent(policyRefs=[{"name": "floor"}])
+    assert applied(policy("floor", FLOOR_NAMESPACE), agent=named) == ([], ("acme/floor",), {})
+
+
+def test_in_the_operators_own_namespace_a_policy_applies_once() -> None:
+    at_home = agent(namespace=FLOOR_NAMESPACE, policyRefs=[{"name": "floor"}])
+    assert applied(for_all("floor", FLOOR_NAMESPACE), agent=at_home) == (["regent-system/floor"], (), {})
+
+
+def test_a_policy_that_is_named_and_does_not_exist_is_missing() -> None:
+    assert applied(agent=agent(policyRefs=[{"name": "gone"}])) == ([], ("acme/gone",), {})
+
+
+def test_namespaces_selected_outside_the_operators_namespace_make_a_policy_invalid_for_its_agents() -> None:
+    misplaced = policy("misplaced", selector={"namespaces": {"matchLabels": {"env": "prod"}}})
+    keys, missing, invalid = applied(misplaced)
+    assert (keys, missing, list(invalid)) == ([], (), ["acme/misplaced"])
+    assert invalid["acme/misplaced"].startswith(
+        "spec.selector.namespaces: only a policy of the operator's own namespace"
+    )
+
+
+def test_a_misplaced_selector_of_other_agents_is_not_this_agents_business() -> None:
+    selector = {"namespaces": {}, "agents": {"matchLabels": {"tier": "back"}}}
+    assert applied(policy("misplaced", selector=selector)) == ([], (), {})
+
+
+def test_a_selector_that_cannot_be_read_might_apply() -> None:
+    broken = policy("broken", selector={"agents": {"matchExpressions": [{"key": "tier", "operator": "In"}]}})
+    keys, _, invalid = applied(broken)
+    assert (keys, list(invalid)) == ([], ["acme/broken"])
+
+
+def test_an_unreadable_policy_might_apply_and_is_never_left_out() -> None:
+    unreadable = Invalid(Metadata(FLOOR_NAMESPACE, "floor"), "spec.size.maxInputTokens: too small")
+    assert applied(unreadable) == ([], (), {"regent-system/floor": "spec.size.maxInputTokens: too small"})
+
+
+def test_an_unreadable_policy_of_another_namespace_does_not_matter() -> None:
+    assert applied(Invalid(Metadata("blue", "broken"), "nonsense")) == ([], (), {})
+
+
+def test_the_uses_carry_digests_of_meaning() -> None:
+    one = applying(inputs(policies=(for_all("a", size={"turnTimeout": "90s"}),)), FLOOR_NAMESPACE).uses
+    same = applying(inputs(policies=(for_all("a", size={"turnTimeout": "1m30s"}),)), FLOOR_NAMESPACE).uses
+    other = applying(inputs(policies=(for_all("a", size={"turnTimeout": "91s"}),)), FLOOR_NAMESPACE).uses
+    assert one == same
+    assert one != other
+
+
+def test_two_policies_meet_field_by_field_with_their_sources() -> None:
+    strict = for_all("strict", size={"maxOutputTokens": 100}, callers={"anonymous": "Allow"})
+    floor = for_all("floor", FLOOR_NAMESPACE, size={"maxOutputTokens": 500}, callers={"anonymous": "Deny"})
+    opinions = applying(inputs(policies=(strict, floor)), FLOOR_NAMESPACE).opinions
+    found, behind = effective(opinions), sources(opinions)
+    assert (found.size.max_output_tokens, behind["size.maxOutputTokens"]) == (100, ["acme/strict"])
+    assert (found.callers.anonymous, behind["callers.anonymous"]) == (Opinion.DENY, ["regent-system/floor"])
+    assert behind["size.maxInputTokens"] == []
+
+
+def test_everything_must_allow_for_anonymous_callers() -> None:
+    both = (for_all("a", callers={"anonymous": "Allow"}), for_all("b", callers={"anonymous": "Allow"}))
+    opinions = applying(inputs(policies=both), FLOOR_NAMESPACE).opinions
+    assert effective(opinions).callers.anonymous is Opinion.ALLOW
+
+
+def test_the_same_list_in_two_policies_is_one_list_with_two_sources() -> None:
+    allow = {"models": {"allow": [{"host": "api.openai.com", "models": ["b", "a"]}]}}
+    again = {"models": {"allow": [{"host": "api.openai.com", "models": ["a", "b"]}]}}
+    opinions = applying(inputs(policies=(for_all("a", **allow), for_all("b", **again))), FLOOR_NAMESPACE).opinions
+    assert effective(opinions).models.wire()["allow"] == [[{"host": "api.openai.com", "models": ["a", "b"]}]]
+    assert sources(opinions)["models.allow"] == ["acme/a", "acme/b"]
+
+
+def test_status_shows_each_field_as_users_write_it() -> None:
+    opinions = applying(inputs(policies=(for_all("a", size={"turnTimeout": "1m30s"}),)), FLOOR_NAMESPACE).opinions
+    shown = {each.field: each for each in described(opinions, effective(opinions))}
+    assert list(shown) == [field.path for field in fields()]
+    assert shown["size.turnTimeout"] == EffectiveField(field="size.turnTimeout", value='"90s"', from_=["acme/a"])
+    assert shown["models.allow"] == EffectiveField(field="models.allow", value="null", from_=[])
+    assert shown["callers.anonymous"] == EffectiveField(field="callers.anonymous", value='"Deny"', from_=[])
+    assert shown["callers.serviceAccounts"].value == '[[{"name":"*"}]]'
+
+
+def test_a_long_value_is_cut_in_status() -> None:
+    hosts = [f"host-{n:03}.{'a' * 60}.test" for n in range(64)]
+    many = [for_all(f"p{n}", egress={"hosts": [f"{n}.test", *hosts[:63]]}) for n in range(3)]
+    opinions = applying(inputs(policies=tuple(many)), FLOOR_NAMESPACE).opinions
+    shown = {each.field: each for each in described(opinions, effective(opinions))}
+    assert len(shown["egress.hosts"].value) == MOST_VALUE_CHARACTERS
+    EffectiveField.model_validate(shown["egress.hosts"].model_dump())
+
+
+def last_with(**spec: Any) -> AgentConfig:
+    made = plan_agent(inputs(policies=(for_all("old", **spec),)), INSTALLATION).config
+    assert made is not None
+    return made
+
+
+def test_what_stands_is_read_back_with_its_sources() -> None:
+    last = last_with(size={"maxOutputTokens": 100}, models={"localHosts": ["*.svc"]})
+    kept = tightened(last, meet_all([]))
+    assert effective(kept) == last.policy
+    assert sources(kept) == last.sources
+
+
+def test_what_stands_can_be_tightened() -> None:
+    last = last_with(size={"maxOutputTokens": 100}, models={"localHosts": ["*.svc"]})
+    new = for_all("new", size={"maxOutputTokens": 50, "maxInputTokens": 64}, models={"localHosts": ["*.models.svc"]})
+    kept = tightened(last, applying(inputs(policies=(new,)), FLOOR_NAMESPACE).opinions)
+    found = effective(kept)
+    assert (found.size.max_output_tokens, found.size.max_input_tokens) == (50, 64)
+    assert found.models.local_hosts == [["*.models.svc"], ["*.svc"]]
+
+
+def test_what_stands_is_never_loosened_not_even_a_default() -> None:
+    last = last_with(models={"localHosts": ["*.svc"]})
+    lax = for_all(
+        "lax",
+        size={"maxOutputTokens": 100_000},
+        callers={
+            "serviceAccounts": [{"namespace": "blue", "name": "*"}],
+            "anonymous": "Allow",
+            "ingressFrom": [{"podSelector": {}}],
+        },
+        data={"minSensitivity": "Public"},
+    )
+    kept = tightened(last, applying(inputs(policies=(lax,)), FLOOR_NAMESPACE).opinions)
+    found = effective(kept)
+    assert found.size == last.policy.size
+    assert found.callers.anonymous is Opinion.DENY
+    assert found.callers.ingress_from == []
+    assert not found.callers.admits("blue", "front", agent_namespace="acme")
+    assert found.callers.service_accounts == [
+        [ServiceAccountGrant(name="*", namespace="blue")],
+        [ServiceAccountGrant(name="*")],
+    ]
