@@ -1,4 +1,4 @@
-"""kubectl as a person or a GitOps tool uses it, in one namespace."""
+"""kubectl as a person or a GitOps tool uses it."""
 
 import json
 import os
@@ -19,14 +19,16 @@ class Kubectl:
     """`cache` is kubectl's own folder for discovery: shared with other clusters at this address it would be stale."""
 
     cluster: Cluster
-    namespace: str
+    namespace: str | None
+    """None: the manifests say it."""
     cache: Path
 
     def __call__(self, *words: str, text: str | None = None) -> str:
         """Standard output. Raises CommandError."""
         environment = {**self.cluster.environment, "KUBECACHEDIR": str(self.cache), "PATH": os.environ["PATH"]}
         program = self.cluster.kubectl_program
-        return command.run(program, *words, "--namespace", self.namespace, text=text, env=environment, timeout=120)
+        within = ("--namespace", self.namespace) if self.namespace else ()
+        return command.run(program, *words, *within, text=text, env=environment, timeout=120)
 
     def apply(self, *manifests: Manifest, flags: tuple[str, ...] = ()) -> str:
         return self("apply", *flags, "--filename", "-", text=documents(*manifests))

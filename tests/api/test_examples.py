@@ -1,0 +1,36 @@
+"""Each folder of examples/ applies as it is, and a second look finds no difference."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import ROOT
+from tests.api.kubectl import Kubectl
+from tests.cluster import Cluster
+
+EXAMPLES = [folder for folder in sorted((ROOT / "examples").iterdir()) if folder.is_dir()]
+
+
+@pytest.fixture
+def kubectl(control_plane: Cluster, kubectl_cache: Path) -> Kubectl:
+    return Kubectl(control_plane, None, kubectl_cache)
+
+
+@pytest.fixture
+def example(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
+    folder = str(request.param)
+    yield folder
+    kubectl("delete", "--ignore-not-found", "--wait=false", "--filename", folder)
+
+
+def test_the_examples_of_the_readme_are_there() -> None:
+    assert {"quickstart", "hybrid"} <= {folder.name for folder in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name, indirect=True)
+def test_an_example_applies_and_has_no_difference_then(kubectl: Kubectl, example: str) -> None:
+    kubectl("apply", "--filename", example)
+    assert kubectl("diff", "--filename", example) == ""
+    kubectl("apply", "--server-side", "--filename", example)
+    assert kubectl("diff", "--server-side", "--filename", example) == ""
