@@ -13,6 +13,8 @@ import yaml
 from regent_api import reference
 from regent_api.crd import crd
 from regent_api.kinds import KINDS
+from regent_operator.plan import deployment
+from regent_runtime import refusals
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost."
@@ -22,8 +24,18 @@ def outputs() -> dict[str, str]:
     """Path within the repository -> text."""
     crds = {f"crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(crd(kind))}" for kind in KINDS}
     chart = {f"charts/regent/crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(kept(crd(kind)))}" for kind in KINDS}
-    pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages().items()}
-    return crds | chart | pages
+    pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages(pod()).items()}
+    return crds | chart | pages | {"docs/reference/errors.md": refusals.reference()}
+
+
+def pod() -> dict[str, str]:
+    """Path in AIAgent -> what a pod gets where the agent states nothing."""
+    parts = {"requests": deployment.DEFAULT_REQUESTS, "limits": deployment.DEFAULT_LIMITS}
+    return {
+        f"spec.workload.resources.{part}.{name}": amount
+        for part, amounts in parts.items()
+        for name, amount in amounts.items()
+    }
 
 
 def kept(document: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Made from the same schemas that the API server gets, so a page cannot promise what the server would refuse.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -28,9 +28,9 @@ class Row:
     description: str
 
 
-def pages() -> dict[str, str]:
-    """Name of the page -> Markdown."""
-    return {"api": api(), "conditions": conditions(), "defaults": defaults()}
+def pages(pod_defaults: Mapping[str, str]) -> dict[str, str]:
+    """Name of the page -> Markdown. `pod_defaults`: path in AIAgent -> the value that an agent's pods get."""
+    return {"api": api(), "conditions": conditions(), "defaults": defaults(pod_defaults)}
 
 
 def api() -> str:
@@ -43,9 +43,9 @@ def conditions() -> str:
     return f"# Conditions and reasons\n\n{CONDITIONS_PREFACE}\n\n## Types\n\n{types}\n## Reasons\n\n{reasons}"
 
 
-def defaults() -> str:
+def defaults(pod_defaults: Mapping[str, str]) -> str:
     header = ("Field", "Value where nothing is written")
-    agent = {"spec.scaling.replicas": str(Scaling().replicas), "spec.suspend": "false"}
+    agent = {"spec.scaling.replicas": str(Scaling().replicas), "spec.suspend": "false", **pod_defaults}
     timeouts = {f"spec.timeouts.{name}": value for name, value in TIMEOUT_DEFAULTS.items()}
     policy = {path: meet.default for path, meet in meets(AGENT_POLICY.spec, "spec").items()}
     parts = (

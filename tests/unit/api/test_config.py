@@ -1,0 +1,177 @@
+from typing import Any
+
+import pytest
+
+from regent_api.config import (
+    AgentConfig,
+    AgentIdentity,
+    EffectiveCallers,
+    EffectiveEgress,
+    EffectiveModels,
+    digest,
+)
+from regent_api.policy import ModelAllow, ServiceAccountGrant
+from regent_api.types import Opinion, Sensitivity
+
+CONFIG: dict[str, Any] = {
+    "schemaVersion": 1,
+    "agent": {"namespace": "acme", "name": "helper"},
+    "instructions": "Help.",
+    "sensitivity": "Internal",
+    "suspended": False,
+    "policy": {
+        "callers": {
+            "serviceAccounts": [[{"name": "*"}]],
+            "anonymous": "Deny",
+            "mayInstruct": "Deny",
+            "ingressFrom": [],
+        },
+        "size": {"maxRequestBytes": 1024, "maxInputTokens": 16, "maxOutputTokens": 1, "turnTimeoutSeconds": 1.5},
+        "models": {"localHosts": [["*.svc"]], "localAtOrAbove": "Confidential"},
+        "data": {"minSensitivity": "Public"},
+        "egress": {},
+    },
+    "sources": {"callers.anonymous": ["regent-system/floor"]},
+    "route": {
+        "name": "local",
+        "providers": [
+            {
+                "name": "onprem",
+                "type": "Local",
+                "baseURL": "http://model.models.svc:8080/v1",
+                "api": "ChatCompletions",
+                "model": "small",
+                "credentials": [],
+                "maxSensitivity": "Restricted",
+            }
+        ],
+        "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+        "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
+    },
+    "tokens": {"issuer": "https://issuer", "jwks": {"keys": []}, "maxLifetimeSeconds": 86400},
+    "clusterCidrs": ["10.0.0.0/8"],
+}
+
+
+def test_what_the_operator_writes_the_runtime_reads() -> None:
+    assert AgentConfig.model_validate(CONFIG).wire() == CONFIG
+
+
+def test_a_config_of_another_schema_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="schemaVersion"):
+        AgentConfig.model_validate(CONFIG | {"schemaVersion": 2})
+
+
+def test_a_digest_is_over_meaning_and_not_over_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
+    assert digest({"b": [1, 2]}) != digest({"b": [2, 1]})
+    assert digest("é").startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"sources": {}}, set()),
+        ({"instructions": "Help more."}, {"config"}),
+        ({"tokens": {"issuer": "https://issuer", "jwks": {"keys": [{"kid": "new"}]}}}, {"config"}),
+        ({"policy": CONFIG["policy"] | {"data": {"minSensitivity": "Internal"}}}, {"config", "policy"}),
+        ({"route": CONFIG["route"] | {"rules": []}}, {"config", "route"}),
+    ],
+    ids=["sources", "instructions", "jwks", "policy", "route"],
+)
+def test_each_digest_covers_what_it_names(change: dict[str, Any], changed: set[str]) -> None:
+    before = AgentConfig.model_validate(CONFIG).digests().wire()
+    after = AgentConfig.model_validate(CONFIG | change).digests().wire()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_audience_names_one_agent() -> None:
+    assert AgentIdentity(namespace="acme", name="helper").audience == "regent.dev/acme/helper"
+
+
+def callers(*policies: list[ServiceAccountGrant]) -> EffectiveCallers:
+    return EffectiveCallers(
+        service_accounts=list(policies), anonymous=Opinion.DENY, may_instruct=Opinion.DENY, ingress_from=[]
+    )
+
+
+OWN = ServiceAccountGrant(name="*")
+EVERYWHERE = ServiceAccountGrant(namespace="*", name="chat-*")
+OTHER = ServiceAccountGrant(namespace="other", name="chat")
+
+
+@pytest.mark.parametrize(
+    ("policies", "namespace", "name", "admitted"),
+    [
+        ([], "acme", "chat", False),
+        ([[OWN]], "acme", "anyone", True),
+        ([[OWN]], "other", "anyone", False),
+        ([[EVERYWHERE]], "other", "chat-1", True),
+        ([[EVERYWHERE]], "other", "batch", False),
+        ([[OTHER]], "other", "chat", True),
+        ([[OWN, OTHER]], "other", "chat", True),
+        ([[OWN], [EVERYWHERE]], "acme", "chat-1", True),
+        ([[OWN], [EVERYWHERE]], "acme", "batch", False),
+        ([[OWN], []], "acme", "chat-1", False),
+    ],
+)
+def test_a_caller_is_let_in_by_every_policy_or_not_at_all(
+    policies: list[list[ServiceAccountGrant]], namespace: str, name: str, admitted: bool
+) -> None:
+    assert callers(*policies).admits(namespace, name, agent_namespace="acme") is admitted
+
+
+@pytest.mark.parametrize(
+    ("allow", "host", "model", "admitted"),
+    [
+        (None, "api.openai.com", "gpt-4o", True),
+        ([], "api.openai.com", "gpt-4o", False),
+        ([[ModelAllow(host="api.openai.com")]], "api.openai.com", "anything", True),
+        ([[ModelAllow(host="api.openai.com", models=["gpt-*"])]], "api.openai.com", "o3", False),
+        ([[ModelAllow(host="*.openai.com")], [ModelAllow(host="api.openai.com")]], "eu.openai.com", "o3", False),
+    ],
+)
+def test_a_model_is_allowed_by_every_policy_or_not_at_all(
+    allow: list[list[ModelAllow]] | None, host: str, model: str, admitted: bool
+) -> None:
+    models = EffectiveModels(allow=allow, local_hosts=[], local_at_or_above=Sensitivity.CONFIDENTIAL)
+    assert models.admits(host, model) is admitted
+
+
+@pytest.mark.parametrize(
+    ("hosts", "local"), [([], False), ([["*.svc"]], True), ([["*.svc"], ["model.other.svc"]], False)]
+)
+def test_a_host_is_local_for_every_policy_or_not_at_all(hosts: list[list[str]], local: bool) -> None:
+    models = EffectiveModels(local_hosts=hosts, local_at_or_above=Sensitivity.CONFIDENTIAL)
+    assert models.is_local_host("model.models.svc") is local
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "address", "admitted"),
+    [
+        (None, "1.1.1.1", True),
+        (None, "10.0.0.1", False),
+        (None, "127.0.0.1", False),
+        (None, "169.254.169.254", False),
+        (None, "224.0.0.1", False),
+        (None, "::1", False),
+        (None, "fd00::1", False),
+        ([["203.0.113.0/24"]], "203.0.113.9", True),
+        ([["203.0.113.9/24"]], "203.0.113.1", True),
+        ([["203.0.113.0/24"]], "1.1.1.1", False),
+        ([["203.0.113.0/24"]], "2001:db8::1", False),
+        ([["0.0.0.0/0"], ["203.0.113.0/24"]], "1.1.1.1", False),
+        ([], "1.1.1.1", False),
+    ],
+)
+def test_an_address_is_reachable_for_every_policy_or_not_at_all(
+    cidrs: list[list[str]] | None, address: str, admitted: bool
+) -> None:
+    assert EffectiveEgress(cidrs=cidrs).admits_address(address) is admitted
+
+
+def test_a_host_is_reachable_for_every_policy_or_not_at_all() -> None:
+    assert EffectiveEgress().admits_host("anything.example")
+    assert EffectiveEgress(hosts=[["*.example"]]).admits_host("api.example")
+    assert not EffectiveEgress(hosts=[["*.example"], ["www.example"]]).admits_host("api.example")
+    assert not EffectiveEgress(hosts=[]).admits_host("api.example")
