@@ -1,0 +1,15 @@
+"""The commands of a guide: the `sh` blocks under one of its headings, as they stand."""
+
+import re
+from pathlib import Path
+
+GUIDES = Path("docs/guides")
+
+
+def commands(guide: str, heading: str) -> list[str]:
+    """Blocks in order. Raises ValueError where the guide has no such heading."""
+    text = (GUIDES / guide).read_text()
+    _, found, section = text.partition(f"\n## {heading}\n")
+    if not found:
+        raise ValueError(f"{guide} has no heading {heading!r}")
+    return re.findall(r"^```sh\n(.*?)^```$", section.partition("\n## ")[0], re.DOTALL | re.MULTILINE)
