@@ -1,0 +1,175 @@
+"""The life of a release on a real API server: install, upgrade, uninstall, install again."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.api.chart.releases import CHART, CRDS, ROOT, Object, Releases, agent, refused
+from tests.cluster import command
+
+SHARED_ROLES = ("regent-view", "regent-edit", "regent-admin")
+
+
+def newer_chart(folder: Path) -> Path:
+    """The chart as a later version would be: AgentPolicy has one more field."""
+    chart = folder / "regent"
+    shutil.copytree(CHART, chart)
+    file = chart / "crds" / "agentpolicies.yaml"
+    crd = yaml.safe_load(file.read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["properties"]["newGrant"] = {"type": "string", "description": "Entered later."}
+    file.write_text(yaml.safe_dump(crd))
+    return chart
+
+
+def test_one_command_brings_a_cluster_that_never_saw_regent_all_it_needs(releases: Releases) -> None:
+    releases.forget_crds()
+    namespace = releases.namespace()
+
+    said = releases.install("regent", namespace)
+
+    assert "runs the agents of every namespace" in said
+    assert all(releases.get("crd", name) for name in CRDS)
+    assert all(releases.get("clusterrole", name) for name in SHARED_ROLES)
+    assert releases.get("deployment", "regent-operator", namespace)
+    floor = releases.get("agentpolicy", "floor", namespace)
+    assert floor
+    assert floor["spec"]["callers"] == {
+        "serviceAccounts": [{"name": "*"}],
+        "anonymous": "Deny",
+        "mayInstruct": "Deny",
+    }
+
+
+def test_uninstall_leaves_what_belongs_to_the_cluster_and_another_release_takes_it_over(releases: Releases) -> None:
+    namespace = releases.namespace()
+    releases.install("first", namespace)
+    releases.apply(agent(namespace))
+    before = releases.get("aiagent", "helper", namespace)
+
+    releases.uninstall("first", namespace)
+
+    assert releases.get("deployment", "regent-operator", namespace) is None
+    assert all(releases.get("crd", name) for name in CRDS)
+    assert all(releases.get("clusterrole", name) for name in SHARED_ROLES)
+    assert releases.get("agentpolicy", "floor", namespace)
+
+    releases.install("second", namespace, {"floorPolicy.spec.data": {"minSensitivity": "Internal"}})
+
+    assert releases.get("aiagent", "helper", namespace) == before
+    floor = releases.get("agentpolicy", "floor", namespace)
+    assert floor
+    assert floor["spec"]["data"] == {"minSensitivity": "Internal"}
+
+
+def test_another_release_in_another_namespace_takes_over_too(releases: Releases) -> None:
+    first, second = releases.namespace(), releases.namespace()
+    releases.install("first", first)
+    releases.uninstall("first", first)
+
+    releases.install("second", second)
+
+    assert releases.get("deployment", "regent-operator", second)
+
+
+def test_an_upgrade_brings_new_crds_and_a_floor_that_uses_them(releases: Releases, tmp_path: Path) -> None:
+    releases.forget_crds()
+    namespace = releases.namespace()
+    releases.install("regent", namespace)
+    releases.apply(agent(namespace))
+    before = releases.get("aiagent", "helper", namespace)
+
+    releases.upgrade("regent", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer_chart(tmp_path))
+
+    floor = releases.get("agentpolicy", "floor", namespace)
+    assert floor
+    assert floor["spec"]["newGrant"] == "x"
+    assert releases.get("aiagent", "helper", namespace) == before
+    assert "Entered later." in releases.cluster.kubectl("explain", "agentpolicy.spec.newGrant")
+
+
+def test_a_release_of_another_name_brings_new_crds_as_well(releases: Releases, tmp_path: Path) -> None:
+    releases.forget_crds()
+    namespace = releases.namespace()
+    releases.install("first", namespace)
+    releases.uninstall("first", namespace)
+
+    releases.install("second", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer_chart(tmp_path))
+
+    floor = releases.get("agentpolicy", "floor", namespace)
+    assert floor
+    assert floor["spec"]["newGrant"] == "x"
+
+
+def test_an_upgrade_with_nothing_new_changes_nothing(releases: Releases) -> None:
+    namespace = releases.namespace()
+    releases.install("regent", namespace)
+    before = content(releases, namespace)
+
+    releases.upgrade("regent", namespace)
+
+    assert content(releases, namespace) == before
+
+
+def content(releases: Releases, namespace: str) -> list[Object]:
+    """Of one object of each sort, without resourceVersion: the API server stores the default status at a later write."""
+    found = [
+        releases.get("crd", CRDS[0]),
+        releases.get("agentpolicy", "floor", namespace),
+        releases.get("clusterrole", "regent-edit"),
+        releases.get("deployment", "regent-operator", namespace),
+    ]
+    return [o | {"metadata": o["metadata"] | {"resourceVersion": ""}} for o in found if o]
+
+
+def test_a_floor_that_was_edited_by_hand_is_not_overwritten_in_silence(releases: Releases) -> None:
+    namespace = releases.namespace()
+    releases.install("regent", namespace)
+    loose = '{"spec":{"callers":{"anonymous":"Allow"}}}'
+    releases.cluster.kubectl("patch", "agentpolicy", "floor", "-n", namespace, "--type=merge", "-p", loose)
+
+    with pytest.raises(command.CommandError) as caught:
+        releases.upgrade("regent", namespace)
+
+    assert 'conflict with "kubectl-patch"' in refused(caught.value)
+    assert ".spec.callers.anonymous" in refused(caught.value)
+    releases.upgrade("regent", namespace, {"floorPolicy.spec.callers.anonymous": "Allow"})
+
+
+def test_equal_crds_of_kubectl_are_no_trouble(releases: Releases) -> None:
+    releases.forget_crds()
+    releases.cluster.kubectl("apply", "--filename", ROOT / "crds")
+
+    releases.install("regent", releases.namespace())
+
+
+def test_different_crds_of_kubectl_are_refused_and_the_ways_out_of_the_readme_work(
+    releases: Releases, tmp_path: Path
+) -> None:
+    chart = newer_chart(tmp_path)
+    releases.forget_crds()
+    releases.cluster.kubectl("apply", "--filename", ROOT / "crds")
+    namespace = releases.namespace()
+
+    with pytest.raises(command.CommandError) as caught:
+        releases.install("regent", namespace, chart=chart)
+    assert 'conflict with "kubectl-client-side-apply"' in refused(caught.value)
+
+    releases.install("regent", namespace, {"crds.install": False}, "--skip-crds", chart=chart)
+    releases.uninstall("regent", namespace)
+
+    handed_over = ("--server-side", "--force-conflicts", "--field-manager=helm")
+    releases.cluster.kubectl("apply", *handed_over, "--filename", chart / "crds")
+    releases.install("regent", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=chart)
+
+
+def test_the_examples_apply_as_they_are_and_twice_is_no_change(releases: Releases) -> None:
+    releases.install("regent", releases.namespace())
+    folders = [("--filename", str(folder)) for folder in sorted((ROOT / "examples").iterdir()) if folder.is_dir()]
+    flags = [flag for pair in folders for flag in pair]
+    releases.cluster.kubectl("apply", *flags)
+
+    assert releases.cluster.kubectl("diff", *flags) == ""
+    releases.cluster.kubectl("delete", "--wait=false", *flags)
