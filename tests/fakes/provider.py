@@ -177,11 +177,17 @@ def stalls() -> Behaviour:
 
 
 def gated(gate: asyncio.Event, *words: str) -> Behaviour:
-    """Streams the first word, waits for the gate, then the rest."""
+    """Streams the first word, waits for the gate (or for the client to go), then streams the rest."""
 
     async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await send_stream(writer, [chunk({"content": words[0]})], end=False)
-        await gate.wait()
+        waits = [asyncio.create_task(gate.wait()), asyncio.create_task(reader.read(1))]
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        if not gate.is_set():
+            writer.close()
+            return
         for part in [*(chunk({"content": word}) for word in words[1:]), chunk({}, "stop"), b"data: [DONE]\n\n"]:
             writer.write(b"%x\r\n%b\r\n" % (len(part), part))
         writer.write(b"0\r\n\r\n")

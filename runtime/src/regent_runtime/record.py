@@ -19,8 +19,8 @@ class AttemptRecord:
     """A request to a provider, written before it is sent."""
 
     provider: str
-    outcome: str = "begun"
-    """`answered`, or the word of the failure."""
+    outcome: str = "abandoned"
+    """`answered`, the word of the failure, or `abandoned` when the turn ended first."""
     detail: str = ""
 
     def failed(self, error: ProviderError) -> ProviderError:

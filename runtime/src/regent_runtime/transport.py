@@ -35,10 +35,11 @@ _IN_CLUSTER_SUFFIXES = (".svc", ".svc.cluster.local")
 
 @dataclass(frozen=True)
 class Reply:
-    """An open answer of a provider: status, media type, and the body as it arrives."""
+    """An open answer of a provider: its head, and the body as it arrives, not decompressed."""
 
     status: int
     content_type: str
+    encoding: str
     retry_after: str | None
     _response: aiohttp.ClientResponse
 
@@ -93,9 +94,8 @@ class Channel:
         async with self._opened().post(
             self._url + path, data=body, headers=headers, allow_redirects=False, timeout=self._timeout
         ) as response:
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise aiohttp.ClientPayloadError("the provider compresses its answer unasked")
-            yield Reply(response.status, response.content_type, response.headers.get("Retry-After"), response)
+            encoding = response.headers.get("Content-Encoding", "identity").lower()
+            yield Reply(response.status, response.content_type, encoding, response.headers.get("Retry-After"), response)
 
     async def close(self) -> None:
         if self._session is not None:

@@ -41,6 +41,8 @@ async def attempt(
             reply = await clock.wait(connection.enter_async_context(channel.post(PATH, body, accept)))
             if reply.status != 200:
                 raise await _refusal(reply, clock)
+            if reply.encoding != "identity":
+                raise ProviderError(Failure.MALFORMED, detail="compressed")
             chunks = _streamed(reply, most_bytes, clock) if stream else _plain(reply, most_bytes, clock)
             async for chunk in await connection.enter_async_context(aclosing(chunks)):
                 yield chunk

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from regent_runtime import turn
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
@@ -17,6 +17,7 @@ from regent_runtime.wire.answer import AnswerWriter, Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
 
 PATH = "/v1/chat/completions"
+BREAK_OFF_SECONDS = 1.0
 
 
 class Request:
@@ -54,6 +55,7 @@ class Answer:
 
     def __init__(self, send: Send, headers: list[Header]) -> None:
         self.begun = False
+        self.complete = False
         self._send = send
         self._headers = headers
         self._request: ChatRequest
@@ -85,15 +87,22 @@ class Answer:
             body = self._writer.completion(self._record.model, self._whole)
             self.begun = True
             await respond(self._send, 200, body, headers=self._headers)
-            return
-        usage = b""
-        if self._request.include_usage:
-            usage = sse.event(self._writer.usage(self._record.model, self._record.usage))
-        await self._send({"type": "http.response.body", "body": usage + sse.DONE})
+        else:
+            usage = b""
+            if self._request.include_usage:
+                usage = sse.event(self._writer.usage(self._record.model, self._record.usage))
+            await self._send({"type": "http.response.body", "body": usage + sse.DONE})
+        self.complete = True
 
     async def break_off(self, refused: Refused) -> None:
-        """End a stream that has begun: the error in its place, and no [DONE]."""
-        await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
+        """End a stream that has begun: the error in its place, and no [DONE].
+
+        A caller that does not read, or has a part of a plain answer, only sees the connection close.
+        """
+        if self._request.stream:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BREAK_OFF_SECONDS):
+                    await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
 
     async def _event(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": sse.event(data), "more_body": True})
@@ -120,7 +129,7 @@ class Chat:
         try:
             await turn.take(self._lifecycle, request, answer, record)
         except CallerGone:
-            record.outcome = CALLER_GONE
+            record.outcome = record.outcome if answer.complete else CALLER_GONE
         except (Refused, Interrupted) as error:
             await self._refuse(error, request, answer, record, receive, send)
         except Exception as error:  # noqa: BLE001 - the one place where a fault of ours becomes a 500
@@ -139,6 +148,8 @@ class Chat:
         receive: Receive,
         send: Send,
     ) -> None:
+        if answer.complete:
+            return
         why = error if isinstance(error, Refused) else refused([error.error])
         record.code = why.refusal.code
         if answer.begun:

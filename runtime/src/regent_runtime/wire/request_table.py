@@ -85,7 +85,9 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "top_p": RequestField(Treatment.FORWARDED, "0 to 1.", Annotated[float, Meta(ge=0, le=1)]),
     "presence_penalty": RequestField(Treatment.FORWARDED, "-2 to 2.", _Penalty),
     "frequency_penalty": RequestField(Treatment.FORWARDED, "-2 to 2.", _Penalty),
-    "seed": RequestField(Treatment.FORWARDED, "An integer.", int),
+    "seed": RequestField(
+        Treatment.FORWARDED, "An integer of 64 bits.", Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    ),
     "stop": RequestField(
         Treatment.FORWARDED,
         "One string, or up to 4, each of at most 256 characters.",

@@ -1,0 +1,315 @@
+"""Whatever a caller sends is answered with a 4xx in OpenAI's shape, in bounded time and memory, and the process lives."""
+
+import asyncio
+import json
+import resource
+from contextlib import asynccontextmanager
+
+import pytest
+
+from regent_runtime.serve import http, listener
+from tests.fakes import configs
+from tests.fakes.provider import provider
+from tests.fakes.serving import serving
+
+
+@asynccontextmanager
+async def agent(tmp_path, **more):
+    """A served agent whose provider must not be reached but for the last, good request."""
+    async with (
+        provider() as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url), **more)) as served,
+    ):
+        yield served
+        assert fake.requests == []
+        assert (await served.ask())[0] == 200
+
+
+def messages(*contents):
+    return {"messages": [{"role": "user", "content": content} for content in contents]}
+
+
+def user(**message):
+    return {"messages": [{"role": "user", "content": "Hi", **message}]}
+
+
+BODIES = {
+    "empty": (b"", "invalid_json"),
+    "not JSON": (b"messages=hi", "invalid_json"),
+    "cut": (b'{"messages": [', "invalid_json"),
+    "two documents": (b"{}{}", "invalid_json"),
+    "byte order mark": (b"\xef\xbb\xbf{}", "invalid_json"),
+    "UTF-16": ('{"messages": []}'.encode("utf-16"), "invalid_json"),
+    "invalid UTF-8": (b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}', "invalid_json"),
+    "invalid UTF-8 in a key": (b'{"\xff": 1}', "invalid_json"),
+    "lone surrogate": (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "invalid_json"),
+    "raw NUL": (b'{"messages": [{"role": "user", "content": "a\x00b"}]}', "invalid_json"),
+    "escaped NUL": (messages("a\0b"), "invalid_value"),
+    "NaN": (b'{"messages": [{"role": "user", "content": "Hi"}], "temperature": NaN}', "invalid_json"),
+    "deep nesting": (b'{"messages": ' + b"[" * 100_000, "invalid_json"),
+    "deep nesting in a known field": (
+        b'{"messages": [{"role": "user", "content": "Hi"}], "metadata": '
+        + b'{"a":' * 50_000
+        + b"1"
+        + b"}" * 50_000
+        + b"}",
+        "invalid_json",
+    ),
+    "a list": ([], "invalid_value"),
+    "a string": ("hi", "invalid_value"),
+    "null": (None, "invalid_value"),
+    "no messages": ({}, "missing_field"),
+    "null messages": ({"messages": None}, "missing_field"),
+    "messages of another type": ({"messages": "Hi"}, "invalid_value"),
+    "an empty list of messages": ({"messages": []}, "invalid_value"),
+    "a message of another type": ({"messages": ["Hi"]}, "invalid_value"),
+    "no role": ({"messages": [{"content": "Hi"}]}, "missing_field"),
+    "unknown role": (user(role="admin"), "invalid_value"),
+    "tool role": (user(role="tool", tool_call_id="x"), "unsupported_field"),
+    "system role": (user(role="system"), "instructions_not_allowed"),
+    "developer role": (user(role="developer"), "instructions_not_allowed"),
+    "no content": ({"messages": [{"role": "user"}]}, "missing_field"),
+    "content of another type": (user(content=5), "invalid_value"),
+    "no parts": (user(content=[]), "invalid_value"),
+    "an image": (
+        user(content=[{"type": "image_url", "image_url": {"url": "http://169.254.169.254/"}}]),
+        "unsupported_field",
+    ),
+    "a part without text": (user(content=[{"type": "text"}]), "missing_field"),
+    "unknown field of a part": (user(content=[{"type": "text", "text": "Hi", "cache": 1}]), "unknown_field"),
+    "unknown field of a message": (user(weight=1), "unknown_field"),
+    "unknown field": ({**user(), "jailbreak": True}, "unknown_field"),
+    "temperature of another type": ({**user(), "temperature": "hot"}, "invalid_value"),
+    "temperature out of range": ({**user(), "temperature": 3}, "invalid_value"),
+    "max_tokens of zero": ({**user(), "max_tokens": 0}, "invalid_value"),
+    "max_tokens as a fraction": ({**user(), "max_tokens": 1.5}, "invalid_value"),
+    "max_tokens as a bool": ({**user(), "max_tokens": True}, "invalid_value"),
+    "a number out of range": (
+        b'{"messages": [{"role":"user","content":"Hi"}], "seed": 1' + b"0" * 400 + b"}",
+        "invalid_value",
+    ),
+    "stream of another type": ({**user(), "stream": "yes"}, "invalid_value"),
+    "unknown stream option": ({**user(), "stream_options": {"include_secrets": True}}, "unknown_field"),
+    "several answers": ({**user(), "n": 2}, "unsupported_field"),
+    "tools": ({**user(), "tools": [{"type": "function", "function": {"name": "f"}}]}, "unsupported_field"),
+    "storage": ({**user(), "store": True}, "unsupported_field"),
+    "web search": ({**user(), "web_search_options": {}}, "unsupported_field"),
+    "too many stop words": ({**user(), "stop": ["a", "b", "c", "d", "e"]}, "invalid_value"),
+    "the same key twice": (
+        b'{"messages": [{"role": "user", "content": "Hi"}], "seed": 1, "seed": 2}',
+        "duplicate_field",
+    ),
+    "the same key twice in a message": (
+        b'{"messages": [{"role": "user", "role": "user", "content": "Hi"}]}',
+        "duplicate_field",
+    ),
+    "more messages than a history has": (messages(*["Hi"] * 2049), "invalid_value"),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """Every body against one process; what each was answered."""
+
+    async def send():
+        async with agent(tmp_path_factory.mktemp("bad")) as served:
+            return {name: await served.post(body) for name, (body, _) in BODIES.items()}
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_bad_body_is_400_and_names_what_is_wrong(refused, name):
+    status, answer, headers = refused[name]
+    assert (status, answer["error"]["code"]) == (400, BODIES[name][1])
+    assert set(answer["error"]) == {"message", "type", "param", "code"}
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert 10 < len(answer["error"]["message"]) < 400
+    assert headers["x-should-retry"] == "false"
+    assert headers["x-regent-turn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [
+        ("unknown field", "jailbreak"),
+        ("unknown field of a message", "messages[0]"),
+        ("content of another type", "messages[0].content"),
+        ("an image", "messages[0].content[0].type"),
+        ("several answers", "n"),
+        ("temperature out of range", "temperature"),
+    ],
+)
+def test_the_field_is_named(refused, name, param):
+    assert refused[name][1]["error"]["param"] == param
+
+
+async def test_an_unknown_field_is_quoted_in_part_only(tmp_path):
+    async with agent(tmp_path) as served:
+        status, answer, _ = await served.post({**user(), "x" * 100_000: 1})
+        assert (status, len(answer["error"]["param"])) == (400, 64)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+        "multipart/form-data; boundary=x",
+    ],
+)
+async def test_another_media_type_is_415(tmp_path, content_type):
+    async with agent(tmp_path) as served:
+        status, answer, _ = await served.post(user(), headers={"Content-Type": content_type})
+        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
+
+
+async def test_a_compressed_body_is_415(tmp_path):
+    async with agent(tmp_path) as served:
+        status, answer, _ = await served.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("POST", "/v1/completions", 404, "not_found"),
+        ("POST", "/v1/chat/completions/", 404, "not_found"),
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/statusz", 404, "not_found"),
+        ("GET", "/metrics", 404, "not_found"),
+        ("POST", "/livez", 405, "method_not_allowed"),
+        ("BREW", "/livez", 400, "malformed_http"),
+    ],
+)
+async def test_another_path_or_method(tmp_path, method, path, status, code):
+    async with agent(tmp_path) as served, served.http.request(method, served.url + path, data=b"{}") as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (status, code)
+
+
+async def test_ten_megabytes_are_refused_by_their_declared_length(tmp_path):
+    async with agent(tmp_path) as served:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        reader, writer = await connect(served)
+        writer.write(head(f"Content-Length: {10 * 1024 * 1024}"))
+        answer = await reader.readuntil(b"}}")
+        assert b" 413 " in answer
+        assert b"body_too_large" in answer
+        writer.close()
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 5 * 1024
+
+
+async def test_ten_megabytes_that_are_sent_are_refused_as_well(tmp_path):
+    async with agent(tmp_path) as served:
+        status, answer, headers = await served.post(b" " * 10 * 1024 * 1024)
+        assert (status, answer["error"]["code"]) == (413, "body_too_large")
+        assert headers["connection"] == "close"
+
+
+async def test_an_endless_body_without_a_length_is_cut(tmp_path):
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        writer.write(head("Transfer-Encoding: chunked"))
+        for _ in range(40):
+            writer.write(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
+        answer = await reader.readuntil(b"}}")
+        assert b" 413 " in answer
+        writer.close()
+
+
+async def test_a_million_messages_cost_bounded_memory(tmp_path):
+    many = b'{"messages":[' + b",".join([b'{"role":"user","content":"a"}'] * 1_000_000) + b"]}"
+    async with agent(tmp_path, policy={"size": {"maxRequestBytes": 67_108_864}}) as served:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        status, answer, _ = await served.post(many)
+        assert (status, answer["error"]["code"]) == (400, "invalid_value")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * len(many) // 1024
+
+
+async def test_too_many_tokens_are_422(tmp_path):
+    async with agent(tmp_path) as served:
+        status, answer, _ = await served.post(messages("word " * 50_000))
+        assert (status, answer["error"]["code"]) == (422, "input_too_long")
+        assert "8000" in answer["error"]["message"]
+
+
+async def test_a_slow_body_is_408(tmp_path, monkeypatch):
+    monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        writer.write(head("Content-Length: 1000") + b"{")
+        answer = await asyncio.wait_for(reader.read(), 60)
+        assert b" 408 " in answer
+        assert b"body_too_slow" in answer
+        writer.close()
+        monkeypatch.undo()
+
+
+async def test_slow_headers_are_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(listener, "HEAD_SECONDS", 0.3)
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+        assert await asyncio.wait_for(reader.read(), 60) == b""
+        writer.close()
+        monkeypatch.undo()
+
+
+async def test_endless_headers_are_431(tmp_path):
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 900) for i in range(99))
+        )
+        answer = await asyncio.wait_for(reader.readuntil(b"}}"), 60)
+        assert b" 431 " in answer
+        assert b"headers_too_large" in answer
+        writer.close()
+
+
+async def test_what_is_not_http_is_400(tmp_path):
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 60)
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed_http"
+        writer.close()
+
+
+async def test_an_aborted_body_ends_the_turn(tmp_path):
+    async with agent(tmp_path) as served:
+        _, writer = await connect(served)
+        writer.write(head("Content-Length: 1000") + b'{"messages"')
+        await writer.drain()
+        await served.until(lambda status: status["activeConversations"] == 1)
+        writer.transport.abort()
+        await served.until(lambda status: status["activeConversations"] == 0)
+
+
+async def test_two_requests_at_once_on_one_connection_are_both_answered(tmp_path):
+    async with agent(tmp_path) as served:
+        reader, writer = await connect(served)
+        body = b'{"messages": []}'
+        writer.write((head(f"Content-Length: {len(body)}") + body) * 2)
+        for _ in range(2):
+            assert b" 400 " in await asyncio.wait_for(reader.readuntil(b"}}"), 60)
+        writer.close()
+
+
+async def test_sensitivity_that_does_not_exist_is_400(tmp_path):
+    async with agent(tmp_path) as served:
+        for value in ("Secret", "internal", "", "Public, Restricted"):
+            status, answer, _ = await served.post(user(), headers={"X-Regent-Sensitivity": value})
+            assert (status, answer["error"]["code"]) == (400, "invalid_sensitivity")
+
+
+async def connect(served):
+    return await asyncio.open_connection("127.0.0.1", served.runtime.serving.port)
+
+
+def head(*lines):
+    fixed = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    return "\r\n".join([*fixed, f"Authorization: Bearer {configs.token()}", *lines, "", ""]).encode()

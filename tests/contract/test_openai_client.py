@@ -1,0 +1,114 @@
+"""The official OpenAI client against the runtime, plain and streamed."""
+
+import openai
+import pytest
+
+from tests.fakes import configs
+from tests.fakes.provider import answers, chunk, provider, status, stream_of
+from tests.fakes.serving import serving
+
+MESSAGES = [{"role": "user", "content": "Greet me."}]
+
+
+async def test_a_plain_answer(tmp_path):
+    async with (
+        provider(answers("Hello.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        answer = await client.chat.completions.with_raw_response.create(model="any", messages=MESSAGES)
+        turn = answer.headers["x-regent-turn"]
+        assert answer.parse().model_dump(exclude_none=True) == {
+            "id": f"chatcmpl-{turn}",
+            "object": "chat.completion",
+            "created": answer.parse().created,
+            "model": "local-model",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14},
+        }
+
+
+async def test_a_streamed_answer(tmp_path):
+    async with (
+        provider(answers("Hel", "lo.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        stream = await client.chat.completions.create(
+            model="any", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+        chunks = [chunk async for chunk in stream]
+        assert [each.choices[0].delta.content for each in chunks[:-1]] == ["Hel", "lo.", None]
+        assert [each.choices[0].finish_reason for each in chunks[:-1]] == [None, None, "stop"]
+        assert chunks[0].choices[0].delta.role == "assistant"
+        assert chunks[-1].choices == []
+        assert chunks[-1].usage.total_tokens == 14
+
+
+async def test_a_stream_without_usage_asked_for_bears_none(tmp_path):
+    async with (
+        provider(answers("Hello.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        stream = await client.chat.completions.create(model="any", messages=MESSAGES, stream=True)
+        assert [each.usage async for each in stream] == [None, None]
+
+
+async def test_the_answer_can_go_back_into_the_history(tmp_path):
+    async with (
+        provider(answers("Hello.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        first = await client.chat.completions.create(model="any", messages=MESSAGES)
+        again = [*MESSAGES, first.choices[0].message, {"role": "user", "content": "Again."}]
+        await client.chat.completions.create(model="any", messages=again)
+        assert fake.requests[-1].body["messages"] == [
+            {"role": "system", "content": "Answer in one sentence."},
+            {"role": "user", "content": "Greet me."},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "Again."},
+        ]
+
+
+async def test_refusals_become_the_clients_own_exceptions(tmp_path):
+    async with (
+        provider() as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.chat.completions.create(model="any", messages=MESSAGES, n=2)
+        assert refused.value.code == "unsupported_field"
+        assert refused.value.param == "n"
+        async with served.sdk("not.a.token") as stranger:
+            with pytest.raises(openai.AuthenticationError):
+                await stranger.chat.completions.create(model="any", messages=MESSAGES)
+        assert fake.requests == []
+
+
+async def test_a_stream_that_breaks_off_is_an_error_to_the_client(tmp_path):
+    async with (
+        provider(stream_of(chunk({"content": "Hel"}), then="cut")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk() as client,
+    ):
+        stream = await client.chat.completions.create(model="any", messages=MESSAGES, stream=True)
+        said = []
+        with pytest.raises(openai.APIError) as broken:
+            async for each in stream:
+                said.append(each.choices[0].delta.content)
+        assert said == ["Hel"]
+        assert broken.value.code == "provider_failed"
+
+
+async def test_the_client_retries_what_may_be_retried(tmp_path):
+    async with (
+        provider(status(503), answers("Hello.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.sdk(max_retries=2) as client,
+    ):
+        answer = await client.chat.completions.create(model="any", messages=MESSAGES)
+        assert answer.choices[0].message.content == "Hello."
+        assert len(fake.requests) == 2

@@ -1,0 +1,187 @@
+"""The transport is the only way out: what it refuses is never connected to, and nothing else connects at all."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from tests.fakes import configs
+from tests.fakes.provider import provider, status
+from tests.fakes.resolver import ELSEWHERE, loopback
+from tests.fakes.serving import serving
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Host -> addresses; Services are on loopback."""
+    ELSEWHERE.clear()
+    monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    return ELSEWHERE
+
+
+@pytest.fixture
+def connections(monkeypatch):
+    """(address, port) of every connection that this process opens."""
+    opened = []
+    real = asyncio.SelectorEventLoop.sock_connect
+
+    async def watched(self, sock, address):
+        opened.append(address[:2])
+        return await real(self, sock, address)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", watched)
+    return opened
+
+
+def cloud(url, **more):
+    return configs.provider_config("cloud", url, type="OpenAI", **more)
+
+
+async def outcome(served, capsys):
+    """Code of the refusal and detail of each attempt."""
+    capsys.readouterr()
+    _, answer = await served.ask()
+    await served.until(lambda found: found["activeConversations"] == 0)
+    await asyncio.sleep(0)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    turn = next(line for line in lines if line["event"] == "turn")
+    return answer["error"]["code"], [(each["outcome"], each["detail"]) for each in turn["attempts"]]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "cidrs"),
+    [
+        (["10.1.2.3"], None),
+        (["192.168.1.1"], None),
+        (["169.254.169.254"], None),
+        (["169.254.169.254"], [["0.0.0.0/0"]]),
+        (["127.0.0.1"], [["0.0.0.0/0"]]),
+        (["0.0.0.0"], [["0.0.0.0/0"]]),
+        (["::1"], [["::/0"]]),
+        (["fe80::1"], [["::/0"]]),
+        (["::ffff:169.254.169.254"], [["::/0", "0.0.0.0/0"]]),
+        (["64:ff9b::a9fe:a9fe"], [["::/0", "0.0.0.0/0"]]),
+        (["2002:a9fe:a9fe::1"], [["::/0", "0.0.0.0/0"]]),
+        (["fd00::1"], None),
+        (["8.8.8.8", "10.1.2.3"], None),
+        (["8.8.8.8"], [["1.0.0.0/8"]]),
+        (["8.8.8.8"], [["8.0.0.0/8"], ["1.0.0.0/8"]]),
+        (["10.96.0.10"], [["10.0.0.0/8"]]),
+    ],
+)
+async def test_an_outside_host_at_a_wrong_address_is_not_connected_to(
+    tmp_path, capsys, names, connections, addresses, cidrs
+):
+    names["api.example.com"] = addresses
+    document = configs.document(
+        cloud("https://api.example.com/v1"),
+        policy={"egress": {"cidrs": cidrs} if cidrs else {}},
+        clusterCidrs=["10.96.0.0/16"],
+    )
+    async with serving(tmp_path, document) as served:
+        assert await outcome(served, capsys) == (
+            "no_provider_allowed",
+            [("destination_refused", "address_not_allowed")],
+        )
+    assert all(port in {served.runtime.serving.port, served.runtime.telling.port} for _, port in connections)
+
+
+@pytest.mark.parametrize("kind", ["Local", "OpenAI"])
+async def test_a_service_that_resolves_to_the_outside_is_refused(tmp_path, capsys, names, connections, kind):
+    names["model.demo.svc"] = ["8.8.8.8"]
+    document = configs.document(configs.provider_config("local", "http://model.demo.svc/v1", type=kind))
+    async with serving(tmp_path, document) as served:
+        assert await outcome(served, capsys) == (
+            "no_provider_allowed",
+            [("destination_refused", "address_outside_cluster")],
+        )
+    assert ("8.8.8.8", 80) not in connections
+
+
+async def test_a_local_provider_written_as_an_address_outside_is_refused(tmp_path, capsys, connections):
+    document = configs.document(
+        configs.provider_config("local", "http://8.8.8.8/v1"),
+        policy={"models": {"localHosts": [["8.8.8.8"]]}},
+    )
+    async with serving(tmp_path, document) as served:
+        assert (await outcome(served, capsys))[1] == [("destination_refused", "address_outside_cluster")]
+    assert ("8.8.8.8", 80) not in connections
+
+
+async def test_an_outside_provider_written_as_a_metadata_address_is_refused(tmp_path, capsys, connections):
+    async with serving(tmp_path, configs.document(cloud("https://169.254.169.254/v1"))) as served:
+        assert (await outcome(served, capsys))[1] == [("destination_refused", "address_not_allowed")]
+    assert ("169.254.169.254", 443) not in connections
+
+
+async def test_plain_http_goes_to_the_cluster_only(tmp_path, capsys, names, connections):
+    names["api.example.com"] = ["8.8.8.8"]
+    async with serving(tmp_path, configs.document(cloud("http://api.example.com/v1"))) as served:
+        assert (await outcome(served, capsys))[1] == [("destination_refused", "plain_http_outside")]
+    assert ("8.8.8.8", 80) not in connections
+
+
+async def test_redirects_are_not_followed(tmp_path):
+    async with (
+        provider() as target,
+        provider(status(302, Location=f"{target.url}/chat/completions")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+    ):
+        assert (await served.ask())[0] == 502
+        assert target.requests == []
+
+
+async def test_no_header_of_a_caller_goes_upstream(tmp_path):
+    async with (
+        provider() as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+    ):
+        headers = {
+            "X-Forwarded-For": "1.2.3.4",
+            "Cookie": "a=b",
+            "OpenAI-Organization": "org",
+            "X-Regent-Sensitivity": "Confidential",
+            "Traceparent": "00-0-0-00",
+        }
+        body = {"messages": [{"role": "user", "content": "Hi"}], "user": "me", "metadata": {"a": "b"}}
+        assert (await served.post(body, headers=headers))[0] == 200
+        assert set(fake.requests[0].headers) == {
+            "host",
+            "user-agent",
+            "content-type",
+            "content-length",
+            "accept",
+            "accept-encoding",
+        }
+        assert set(fake.requests[0].body) == {"model", "messages", "max_tokens"}
+
+
+async def test_every_connection_is_a_providers_and_every_request_an_attempt(tmp_path, capsys, connections):
+    async with (
+        provider(status(500)) as first,
+        provider() as second,
+        serving(
+            tmp_path,
+            configs.document(configs.provider_config("a", first.url), configs.provider_config("b", second.url)),
+        ) as served,
+    ):
+        for _ in range(5):
+            assert (await served.ask())[0] == 200
+            assert (await served.ask(stream=False, temperature=7))[0] == 400
+        ours = {served.runtime.serving.port, served.runtime.telling.port}
+    turns = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"turn"' in line]
+    attempts = [each["provider"] for turn in turns if turn["event"] == "turn" for each in turn["attempts"]]
+    assert attempts.count("a") == len(first.requests) == 5
+    assert attempts.count("b") == len(second.requests) == 5
+    assert {port for _, port in connections} - ours == {first.port, second.port}
+
+
+async def test_a_kept_connection_that_the_provider_closed_is_nobodys_fault(tmp_path):
+    async with (
+        provider() as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+    ):
+        for _ in range(3):
+            assert (await served.ask())[0] == 200
+        assert fake.connections == 1

@@ -1,0 +1,153 @@
+"""The program as a pod runs it: `python -I -m regent_runtime`, its two ports, its log and its signals."""
+
+import asyncio
+import json
+import signal
+import sys
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from tests.contract.streams import Stream
+from tests.fakes import configs
+from tests.fakes.provider import answers, gated, provider
+from tests.fakes.serving import WAIT_SECONDS, ConfigVolume
+
+
+class Process:
+    def __init__(self, process, lines):
+        self.process = process
+        self.lines = lines
+        started = next(line for line in lines if line["event"] == "started")
+        self.url = f"http://127.0.0.1:{started['port']}"
+        self.status_url = f"http://127.0.0.1:{started['statusPort']}"
+
+    async def ended(self):
+        """The exit code, once the log has been read to its end."""
+        rest = await asyncio.wait_for(self.process.stdout.read(), WAIT_SECONDS)
+        self.lines += [json.loads(line) for line in rest.splitlines()]
+        return await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
+
+
+@asynccontextmanager
+async def running(tmp_path, document, **environment):
+    volume = ConfigVolume(tmp_path / "config")
+    volume.directory.mkdir()
+    volume.write(document)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path)),
+        *("--credentials", str(tmp_path), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        lines = []
+        while not lines or lines[-1]["event"] != "started":
+            lines.append(json.loads(await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)))
+        yield Process(process, lines)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def request(**more):
+    return {
+        "json": {"messages": [{"role": "user", "content": "Whisper: tulip"}], **more},
+        "headers": {"Authorization": f"Bearer {configs.token()}"},
+    }
+
+
+async def test_both_ports_answer_probes_and_only_one_tells(tmp_path):
+    async with provider(answers("Hi.")) as fake, aiohttp.ClientSession() as http:
+        document = configs.document(configs.provider_config("local", fake.url))
+        async with running(tmp_path, document, POD_NAME="helper-0", POD_UID="u-1") as pod:
+            for url in (pod.url, pod.status_url):
+                assert (await http.get(f"{url}/livez")).status == 200
+                assert (await http.get(f"{url}/readyz")).status == 200
+            assert (await http.get(f"{pod.url}/statusz")).status == 404
+            assert (await http.post(f"{pod.status_url}/v1/chat/completions", **request())).status == 404
+            assert await (await http.get(f"{pod.status_url}/statusz")).json() == {
+                "pod": {"name": "helper-0", "uid": "u-1"},
+                "version": "0.1.0",
+                "digests": configs.AgentConfig.model_validate(document).digests().wire(),
+                "oldestTurn": None,
+                "configError": None,
+                "missingCredentials": [],
+                "activeConversations": 0,
+                "suspended": False,
+                "draining": False,
+            }
+            assert (await http.post(f"{pod.url}/v1/chat/completions", **request())).status == 200
+            assert (await http.post(f"{pod.url}/v1/chat/completions", **request(n=2))).status == 400
+            async with http.get(f"{pod.status_url}/metrics") as response:
+                text = await response.text()
+                assert response.content_type == "text/plain"
+            assert 'regent_turns_total{code="",outcome="answered"} 1.0' in text
+            assert 'regent_turns_total{code="unsupported_field",outcome="refused"} 1.0' in text
+            assert 'regent_attempts_total{outcome="answered",provider="local"} 1.0' in text
+            assert 'regent_tokens_total{direction="output",provider="local"} 3.0' in text
+            assert "regent_active_conversations 0.0" in text
+
+
+async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_path):
+    gate = asyncio.Event()
+    async with provider(gated(gate, "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
+        document = configs.document(configs.provider_config("local", fake.url))
+        async with running(tmp_path, document) as pod:
+            async with http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response:
+                stream = Stream(response)
+                assert await stream.content() == "Hel"
+                pod.process.send_signal(signal.SIGTERM)
+                async with asyncio.timeout(WAIT_SECONDS):
+                    while (await http.get(f"{pod.status_url}/readyz")).status == 200:
+                        await asyncio.sleep(0.02)
+                assert (await http.get(f"{pod.status_url}/livez")).status == 200
+                status = await (await http.get(f"{pod.status_url}/statusz")).json()
+                assert (status["draining"], status["activeConversations"]) == (True, 1)
+                async with http.post(f"{pod.url}/v1/chat/completions", **request()) as refused:
+                    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+                    assert (await refused.json())["error"]["code"] == "draining"
+                gate.set()
+                assert await stream.rest() == ["lo.", None, "[DONE]"]
+            assert await pod.ended() == 0
+
+
+async def test_a_second_sigterm_ends_what_still_runs(tmp_path):
+    async with provider(gated(asyncio.Event(), "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
+        document = configs.document(configs.provider_config("local", fake.url))
+        async with running(tmp_path, document) as pod:
+            async with http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response:
+                stream = Stream(response)
+                assert await stream.content() == "Hel"
+                pod.process.send_signal(signal.SIGTERM)
+                async with asyncio.timeout(WAIT_SECONDS):
+                    while (await http.get(f"{pod.status_url}/readyz")).status == 200:
+                        await asyncio.sleep(0.02)
+                pod.process.send_signal(signal.SIGTERM)
+                assert (await stream.event())["error"]["code"] == "draining"
+            assert await pod.ended() == 0
+
+
+async def test_the_log_has_figures_and_no_content(tmp_path):
+    async with provider(answers("Secretly: rose.")) as fake, aiohttp.ClientSession() as http:
+        document = configs.document(configs.provider_config("local", fake.url), instructions="Never say orchid.")
+        async with running(tmp_path, document) as pod:
+            await http.post(f"{pod.url}/v1/chat/completions", **request())
+            await http.post(f"{pod.url}/v1/chat/completions", **request(tulip=1))
+            await http.post(
+                f"{pod.url}/v1/chat/completions", **(request() | {"headers": {"Authorization": "Bearer tulip"}})
+            )
+            pod.process.send_signal(signal.SIGTERM)
+            assert await pod.ended() == 0
+        turns = [line for line in pod.lines if line["event"] == "turn"]
+        assert [(turn["outcome"], turn["code"]) for turn in turns] == [
+            ("answered", ""),
+            ("refused", "unknown_field"),
+            ("refused", "token_invalid"),
+        ]
+        assert (turns[0]["sensitivity"], turns[0]["rule"], turns[0]["provider"]) == ("Internal", "all", "local")
+        assert (turns[0]["inputTokens"], turns[0]["outputTokens"]) == (11, 3)
+        text = json.dumps(pod.lines)
+        for word in ("tulip", "rose", "orchid", configs.token()[:20], "caller@", "Whisper"):
+            assert word not in text

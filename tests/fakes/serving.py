@@ -1,0 +1,121 @@
+"""The runtime in this process, on loopback, with a config volume as the kubelet makes them."""
+
+import asyncio
+import io
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+
+from regent_runtime.main import Options, Runtime
+from regent_runtime.serve.status import PodIdentity
+from tests.fakes import configs
+
+WAIT_SECONDS = 60
+
+
+class ConfigVolume:
+    """`DIR/agent.json` -> `..data/agent.json`, where `..data` is swapped as the kubelet's atomic writer does."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "agent.json"
+        self._written = 0
+
+    def write(self, content: bytes | dict[str, Any]) -> None:
+        self._written += 1
+        version = self.directory / f"..version_{self._written}"
+        version.mkdir(parents=True)
+        (version / "agent.json").write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        fresh = self.directory / "..data_tmp"
+        fresh.symlink_to(version.name)
+        os.replace(fresh, self.directory / "..data")
+        if not self.path.is_symlink():
+            self.path.symlink_to("..data/agent.json")
+
+
+@dataclass
+class Served:
+    runtime: Runtime
+    volume: ConfigVolume
+    credentials: Path
+    http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.runtime.serving.port}"
+
+    @property
+    def status_url(self) -> str:
+        return f"http://127.0.0.1:{self.runtime.telling.port}"
+
+    def sdk(self, token: str | None = None, **options: Any) -> openai.AsyncOpenAI:
+        options = {"max_retries": 0, "api_key": token or configs.token(), "base_url": f"{self.url}/v1", **options}
+        return openai.AsyncOpenAI(**options)
+
+    async def post(
+        self, body: Any, *, token: str | None = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any], Any]:
+        """Status, answer, headers. `token` None: no Authorization; "": a good one."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        if token is not None:
+            sent.setdefault("Authorization", f"Bearer {token or configs.token()}")
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.http.post(f"{self.url}/v1/chat/completions", data=io.BytesIO(data), headers=sent) as response:
+            return response.status, await response.json(), response.headers
+
+    async def ask(self, content: str = "Hi", **more: Any) -> tuple[int, dict[str, Any]]:
+        status, answer, _ = await self.post({"messages": [{"role": "user", "content": content}], **more})
+        return status, answer
+
+    async def statusz(self) -> dict[str, Any]:
+        async with self.http.get(f"{self.status_url}/statusz") as response:
+            return await response.json()
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """statusz once it holds."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not holds(found := await self.statusz()):
+                await asyncio.sleep(0.02)
+        return found
+
+    def secret(self, name: str, **keys: str) -> None:
+        folder = self.credentials / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, value in keys.items():
+            (folder / key).write_text(value)
+
+
+@asynccontextmanager
+async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> AsyncIterator[Served]:
+    """A running runtime; it has ended when the block is left."""
+    volume = ConfigVolume(directory / "config")
+    volume.directory.mkdir(parents=True)
+    if document is not None:
+        volume.write(document)
+    credentials = directory / "credentials"
+    runtime = Runtime(
+        Options(volume.path, credentials, host="127.0.0.1", port=0, status_port=0), PodIdentity("helper-1", "uid-1")
+    )
+    running = asyncio.create_task(runtime.run())
+    async with aiohttp.ClientSession() as http:
+        served = Served(runtime, volume, credentials, http)
+        try:
+            await listening(runtime)
+            yield served
+        finally:
+            runtime.stop()
+            runtime.stop()
+            await asyncio.wait_for(running, WAIT_SECONDS)
+
+
+async def listening(runtime: Runtime) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (runtime.serving.started and runtime.telling.started):
+            await asyncio.sleep(0.005)

@@ -1,0 +1,211 @@
+import base64
+import hashlib
+import hmac
+import json
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from regent_runtime import callers
+from regent_runtime.callers import ANONYMOUS, Caller, Callers, signing_keys
+from regent_runtime.refusals import Refused
+from tests.fakes import configs
+
+NOW = 1_800_000_000
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+P256 = ec.generate_private_key(ec.SECP256R1())
+P384 = ec.generate_private_key(ec.SECP384R1())
+
+
+def jwk(key, kid, **more):
+    algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **more}
+
+
+JWKS = {"keys": [jwk(RSA, "rsa", use="sig", alg="RS256"), jwk(P256, "ec"), jwk(WEAK, "weak"), jwk(P384, "p384")]}
+
+
+def agent(*grants, anonymous="Deny", **more):
+    lists = [[{"name": "*"}]] if not grants else list(grants)
+    config = configs.config(
+        policy={"callers": {"serviceAccounts": lists, "anonymous": anonymous}},
+        tokens={"jwks": JWKS, "maxLifetimeSeconds": 86_400},
+        **more,
+    )
+    return Callers(config, now=lambda: NOW)
+
+
+def claims(**more):
+    return {
+        "iss": configs.ISSUER,
+        "aud": ["regent.dev/demo/helper"],
+        "sub": "system:serviceaccount:demo:caller",
+        "iat": NOW - 10,
+        "nbf": NOW - 10,
+        "exp": NOW + 3600,
+        "kubernetes.io": {"namespace": "demo", "serviceaccount": {"name": "caller", "uid": "u"}},
+        **more,
+    }
+
+
+def signed(payload=None, key=RSA, algorithm="RS256", **header):
+    return jwt.encode(payload or claims(), key, algorithm=algorithm, headers={"kid": "rsa", **header})
+
+
+def refusal(action):
+    with pytest.raises(Refused) as refused:
+        action()
+    return refused.value.refusal.code
+
+
+def test_a_good_token_names_its_service_account():
+    assert agent().identify(f"Bearer {signed()}") == Caller("demo", "caller")
+
+
+def test_the_scheme_is_not_case_sensitive():
+    assert agent().identify(f"bearer {signed()}") == Caller("demo", "caller")
+
+
+def test_an_elliptic_key_works_as_well():
+    assert agent().identify("Bearer " + signed(key=P256, algorithm="ES256", kid="ec")) == Caller("demo", "caller")
+
+
+def test_without_a_token_the_caller_is_anonymous_only_where_the_policy_allows():
+    assert agent(anonymous="Allow").identify(None) is ANONYMOUS
+    assert refusal(lambda: agent().identify(None)) == "token_missing"
+
+
+def unsigned():
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode()
+        for each in ({"alg": "none", "kid": "rsa"}, claims())
+    ]
+    return ".".join([*parts, ""])
+
+
+def signed_with_the_public_key():
+    """The classic confusion: HS256 with the published key as the secret."""
+    public = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    header, payload = ({"alg": "HS256", "kid": "rsa"}, claims())
+    signing_input = ".".join(
+        base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode() for each in (header, payload)
+    )
+    mac = hmac.new(public, signing_input.encode(), hashlib.sha256).digest()
+    return signing_input + "." + base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def without(name):
+    return {key: value for key, value in claims().items() if key != name}
+
+
+BAD = {
+    "nonsense": "nonsense",
+    "empty parts": "..",
+    "not ASCII": "tökén",
+    "too long": "a" * (callers.LONGEST_TOKEN + 1),
+    "unsigned": unsigned(),
+    "algorithm confusion": signed_with_the_public_key(),
+    "another key": signed(key=OTHER),
+    "a key that is not published": signed(key=OTHER, kid="other"),
+    "no key id": jwt.encode(claims(), RSA, algorithm="RS256"),
+    "a hash that is not ours": signed(algorithm="RS512"),
+    "a padding that is not ours": signed(algorithm="PS256"),
+    "an EC token under the RSA key's id": signed(key=P256, algorithm="ES256", kid="rsa"),
+    "a curve that is not ours": signed(key=P384, algorithm="ES384", kid="p384"),
+    "another agent's": signed(claims(aud=["regent.dev/demo/other"])),
+    "the API server's": signed(claims(aud=["https://kubernetes.default.svc"])),
+    "no audience": signed(without("aud")),
+    "another issuer": signed(claims(iss="https://elsewhere")),
+    "no issuer": signed(without("iss")),
+    "expired": signed(claims(exp=NOW - 11, iat=NOW - 3611)),
+    "no expiry": signed(without("exp")),
+    "no issue time": signed(without("iat")),
+    "an expiry that is no number": signed(claims(exp="never")),
+    "not valid yet": signed(claims(nbf=NOW + 60)),
+    "issued in the future": signed(claims(iat=NOW + 60)),
+    "too long a life": signed(claims(exp=NOW + 86_400)),
+    "no service account": signed(without("kubernetes.io")),
+    "a service account of another type": signed(
+        claims(**{"kubernetes.io": {"namespace": "demo", "serviceaccount": "caller"}})
+    ),
+    "another subject": signed(claims(sub="system:serviceaccount:demo:admin")),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("anonymous", ["Deny", "Allow"])
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_a_bad_token_is_refused_and_never_anonymous(name, anonymous):
+    assert refusal(lambda: agent(anonymous=anonymous).identify(f"Bearer {BAD[name]}")) == "token_invalid"
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "tokenwithoutscheme"])
+def test_another_scheme_is_refused(header):
+    assert refusal(lambda: agent(anonymous="Allow").identify(header)) == "token_invalid"
+
+
+def test_a_weak_key_is_not_used():
+    assert set(signing_keys(JWKS)) == {"rsa", "ec"}
+
+
+def test_a_clock_that_is_a_little_off_is_forgiven():
+    assert agent().identify("Bearer " + signed(claims(exp=NOW - 5, iat=NOW - 3605, nbf=NOW + 5))).name == "caller"
+
+
+@pytest.mark.parametrize(
+    ("grants", "admitted"),
+    [
+        ([[{"name": "caller"}]], True),
+        ([[{"name": "call*"}], [{"name": "*"}]], True),
+        ([[{"name": "other"}]], False),
+        ([[{"namespace": "elsewhere", "name": "*"}]], False),
+        ([[{"name": "*"}], [{"name": "other"}]], False),
+    ],
+)
+def test_every_policys_list_must_let_the_caller_in(grants, admitted):
+    known = agent(*grants)
+    caller = known.identify(f"Bearer {signed()}")
+    if admitted:
+        known.admit(caller)
+    else:
+        assert refusal(lambda: known.admit(caller)) == "caller_not_allowed"
+
+
+def test_a_name_alone_is_of_the_agents_own_namespace():
+    foreign = claims(
+        sub="system:serviceaccount:elsewhere:caller",
+        **{"kubernetes.io": {"namespace": "elsewhere", "serviceaccount": {"name": "caller", "uid": "u"}}},
+    )
+    known = agent([{"name": "caller"}])
+    assert refusal(lambda: known.admit(known.identify("Bearer " + signed(foreign)))) == "caller_not_allowed"
+
+
+def test_no_list_at_all_lets_nobody_in():
+    config = configs.config(policy={"callers": {"serviceAccounts": []}}, tokens={"jwks": JWKS})
+    known = Callers(config, now=lambda: NOW)
+    assert refusal(lambda: known.admit(known.identify(f"Bearer {signed()}"))) == "caller_not_allowed"
+
+
+def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch):
+    moment = [float(NOW)]
+    known = Callers(configs.config(tokens={"jwks": JWKS}), now=lambda: moment[0])
+    token = f"Bearer {signed()}"
+    known.identify(token)
+    with monkeypatch.context() as patch:
+        patch.setattr(callers.jwt, "decode", None)
+        assert known.identify(token) == Caller("demo", "caller")
+    moment[0] = NOW + 3600 + callers.LEEWAY_SECONDS
+    assert refusal(lambda: known.identify(token)) == "token_invalid"
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr(callers, "MOST_VERIFIED", 3)
+    known = agent()
+    for number in range(10):
+        known.identify("Bearer " + signed(claims(jti=str(number))))
+    assert len(known._tokens._verified) == 3
