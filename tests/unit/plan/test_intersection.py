@@ -16,7 +16,7 @@ from regent_operator.plan.intersection import (
 )
 from tests.unit.plan.policies import CIDRS
 
-laws = settings(deadline=None, max_examples=150)
+laws = settings(deadline=None, max_examples=100)
 globs = st.text("ab*", min_size=1, max_size=4)
 texts = st.text("ab", max_size=6)
 host_patterns = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).flatmap(

@@ -13,7 +13,7 @@ from regent_operator.plan.lattice import Opinions, clause, fields, meet, meet_al
 from regent_operator.plan.policy import DEFAULTS, effective
 from tests.unit.plan.policies import ADDRESSES, HOSTS, MODELS, NAMES, NAMESPACES, specs
 
-laws = settings(deadline=None, max_examples=80)
+laws = settings(deadline=None, max_examples=50)
 opinions = st.builds(opinions_of, specs, st.sampled_from(("acme/a", "acme/b", "acme/c")))
 
 

@@ -115,7 +115,7 @@ listed_peers = st.lists(
 some_labels = st.dictionaries(st.sampled_from("ab"), st.sampled_from("xyz"))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(listed_peers, min_size=1, max_size=3), st.sampled_from(("acme", "blue")), some_labels, some_labels)
 def test_the_intersection_lets_in_exactly_whom_every_list_lets_in(
     lists: list[list[dict[str, Any]]], namespace: str, labels: Labels, pod: Labels

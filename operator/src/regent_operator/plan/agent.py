@@ -7,16 +7,15 @@ at a given moment, `children` says.
 from dataclasses import dataclass
 
 from regent_api.agent import EffectiveField, PolicyUse
-from regent_api.config import AgentConfig, EffectivePolicy, RouteConfig
+from regent_api.config import AgentConfig, RouteConfig
 from regent_api.objects import AIAgent
 from regent_api.status import ConditionType, Digests, Reason
 from regent_operator.plan import config, networkpolicy, policy
 from regent_operator.plan.conflict import conflicts
 from regent_operator.plan.inputs import AgentInputs, Installation
-from regent_operator.plan.lattice import Opinions
 from regent_operator.plan.observation import CredentialPair
 from regent_operator.plan.peers import MOST_PEERS, too_many_peers
-from regent_operator.plan.policy import Applying
+from regent_operator.plan.policy import Applying, InForce
 from regent_operator.plan.references import Problem, References, resolve
 
 
@@ -53,7 +52,7 @@ class _Outcome:
 
     problems: tuple[Problem, ...] = ()
     config: AgentConfig | None = None
-    opinions: Opinions | None = None
+    in_force: InForce | None = None
     excluded: tuple[str, ...] = ()
     route: RouteConfig | None = None
     """As declared, where the config was made from it."""
@@ -78,7 +77,7 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         uses=_uses(applying, inputs),
         policy_keys=applying.keys,
         route_digest=references.route_digest if outcome.route else None,
-        effective=policy.described(outcome.opinions, made.policy) if made and outcome.opinions is not None else (),
+        effective=outcome.in_force.described if outcome.in_force else (),
         excluded=outcome.excluded,
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
         credentials=_credentials(inputs, outcome),
@@ -89,16 +88,15 @@ def _made(
     inputs: AgentInputs, installation: Installation, applying: Applying, references: References, declared: RouteConfig
 ) -> _Outcome:
     """Everything is there: a config of its own, unless the policies let nothing of the route through."""
-    opinions = applying.opinions
-    effective = policy.effective(opinions)
-    route, excluded = config.cut(declared, effective)
-    problems = _conflicts(opinions, effective, inputs.agent.metadata.namespace)
+    rules = applying.in_force
+    route, excluded = config.cut(declared, rules.policy)
+    problems = _conflicts(rules, inputs.agent.metadata.namespace)
     if not route.providers:
         problems = (*problems, _no_provider(declared.name, excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
         return _kept(inputs, installation, applying, problems)
-    made = config.fresh(inputs.agent, references.instructions, route, effective, opinions, installation)
-    return _Outcome(problems, made, opinions, excluded, declared)
+    made = config.fresh(inputs.agent, references.instructions, route, rules, installation)
+    return _Outcome(problems, made, rules, excluded, declared)
 
 
 def _kept(
@@ -107,17 +105,16 @@ def _kept(
     """The last config, which the policies that are there may still tighten; a new agent gets none."""
     if inputs.last is None:
         return _Outcome(problems)
-    opinions = policy.tightened(inputs.last, applying.opinions)
-    effective = policy.effective(opinions)
-    route, excluded = config.cut(inputs.last.route, effective)
-    kept = config.tightened(inputs.last, inputs.agent, route, effective, opinions, installation)
-    return _Outcome(problems, kept, opinions, excluded)
+    rules = policy.in_force(policy.tightened(inputs.last, applying.opinions))
+    route, excluded = config.cut(inputs.last.route, rules.policy)
+    kept = config.tightened(inputs.last, inputs.agent, route, rules, installation)
+    return _Outcome(problems, kept, rules, excluded)
 
 
-def _conflicts(opinions: Opinions, effective: EffectivePolicy, namespace: str) -> tuple[Problem, ...]:
-    found = conflicts(opinions, namespace)
-    if too_many_peers(effective.callers, namespace):
-        named = ", ".join(sorted(opinions["callers.ingressFrom"].sources))
+def _conflicts(rules: InForce, namespace: str) -> tuple[Problem, ...]:
+    found = conflicts(rules.opinions, namespace)
+    if too_many_peers(rules.policy.callers, namespace):
+        named = ", ".join(sorted(rules.opinions["callers.ingressFrom"].sources))
         found = (*found, f"callers.ingressFrom: {named} have more than {MOST_PEERS} combinations")
     words = (f"{sentence}. Change one of them so that something is left." for sentence in found)
     return tuple(Problem(ConditionType.ACCEPTED, Reason.POLICY_CONFLICT, sentence) for sentence in words)

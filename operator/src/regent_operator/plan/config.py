@@ -24,8 +24,7 @@ from regent_api.objects import AIAgent
 from regent_api.route import TIMEOUT_DEFAULTS, ModelRouteSpec, Provider, ProviderType, Rule
 from regent_api.types import Sensitivity, seconds
 from regent_operator.plan.inputs import Installation
-from regent_operator.plan.lattice import Opinions
-from regent_operator.plan.policy import sources
+from regent_operator.plan.policy import InForce, sources
 
 Number = TypeVar("Number", int, float)
 
@@ -34,11 +33,10 @@ def fresh(
     agent: AIAgent,
     instructions: str,
     route: RouteConfig,
-    policy: EffectivePolicy,
-    opinions: Opinions,
+    rules: InForce,
     installation: Installation,
 ) -> AgentConfig:
-    """The config of an agent whose references are resolved. `route` is already cut by `policy`."""
+    """The config of an agent whose references are resolved. `route` is already cut by the policy."""
     metadata, spec = agent.metadata, agent.spec
     parameters = spec.parameters or AgentParameters()
     return AgentConfig(
@@ -48,8 +46,8 @@ def fresh(
         temperature=parameters.temperature,
         max_output_tokens=parameters.max_output_tokens,
         suspended=bool(spec.suspend),
-        policy=policy,
-        sources=sources(opinions),
+        policy=rules.policy,
+        sources=sources(rules.opinions),
         route=route,
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
@@ -60,13 +58,12 @@ def tightened(
     last: AgentConfig,
     agent: AIAgent,
     route: RouteConfig,
-    policy: EffectivePolicy,
-    opinions: Opinions,
+    rules: InForce,
     installation: Installation,
 ) -> AgentConfig:
     """The last config, made stricter where agent and policies ask for it now; keys and ranges of the cluster follow.
 
-    `route` is the last one, cut by `policy`, which is never wider than the last.
+    `route` is the last one, cut by the policy, which is never wider than the last.
     """
     parameters = agent.spec.parameters or AgentParameters()
     return last.model_copy(
@@ -75,8 +72,8 @@ def tightened(
             "temperature": _smaller(last.temperature, parameters.temperature),
             "max_output_tokens": _smaller(last.max_output_tokens, parameters.max_output_tokens),
             "suspended": bool(agent.spec.suspend),
-            "policy": policy,
-            "sources": sources(opinions),
+            "policy": rules.policy,
+            "sources": sources(rules.opinions),
             "route": route,
             "tokens": _tokens(installation),
             "cluster_cidrs": list(installation.cluster_cidrs),

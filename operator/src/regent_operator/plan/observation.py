@@ -169,5 +169,5 @@ def _crash(container: Mapping[str, Any]) -> str | None:
     if waiting.get("reason") not in _CRASHES:
         return None
     ended = (container.get("lastState") or {}).get("terminated") or {}
-    code = f", last exit code {ended['exitCode']}" if "exitCode" in ended else ""
-    return f"{waiting['reason']}{code}"
+    last = f" after {ended.get('reason', 'an end')} (exit code {ended['exitCode']})" if "exitCode" in ended else ""
+    return f"{waiting['reason']}{last}"

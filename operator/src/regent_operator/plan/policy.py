@@ -8,6 +8,7 @@ never left out as if it were absent: it is named, and the caller keeps what was 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from regent_api.agent import EffectiveField, PolicyUse
@@ -47,6 +48,8 @@ DEFAULTS: Mapping[str, Any] = {
 
 MOST_VALUE_CHARACTERS = 4096
 MOST_SOURCES = 64
+MOST_SETS = 1024
+"""Sets of policies whose meet is remembered: thousands of agents share a few."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,26 @@ class Applying:
 
     @property
     def opinions(self) -> Opinions:
-        return meet_all(reading.opinions for reading in self.readings)
+        return _met(self.readings)
+
+    @property
+    def in_force(self) -> "InForce":
+        return _in_force(self.readings)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What opinions come to."""
+
+    opinions: Opinions
+    policy: EffectivePolicy
+    described: tuple[EffectiveField, ...]
+    """status.effective."""
+
+
+def in_force(opinions: Opinions) -> InForce:
+    made = effective(opinions)
+    return InForce(opinions, made, described(opinions, made))
 
 
 def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
@@ -145,6 +167,16 @@ def as_json(field: Field, value: Any) -> str:
     """A value as users would write it: durations as `120s`."""
     plain = f"{value:g}s" if field.is_duration else _plain(value)
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _in_force(readings: tuple[Reading, ...]) -> InForce:
+    return in_force(_met(readings))
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _met(readings: tuple[Reading, ...]) -> Opinions:
+    return meet_all(reading.opinions for reading in readings)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from regent_operator.plan.intersection import Network, both_networks, intersect, network
@@ -48,17 +49,20 @@ def outside(cidrs: Sequence[Iterable[str]] | None, cluster_cidrs: Iterable[str])
     if cidrs is not None:
         common = intersect([[network(cidr) for cidr in listed] for listed in cidrs], both_networks, most=None)
         return [{"cidr": str(block)} for block in _collapsed(common)]
-    own = [network(cidr) for cidr in cluster_cidrs]
-    return [_public("0.0.0.0/0", [*map(network, _NOT_PUBLIC_4), *own]), _public("::/0", [*_not_public_6(), *own])]
+    return [{"cidr": everything, "except": list(excepted)} for everything, excepted in _public(tuple(cluster_cidrs))]
 
 
 def as_blocks(cidrs: Iterable[str]) -> list[dict[str, Any]]:
     return [{"cidr": str(block)} for block in _collapsed(map(network, cidrs))]
 
 
-def _public(everything: str, exceptions: Iterable[Network]) -> dict[str, Any]:
-    version = network(everything).version
-    return {"cidr": everything, "except": [str(n) for n in _collapsed(n for n in exceptions if n.version == version)]}
+@lru_cache(maxsize=8)
+def _public(cluster_cidrs: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Everything of each version, and what is excepted from it; the same for every agent."""
+    own = [network(cidr) for cidr in cluster_cidrs]
+    excepted = [str(block) for block in _collapsed([*map(network, _NOT_PUBLIC_4), *_not_public_6(), *own])]
+    fours = tuple(cidr for cidr in excepted if ":" not in cidr)
+    return ("0.0.0.0/0", fours), ("::/0", tuple(cidr for cidr in excepted if ":" in cidr))
 
 
 def _not_public_6() -> Iterable[Network]:

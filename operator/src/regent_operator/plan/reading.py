@@ -14,8 +14,10 @@ from regent_operator.plan.lattice import Clause, Opinions, opinions_of
 MOST_REMEMBERED = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
+    """Compared by identity: `read` gives the same reading for the same object."""
+
     policy: AgentPolicy
     error: str | None
     """Why it is not Accepted."""

@@ -1,0 +1,196 @@
+"""What is applied now: the order, the two edits that wait for the pods, and the shape of every child."""
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.children import CHILD_KINDS, ChildKind, children, settled
+from regent_operator.plan.observation import Echo, Observation
+from tests.unit.plan.samples import (
+    INSTALLATION,
+    LOCAL_HOSTS,
+    agent,
+    deployment,
+    echoing,
+    for_all,
+    inputs,
+    pod,
+)
+
+WORKLOAD = {
+    "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "512Mi"}},
+    "nodeSelector": {"pool": "agents"},
+    "tolerations": [
+        {"key": "agents", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 9}
+    ],
+    "priorityClassName": "steady",
+    "imagePullSecrets": [{"name": "registry"}],
+}
+
+
+def planned(**changes: Any) -> AgentPlan:
+    return plan_agent(inputs(**changes), INSTALLATION)
+
+
+def kinds(plan: AgentPlan, seen: Observation | None = None) -> list[str]:
+    return [body["kind"] for body in children(plan, seen or Observation()).apply]
+
+
+def body_of(kind: str, plan: AgentPlan, seen: Observation | None = None) -> dict[str, Any]:
+    return next(body for body in children(plan, seen or Observation()).apply if body["kind"] == kind)
+
+
+def replicas_of(plan: AgentPlan, seen: Observation) -> int:
+    count: int = body_of("Deployment", plan, seen)["spec"]["replicas"]
+    return count
+
+
+def test_the_walls_and_the_config_stand_before_the_pods() -> None:
+    assert kinds(planned()) == ["ServiceAccount", "NetworkPolicy", "ConfigMap", "Service", "Deployment"]
+
+
+def test_several_pods_have_a_disruption_budget_too() -> None:
+    assert kinds(planned(agent=agent(scaling={"replicas": 2}))) == [kind.kind for kind in CHILD_KINDS]
+
+
+def test_a_single_pod_must_not_have_one() -> None:
+    assert children(planned(), Observation()).absent == (ChildKind("policy/v1", "PodDisruptionBudget"),)
+    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation()).absent == ()
+
+
+def test_nothing_is_applied_for_an_agent_without_config() -> None:
+    assert children(planned(route=None), Observation()) == children(planned(route=None), Observation())
+    assert kinds(planned(route=None)) == []
+    assert children(planned(route=None), Observation()).absent == ()
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.37"])
+@pytest.mark.parametrize("given", [{}, {"scaling": {"replicas": 3}, "workload": WORKLOAD}])
+def test_every_child_is_strictly_valid(version: str, given: dict[str, Any]) -> None:
+    ingress = for_all(
+        "ingress",
+        callers={"ingressFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}]},
+        **LOCAL_HOSTS,
+    )
+    for body in children(planned(agent=agent(**given), policies=(ingress,)), Observation()).apply:
+        kubernetes_validate.validate(body, version, strict=True)
+
+
+def test_strict_validation_would_see_a_wrong_field() -> None:
+    body = body_of("Service", planned())
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**body, "spec": {**body["spec"], "port": 1}}, "1.33", strict=True)
+
+
+def test_every_selector_matches_the_rendered_pods() -> None:
+    plan = planned(agent=agent(scaling={"replicas": 2}))
+    labels = body_of("Deployment", plan)["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        body_of("Deployment", plan)["spec"]["selector"]["matchLabels"],
+        body_of("Service", plan)["spec"]["selector"],
+        body_of("NetworkPolicy", plan)["spec"]["podSelector"]["matchLabels"],
+        body_of("PodDisruptionBudget", plan)["spec"]["selector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector
+        assert selector.items() <= labels.items()
+
+
+def test_ports_are_named_alike_in_pods_service_and_probes() -> None:
+    container = body_of("Deployment", planned())["spec"]["template"]["spec"]["containers"][0]
+    names = {port["name"] for port in container["ports"]}
+    assert {port["targetPort"] for port in body_of("Service", planned())["spec"]["ports"]} <= names
+    assert {
+        container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    } <= names
+
+
+def test_the_pods_meet_the_restricted_pod_security_standard() -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    pod_spec = body_of("Deployment", planned())["spec"]["template"]["spec"]
+    assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "initContainers"} & pod_spec.keys()
+    assert all(volume.keys() - {"name"} <= {"configMap", "projected"} for volume in pod_spec["volumes"])
+    assert pod_spec["securityContext"]["runAsNonRoot"] is True
+    assert pod_spec["securityContext"]["runAsUser"] > 0
+    assert pod_spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod_spec["containers"]:
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert not {"privileged", "procMount", "seLinuxOptions", "windowsOptions"} & context.keys()
+        assert all("hostPort" not in port for port in container["ports"])
+
+
+def test_no_child_holds_a_token_or_a_secret() -> None:
+    plan = planned()
+    pod_spec = body_of("Deployment", plan)["spec"]["template"]["spec"]
+    assert pod_spec["automountServiceAccountToken"] is False
+    assert body_of("ServiceAccount", plan)["automountServiceAccountToken"] is False
+    assert {entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in pod_spec["containers"][0]["env"]} == {
+        "metadata.name",
+        "metadata.uid",
+    }
+
+
+WIDE = planned()
+NARROW = planned(policies=(for_all("base", models={"localHosts": ["*.svc"], "allow": [{"host": "*.svc"}]}),))
+
+
+def test_the_way_out_closes_only_after_every_pod_echoes() -> None:
+    wide = body_of("NetworkPolicy", WIDE)["spec"]
+    narrow = body_of("NetworkPolicy", NARROW)["spec"]
+    behind, ahead = echoing(WIDE, "helper-1"), echoing(NARROW, "helper-2")
+    before = Observation(pods=(behind, ahead), network_policy=wide)
+    assert not settled(NARROW, before)
+    assert all(rule in body_of("NetworkPolicy", NARROW, before)["spec"]["egress"] for rule in wide["egress"])
+    after = Observation(pods=(ahead,), network_policy=wide)
+    assert settled(NARROW, after)
+    assert body_of("NetworkPolicy", NARROW, after)["spec"] == narrow
+
+
+def test_the_way_out_opens_before_any_pod_echoes() -> None:
+    narrow = body_of("NetworkPolicy", NARROW)["spec"]
+    wide = body_of("NetworkPolicy", WIDE)["spec"]
+    opened = body_of("NetworkPolicy", WIDE, Observation(pods=(echoing(NARROW),), network_policy=narrow))["spec"]
+    assert all(rule in opened["egress"] for rule in wide["egress"])
+
+
+def test_a_pod_that_never_echoes_does_not_keep_the_way_out_open() -> None:
+    seen = Observation(pods=(echoing(WIDE),), network_policy=body_of("NetworkPolicy", WIDE)["spec"], overdue=True)
+    assert body_of("NetworkPolicy", NARROW, seen) == body_of("NetworkPolicy", NARROW)
+
+
+def test_a_pod_that_cannot_serve_is_not_waited_for() -> None:
+    assert settled(WIDE, Observation(pods=(pod(ready=False),)))
+    assert not settled(WIDE, Observation(pods=(pod(),)))
+
+
+SUSPENDED = planned(agent=agent(scaling={"replicas": 3}, suspend=True))
+ACTIVE = planned(agent=agent(scaling={"replicas": 3}))
+
+
+def test_a_suspended_agent_keeps_its_pods_until_each_refuses_new_turns() -> None:
+    refuses, serves = echoing(SUSPENDED, "helper-1"), echoing(ACTIVE, "helper-2")
+    assert replicas_of(SUSPENDED, Observation(deployment(3), (refuses, serves))) == 3
+    assert replicas_of(SUSPENDED, Observation(deployment(3), (refuses,))) == 0
+
+
+def test_an_echo_of_the_digest_alone_is_no_refusal() -> None:
+    halfway = echoing(SUSPENDED, suspended=False)
+    assert replicas_of(SUSPENDED, Observation(deployment(3), (halfway,))) == 3
+
+
+def test_pods_that_cannot_say_so_do_not_hold_a_suspension_up() -> None:
+    broken = pod().with_echo(Echo("helper-1-uid", digests=ACTIVE.digests, config_error="unknown schema version 2"))
+    assert replicas_of(SUSPENDED, Observation(deployment(3), (broken,))) == 0
+    assert replicas_of(SUSPENDED, Observation(deployment(3), (pod(),), overdue=True)) == 0
+
+
+def test_an_agent_that_is_born_suspended_starts_no_pod() -> None:
+    assert replicas_of(SUSPENDED, Observation()) == 0
+
+
+def test_resuming_restores_the_count() -> None:
+    assert replicas_of(ACTIVE, Observation(deployment(0))) == 3

@@ -1,0 +1,125 @@
+from typing import Any
+
+from regent_api.objects import Invalid, Metadata
+from regent_api.policy import UsedByAgents
+from regent_operator.plan.figures import AgentFigures
+from regent_operator.plan.usage import policy_status, route_status
+from tests.unit.plan.kstatus import kstatus
+from tests.unit.plan.samples import INSTALLATION, LATER, NOW, for_all, policy, route
+
+POLICY = for_all("base", size={"turnTimeout": "90s"})
+ROUTE = route()
+
+
+def digest_of_policy(spec: Any = POLICY) -> str:
+    found = policy_status(spec, [], INSTALLATION, None, NOW).digest
+    assert found is not None
+    return found
+
+
+def digest_of_route() -> str:
+    found = route_status(ROUTE, [], INSTALLATION, None, NOW).digest
+    assert found is not None
+    return found
+
+
+def figures(name: str = "helper", enforced: int = 1, serving: int = 1, **changes: Any) -> AgentFigures:
+    whole = {"policies": {"acme/base": digest_of_policy()}, "route": "acme/hybrid", "route_digest": digest_of_route()}
+    return AgentFigures(**{"key": f"acme/{name}", "enforced": enforced, "serving": serving, **whole, **changes})
+
+
+def of_policy(*agents: AgentFigures) -> UsedByAgents:
+    return policy_status(POLICY, agents, INSTALLATION, None, NOW)
+
+
+def phase(status: UsedByAgents) -> tuple[str, str, str]:
+    ready = status.conditions[0]
+    return (
+        ready.status.value,
+        ready.reason,
+        kstatus(status.conditions, observed=status.observed_generation, generation=1),
+    )
+
+
+def test_the_whole_status_of_a_policy_in_force() -> None:
+    common = {"status": "True", "observedGeneration": 1, "lastTransitionTime": NOW}
+    in_force = "In force in every serving pod of 1 agents. Nothing to do."
+    assert of_policy(figures()).wire() == {
+        "observedGeneration": 1,
+        "conditions": [
+            {**common, "type": "Ready", "reason": "Enforced", "message": in_force},
+            {**common, "type": "Accepted", "reason": "Accepted", "message": "The spec is valid. Nothing to do."},
+        ],
+        "digest": digest_of_policy(),
+        "agents": 1,
+        "enforced": "1/1",
+    }
+
+
+def test_a_policy_that_nobody_uses_is_ready() -> None:
+    assert phase(of_policy()) == ("True", "NoAgentsReferencing", "Current")
+
+
+def test_a_policy_waits_for_every_agent() -> None:
+    status = of_policy(figures(), figures("slow", enforced=2, serving=3))
+    assert phase(status) == ("False", "NotYetEnforced", "InProgress")
+    assert (status.agents, status.enforced) == (2, "3/4")
+    assert "acme/slow" in status.conditions[0].message
+
+
+def test_pods_that_hold_another_version_of_the_policy_do_not_count() -> None:
+    status = of_policy(figures(policies={"acme/base": "sha256:old"}))
+    assert (phase(status), status.enforced) == (("False", "NotYetEnforced", "InProgress"), "0/1")
+
+
+def test_an_agent_without_serving_pod_does_not_count_against_it_and_is_named() -> None:
+    status = of_policy(figures(), figures("idle", enforced=0, serving=0))
+    assert phase(status) == ("True", "Enforced", "Current")
+    assert "acme/idle" in status.conditions[0].message
+
+
+def test_many_agents_are_not_all_named() -> None:
+    message = of_policy(*(figures(f"a{n}", enforced=0) for n in range(9))).conditions[0].message
+    assert "9 of 9 agents" in message
+    assert "acme/a4 and 4 more" in message
+
+
+def test_a_policy_that_selects_namespaces_outside_the_operators_is_not_accepted() -> None:
+    misplaced = policy("base", selector={"namespaces": {}})
+    status = policy_status(misplaced, [figures()], INSTALLATION, None, NOW)
+    assert phase(status) == ("False", "Invalid", "Failed")
+    assert "only a policy of the operator's own namespace" in status.conditions[1].message
+
+
+def test_an_unreadable_policy_or_route_is_not_accepted() -> None:
+    unreadable = Invalid(Metadata("acme", "base", generation=1), "spec.size: nonsense")
+    assert phase(policy_status(unreadable, [], INSTALLATION, None, NOW)) == ("False", "Invalid", "Failed")
+    assert phase(route_status(unreadable, [], INSTALLATION, None, NOW)) == ("False", "Invalid", "Failed")
+
+
+def test_a_route_in_force_says_what_it_holds() -> None:
+    status = route_status(ROUTE, [figures()], INSTALLATION, None, NOW)
+    assert phase(status) == ("True", "Enforced", "Current")
+    assert (status.provider_count, status.rule_count, status.agents, status.enforced) == (2, 2, 1, "1/1")
+
+
+def test_a_route_that_an_agent_does_not_take_yet_waits() -> None:
+    status = route_status(ROUTE, [figures(route_digest=None)], INSTALLATION, None, NOW)
+    assert phase(status) == ("False", "NotYetEnforced", "InProgress")
+
+
+def test_a_rule_that_names_nobody_is_not_accepted() -> None:
+    wrong = route(rules=[{"name": "all", "providers": [{"name": "nobody"}]}])
+    status = route_status(wrong, [], INSTALLATION, None, NOW)
+    assert phase(status) == ("False", "Invalid", "Failed")
+    assert "all names the provider nobody" in status.conditions[0].message
+
+
+def test_the_digest_of_a_policy_is_over_its_meaning() -> None:
+    assert digest_of_policy(for_all("base", size={"turnTimeout": "1m30s"})) == digest_of_policy()
+    assert digest_of_policy(policy("base", size={"turnTimeout": "90s"})) != digest_of_policy()
+
+
+def test_a_status_without_change_is_the_same_status() -> None:
+    first = policy_status(POLICY, [figures()], INSTALLATION, None, NOW)
+    assert policy_status(POLICY, [figures()], INSTALLATION, first, LATER) == first
