@@ -104,6 +104,7 @@ def test_a_host_pattern_matches_whole_labels(pattern: str, host: str, expected: 
         ("*-mini", "gpt-4o-mini", True),
         ("a*b*c", "a-b-b-c", True),
         ("a*b*c", "acb", False),
+        ("*b*b*", "b", False),
         ("ab*ba", "aba", False),
         ("a.c", "abc", False),
     ],
