@@ -1,4 +1,4 @@
-"""The command line: `python -m tests.cluster up --tier full`, `exec -- CMD`, `down`, `status`, `build`, `images`, `tools`."""
+"""Clusters by hand: `python -m tests.cluster up --tier full`, `exec -- CMD`, `down`; `--help` lists the rest."""
 
 import argparse
 import os

@@ -20,7 +20,10 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write(out: Path, name: str, content: Mapping[str, Path], config: Mapping[str, Any]) -> None:
-    """An image `name` (with a tag) of one layer: `content` maps a place in the image ("" is its root) to a file or folder."""
+    """An image `name` (with a tag) of one layer.
+
+    `content` maps a place in the image ("" is its root) to a file or folder; `config` is the OCI image's, such as Cmd.
+    """
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch, tarfile.open(out, "w") as image:
         layer = Path(scratch) / "layer.tar"
         _write_layer(layer, content)

@@ -13,7 +13,10 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True)
 class Request:
-    """`user` such as system:serviceaccount:NAMESPACE:NAME; `code` is the HTTP status; `at` is RFC 3339 in UTC."""
+    """`user` is such as system:serviceaccount:NAMESPACE:NAME, the impersonated one if there is one.
+
+    `code` is the HTTP status; `at` is RFC 3339 in UTC.
+    """
 
     user: str
     agent: str
@@ -55,7 +58,7 @@ class AuditLog:
 def _request(event: dict[str, Any]) -> Request:
     about = event.get("objectRef", {})
     return Request(
-        user=event.get("user", {}).get("username", ""),
+        user=(event.get("impersonatedUser") or event["user"]).get("username", ""),
         agent=event.get("userAgent", ""),
         verb=event["verb"],
         group=about.get("apiGroup", ""),

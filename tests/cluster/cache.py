@@ -1,7 +1,8 @@
 """What takes long to make is made once a machine: binaries, images and tools, outside the repository.
 
 An entry is a folder named by what it is made from, so it never has to be invalidated. It appears whole or not at all:
-it is made beside its place and renamed, and a lock lets several processes ask for the same one at a time.
+it is made beside its place and renamed, and a lock lets several processes ask for the same one at a time. Of each name
+the entries used last are kept.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+KEPT = 4
 HERE = Path(__file__).resolve().parent
 
 
@@ -40,14 +42,15 @@ def fingerprint(*sources: Path | str) -> str:
 
 
 def entry(name: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder `name/key`, filled by `make(folder)` if it is not there yet. What `make` raises leaves no entry behind."""
+    """The folder `name/key`, filled by `make(folder)` if it is not there yet; when that raises, nothing stays."""
     place = root() / name / key
-    if place.exists():
-        return place
     place.parent.mkdir(exist_ok=True)
-    with locked(place.with_suffix(".lock")):
-        if not place.exists():
-            _make(place, make)
+    if not place.exists():
+        with locked(place.with_suffix(".lock")):
+            if not place.exists():
+                _make(place, make)
+                _drop_oldest(place.parent)
+    os.utime(place)
     return place
 
 
@@ -77,6 +80,17 @@ def _make(place: Path, make: Callable[[Path], None]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     say(f"made {place.parent.name} in {time.monotonic() - start:.1f} s")
+
+
+def _drop_oldest(kind: Path) -> None:
+    """By last use: an image is made anew after each edit of its sources, and none of them is small."""
+    places = sorted((p for p in kind.iterdir() if p.is_dir() and not p.name.startswith("draft-")), key=_last_use)
+    for place in places[:-KEPT]:
+        shutil.rmtree(place)
+
+
+def _last_use(place: Path) -> float:
+    return place.stat().st_mtime
 
 
 def _files(source: Path) -> Iterable[Path]:

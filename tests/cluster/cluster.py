@@ -10,14 +10,17 @@ from typing import Self
 
 from . import command, tools
 from .audit import AuditLog
+from .process import running
 
 
 class Cluster(ABC):
-    """`audit` is None where the API server's log is out of reach. A context manager: leaving it stops the cluster."""
+    """A context manager: leaving it stops the cluster. `audit` is the API server's account of its requests."""
 
-    name: str
-    kubeconfig: Path
-    audit: AuditLog | None = None
+    def __init__(self, name: str, kubeconfig: Path, audit: AuditLog) -> None:
+        self.name = name
+        self.kubeconfig = kubeconfig
+        self.audit = audit
+        self.clients: list[subprocess.Popen[bytes]] = []
 
     @cached_property
     def api_url(self) -> str:
@@ -26,8 +29,8 @@ class Cluster(ABC):
         return command.run(self.kubectl_program, "--kubeconfig", self.kubeconfig, *view)
 
     @property
-    def audit_log(self) -> Path | None:
-        return self.audit.file if self.audit else None
+    def audit_log(self) -> Path:
+        return self.audit.file
 
     @property
     def environment(self) -> dict[str, str]:
@@ -47,11 +50,30 @@ class Cluster(ABC):
     def helm(self, *words: str | Path, timeout: float = 300) -> str:
         return command.run(tools.helm(), *words, env=self.environment, timeout=timeout)
 
-    @abstractmethod
     def spawn(
         self, *words: str | Path, output: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """A client that runs beside the test (an operator, a port-forward). It is ended before the cluster is."""
+        """A client that runs beside the test (an operator, a port-forward). It is ended before the cluster is.
+
+        `output` takes what it says, on both streams; `environment` adds to that of this process and KUBECONFIG.
+        """
+        with (output or Path(os.devnull)).open("ab") as sink:
+            client = subprocess.Popen(
+                [str(word) for word in words],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={**self.environment, **(environment or {})},
+                start_new_session=True,
+            )
+        self.clients.append(client)
+        return client
+
+    def end_clients(self) -> None:
+        for client in self.clients:
+            if client.poll() is None:
+                running(client.pid).end(patience=3)
+            client.wait()
 
     @abstractmethod
     def exec(self, *words: str | Path, timeout: float = 60) -> str:

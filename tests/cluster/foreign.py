@@ -8,42 +8,25 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import command, config
 from .audit import AuditLog
 from .cluster import Cluster
-from .process import running
 
 GIVEN = "REGENT_TEST_KUBECONFIG"
 LOADER = "REGENT_TEST_LOAD_IMAGE"
+AUDIT_LOG = "REGENT_TEST_AUDIT_LOG"
 KIND_START_S = 600
 
 
 class Given(Cluster):
     """Whatever the kubeconfig of the environment names. It is never stopped, and only its API is reached."""
 
-    name = "given"
-
     def __init__(self, kubeconfig: Path) -> None:
-        self.kubeconfig = kubeconfig
-        self._clients: list[subprocess.Popen[bytes]] = []
-
-    def spawn(
-        self, *words: str | Path, output: Path | None = None, environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        with (output or Path(os.devnull)).open("ab") as sink:
-            client = subprocess.Popen(
-                [str(word) for word in words],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                env={**self.environment, **(environment or {})},
-                start_new_session=True,
-            )
-        self._clients.append(client)
-        return client
+        # Where the environment does not say where the log is, reading it raises FileNotFoundError.
+        super().__init__("given", kubeconfig, AuditLog(Path(os.environ.get(AUDIT_LOG, "/nonexistent/audit.log"))))
 
     def exec(self, *words: str | Path, timeout: float = 60) -> str:
         raise NotImplementedError(f"no way onto the nodes of {self.kubeconfig}: cannot run {words[0]}")
@@ -59,20 +42,18 @@ class Given(Cluster):
         command.run(*loader.split(), archive, timeout=600)
 
     def stop(self) -> None:
-        for client in self._clients:
-            if client.poll() is None:
-                running(client.pid).end(patience=3)
-            client.wait()
+        self.end_clients()
 
 
 class Kind(Given):
     """A kind cluster of one node, whose API server writes the same audit log as ours."""
 
     def __init__(self, name: str) -> None:
-        self.name = f"regent-{name}"
         self._folder = tempfile.TemporaryDirectory(prefix="regent-kind-")
         folder = Path(self._folder.name)
         super().__init__(folder / "kubeconfig")
+        self.name = f"regent-{name}-{os.getpid()}"
+        self.audit = AuditLog(folder / "audit" / "audit.log")
         (folder / "audit").mkdir()
         (folder / "audit" / "policy.json").write_text(json.dumps(config.audit_policy()))
         (folder / "kind.json").write_text(json.dumps(_kind_config(folder / "audit")))
@@ -87,7 +68,6 @@ class Kind(Given):
             folder / "kind.json",
         )
         command.run("kind", *create, "--wait", f"{KIND_START_S}s", timeout=KIND_START_S + 60)
-        self.audit = AuditLog(folder / "audit" / "audit.log")
 
     def exec(self, *words: str | Path, timeout: float = 60) -> str:
         return command.run("docker", "exec", f"{self.name}-control-plane", *words, timeout=timeout)

@@ -59,7 +59,7 @@ def python_base() -> Path:
 
 
 def regent(name: str) -> Path:
-    """localhost/regent-NAME:VERSION for `operator`, `runtime` or `demo-model`: by `images/build`, as a user would, on `python_base`."""
+    """localhost/regent-NAME:VERSION, made by `images/build` as a user makes it; NAME is a key of MEMBERS."""
     base = python_base()
     sources = [REPOSITORY / member for member in MEMBERS[name]]
     key = cache.fingerprint(

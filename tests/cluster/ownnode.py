@@ -32,13 +32,11 @@ class OwnNode(Cluster):
     def __init__(
         self, record: Record, lifeline: int | None = None, parent: subprocess.Popen[bytes] | None = None
     ) -> None:
+        folder = record.folder
+        super().__init__(record.name, folder / "pki" / "admin.kubeconfig", AuditLog(folder / "audit.log"))
         self.record = record
-        self.name = record.name
-        self.kubeconfig = record.folder / "pki" / "admin.kubeconfig"
-        self.audit = AuditLog(record.folder / "audit.log")
         self._lifeline = lifeline
         self._parent = parent
-        self._clients: list[subprocess.Popen[bytes]] = []
         self._stopped = False
 
     @property
@@ -54,17 +52,9 @@ class OwnNode(Cluster):
     def spawn(
         self, *words: str | Path, output: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        with (output or Path(os.devnull)).open("ab") as sink:
-            client = subprocess.Popen(
-                [str(word) for word in words],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                env={**self.environment, **(environment or {})},
-                start_new_session=True,
-            )
+        client = super().spawn(*words, output=output, environment=environment)
+        # Also on disk: should this process be killed, whoever removes the cluster ends its clients first.
         registry.add_client(self.record.number, running(client.pid))
-        self._clients.append(client)
         return client
 
     def exec(self, *words: str | Path, timeout: float = 60) -> str:
@@ -95,11 +85,11 @@ class OwnNode(Cluster):
         if self._stopped:
             return
         self._stopped = True
+        self.end_clients()
         with registry.alone():
             teardown.remove(next((r for r in registry.all_records() if r.number == self.record.number), self.record))
-        for child in (*self._clients, self._parent):
-            if child:
-                child.wait()
+        if self._parent:
+            self._parent.wait()
         if self._lifeline is not None:
             os.close(self._lifeline)
 

@@ -1,4 +1,4 @@
-"""Every key and certificate of one cluster, and a kubeconfig for each of its users. About 0.3 s by the openssl program."""
+"""Every key and certificate of one cluster, and a kubeconfig for each of its users, made by the openssl program."""
 
 import base64
 import json

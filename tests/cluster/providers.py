@@ -1,6 +1,7 @@
 """Who provides a test's cluster: the one that the environment names, else kind where a Docker engine answers, else a
 node of our own."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,14 +15,21 @@ def control_plane(name: str = "api", *, controllers: str = "") -> Cluster:
     `controllers` is the controller manager's list, such as "garbage-collector-controller" or "*"; none by default.
     A provider that has only whole clusters gives one of those.
     """
-    return foreign.given() or foreign.by_kind(name, ()) or ownnode.start(name, "control", controllers=controllers)
+    return (
+        foreign.given() or foreign.by_kind(name, ()) or ownnode.start(_ours(name), "control", controllers=controllers)
+    )
 
 
 def node(name: str = "e2e", *, images: Sequence[Path] = ()) -> Cluster:
-    """One node that runs pods, with DNS and NetworkPolicies enforced, and `images` (OCI or docker archives) loaded; up in 6 s."""
+    """One node that runs pods, with DNS and enforced NetworkPolicies, `images` (archives) loaded; up in 6 s."""
     given = foreign.given()
     if given:
         for archive in images:
             given.load_image(archive)
         return given
-    return foreign.by_kind(name, images) or ownnode.start(name, "full", images)
+    return foreign.by_kind(name, images) or ownnode.start(_ours(name), "full", images)
+
+
+def _ours(name: str) -> str:
+    """Two test runs on one machine may ask for the same name."""
+    return f"{name}-{os.getpid()}"
