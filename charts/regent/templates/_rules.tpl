@@ -29,7 +29,7 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 {{ include "regent.rules.events" . }}
 {{- end }}
 
@@ -64,6 +64,9 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 {{- define "regent.rules.own" -}}
 {{- if .Values.watchNamespaces }}
 {{- include "regent.rules.policies" . }}
+- apiGroups: [regent.dev]
+  resources: [aiagents, modelroutes]
+  verbs: [list, watch]
 {{ include "regent.rules.events" . }}
 {{ end }}
 {{- include "regent.rules.lease" . }}
@@ -90,5 +93,5 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
   {{- with .Values.watchNamespaces }}
   resourceNames: {{ toJson . }}
   {{- end }}
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}

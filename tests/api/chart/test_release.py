@@ -163,13 +163,3 @@ def test_different_crds_of_kubectl_are_refused_and_the_ways_out_of_the_readme_wo
     handed_over = ("--server-side", "--force-conflicts", "--field-manager=helm")
     releases.cluster.kubectl("apply", *handed_over, "--filename", chart / "crds")
     releases.install("regent", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=chart)
-
-
-def test_the_examples_apply_as_they_are_and_twice_is_no_change(releases: Releases) -> None:
-    releases.install("regent", releases.namespace())
-    folders = [("--filename", str(folder)) for folder in sorted((ROOT / "examples").iterdir()) if folder.is_dir()]
-    flags = [flag for pair in folders for flag in pair]
-    releases.cluster.kubectl("apply", *flags)
-
-    assert releases.cluster.kubectl("diff", *flags) == ""
-    releases.cluster.kubectl("delete", "--wait=false", *flags)
