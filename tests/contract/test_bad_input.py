@@ -3,18 +3,24 @@
 import asyncio
 import json
 import resource
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from regent_runtime.serve import http, listener
 from tests.fakes import configs
 from tests.fakes.provider import provider
-from tests.fakes.serving import serving
+from tests.fakes.serving import Served, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @asynccontextmanager
-async def agent(tmp_path, **more):
+async def agent(tmp_path: Path, **more: Any) -> AsyncIterator[Served]:
     """A served agent whose provider must not be reached but for the last, good request."""
     async with (
         provider() as fake,
@@ -25,11 +31,11 @@ async def agent(tmp_path, **more):
         assert (await served.ask())[0] == 200
 
 
-def messages(*contents):
+def messages(*contents: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": content} for content in contents]}
 
 
-def user(**message):
+def user(**message: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": "Hi", **message}]}
 
 
@@ -107,19 +113,21 @@ BODIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def refused(tmp_path_factory):
-    """Every body against one process; what each was answered."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def living(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One process that must outlive all that is sent to it."""
+    async with agent(tmp_path_factory.mktemp("living")) as served:
+        yield served
 
-    async def send():
-        async with agent(tmp_path_factory.mktemp("bad")) as served:
-            return {name: await served.post(body) for name, (body, _) in BODIES.items()}
 
-    return asyncio.run(send())
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def refused(living: Served) -> dict[str, Any]:
+    """What each body was answered."""
+    return {name: await living.post(body) for name, (body, _) in BODIES.items()}
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_bad_body_is_400_and_names_what_is_wrong(refused, name):
+async def test_a_bad_body_is_400_and_names_what_is_wrong(refused: Any, name: str) -> None:
     status, answer, headers = refused[name]
     assert (status, answer["error"]["code"]) == (400, BODIES[name][1])
     assert set(answer["error"]) == {"message", "type", "param", "code"}
@@ -140,14 +148,13 @@ def test_a_bad_body_is_400_and_names_what_is_wrong(refused, name):
         ("temperature out of range", "temperature"),
     ],
 )
-def test_the_field_is_named(refused, name, param):
+async def test_the_field_is_named(refused: Any, name: str, param: str) -> None:
     assert refused[name][1]["error"]["param"] == param
 
 
-async def test_an_unknown_field_is_quoted_in_part_only(tmp_path):
-    async with agent(tmp_path) as served:
-        status, answer, _ = await served.post({**user(), "x" * 100_000: 1})
-        assert (status, len(answer["error"]["param"])) == (400, 64)
+async def test_an_unknown_field_is_quoted_in_part_only(living: Served) -> None:
+    status, answer, _ = await living.post({**user(), "x" * 100_000: 1})
+    assert (status, len(answer["error"]["param"])) == (400, 64)
 
 
 @pytest.mark.parametrize(
@@ -159,16 +166,14 @@ async def test_an_unknown_field_is_quoted_in_part_only(tmp_path):
         "multipart/form-data; boundary=x",
     ],
 )
-async def test_another_media_type_is_415(tmp_path, content_type):
-    async with agent(tmp_path) as served:
-        status, answer, _ = await served.post(user(), headers={"Content-Type": content_type})
-        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
+async def test_another_media_type_is_415(living: Served, content_type: str) -> None:
+    status, answer, _ = await living.post(user(), headers={"Content-Type": content_type})
+    assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
 
 
-async def test_a_compressed_body_is_415(tmp_path):
-    async with agent(tmp_path) as served:
-        status, answer, _ = await served.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
-        assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
+async def test_a_compressed_body_is_415(living: Served) -> None:
+    status, answer, _ = await living.post(b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+    assert (status, answer["error"]["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -185,42 +190,39 @@ async def test_a_compressed_body_is_415(tmp_path):
         ("BREW", "/livez", 400, "malformed_http"),
     ],
 )
-async def test_another_path_or_method(tmp_path, method, path, status, code):
-    async with agent(tmp_path) as served, served.http.request(method, served.url + path, data=b"{}") as response:
+async def test_another_path_or_method(living: Served, method: str, path: str, status: int, code: Any) -> None:
+    async with living.http.request(method, living.url + path, data=b"{}") as response:
         assert (response.status, (await response.json())["error"]["code"]) == (status, code)
 
 
-async def test_ten_megabytes_are_refused_by_their_declared_length(tmp_path):
-    async with agent(tmp_path) as served:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        reader, writer = await connect(served)
-        writer.write(head(f"Content-Length: {10 * 1024 * 1024}"))
-        answer = await reader.readuntil(b"}}")
-        assert b" 413 " in answer
-        assert b"body_too_large" in answer
-        writer.close()
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 5 * 1024
+async def test_ten_megabytes_are_refused_by_their_declared_length(living: Served) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    reader, writer = await connect(living)
+    writer.write(head(f"Content-Length: {10 * 1024 * 1024}"))
+    answer = await reader.readuntil(b"}}")
+    assert b" 413 " in answer
+    assert b"body_too_large" in answer
+    writer.close()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 5 * 1024
 
 
-async def test_ten_megabytes_that_are_sent_are_refused_as_well(tmp_path):
-    async with agent(tmp_path) as served:
-        status, answer, headers = await served.post(b" " * 10 * 1024 * 1024)
-        assert (status, answer["error"]["code"]) == (413, "body_too_large")
-        assert headers["connection"] == "close"
+async def test_ten_megabytes_that_are_sent_are_refused_as_well(living: Served) -> None:
+    status, answer, headers = await living.post(b" " * 10 * 1024 * 1024)
+    assert (status, answer["error"]["code"]) == (413, "body_too_large")
+    assert headers["connection"] == "close"
 
 
-async def test_an_endless_body_without_a_length_is_cut(tmp_path):
-    async with agent(tmp_path) as served:
-        reader, writer = await connect(served)
-        writer.write(head("Transfer-Encoding: chunked"))
-        for _ in range(40):
-            writer.write(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
-        answer = await reader.readuntil(b"}}")
-        assert b" 413 " in answer
-        writer.close()
+async def test_an_endless_body_without_a_length_is_cut(living: Served) -> None:
+    reader, writer = await connect(living)
+    writer.write(head("Transfer-Encoding: chunked"))
+    for _ in range(40):
+        writer.write(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
+    answer = await reader.readuntil(b"}}")
+    assert b" 413 " in answer
+    writer.close()
 
 
-async def test_a_million_messages_cost_bounded_memory(tmp_path):
+async def test_a_million_messages_cost_bounded_memory(tmp_path: Path) -> None:
     many = b'{"messages":[' + b",".join([b'{"role":"user","content":"a"}'] * 1_000_000) + b"]}"
     async with agent(tmp_path, policy={"size": {"maxRequestBytes": 67_108_864}}) as served:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -229,14 +231,13 @@ async def test_a_million_messages_cost_bounded_memory(tmp_path):
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10 * len(many) // 1024
 
 
-async def test_too_many_tokens_are_422(tmp_path):
-    async with agent(tmp_path) as served:
-        status, answer, _ = await served.post(messages("word " * 50_000))
-        assert (status, answer["error"]["code"]) == (422, "input_too_long")
-        assert "8000" in answer["error"]["message"]
+async def test_too_many_tokens_are_422(living: Served) -> None:
+    status, answer, _ = await living.post(messages("word " * 50_000))
+    assert (status, answer["error"]["code"]) == (422, "input_too_long")
+    assert "8000" in answer["error"]["message"]
 
 
-async def test_a_slow_body_is_408(tmp_path, monkeypatch):
+async def test_a_slow_body_is_408(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
     async with agent(tmp_path) as served:
         reader, writer = await connect(served)
@@ -248,7 +249,7 @@ async def test_a_slow_body_is_408(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
-async def test_slow_headers_are_not_waited_for(tmp_path, monkeypatch):
+async def test_slow_headers_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "HEAD_SECONDS", 0.3)
     async with agent(tmp_path) as served:
         reader, writer = await connect(served)
@@ -258,58 +259,53 @@ async def test_slow_headers_are_not_waited_for(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
-async def test_endless_headers_are_431(tmp_path):
-    async with agent(tmp_path) as served:
-        reader, writer = await connect(served)
-        writer.write(
-            b"POST /v1/chat/completions HTTP/1.1\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 900) for i in range(99))
-        )
-        answer = await asyncio.wait_for(reader.readuntil(b"}}"), 60)
-        assert b" 431 " in answer
-        assert b"headers_too_large" in answer
-        writer.close()
+async def test_endless_headers_are_431(living: Served) -> None:
+    reader, writer = await connect(living)
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\n" + b"".join(b"X-%d: %b\r\n" % (i, b"a" * 900) for i in range(99))
+    )
+    answer = await asyncio.wait_for(reader.readuntil(b"}}"), 60)
+    assert b" 431 " in answer
+    assert b"headers_too_large" in answer
+    writer.close()
 
 
-async def test_what_is_not_http_is_400(tmp_path):
-    async with agent(tmp_path) as served:
-        reader, writer = await connect(served)
-        writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 60)
-        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed_http"
-        writer.close()
+async def test_what_is_not_http_is_400(living: Served) -> None:
+    reader, writer = await connect(living)
+    writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 60)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed_http"
+    writer.close()
 
 
-async def test_an_aborted_body_ends_the_turn(tmp_path):
-    async with agent(tmp_path) as served:
-        _, writer = await connect(served)
-        writer.write(head("Content-Length: 1000") + b'{"messages"')
-        await writer.drain()
-        await served.until(lambda status: status["activeConversations"] == 1)
-        writer.transport.abort()
-        await served.until(lambda status: status["activeConversations"] == 0)
+async def test_an_aborted_body_ends_the_turn(living: Served) -> None:
+    _, writer = await connect(living)
+    writer.write(head("Content-Length: 1000") + b'{"messages"')
+    await writer.drain()
+    await living.until(lambda status: status["activeConversations"] == 1)
+    writer.transport.abort()
+    await living.until(lambda status: status["activeConversations"] == 0)
 
 
-async def test_two_requests_at_once_on_one_connection_are_both_answered(tmp_path):
-    async with agent(tmp_path) as served:
-        reader, writer = await connect(served)
-        body = b'{"messages": []}'
-        writer.write((head(f"Content-Length: {len(body)}") + body) * 2)
-        for _ in range(2):
-            assert b" 400 " in await asyncio.wait_for(reader.readuntil(b"}}"), 60)
-        writer.close()
+async def test_two_requests_at_once_on_one_connection_are_both_answered(living: Served) -> None:
+    reader, writer = await connect(living)
+    body = b'{"messages": []}'
+    writer.write((head(f"Content-Length: {len(body)}") + body) * 2)
+    for _ in range(2):
+        assert b" 400 " in await asyncio.wait_for(reader.readuntil(b"}}"), 60)
+    writer.close()
 
 
-async def test_sensitivity_that_does_not_exist_is_400(tmp_path):
-    async with agent(tmp_path) as served:
-        for value in ("Secret", "internal", "", "Public, Restricted"):
-            status, answer, _ = await served.post(user(), headers={"X-Regent-Sensitivity": value})
-            assert (status, answer["error"]["code"]) == (400, "invalid_sensitivity")
+async def test_sensitivity_that_does_not_exist_is_400(living: Served) -> None:
+    for value in ("Secret", "internal", "", "Public, Restricted"):
+        status, answer, _ = await living.post(user(), headers={"X-Regent-Sensitivity": value})
+        assert (status, answer["error"]["code"]) == (400, "invalid_sensitivity")
 
 
-async def connect(served):
+async def connect(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection("127.0.0.1", served.runtime.serving.port)
 
 
-def head(*lines):
+def head(*lines: Any) -> bytes:
     fixed = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json"]
     return "\r\n".join([*fixed, f"Authorization: Bearer {configs.token()}", *lines, "", ""]).encode()

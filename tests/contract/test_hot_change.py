@@ -1,6 +1,10 @@
 """A new config is in force for the next turn, in the same process; running turns end under the one they began with."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.contract.streams import open_stream
 from tests.fakes import configs
@@ -9,11 +13,11 @@ from tests.fakes.resolver import loopback
 from tests.fakes.serving import serving
 
 
-def digest_of(document):
+def digest_of(document: dict[str, Any]) -> str:
     return configs.AgentConfig.model_validate(document).digests().config
 
 
-async def test_a_new_config_is_enforced_and_echoed(tmp_path):
+async def test_a_new_config_is_enforced_and_echoed(tmp_path: Path) -> None:
     async with provider() as fake:
         old = configs.document(configs.provider_config("local", fake.url))
         new = configs.merged(old, {"policy": {"size": {"maxOutputTokens": 5}}})
@@ -25,7 +29,7 @@ async def test_a_new_config_is_enforced_and_echoed(tmp_path):
             assert fake.requests[-1].body["max_tokens"] == 5
 
 
-async def test_a_running_stream_ends_under_the_config_it_began_with(tmp_path):
+async def test_a_running_stream_ends_under_the_config_it_began_with(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with provider(gated(gate, "Hel", "lo."), answers("Hi.")) as fake:
         old = configs.document(configs.provider_config("local", fake.url))
@@ -42,7 +46,7 @@ async def test_a_running_stream_ends_under_the_config_it_began_with(tmp_path):
             assert (await served.until(lambda status: status["activeConversations"] == 0))["oldestTurn"] is None
 
 
-async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path):
+async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     async with provider() as fake:
         good = configs.document(configs.provider_config("local", fake.url))
         async with serving(tmp_path, good) as served:
@@ -73,7 +77,7 @@ async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path):
             await served.until(lambda status: status["configError"] is None)
 
 
-async def test_a_config_that_goes_away_stays_in_force_and_is_told_of(tmp_path):
+async def test_a_config_that_goes_away_stays_in_force_and_is_told_of(tmp_path: Path) -> None:
     async with (
         provider() as fake,
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
@@ -83,7 +87,7 @@ async def test_a_config_that_goes_away_stays_in_force_and_is_told_of(tmp_path):
         assert (await served.ask())[0] == 200
 
 
-async def test_without_a_config_the_pod_lives_and_is_not_ready(tmp_path):
+async def test_without_a_config_the_pod_lives_and_is_not_ready(tmp_path: Path) -> None:
     async with provider() as fake, serving(tmp_path, None) as served:
         status = await served.statusz()
         assert status["digests"] is None
@@ -99,7 +103,7 @@ async def test_without_a_config_the_pod_lives_and_is_not_ready(tmp_path):
         assert (await served.ask())[0] == 200
 
 
-async def test_suspending_refuses_new_turns_and_ends_running_ones(tmp_path):
+async def test_suspending_refuses_new_turns_and_ends_running_ones(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with provider(gated(gate, "Hel", "lo."), answers("Hi.")) as fake:
         active = configs.document(configs.provider_config("local", fake.url))
@@ -120,7 +124,7 @@ async def test_suspending_refuses_new_turns_and_ends_running_ones(tmp_path):
             assert (await served.ask())[0] == 200
 
 
-async def test_the_digest_is_of_the_meaning(tmp_path):
+async def test_the_digest_is_of_the_meaning(tmp_path: Path) -> None:
     async with provider() as fake:
         document = configs.document(configs.provider_config("local", fake.url))
         reordered = dict(reversed(list(document.items()))) | {"sources": {"size.maxInputTokens": ["demo/p"]}}
@@ -132,7 +136,9 @@ async def test_the_digest_is_of_the_meaning(tmp_path):
             assert (await served.statusz())["digests"] == before
 
 
-async def test_a_new_credential_is_used_and_a_missing_one_is_told_of(tmp_path, monkeypatch):
+async def test_a_new_credential_is_used_and_a_missing_one_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with provider() as fake:
         monkeypatch.setattr("socket.getaddrinfo", loopback)
         cloud = configs.provider_config(

@@ -1,19 +1,20 @@
 """The transport is the only way out: what it refuses is never connected to, and nothing else connects at all."""
 
 import asyncio
-import json
 import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes import configs
 from tests.fakes.provider import provider, status
 from tests.fakes.resolver import ELSEWHERE, loopback
-from tests.fakes.serving import serving
+from tests.fakes.serving import Served, serving
 
 
 @pytest.fixture
-def names(monkeypatch):
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Host -> addresses; Services are on loopback."""
     ELSEWHERE.clear()
     monkeypatch.setattr(socket, "getaddrinfo", loopback)
@@ -21,12 +22,12 @@ def names(monkeypatch):
 
 
 @pytest.fixture
-def connections(monkeypatch):
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """(address, port) of every connection that this process opens."""
     opened = []
     real = asyncio.SelectorEventLoop.sock_connect
 
-    async def watched(self, sock, address):
+    async def watched(self: asyncio.SelectorEventLoop, sock: socket.socket, address: Any) -> None:
         opened.append(address[:2])
         return await real(self, sock, address)
 
@@ -34,19 +35,14 @@ def connections(monkeypatch):
     return opened
 
 
-def cloud(url, **more):
+def cloud(url: str, **more: Any) -> dict[str, Any]:
     return configs.provider_config("cloud", url, type="OpenAI", **more)
 
 
-async def outcome(served, capsys):
-    """Code of the refusal and detail of each attempt."""
-    capsys.readouterr()
+async def outcome(served: Served) -> tuple[str, list[tuple[str, str, str]]]:
+    """Code of the refusal, and the attempts."""
     _, answer = await served.ask()
-    await served.until(lambda found: found["activeConversations"] == 0)
-    await asyncio.sleep(0)
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    turn = next(line for line in lines if line["event"] == "turn")
-    return answer["error"]["code"], [(each["outcome"], each["detail"]) for each in turn["attempts"]]
+    return answer["error"]["code"], await served.attempts()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +67,12 @@ async def outcome(served, capsys):
     ],
 )
 async def test_an_outside_host_at_a_wrong_address_is_not_connected_to(
-    tmp_path, capsys, names, connections, addresses, cidrs
-):
+    tmp_path: Path,
+    names: dict[str, list[str]],
+    connections: list[tuple[str, int]],
+    addresses: list[str],
+    cidrs: Any,
+) -> None:
     names["api.example.com"] = addresses
     document = configs.document(
         cloud("https://api.example.com/v1"),
@@ -80,49 +80,60 @@ async def test_an_outside_host_at_a_wrong_address_is_not_connected_to(
         clusterCidrs=["10.96.0.0/16"],
     )
     async with serving(tmp_path, document) as served:
-        assert await outcome(served, capsys) == (
+        assert await outcome(served) == (
             "no_provider_allowed",
-            [("destination_refused", "address_not_allowed")],
+            [("cloud", "destination_refused", "address_not_allowed")],
         )
     assert all(port in {served.runtime.serving.port, served.runtime.telling.port} for _, port in connections)
 
 
 @pytest.mark.parametrize("kind", ["Local", "OpenAI"])
-async def test_a_service_that_resolves_to_the_outside_is_refused(tmp_path, capsys, names, connections, kind):
+async def test_a_service_that_resolves_to_the_outside_is_refused(
+    tmp_path: Path,
+    names: dict[str, list[str]],
+    connections: list[tuple[str, int]],
+    kind: str,
+) -> None:
     names["model.demo.svc"] = ["8.8.8.8"]
     document = configs.document(configs.provider_config("local", "http://model.demo.svc/v1", type=kind))
     async with serving(tmp_path, document) as served:
-        assert await outcome(served, capsys) == (
+        assert await outcome(served) == (
             "no_provider_allowed",
-            [("destination_refused", "address_outside_cluster")],
+            [("local", "destination_refused", "address_outside_cluster")],
         )
     assert ("8.8.8.8", 80) not in connections
 
 
-async def test_a_local_provider_written_as_an_address_outside_is_refused(tmp_path, capsys, connections):
+async def test_a_local_provider_written_as_an_address_outside_is_refused(
+    tmp_path: Path, connections: list[tuple[str, int]]
+) -> None:
     document = configs.document(
         configs.provider_config("local", "http://8.8.8.8/v1"),
         policy={"models": {"localHosts": [["8.8.8.8"]]}},
     )
     async with serving(tmp_path, document) as served:
-        assert (await outcome(served, capsys))[1] == [("destination_refused", "address_outside_cluster")]
+        assert (await outcome(served))[1] == [("local", "destination_refused", "address_outside_cluster")]
     assert ("8.8.8.8", 80) not in connections
 
 
-async def test_an_outside_provider_written_as_a_metadata_address_is_refused(tmp_path, capsys, connections):
+async def test_an_outside_provider_written_as_a_metadata_address_is_refused(
+    tmp_path: Path, connections: list[tuple[str, int]]
+) -> None:
     async with serving(tmp_path, configs.document(cloud("https://169.254.169.254/v1"))) as served:
-        assert (await outcome(served, capsys))[1] == [("destination_refused", "address_not_allowed")]
+        assert (await outcome(served))[1] == [("cloud", "destination_refused", "address_not_allowed")]
     assert ("169.254.169.254", 443) not in connections
 
 
-async def test_plain_http_goes_to_the_cluster_only(tmp_path, capsys, names, connections):
+async def test_plain_http_goes_to_the_cluster_only(
+    tmp_path: Path, names: dict[str, list[str]], connections: list[tuple[str, int]]
+) -> None:
     names["api.example.com"] = ["8.8.8.8"]
     async with serving(tmp_path, configs.document(cloud("http://api.example.com/v1"))) as served:
-        assert (await outcome(served, capsys))[1] == [("destination_refused", "plain_http_outside")]
+        assert (await outcome(served))[1] == [("cloud", "destination_refused", "plain_http_outside")]
     assert ("8.8.8.8", 80) not in connections
 
 
-async def test_redirects_are_not_followed(tmp_path):
+async def test_redirects_are_not_followed(tmp_path: Path) -> None:
     async with (
         provider() as target,
         provider(status(302, Location=f"{target.url}/chat/completions")) as fake,
@@ -132,7 +143,7 @@ async def test_redirects_are_not_followed(tmp_path):
         assert target.requests == []
 
 
-async def test_no_header_of_a_caller_goes_upstream(tmp_path):
+async def test_no_header_of_a_caller_goes_upstream(tmp_path: Path) -> None:
     async with (
         provider() as fake,
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
@@ -157,7 +168,9 @@ async def test_no_header_of_a_caller_goes_upstream(tmp_path):
         assert set(fake.requests[0].body) == {"model", "messages", "max_tokens"}
 
 
-async def test_every_connection_is_a_providers_and_every_request_an_attempt(tmp_path, capsys, connections):
+async def test_every_connection_is_a_providers_and_every_request_an_attempt(
+    tmp_path: Path, connections: list[tuple[str, int]]
+) -> None:
     async with (
         provider(status(500)) as first,
         provider() as second,
@@ -170,14 +183,13 @@ async def test_every_connection_is_a_providers_and_every_request_an_attempt(tmp_
             assert (await served.ask())[0] == 200
             assert (await served.ask(stream=False, temperature=7))[0] == 400
         ours = {served.runtime.serving.port, served.runtime.telling.port}
-    turns = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"turn"' in line]
-    attempts = [each["provider"] for turn in turns if turn["event"] == "turn" for each in turn["attempts"]]
+    attempts = [each.provider for record in served.runtime.records for each in record.attempts]
     assert attempts.count("a") == len(first.requests) == 5
     assert attempts.count("b") == len(second.requests) == 5
     assert {port for _, port in connections} - ours == {first.port, second.port}
 
 
-async def test_a_kept_connection_that_the_provider_closed_is_nobodys_fault(tmp_path):
+async def test_a_kept_connection_that_the_provider_closed_is_nobodys_fault(tmp_path: Path) -> None:
     async with (
         provider() as fake,
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,

@@ -4,25 +4,29 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from tests.contract.streams import Stream
 from tests.fakes import configs
 from tests.fakes.provider import answers, gated, provider
-from tests.fakes.serving import WAIT_SECONDS, ConfigVolume
+from tests.fakes.serving import ConfigVolume
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 
 class Process:
-    def __init__(self, process, lines):
+    def __init__(self, process: asyncio.subprocess.Process, lines: list[dict[str, Any]]) -> None:
         self.process = process
         self.lines = lines
         started = next(line for line in lines if line["event"] == "started")
         self.url = f"http://127.0.0.1:{started['port']}"
         self.status_url = f"http://127.0.0.1:{started['statusPort']}"
 
-    async def ended(self):
+    async def ended(self) -> int:
         """The exit code, once the log has been read to its end."""
         rest = await asyncio.wait_for(self.process.stdout.read(), WAIT_SECONDS)
         self.lines += [json.loads(line) for line in rest.splitlines()]
@@ -30,7 +34,7 @@ class Process:
 
 
 @asynccontextmanager
-async def running(tmp_path, document, **environment):
+async def running(tmp_path: Path, document: dict[str, Any], **environment: Any) -> AsyncIterator[Process]:
     volume = ConfigVolume(tmp_path / "config")
     volume.directory.mkdir()
     volume.write(document)
@@ -51,14 +55,18 @@ async def running(tmp_path, document, **environment):
             await process.communicate()
 
 
-def request(**more):
+def request(**more: Any) -> dict[str, Any]:
     return {
         "json": {"messages": [{"role": "user", "content": "Whisper: tulip"}], **more},
         "headers": {"Authorization": f"Bearer {configs.token()}"},
     }
 
 
-async def test_both_ports_answer_probes_and_only_one_tells(tmp_path):
+async def readiness(http: aiohttp.ClientSession, pod: Process) -> int:
+    return (await http.get(f"{pod.status_url}/readyz")).status
+
+
+async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> None:
     async with provider(answers("Hi.")) as fake, aiohttp.ClientSession() as http:
         document = configs.document(configs.provider_config("local", fake.url))
         async with running(tmp_path, document, POD_NAME="helper-0", POD_UID="u-1") as pod:
@@ -90,7 +98,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path):
             assert "regent_active_conversations 0.0" in text
 
 
-async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_path):
+async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with provider(gated(gate, "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
         document = configs.document(configs.provider_config("local", fake.url))
@@ -99,9 +107,7 @@ async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_pa
                 stream = Stream(response)
                 assert await stream.content() == "Hel"
                 pod.process.send_signal(signal.SIGTERM)
-                async with asyncio.timeout(WAIT_SECONDS):
-                    while (await http.get(f"{pod.status_url}/readyz")).status == 200:
-                        await asyncio.sleep(0.02)
+                await eventually(lambda: readiness(http, pod), lambda status: status == 503)
                 assert (await http.get(f"{pod.status_url}/livez")).status == 200
                 status = await (await http.get(f"{pod.status_url}/statusz")).json()
                 assert (status["draining"], status["activeConversations"]) == (True, 1)
@@ -113,7 +119,7 @@ async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_pa
             assert await pod.ended() == 0
 
 
-async def test_a_second_sigterm_ends_what_still_runs(tmp_path):
+async def test_a_second_sigterm_ends_what_still_runs(tmp_path: Path) -> None:
     async with provider(gated(asyncio.Event(), "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
         document = configs.document(configs.provider_config("local", fake.url))
         async with running(tmp_path, document) as pod:
@@ -121,15 +127,13 @@ async def test_a_second_sigterm_ends_what_still_runs(tmp_path):
                 stream = Stream(response)
                 assert await stream.content() == "Hel"
                 pod.process.send_signal(signal.SIGTERM)
-                async with asyncio.timeout(WAIT_SECONDS):
-                    while (await http.get(f"{pod.status_url}/readyz")).status == 200:
-                        await asyncio.sleep(0.02)
+                await eventually(lambda: readiness(http, pod), lambda status: status == 503)
                 pod.process.send_signal(signal.SIGTERM)
                 assert (await stream.event())["error"]["code"] == "draining"
             assert await pod.ended() == 0
 
 
-async def test_the_log_has_figures_and_no_content(tmp_path):
+async def test_the_log_has_figures_and_no_content(tmp_path: Path) -> None:
     async with provider(answers("Secretly: rose.")) as fake, aiohttp.ClientSession() as http:
         document = configs.document(configs.provider_config("local", fake.url), instructions="Never say orchid.")
         async with running(tmp_path, document) as pod:

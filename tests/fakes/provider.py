@@ -28,6 +28,7 @@ class Provider:
     behaviours: list[Behaviour] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     closed_by_client: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -39,6 +40,7 @@ class Provider:
         try:
             while (request := await read_request(reader)) is not None:
                 self.requests.append(request)
+                self.reached.set()
                 behaviour = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
                 await behaviour(request, reader, writer)
                 if writer.is_closing():

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import aiohttp
 import openai
 
 from regent_runtime.main import Options, Runtime
+from regent_runtime.record import TurnRecord
 from regent_runtime.serve.status import PodIdentity
 from tests.fakes import configs
-
-WAIT_SECONDS = 60
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 
 class ConfigVolume:
@@ -35,14 +34,26 @@ class ConfigVolume:
         (version / "agent.json").write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
         fresh = self.directory / "..data_tmp"
         fresh.symlink_to(version.name)
-        os.replace(fresh, self.directory / "..data")
+        fresh.replace(self.directory / "..data")
         if not self.path.is_symlink():
             self.path.symlink_to("..data/agent.json")
 
 
+class Observed(Runtime):
+    """Keeps the records of the turns that have ended."""
+
+    def __init__(self, options: Options, pod: PodIdentity) -> None:
+        super().__init__(options, pod)
+        self.records: list[TurnRecord] = []
+
+    def _ended(self, record: TurnRecord) -> None:
+        super()._ended(record)
+        self.records.append(record)
+
+
 @dataclass
 class Served:
-    runtime: Runtime
+    runtime: Observed
     volume: ConfigVolume
     credentials: Path
     http: aiohttp.ClientSession
@@ -80,10 +91,12 @@ class Served:
 
     async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """statusz once it holds."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not holds(found := await self.statusz()):
-                await asyncio.sleep(0.02)
-        return found
+        return await eventually(self.statusz, holds)
+
+    async def attempts(self) -> list[tuple[str, str, str]]:
+        """(provider, outcome, detail) of each attempt of the last turn, once no turn runs."""
+        await eventually(self.statusz, lambda status: status["activeConversations"] == 0)
+        return [(each.provider, each.outcome, each.detail) for each in self.runtime.records[-1].attempts]
 
     def secret(self, name: str, **keys: str) -> None:
         folder = self.credentials / name
@@ -100,14 +113,14 @@ async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> A
     if document is not None:
         volume.write(document)
     credentials = directory / "credentials"
-    runtime = Runtime(
+    runtime = Observed(
         Options(volume.path, credentials, host="127.0.0.1", port=0, status_port=0), PodIdentity("helper-1", "uid-1")
     )
     running = asyncio.create_task(runtime.run())
     async with aiohttp.ClientSession() as http:
         served = Served(runtime, volume, credentials, http)
         try:
-            await listening(runtime)
+            await eventually(lambda: _listens(runtime))
             yield served
         finally:
             runtime.stop()
@@ -115,7 +128,5 @@ async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> A
             await asyncio.wait_for(running, WAIT_SECONDS)
 
 
-async def listening(runtime: Runtime) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not (runtime.serving.started and runtime.telling.started):
-            await asyncio.sleep(0.005)
+async def _listens(runtime: Runtime) -> bool:
+    return runtime.serving.started and runtime.telling.started

@@ -2,6 +2,8 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
+from typing import Any
 
 import jwt
 import pytest
@@ -22,7 +24,7 @@ P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 
 
-def jwk(key, kid, **more):
+def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
     algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **more}
 
@@ -30,7 +32,7 @@ def jwk(key, kid, **more):
 JWKS = {"keys": [jwk(RSA, "rsa", use="sig", alg="RS256"), jwk(P256, "ec"), jwk(WEAK, "weak"), jwk(P384, "p384")]}
 
 
-def agent(*grants, anonymous="Deny", **more):
+def agent(*grants: Any, anonymous: str = "Deny", **more: Any) -> Callers:
     lists = [[{"name": "*"}]] if not grants else list(grants)
     config = configs.config(
         policy={"callers": {"serviceAccounts": lists, "anonymous": anonymous}},
@@ -40,7 +42,7 @@ def agent(*grants, anonymous="Deny", **more):
     return Callers(config, now=lambda: NOW)
 
 
-def claims(**more):
+def claims(**more: Any) -> dict[str, Any]:
     return {
         "iss": configs.ISSUER,
         "aud": ["regent.dev/demo/helper"],
@@ -53,34 +55,34 @@ def claims(**more):
     }
 
 
-def signed(payload=None, key=RSA, algorithm="RS256", **header):
+def signed(payload: Any = None, key: Any = RSA, algorithm: str = "RS256", **header: Any) -> str:
     return jwt.encode(payload or claims(), key, algorithm=algorithm, headers={"kid": "rsa", **header})
 
 
-def refusal(action):
+def refusal(action: Callable[[], object]) -> str:
     with pytest.raises(Refused) as refused:
         action()
     return refused.value.refusal.code
 
 
-def test_a_good_token_names_its_service_account():
+def test_a_good_token_names_its_service_account() -> None:
     assert agent().identify(f"Bearer {signed()}") == Caller("demo", "caller")
 
 
-def test_the_scheme_is_not_case_sensitive():
+def test_the_scheme_is_not_case_sensitive() -> None:
     assert agent().identify(f"bearer {signed()}") == Caller("demo", "caller")
 
 
-def test_an_elliptic_key_works_as_well():
+def test_an_elliptic_key_works_as_well() -> None:
     assert agent().identify("Bearer " + signed(key=P256, algorithm="ES256", kid="ec")) == Caller("demo", "caller")
 
 
-def test_without_a_token_the_caller_is_anonymous_only_where_the_policy_allows():
+def test_without_a_token_the_caller_is_anonymous_only_where_the_policy_allows() -> None:
     assert agent(anonymous="Allow").identify(None) is ANONYMOUS
     assert refusal(lambda: agent().identify(None)) == "token_missing"
 
 
-def unsigned():
+def unsigned() -> str:
     parts = [
         base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode()
         for each in ({"alg": "none", "kid": "rsa"}, claims())
@@ -88,7 +90,7 @@ def unsigned():
     return ".".join([*parts, ""])
 
 
-def signed_with_the_public_key():
+def signed_with_the_public_key() -> str:
     """The classic confusion: HS256 with the published key as the secret."""
     public = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     header, payload = ({"alg": "HS256", "kid": "rsa"}, claims())
@@ -99,7 +101,7 @@ def signed_with_the_public_key():
     return signing_input + "." + base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def without(name):
+def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in claims().items() if key != name}
 
 
@@ -140,20 +142,20 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("anonymous", ["Deny", "Allow"])
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-def test_a_bad_token_is_refused_and_never_anonymous(name, anonymous):
+def test_a_bad_token_is_refused_and_never_anonymous(name: str, anonymous: str) -> None:
     assert refusal(lambda: agent(anonymous=anonymous).identify(f"Bearer {BAD[name]}")) == "token_invalid"
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "tokenwithoutscheme"])
-def test_another_scheme_is_refused(header):
+def test_another_scheme_is_refused(header: str) -> None:
     assert refusal(lambda: agent(anonymous="Allow").identify(header)) == "token_invalid"
 
 
-def test_a_weak_key_is_not_used():
+def test_a_weak_key_is_not_used() -> None:
     assert set(signing_keys(JWKS)) == {"rsa", "ec"}
 
 
-def test_a_clock_that_is_a_little_off_is_forgiven():
+def test_a_clock_that_is_a_little_off_is_forgiven() -> None:
     assert agent().identify("Bearer " + signed(claims(exp=NOW - 5, iat=NOW - 3605, nbf=NOW + 5))).name == "caller"
 
 
@@ -167,7 +169,7 @@ def test_a_clock_that_is_a_little_off_is_forgiven():
         ([[{"name": "*"}], [{"name": "other"}]], False),
     ],
 )
-def test_every_policys_list_must_let_the_caller_in(grants, admitted):
+def test_every_policys_list_must_let_the_caller_in(grants: Any, admitted: bool) -> None:
     known = agent(*grants)
     caller = known.identify(f"Bearer {signed()}")
     if admitted:
@@ -176,7 +178,7 @@ def test_every_policys_list_must_let_the_caller_in(grants, admitted):
         assert refusal(lambda: known.admit(caller)) == "caller_not_allowed"
 
 
-def test_a_name_alone_is_of_the_agents_own_namespace():
+def test_a_name_alone_is_of_the_agents_own_namespace() -> None:
     foreign = claims(
         sub="system:serviceaccount:elsewhere:caller",
         **{"kubernetes.io": {"namespace": "elsewhere", "serviceaccount": {"name": "caller", "uid": "u"}}},
@@ -185,13 +187,13 @@ def test_a_name_alone_is_of_the_agents_own_namespace():
     assert refusal(lambda: known.admit(known.identify("Bearer " + signed(foreign)))) == "caller_not_allowed"
 
 
-def test_no_list_at_all_lets_nobody_in():
+def test_no_list_at_all_lets_nobody_in() -> None:
     config = configs.config(policy={"callers": {"serviceAccounts": []}}, tokens={"jwks": JWKS})
     known = Callers(config, now=lambda: NOW)
     assert refusal(lambda: known.admit(known.identify(f"Bearer {signed()}"))) == "caller_not_allowed"
 
 
-def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch):
+def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = [float(NOW)]
     known = Callers(configs.config(tokens={"jwks": JWKS}), now=lambda: moment[0])
     token = f"Bearer {signed()}"
@@ -203,7 +205,7 @@ def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch):
     assert refusal(lambda: known.identify(token)) == "token_invalid"
 
 
-def test_what_is_remembered_is_bounded(monkeypatch):
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "MOST_VERIFIED", 3)
     known = agent()
     for number in range(10):
