@@ -52,6 +52,26 @@ def test_a_list_that_is_gone_widens_though_another_stays() -> None:
     assert [line.split(":")[0] for line in widened(config_of(allow, more), config_of(allow))] == ["models.allow"]
 
 
+def test_a_default_that_is_narrower_than_what_was_deleted_does_not_widen() -> None:
+    everyone = for_all("everyone", callers={"serviceAccounts": [{"namespace": "*", "name": "*"}]})
+    assert widened(config_of(BASE, everyone), config_of(BASE)) == ()
+    (words,) = widened(config_of(BASE), config_of(BASE, everyone))
+    assert words.startswith("callers.serviceAccounts: ")
+
+
+def test_a_list_within_the_one_that_held_does_not_widen() -> None:
+    wide = for_all(
+        "allow", models={"allow": [{"host": "*.svc"}, {"host": "*.openai.com"}]}, egress={"cidrs": ["10.0.0.0/8"]}
+    )
+    narrow = for_all(
+        "allow",
+        models={"allow": [{"host": "*.models.svc"}, {"host": "api.openai.com", "models": ["gpt-*"]}]},
+        egress={"cidrs": ["10.1.0.0/16", "10.2.0.0/16"]},
+    )
+    assert widened(config_of(BASE, wide), config_of(BASE, narrow)) == ()
+    assert len(widened(config_of(BASE, narrow), config_of(BASE, wide))) == 2
+
+
 def test_a_first_list_of_something_closed_by_default_widens() -> None:
     anonymous = for_all("open", callers={"anonymous": "Allow", "ingressFrom": [{"podSelector": {}}]})
     assert [line.split(":")[0] for line in widened(config_of(BASE), config_of(BASE, anonymous))] == [

@@ -4,23 +4,14 @@ An empty conjunction is legal and denies; here it is found, so that the agent's 
 conflict is reported only when it is certain: lists too large to intersect are presumed to have something in common.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import Any
+from collections.abc import Iterator
 
 from regent_api.types import Opinion
-from regent_operator.plan.intersection import (
-    TooManyCombinationsError,
-    allowed_models,
-    both_allowed_models,
-    both_hosts,
-    both_networks,
-    both_service_accounts,
-    intersect,
-    network,
-    service_accounts,
-)
-from regent_operator.plan.lattice import Opinions
+from regent_operator.plan.intersection import GRANTS, TooManyCombinationsError, intersect
+from regent_operator.plan.lattice import Opinions, Stated
+
+_NEEDED = ("callers.serviceAccounts", "models.allow", "egress.hosts", "egress.cidrs")
+"""An agent for which one of these lets nothing through is of no use. Without local hosts it may still have others."""
 
 
 def conflicts(opinions: Opinions, agent_namespace: str) -> tuple[str, ...]:
@@ -29,31 +20,21 @@ def conflicts(opinions: Opinions, agent_namespace: str) -> tuple[str, ...]:
 
 
 def _conflicts(opinions: Opinions, agent_namespace: str) -> Iterator[str]:
-    if not _anonymous(opinions):
-        yield from _empty(
-            opinions,
-            "callers.serviceAccounts",
-            lambda grant: [service_accounts(grant, agent_namespace)],
-            both_service_accounts,
-        )
-    yield from _empty(opinions, "models.allow", allowed_models, both_allowed_models)
-    yield from _empty(opinions, "egress.hosts", lambda host: [host], both_hosts)
-    yield from _empty(opinions, "egress.cidrs", lambda cidr: [network(cidr)], both_networks)
+    for path in _NEEDED:
+        if path == "callers.serviceAccounts" and _anonymous(opinions):
+            continue
+        stated = opinions.get(path)
+        if stated is not None and _is_empty(path, stated, agent_namespace):
+            yield f"{path}: the lists of {', '.join(sorted(stated.sources))} have nothing in common"
 
 
-def _empty(
-    opinions: Opinions, path: str, parts: Callable[[Any], Any], both: Callable[[Any, Any], Any]
-) -> Iterator[str]:
-    stated = opinions.get(path)
-    if stated is None:
-        return
-    lists = [list(chain.from_iterable(map(parts, clause.entries))) for clause in stated.value]
+def _is_empty(path: str, stated: Stated, agent_namespace: str) -> bool:
+    grant = GRANTS[path]
+    lists = [[part for entry in c.entries for part in grant.parts(entry, agent_namespace)] for c in stated.value]
     try:
-        if intersect(lists, both):
-            return
+        return not intersect(lists, grant.both)
     except TooManyCombinationsError:
-        return
-    yield f"{path}: the lists of {', '.join(sorted(stated.sources))} have nothing in common"
+        return False
 
 
 def _anonymous(opinions: Opinions) -> bool:

@@ -5,7 +5,8 @@ from typing import Any
 from regent_api.config import AgentConfig
 from regent_api.model import MeetKind
 from regent_api.types import Opinion
-from regent_operator.plan.lattice import Field, conjunction, fields
+from regent_operator.plan.intersection import GRANTS
+from regent_operator.plan.lattice import Field, clause, fields
 from regent_operator.plan.policy import as_json, value_of
 
 MOST_CHARACTERS = 200
@@ -13,29 +14,34 @@ MOST_CHARACTERS = 200
 
 def widened(last: AgentConfig, new: AgentConfig) -> tuple[str, ...]:
     """Policy fields that let more through than before, each as `FIELD: OLD -> NEW`; in the order of the API."""
+    namespace = new.agent.namespace
     both = ((field, value_of(last.policy, field), value_of(new.policy, field)) for field in fields())
     return tuple(
         f"{field.path}: {_short(field, old)} -> {_short(field, now)}"
         for field, old, now in both
-        if _wider(field, old, now)
+        if _wider(field, old, now, namespace)
     )
 
 
-def _wider(field: Field, old: Any, now: Any) -> bool:
+def _wider(field: Field, old: Any, now: Any, namespace: str) -> bool:
     if old == now or old is None:
         return False
     if field.is_list:
-        return now is None or _lists_wider(old, now)
+        return now is None or not _within(field, now, old, namespace)
     if isinstance(old, Opinion):
         return bool(now is Opinion.ALLOW)
     return bool(now < old if field.kind is MeetKind.FLOOR else now > old)
 
 
-def _lists_wider(old: list[Any], now: list[Any]) -> bool:
-    """A conjunction that lost a list lets more through; the empty one lets nothing."""
-    if not old or not now:
-        return not old
-    return not {clause.key for clause in conjunction(old)} <= {clause.key for clause in conjunction(now)}
+def _within(field: Field, now: list[Any], old: list[Any], namespace: str) -> bool:
+    """Whether every list that held still holds, itself or by a narrower one. An empty conjunction lets nothing."""
+    if not now or not old:
+        return not now
+    grant = GRANTS.get(field.path)
+    return all(
+        any(clause(one) == clause(held) or (grant is not None and grant.within(one, held, namespace)) for one in now)
+        for held in old
+    )
 
 
 def _short(field: Field, value: Any) -> str:

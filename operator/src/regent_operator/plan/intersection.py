@@ -6,8 +6,9 @@ common.
 """
 
 import ipaddress
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from regent_api.policy import ModelAllow, ServiceAccountGrant
 from regent_api.types import glob_matches, host_matches
@@ -104,6 +105,30 @@ def both_globs(one: Globs, other: Globs) -> Globs | None:
     if literal is not None:
         return frozenset({literal}) if all(glob_matches(glob, literal) for glob in globs) else None
     return globs if all(_overlap(a, b) for a in one for b in other) else None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """How the entries of one grant intersect. `parts`: of an entry, in the agent's namespace."""
+
+    parts: Callable[[Any, str], tuple[Any, ...]]
+    both: Callable[[Any, Any], Any]
+
+    def within(self, narrow: Iterable[Any], wide: Iterable[Any], agent_namespace: str) -> bool:
+        """Whether each entry of one list lies within an entry of the other."""
+        around = [part for entry in wide for part in self.parts(entry, agent_namespace)]
+        inside = [part for entry in narrow for part in self.parts(entry, agent_namespace)]
+        return all(any(self.both(part, outer) == part for outer in around) for part in inside)
+
+
+GRANTS: Mapping[str, Listed] = {
+    "callers.serviceAccounts": Listed(lambda grant, own: (service_accounts(grant, own),), both_service_accounts),
+    "models.allow": Listed(lambda entry, _: allowed_models(entry), both_allowed_models),
+    "models.localHosts": Listed(lambda host, _: (host,), both_hosts),
+    "egress.hosts": Listed(lambda host, _: (host,), both_hosts),
+    "egress.cidrs": Listed(lambda cidr, _: (network(cidr),), both_networks),
+}
+"""By field path; peers are label selectors, see `peers`."""
 
 
 def _globs(glob: str) -> Globs:

@@ -1,0 +1,89 @@
+from typing import Any
+
+import pytest
+
+from regent_operator.plan.acceptance import policy_error, route_error
+from tests.unit.plan.samples import CLOUD, CRITICAL, FLOOR_NAMESPACE, GENERAL, ONPREM, policy, route
+
+WITHOUT_VALUES = {"matchExpressions": [{"key": "tier", "operator": "In"}]}
+WITH_VALUES = {"matchExpressions": [{"key": "tier", "operator": "Exists", "values": ["front"]}]}
+
+
+def error_of_policy(namespace: str = "acme", **spec: Any) -> str | None:
+    return policy_error(policy("p", namespace, **spec), FLOOR_NAMESPACE)
+
+
+def error_of_route(**spec: Any) -> str | None:
+    return route_error(route(**spec), "cluster.local")
+
+
+def only(**provider: Any) -> dict[str, Any]:
+    return {"providers": [{**CLOUD, **provider}], "rules": [{"name": "all", "providers": [{"name": "cloud"}]}]}
+
+
+def test_an_empty_policy_is_accepted() -> None:
+    assert error_of_policy() is None
+
+
+@pytest.mark.parametrize("selector", [WITHOUT_VALUES, WITH_VALUES])
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        ("spec.selector.agents", lambda selector: {"selector": {"agents": selector}}),
+        ("spec.selector.namespaces", lambda selector: {"selector": {"namespaces": selector}}),
+        (
+            "spec.callers.ingressFrom[1].podSelector",
+            lambda selector: {"callers": {"ingressFrom": [{"podSelector": {}}, {"podSelector": selector}]}},
+        ),
+        (
+            "spec.callers.ingressFrom[0].namespaceSelector",
+            lambda selector: {"callers": {"ingressFrom": [{"namespaceSelector": selector}]}},
+        ),
+    ],
+)
+def test_a_selector_that_is_none_is_told_with_its_path(path: str, spec: Any, selector: dict[str, Any]) -> None:
+    error = error_of_policy(FLOOR_NAMESPACE, **spec(selector))
+    assert error == f"{path}: tier: In and NotIn take values; Exists and DoesNotExist take none"
+
+
+def test_namespaces_are_selected_in_the_operators_namespace_only() -> None:
+    assert error_of_policy(FLOOR_NAMESPACE, selector={"namespaces": {}}) is None
+    assert str(error_of_policy(selector={"namespaces": {}})).startswith("spec.selector.namespaces: only a policy of")
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/99", "nonsense", "10.0.0.300/8"])
+def test_a_range_that_is_none_is_told(cidr: str) -> None:
+    assert error_of_policy(egress={"cidrs": ["10.0.0.0/8", cidr]}) == (
+        f"spec.egress.cidrs: {cidr!r} is not a range of addresses; write one such as 10.0.0.0/8"
+    )
+
+
+def test_a_turn_takes_time() -> None:
+    assert str(error_of_policy(size={"turnTimeout": "0s"})).startswith("spec.size.turnTimeout: must be longer than 0s")
+
+
+def test_a_plain_route_is_accepted() -> None:
+    assert error_of_route() is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"providers": [ONPREM, CLOUD, CLOUD]}, "spec.providers: the name cloud stands 2 times"),
+        ({"rules": [GENERAL, CRITICAL, GENERAL]}, "spec.rules: the name general stands 2 times"),
+        ({"providers": [CLOUD]}, "spec.rules: critical names the provider onprem, which is not in spec.providers"),
+        ({"timeouts": {"firstToken": "0s"}}, "spec.timeouts.firstToken: must be longer than 0s"),
+        (only(baseURL="http://api.openai.com/v1"), "spec.providers: cloud: baseURL must start with https://"),
+        (only(type="Local"), "spec.providers: cloud: a Local provider takes no credentials"),
+        (
+            only(credentials=[{"name": "main", "secretKeyRef": {"name": "openai", "key": "hosts"}}]),
+            "spec.providers: cloud: the key `hosts` says where a Secret may be sent",
+        ),
+    ],
+)
+def test_a_route_that_cannot_be_used_is_told(spec: dict[str, Any], words: str) -> None:
+    assert str(error_of_route(**spec)).startswith(words)
+
+
+def test_a_service_of_the_cluster_may_be_plain_http() -> None:
+    assert error_of_route(**only(baseURL="http://gateway.acme.svc/v1")) is None
