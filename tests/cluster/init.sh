@@ -134,11 +134,26 @@ start_controllers() {
     --flex-volume-plugin-dir=/var/lib/kubelet/volumeplugins --terminated-pod-gc-threshold=50 --profiling=false
 }
 
+# The enforcer marks a judged connection by a label that it sends with its verdict, which a kernel without
+# NETLINK_GLUE_CT ignores: then it judges each reply as a connection of its own, and a pod that may not reach out could
+# not answer either. Mark what the other side has answered, so that only new connections are judged.
+accept_replies() {
+  nft -f - <<'RULES'
+table inet regent-established {
+  chain postrouting {
+    type filter hook postrouting priority 94; policy accept;
+    ct state established,related ct label set 28
+  }
+}
+RULES
+}
+
 start_scheduling() {
   local own=$PKI/scheduler.kubeconfig
   start kube-scheduler kube-scheduler --kubeconfig "$own" --authentication-kubeconfig "$own" --authorization-kubeconfig "$own" \
     --bind-address 127.0.0.1 --leader-elect=false --profiling=false
   start kube-proxy kube-proxy --config "$CONF/proxy.json" --hostname-override "$NODE_NAME"
+  accept_replies
   start kube-network-policies kube-network-policies --kubeconfig "$PKI/network-policies.kubeconfig" --hostname-override "$NODE_NAME" \
     --metrics-bind-address 127.0.0.1:9088
 }
