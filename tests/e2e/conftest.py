@@ -18,7 +18,7 @@ from tests.e2e.kube import Kube, Object
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "regent-system"
-OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:regent"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:regent-operator"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def kube() -> Iterator[Kube]:
 @pytest.fixture(scope="session")
 def regent(kube: Kube) -> Installed:
     kube.cluster.helm(
-        *("install", "regent", ROOT / "charts" / "regent", "--namespace", SYSTEM, "--create-namespace"),
+        *("upgrade", "--install", "regent", ROOT / "charts" / "regent", "--namespace", SYSTEM, "--create-namespace"),
         *("--wait", "--timeout", "180s"),
         timeout=200,
     )

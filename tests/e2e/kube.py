@@ -95,7 +95,7 @@ def condition(found: Object, type_: str) -> Object:
 
 def kstatus(*objects: Object) -> list[str]:
     """What sigs.k8s.io/cli-utils makes of the objects: InProgress, Current, Failed, ..."""
-    lines = command.run(build.kstatus() / "kstatus", text="\n".join(json.dumps(found) for found in objects))
+    lines = command.run(build.kstatus(), text="\n".join(json.dumps(found) for found in objects))
     return [json.loads(line)["status"] for line in lines.splitlines()]
 
 

@@ -9,7 +9,7 @@ from tests.e2e import manifests
 from tests.e2e.conftest import OPERATOR_USER, SYSTEM, Installed
 from tests.e2e.kube import Kube
 
-OPERATOR = "app.kubernetes.io/name=regent"
+OPERATOR = "app.kubernetes.io/name=regent-operator"
 
 
 def leader(kube: Kube) -> str:
@@ -46,8 +46,8 @@ def test_a_restart_with_nothing_changed_writes_nothing_but_its_lease(regent: Ins
     kube.until("all is said", lambda: kube.get("aiagent", "helper", namespace)["status"]["enforced"] == "2/2")
     time.sleep(10)  # other tests' leftovers settle
     mark = audit(kube).mark()
-    kube("rollout", "restart", "deployment/regent", "--namespace", SYSTEM)
-    kube("rollout", "status", "deployment/regent", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
+    kube("rollout", "restart", "deployment/regent-operator", "--namespace", SYSTEM)
+    kube("rollout", "status", "deployment/regent-operator", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
     kube.until("a new leader reconciles", lambda: leader(kube) != "")
     time.sleep(20)  # long enough for every agent to have been looked at
     requests = audit(kube).since(mark, user=OPERATOR_USER)

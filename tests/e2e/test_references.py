@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.cluster import CommandError
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
 from tests.e2e.kube import Object, condition, kstatus
@@ -99,32 +100,36 @@ def test_deleting_a_route_in_use_keeps_the_config(regent: Installed, namespace: 
     kube.until_ready("helper", namespace)
 
 
-def test_a_typo_in_a_floor_policy_stops_new_agents_and_keeps_running_ones(
+def test_a_typo_in_a_floor_policy_is_refused_and_the_floor_stays(regent: Installed, namespace: str, cloud: str) -> None:
+    kube = regent.kube
+    kube.apply(*parts(namespace, cloud).values())
+    before = kube.until_ready("helper", namespace)["status"]["digests"]
+    floor = kube.get("agentpolicy", "floor", SYSTEM)
+    typo = manifests.policy("floor", SYSTEM, **(floor["spec"] | {"calers": {"anonymous": "Allow"}}))
+    with pytest.raises(CommandError) as refusal:
+        kube.apply(typo)
+    assert "spec.calers" in str(refusal.value)
+    assert kube.get("agentpolicy", "floor", SYSTEM)["spec"] == floor["spec"]
+    assert kube.until_ready("helper", namespace)["status"]["digests"] == before
+
+
+def test_an_invalid_policy_stops_new_agents_and_keeps_running_ones(
     regent: Installed, namespace: str, cloud: str
 ) -> None:
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
     before = kube.until_ready("helper", namespace)["status"]["digests"]
-    # Valid by the schema, wrong for a selector: no label value has a space.
-    typo = manifests.policy(
-        "typo",
-        SYSTEM,
-        selector={"namespaces": {"matchLabels": {"team": "a team"}}},
-        size={"maxOutputTokens": 4},
-    )
-    kube.apply(typo)
-    try:
-        broken = kube.until_condition("agentpolicy", "typo", SYSTEM, "Accepted", "False", "Invalid")
-        assert "namespaces" in condition(broken, "Accepted")["message"]
-        late = manifests.agent("late", namespace, "route")
-        kube.apply(late)
-        refused = kube.until_condition("aiagent", "late", namespace, "Ready", "False", "PolicyInvalid")
-        assert "typo" in condition(refused, "Ready")["message"]
-        assert kube.find("deployment", "late", namespace) is None
-        running = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "PolicyInvalid")
-        assert running["status"]["digests"] == before
-    finally:
-        kube.delete("agentpolicy", "typo", SYSTEM)
+    everywhere = {"agents": {}, "namespaces": {}}  # only the operator's namespace may select namespaces
+    kube.apply(manifests.policy("overreach", namespace, selector=everywhere, size={"maxOutputTokens": 4}))
+    broken = kube.until_condition("agentpolicy", "overreach", namespace, "Accepted", "False", "Invalid")
+    assert "namespaces" in condition(broken, "Accepted")["message"]
+    kube.apply(manifests.agent("late", namespace, "route"))
+    refused = kube.until_condition("aiagent", "late", namespace, "Ready", "False", "PolicyInvalid")
+    assert "overreach" in condition(refused, "Ready")["message"]
+    assert kube.find("deployment", "late", namespace) is None
+    running = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "PolicyInvalid")
+    assert running["status"]["digests"] == before
+    kube.delete("agentpolicy", "overreach", namespace)
     kube.until_ready("helper", namespace)
     kube.until_ready("late", namespace)
 
