@@ -31,7 +31,7 @@ as_root=""
 [ "$(id -u)" = 0 ] || as_root="sudo"
 install_missing() {
   # shellcheck disable=SC2086 # each word is a package
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet --no-install-recommends $missing >&2
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --option DPkg::Lock::Timeout=300 --yes --quiet --quiet --no-install-recommends $missing >&2
 }
 
 echo "installing$missing" >&2

@@ -59,11 +59,28 @@ class Network:
         return self.nodes, self.pods, self.services
 
 
-def routes_of_others() -> list[ipaddress.IPv4Network]:
-    """Where the host already routes to, besides its default route."""
+@dataclass(frozen=True)
+class Route:
+    to: ipaddress.IPv4Network
+    blackhole: bool
+
+
+def routes() -> list[Route]:
+    """Where the host routes to, besides its default route."""
     listed = json.loads(command.run("ip", "-json", "-4", "route", "show", "table", "all"))
-    destinations = (route["dst"] for route in listed if route.get("type") not in {"broadcast", "local"})
-    return [ipaddress.IPv4Network(to if "/" in to else f"{to}/32") for to in destinations if to != "default"]
+    return [
+        Route(
+            ipaddress.IPv4Network(route["dst"]),
+            route.get("type") == "blackhole" and str(route.get("metric")) == LAST_CHOICE,
+        )
+        for route in listed
+        if route["dst"] != "default" and route.get("type") not in {"broadcast", "local"}
+    ]
+
+
+def taken() -> list[ipaddress.IPv4Network]:
+    """Ranges that the host routes to. What `block` made does not count: a cluster whose record is lost may have left it."""
+    return [route.to for route in routes() if not route.blackhole]
 
 
 def is_free(network: Network, taken: list[ipaddress.IPv4Network]) -> bool:
@@ -80,7 +97,7 @@ def block(network: Network) -> None:
 
 
 def unblock(network: Network) -> None:
-    present = {str(route) for route in routes_of_others()}
+    present = {str(route.to) for route in routes() if route.blackhole}
     for destination in network.ranges:
         if destination in present:
             command.run("ip", "route", "del", "blackhole", destination, "metric", LAST_CHOICE)

@@ -54,7 +54,7 @@ class OwnNode(Cluster):
     ) -> subprocess.Popen[bytes]:
         client = super().spawn(*words, output=output, environment=environment)
         # Also on disk: should this process be killed, whoever removes the cluster ends its clients first.
-        registry.add_client(self.record.number, running(client.pid))
+        registry.add_client(self.record, running(client.pid))
         return client
 
     def exec(self, *words: str | Path, timeout: float = 60) -> str:
@@ -62,18 +62,7 @@ class OwnNode(Cluster):
 
     def enter(self) -> list[str]:
         """The words before a command that is to run on the node."""
-        return [
-            "nsenter",
-            "--target",
-            str(self.init.pid),
-            "--mount",
-            "--net",
-            "--pid",
-            "--ipc",
-            "--uts",
-            "--cgroup",
-            "--",
-        ]
+        return ["nsenter", "--target", str(self.init.pid), *NAMESPACES, "--"]
 
     def logs(self, component: str) -> str:
         return (self.record.folder / "logs" / f"{component}.log").read_text(errors="replace")
@@ -86,8 +75,7 @@ class OwnNode(Cluster):
             return
         self._stopped = True
         self.end_clients()
-        with registry.alone():
-            teardown.remove(next((r for r in registry.all_records() if r.number == self.record.number), self.record))
+        teardown.now(self.record)
         if self._parent:
             self._parent.wait()
         if self._lifeline is not None:
@@ -112,12 +100,11 @@ def start(name: str, tier: str, archives: Sequence[Path] = (), *, controllers: s
     try:
         node = _launch(record, loaded, "*" if tier == "full" else controllers, owned=owned)
     except BaseException:
-        with registry.alone():
-            teardown.remove(record)
+        teardown.now(record)
         raise
     try:
         _await(node)
-    except (TimeoutError, RuntimeError) as error:
+    except (TimeoutError, RuntimeError, command.CommandError) as error:
         blame = "\n".join(f"--- {c}\n{_tail(node, c)}" for c in BEGINNING)
         node.stop()
         raise TimeoutError(f"{error}\n{blame}") from None
@@ -136,37 +123,40 @@ def _launch(record: Record, archives: Sequence[Path], controllers: str, *, owned
     pki.write(folder / "pki", record.network)
     config.write(folder / "conf", record.network, folder / "pki", build.node() if record.tier == "full" else Path())
     network.block(record.network)
-    environment = _environment(record, archives, controllers, owned=owned) | {
-        "DOORS": " ".join(map(str, cgroups.make(record.cgroup)))
-    }
+    environment = _environment(record, archives, controllers, owned=owned)
     read, lifeline = os.pipe()
-    with (folder / "logs" / "unshare.log").open("wb") as log:
-        unshare = (
-            "unshare",
-            *NAMESPACES,
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "bash",
-            str(cache.HERE / "init.sh"),
+    parent = _unshare(environment, read, folder / "logs" / "unshare.log")
+    os.close(read)
+    try:
+        wait.until(
+            "the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, 10, step=0.005
         )
-        parent = subprocess.Popen(
-            ["bash", "-c", ENTER_CGROUPS_THEN, "enter", *unshare],
-            stdin=read,
-            stdout=log,
-            stderr=log,
+        pid = first_child(parent.pid)
+        if pid is None:
+            raise RuntimeError(f"unshare failed: {(folder / 'logs' / 'unshare.log').read_text()}")
+        started = replace(record, init=running(pid))
+        started.save()
+        network.connect(record.network, pid)
+    except BaseException:
+        parent.kill()
+        parent.wait()
+        os.close(lifeline)
+        raise
+    return OwnNode(started, lifeline, parent)
+
+
+def _unshare(environment: Mapping[str, str], lifeline: int, log: Path) -> subprocess.Popen[bytes]:
+    """The process whose only child is the node's first one, and which takes it along when it dies."""
+    words = ("unshare", *NAMESPACES, "--fork", "--kill-child", "--mount-proc", "bash", str(cache.HERE / "init.sh"))
+    with log.open("wb") as sink:
+        return subprocess.Popen(
+            ["bash", "-c", ENTER_CGROUPS_THEN, "enter", *words],
+            stdin=lifeline,
+            stdout=sink,
+            stderr=sink,
             env=environment,
             start_new_session=True,
         )
-    os.close(read)
-    wait.until("the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, 10, step=0.005)
-    pid = first_child(parent.pid)
-    if pid is None:
-        raise RuntimeError(f"unshare failed: {(folder / 'logs' / 'unshare.log').read_text()}")
-    started = replace(record, init=running(pid))
-    started.save()
-    network.connect(record.network, pid)
-    return OwnNode(started, lifeline, parent)
 
 
 def _environment(record: Record, archives: Sequence[Path], controllers: str, *, owned: bool) -> dict[str, str]:
@@ -182,6 +172,7 @@ def _environment(record: Record, archives: Sequence[Path], controllers: str, *, 
         "NODE_IP": record.network.node,
         "POD_CIDR": record.network.pods,
         "SVC_CIDR": record.network.services,
+        "DOORS": " ".join(map(str, cgroups.make(record.cgroup))),
         "CGROUPS": ";".join(f"{hierarchy.root}|{hierarchy.mount}" for hierarchy in cgroups.here()),
         "IMAGES": " ".join(map(str, archives)),
         "OWNED": "1" if owned else "0",

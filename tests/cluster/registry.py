@@ -68,7 +68,7 @@ def reserve(name: str, tier: str) -> Record:
     records = all_records()
     if any(record.name == name for record in records):
         raise ValueError(f"cluster {name!r} is up already")
-    taken = network.routes_of_others()
+    taken = network.taken()
     used = {record.number for record in records}
     for number in network.NUMBERS:
         if number not in used and network.is_free(Network(number), taken):
@@ -80,11 +80,18 @@ def reserve(name: str, tier: str) -> Record:
     raise RuntimeError("no network number is free: are 15 clusters up?")
 
 
-def add_client(number: int, client: Process) -> None:
-    """Teardown ends it before the node."""
-    record = _read(_runs() / str(number) / "record.json")
-    living = tuple(known for known in record.clients if known.alive)
-    replace(record, clients=(*living, client)).save()
+def latest(record: Record) -> Record | None:
+    """The cluster as it is known now; None when somebody has removed it, and perhaps given its number to another."""
+    return next((r for r in all_records() if (r.number, r.name) == (record.number, record.name)), None)
+
+
+def add_client(record: Record, client: Process) -> None:
+    """Teardown ends it before the node. Raises LookupError when the cluster is gone."""
+    known = latest(record)
+    if known is None:
+        raise LookupError(f"cluster {record.name!r} is gone")
+    living = tuple(one for one in known.clients if one.alive)
+    replace(known, clients=(*living, client)).save()
 
 
 @contextmanager

@@ -20,11 +20,26 @@ def stale() -> None:
     for record in registry.all_records():
         if record.stale:
             cache.say(f"removing {record.name}, whose owner or node is dead")
-            remove(record)
+            try:
+                remove(record)
+            except RuntimeError as busy:
+                cache.say(str(busy))
+
+
+def now(record: Record) -> None:
+    """Removes one cluster, unless that has happened already."""
+    with registry.alone():
+        known = registry.latest(record)
+        if known:
+            remove(known)
 
 
 def remove(record: Record) -> None:
-    """Idempotent. Raises RuntimeError when a cgroup stays busy: then some process of the node still lives."""
+    """Call it under `registry.alone()`.
+
+    Raises RuntimeError when a cgroup stays busy, as some process of the node still lives; then the record stays too, and
+    the next start tries again.
+    """
     for client in record.clients:
         client.end(patience=3)
     if record.init:
@@ -32,11 +47,11 @@ def remove(record: Record) -> None:
         record.init.gone_within(10)
     left = cgroups.remove(record.cgroup)
     network.disconnect(record.network)
+    if left:
+        raise RuntimeError(f"cluster {record.name}: busy cgroups stay: {', '.join(map(str, left))}")
     _keep_logs(record)
     shutil.rmtree(record.folder, ignore_errors=True)
     network.unblock(record.network)
-    if left:
-        raise RuntimeError(f"cluster {record.name}: busy cgroups stay: {', '.join(map(str, left))}")
 
 
 def _keep_logs(record: Record) -> None:
