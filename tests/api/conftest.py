@@ -9,7 +9,16 @@ import pytest
 
 from tests import cluster
 from tests.api.kubectl import Kubectl
-from tests.api.operator_fixtures import floor, kubelet, operator_kubeconfig, start_operator, world  # noqa: F401
+from tests.api.operator_fixtures import (  # noqa: F401
+    floor,
+    kubelet,
+    operator,
+    operator_kubeconfig,
+    session_kubelet,
+    shared_operator,
+    start_operator,
+    world,
+)
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,13 +15,13 @@ from regent_operator.engine.engine import Engine
 from regent_operator.engine.resources import GROUP, KINDS
 from regent_operator.settings import Settings
 
-log = logging.getLogger(__name__)
 VERSION = "v1alpha1"
 
 
 def run(settings: Settings) -> int:
     """Until SIGTERM or SIGINT, or until a part dies: then the exit code is 1."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event of each object
     return asyncio.run(_run(settings, find_access(settings.kubeconfig, settings.context)))
 
 

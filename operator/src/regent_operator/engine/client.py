@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -61,6 +61,22 @@ class WatchEvent:
     object: Object
 
 
+@dataclass(frozen=True)
+class _Call:
+    """`label` and `verb` are for counting; `gated`: only while `may_write()`."""
+
+    method: str
+    label: str
+    path: str
+    verb: str = "GET"
+    params: Mapping[str, str] = field(default_factory=dict)
+    accept: str = JSON
+    body: bytes | None = None
+    content_type: str = JSON
+    seconds: float = CALL_SECONDS
+    gated: bool = False
+
+
 class ApiClient:
     """Use as an async context manager: it owns the connections."""
 
@@ -91,10 +107,9 @@ class ApiClient:
         self, resource: Resource, namespace: str | None, name: str, *, metadata_only: bool = False
     ) -> Object | None:
         """The object, or None where there is none."""
+        accept = METADATA if metadata_only else JSON
         try:
-            return await self._json(
-                "GET", resource, resource.path(namespace, name), accept=METADATA if metadata_only else JSON
-            )
+            return await self._send(_Call("GET", resource.plural, resource.path(namespace, name), accept=accept))
         except ApiError as error:
             if error.not_found:
                 return None
@@ -113,14 +128,16 @@ class ApiClient:
         items: list[Object] = []
         params = {"limit": str(PAGE)} | _selectors(labels, fields)
         while True:
-            page = await self._json(
-                "GET",
-                resource,
-                resource.path(namespace),
-                params=params,
-                accept=METADATA_LIST if metadata_only else JSON,
-                seconds=LIST_SECONDS,
-                verb="LIST",
+            page = await self._send(
+                _Call(
+                    "GET",
+                    resource.plural,
+                    resource.path(namespace),
+                    verb="LIST",
+                    params=params,
+                    accept=METADATA_LIST if metadata_only else JSON,
+                    seconds=LIST_SECONDS,
+                )
             )
             items += page.get("items") or []
             more = page["metadata"].get("continue")
@@ -210,7 +227,7 @@ class ApiClient:
 
     async def document(self, path: str) -> Object:
         """A JSON document that is no resource, such as /openid/v1/jwks."""
-        return await self._call("GET", path.rsplit("/", 1)[-1], path, None, {}, "*/*", CALL_SECONDS, "GET", JSON)
+        return await self._send(_Call("GET", path.rsplit("/", 1)[-1], path, accept="*/*"))
 
     async def pod_status(self, address: str, seconds: float) -> Object:
         """`GET /statusz` of a pod. Raises ApiError for whatever is not a JSON object of tolerable size."""
@@ -241,52 +258,35 @@ class ApiClient:
         resource: Resource,
         path: str,
         body: Any,
-        kind: str,
-        params: dict[str, str],
+        content_type: str,
+        params: Mapping[str, str],
         verb: str = "",
         *,
         gated: bool = True,
     ) -> Object:
-        if gated and not self.may_write():
-            raise NotLeadingError(f"{method} {path} was not sent: this replica does not hold the lease")
-        return await self._call(
-            method, resource.plural, path, body, params, JSON, WRITE_SECONDS, verb or method, content_type=kind
+        return await self._send(
+            _Call(
+                method,
+                resource.plural,
+                path,
+                verb=verb or method,
+                params=params,
+                body=json.dumps(body, separators=(",", ":")).encode(),
+                content_type=content_type,
+                seconds=WRITE_SECONDS,
+                gated=gated,
+            )
         )
 
-    async def _json(
-        self,
-        method: str,
-        resource: Resource,
-        path: str,
-        *,
-        accept: str,
-        params: Mapping[str, str] | None = None,
-        seconds: float = CALL_SECONDS,
-        verb: str = "",
-    ) -> Object:
-        return await self._call(
-            method, resource.plural, path, None, dict(params or {}), accept, seconds, verb or method, JSON
-        )
-
-    async def _call(
-        self,
-        method: str,
-        label: str,
-        path: str,
-        body: Any,
-        params: dict[str, str],
-        accept: str,
-        seconds: float,
-        verb: str,
-        content_type: str,
-    ) -> Object:
-        """One call with its deadline; within it, 429 is waited out and a refused token is read again once."""
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        end = time.monotonic() + seconds
+    async def _send(self, call: _Call) -> Object:
+        """One call within its deadline; within it, 429 is waited out and a refused token is read again once."""
+        end = time.monotonic() + call.seconds
         fresh_token = False
         while True:
+            if call.gated and not self.may_write():
+                raise NotLeadingError(f"{call.verb} {call.path} was not sent: this replica does not hold the lease")
             try:
-                return await self._once(method, label, path, data, params, accept, end, verb, content_type)
+                return await self._once(call, end)
             except ApiError as error:
                 if error.status == 401 and self.access.token and not fresh_token:
                     self.access.token.expire()
@@ -296,30 +296,18 @@ class ApiClient:
                 if error.status != 429 or time.monotonic() + wait > end:
                     raise
                 await asyncio.sleep(wait)
-                if method != "GET" and not self.may_write():
-                    raise NotLeadingError(f"{method} {path} was not sent again") from error
 
-    async def _once(
-        self,
-        method: str,
-        label: str,
-        path: str,
-        data: bytes | None,
-        params: dict[str, str],
-        accept: str,
-        end: float,
-        verb: str,
-        content_type: str,
-    ) -> Object:
+    async def _once(self, call: _Call, end: float) -> Object:
         started = time.monotonic()
         status = 0
+        headers = self._headers(call.accept) | ({"Content-Type": call.content_type} if call.body is not None else {})
         try:
             async with self._server.request(
-                method,
-                self.access.server + path,
-                params=params,
-                data=data,
-                headers=self._headers(accept) | ({"Content-Type": content_type} if data is not None else {}),
+                call.method,
+                self.access.server + call.path,
+                params=call.params,
+                data=call.body,
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=max(0.001, end - started)),
             ) as answer:
                 status = answer.status
@@ -328,7 +316,7 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         finally:
-            self.counter.request(verb, label, status, time.monotonic() - started)
+            self.counter.request(call.verb, call.label, status, time.monotonic() - started)
 
     def _headers(self, accept: str) -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": "regent-operator"}

@@ -73,6 +73,14 @@ class EchoRounds:
             known.since = self._clock()
             self._schedule(agent, SOONEST_SECONDS)
 
+    async def meet(self, agent: Key) -> None:
+        """Ask the pods that serve and were never asked before, and wait for the answers.
+
+        Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth.
+        """
+        strangers = [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod) and not pod.met]
+        await asyncio.gather(*map(self._ask, strangers))
+
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)
         self._next.pop(agent, None)
@@ -120,6 +128,7 @@ class EchoRounds:
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
     async def _ask(self, pod: Pod) -> None:
+        self._pods.meet(pod.seen.uid)
         async with self._places:
             try:
                 echo = echo_of(await self._client.pod_status(pod.address, ANSWER_SECONDS))

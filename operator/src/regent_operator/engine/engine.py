@@ -75,8 +75,8 @@ class Engine:
         self.pods = Pods(self._pod_moved, self._touch_agent)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.namespaces = Namespaces(self.store.touch_namespace)
-        self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent)
-        self.services = References(self.client, SERVICES, self._touch_agent)
+        self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, settings.scope.manages)
+        self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
         self.recorder = Recorder(self.client, settings.identity)
         self.facts = ClusterFacts(
             self.client,

@@ -61,6 +61,7 @@ class Leadership:
         self._renewed_at = float("-inf")
         self._attempted_at = clock()
         self._seen: Sighting | None = None
+        self._complaint: tuple[int, str] | None = None
 
     def holds(self) -> bool:
         return self.held.is_set() and self._clock() - self._renewed_at < RENEW_SECONDS
@@ -90,16 +91,23 @@ class Leadership:
         except TimeoutError:
             won = None
         except ApiError as error:
-            log.warning("the Lease %s/%s cannot be read or written: %s", self._namespace, self._name, error)
+            self._complain(error)
             won = False if error.status == 409 else None
         if won:
             self._renewed_at = asked
+            self._complaint = None
             if not self.held.is_set():
                 log.info("%s leads", self.identity)
                 self.held.set()
                 self._began()
         elif won is False or not self.holds():
             self._step_down("the Lease is another's" if won is False else "the Lease could not be renewed in time")
+
+    def _complain(self, error: ApiError) -> None:
+        """Once for each kind of refusal: it is tried every two seconds."""
+        if (error.status, error.reason) != self._complaint:
+            log.warning("the Lease %s/%s cannot be read or written: %s", self._namespace, self._name, error)
+        self._complaint = (error.status, error.reason)
 
     def _step_down(self, why: str) -> None:
         if self.held.is_set():

@@ -23,6 +23,8 @@ class Pod:
     version: int
     mark: str = ""
     """Of the config that the pod was last touched for."""
+    met: bool = False
+    """Whether it was ever asked what it holds."""
 
 
 class Pods:
@@ -38,6 +40,7 @@ class Pods:
         self._of_agent: dict[Key, set[str]] = defaultdict(set)
         self._echoes: dict[str, Echo] = {}
         self._misses: dict[str, int] = {}
+        self._met: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -52,7 +55,12 @@ class Pods:
         return self._pods.get(uid)
 
     def with_echo(self, pod: Pod) -> Pod:
-        return replace(pod, seen=pod.seen.with_echo(self._echoes.get(pod.seen.uid)))
+        uid = pod.seen.uid
+        return replace(pod, seen=pod.seen.with_echo(self._echoes.get(uid)), met=uid in self._met)
+
+    def meet(self, uid: str) -> None:
+        """The pod is being asked."""
+        self._met.add(uid)
 
     def echoed(self, uid: str, echo: Echo) -> None:
         """What the pod answered."""
@@ -98,6 +106,7 @@ class Pods:
         pod = self._pods.pop(uid, None)
         self._echoes.pop(uid, None)
         self._misses.pop(uid, None)
+        self._met.discard(uid)
         if pod is not None:
             members = self._of_agent[pod.agent]
             members.discard(uid)

@@ -91,15 +91,23 @@ class Reconciler:
         self._clock = clock
         self._applier = Applier(client, children_known)
         self._config_since: dict[Key, tuple[str, float]] = {}
+        self._met: set[Key] = set()
 
     async def reconcile(self, key: Key) -> Again:
         stored = self._store.get(key)
         if stored is None:
             self._forget(key)
             return Again()
-        if key.kind == AGENTS.kind:
+        if key.kind != AGENTS.kind:
+            return await self._used_object(key, stored) if self._has_met_every_agent() else Again(WAIT_SECONDS)
+        try:
             return await self._agent(key, stored)
-        return await self._used_object(key, stored)
+        finally:
+            self._met.add(key)
+
+    def _has_met_every_agent(self) -> bool:
+        """Whether each agent was looked at once: before, a count of users would be one of those met so far."""
+        return all(key in self._met for key in self._store.agents())
 
     async def _used_object(self, key: Key, stored: Stored) -> Again:
         """An AgentPolicy or a ModelRoute: it has no children, only a status."""
@@ -120,6 +128,7 @@ class Reconciler:
             return Again(await self._statuses.write(key, stored, status))
         agent = cast("AIAgent", stored.object)
         plan = await self._plan(key, agent, before)
+        await self._echoes.meet(key)
         outcome = await self._apply(key, plan, before)
         await self._refresh_pods(key, plan, outcome)
         seen = self._observe(key, plan, outcome)
@@ -226,6 +235,7 @@ class Reconciler:
             self._echoes.forget(key)
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
+            self._met.discard(key)
 
 
 def _is_behind(pod: Pod, digest: str, written: bool) -> bool:  # noqa: FBT001

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import Key, Resource, version_of
 from regent_operator.plan.inputs import ServiceFacts
 
@@ -20,7 +21,10 @@ Name = tuple[str, str]
 class References:
     """Observer of a collection of which a few members matter. `touch` is called with each agent that uses one."""
 
-    def __init__(self, client: ApiClient, resource: Resource, touch: Callable[[Key], None]) -> None:
+    def __init__(
+        self, client: ApiClient, resource: Resource, touch: Callable[[Key], None], watched: Callable[[str], bool]
+    ) -> None:
+        self._watched = watched
         self._client = client
         self._resource = resource
         self._touch = touch
@@ -45,7 +49,12 @@ class References:
             self._uses.pop(agent, None)
 
     async def read(self, name: Name) -> Object | None:
-        """The object as of its newest version that we heard of; None: there is none. Raises ApiError."""
+        """The object as of its newest version that we heard of; None: there is none. Raises ApiError.
+
+        In a namespace that is not watched it is read each time; where we may not read, there is none for us.
+        """
+        if not self._watched(name[0]):
+            return await self._read_unwatched(name)
         while name not in self._read:
             self._stale.discard(name)
             obj = await self._client.get(self._resource, *name)
@@ -54,6 +63,14 @@ class References:
                 if name not in self._users:
                     return self._read.pop(name)
         return self._read[name]
+
+    async def _read_unwatched(self, name: Name) -> Object | None:
+        try:
+            return await self._client.get(self._resource, *name)
+        except ApiError as error:
+            if error.status == 403:
+                return None
+            raise
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         del resource, full

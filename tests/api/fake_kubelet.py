@@ -1,0 +1,200 @@
+"""A kubelet without a node: pods become ready, and answer /statusz honestly.
+
+It stands in for kubelet and runtime on the control tier, where no pod can run. What a pod says is computed from the
+ConfigMap as it was mounted: read when the pod starts, again when the pod object is touched (the real kubelet does that
+within a second), and otherwise only every ten seconds. The e2e tests run the same operator against the real ones.
+"""
+
+import asyncio
+import itertools
+import threading
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from regent_api.config import CONFIG_KEY, AgentConfig
+from regent_operator.engine.access import from_kubeconfig
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.reflector import Collection, Reflector
+from regent_operator.engine.resources import CONFIG_MAPS, OURS, PODS, Resource
+
+REFRESH_SECONDS = 10.0
+Object = dict[str, Any]
+
+
+class NobodyCounts:
+    def request(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        """The operator's requests are counted, not the kubelet's."""
+
+
+@dataclass
+class Rules:
+    """What tests ask of the pods; changed from the test's thread, read in the kubelet's."""
+
+    keep_old_config: bool = False
+    """Behave like pods that have not seen the new config yet."""
+    refuse_config: str = ""
+    """Behave like pods that refuse a new config, with these words."""
+    not_ready: bool = False
+    missing_credentials: tuple[str, ...] = ()
+
+
+@dataclass
+class FakePod:
+    namespace: str
+    name: str
+    uid: str
+    agent: str
+    address: str
+    annotations: Object
+    config: AgentConfig | None = None
+    error: str | None = None
+    task: asyncio.Task[None] | None = None
+    touched: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class FakeKubelet:
+    """Use as a context manager; its loop runs in a thread of its own."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.rules = Rules()
+        self.asked = 0
+        """How many times pods were asked for their status."""
+        self._kubeconfig = kubeconfig
+        self._pods: dict[str, FakePod] = {}
+        self._addresses = (f"127.9.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        meta = obj["metadata"]
+        pod = self._pods.get(meta["uid"])
+        if pod is None:
+            pod = FakePod(
+                meta["namespace"],
+                meta["name"],
+                meta["uid"],
+                meta["labels"]["regent.dev/agent"],
+                next(self._addresses),
+                meta.get("annotations") or {},
+            )
+            self._pods[pod.uid] = pod
+            pod.task = asyncio.create_task(self._live(pod))
+            pod.task.add_done_callback(self._ended)
+        elif pod.annotations != (meta.get("annotations") or {}):
+            pod.annotations = meta.get("annotations") or {}
+            pod.touched.set()
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        pod = self._pods.pop(uid, None)
+        if pod and pod.task:
+            pod.task.cancel()
+
+    @staticmethod
+    def _ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            traceback.print_exception(task.exception())
+
+    async def _start(self) -> None:
+        self._client = await ApiClient(from_kubeconfig(self._kubeconfig), NobodyCounts()).__aenter__()
+        self._reflector = asyncio.create_task(Reflector(self._client, Collection(PODS, labels=OURS), self).run())
+
+    async def _stop(self) -> None:
+        tasks = [self._reflector, *(pod.task for pod in self._pods.values() if pod.task)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.__aexit__(None, None, None)
+
+    async def _live(self, pod: FakePod) -> None:
+        await self._mount(pod)
+        application = web.Application()
+
+        async def statusz(_: web.Request) -> web.Response:
+            return self._statusz(pod)
+
+        application.router.add_get("/statusz", statusz)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, pod.address, 9090).start()
+            ready = None
+            while True:
+                if ready is not (not self.rules.not_ready):
+                    ready = not self.rules.not_ready
+                    await self._report(pod, ready=ready)
+                try:
+                    async with asyncio.timeout(REFRESH_SECONDS if not self.rules.not_ready else 0.2):
+                        await pod.touched.wait()
+                except TimeoutError:
+                    pass
+                pod.touched.clear()
+                await self._mount(pod)
+        finally:
+            await runner.cleanup()
+
+    async def _mount(self, pod: FakePod) -> None:
+        """Load the config as the runtime does: what it refuses leaves the old one in force."""
+        if pod.config is not None and self.rules.keep_old_config:
+            return
+        found = await self._client.get(CONFIG_MAPS, pod.namespace, pod.agent)
+        if found is None:
+            return
+        try:
+            config = AgentConfig.model_validate_json(found["data"][CONFIG_KEY])
+        except (KeyError, ValueError) as error:
+            pod.error = str(error)[:200]
+            return
+        if self.rules.refuse_config and pod.config is not None and config != pod.config:
+            pod.error = self.rules.refuse_config
+        else:
+            pod.config, pod.error = config, None
+
+    async def _report(self, pod: FakePod, *, ready: bool) -> None:
+        status = {
+            "phase": "Running",
+            "podIP": pod.address,
+            "podIPs": [{"ip": pod.address}],
+            "conditions": [
+                {"type": kind, "status": str(ready), "lastTransitionTime": "2026-01-01T00:00:00Z"}
+                for kind in ("Ready", "ContainersReady")
+            ],
+        }
+        try:
+            patch = {"metadata": {"uid": pod.uid}, "status": status}
+            await self._client.merge(PODS, pod.namespace, pod.name, patch, subresource="status")
+        except ApiError as error:
+            if error.status not in {404, 409}:
+                raise
+
+    def _statusz(self, pod: FakePod) -> web.Response:
+        self.asked += 1
+        config = pod.config
+        return web.json_response(
+            {
+                "pod": {"name": pod.name, "uid": pod.uid},
+                "version": "fake",
+                "digests": config.digests().wire() if config else None,
+                "oldestTurn": None,
+                "configError": pod.error,
+                "missingCredentials": list(self.rules.missing_credentials),
+                "activeConversations": 0,
+                "suspended": bool(config and config.suspended),
+                "draining": False,
+            }
+        )
