@@ -79,7 +79,7 @@ def routes() -> list[Route]:
 
 
 def taken() -> list[ipaddress.IPv4Network]:
-    """Ranges that the host routes to. What `block` made does not count: a cluster whose record is lost may have left it."""
+    """Ranges that the host routes to, but for what `block` made: a cluster whose record is lost may have left it."""
     return [route.to for route in routes() if not route.blackhole]
 
 

@@ -128,15 +128,10 @@ def _launch(record: Record, archives: Sequence[Path], controllers: str, *, owned
     parent = _unshare(environment, read, folder / "logs" / "unshare.log")
     os.close(read)
     try:
-        wait.until(
-            "the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, 10, step=0.005
-        )
-        pid = first_child(parent.pid)
-        if pid is None:
-            raise RuntimeError(f"unshare failed: {(folder / 'logs' / 'unshare.log').read_text()}")
-        started = replace(record, init=running(pid))
+        init = _first_process(parent, folder / "logs" / "unshare.log")
+        started = replace(record, init=init)
         started.save()
-        network.connect(record.network, pid)
+        network.connect(record.network, init.pid)
     except BaseException:
         parent.kill()
         parent.wait()
@@ -157,6 +152,14 @@ def _unshare(environment: Mapping[str, str], lifeline: int, log: Path) -> subpro
             env=environment,
             start_new_session=True,
         )
+
+
+def _first_process(parent: subprocess.Popen[bytes], log: Path) -> Process:
+    wait.until("the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, 10, step=0.005)
+    pid = first_child(parent.pid)
+    if pid is None:
+        raise RuntimeError(f"unshare failed: {log.read_text()}")
+    return running(pid)
 
 
 def _environment(record: Record, archives: Sequence[Path], controllers: str, *, owned: bool) -> dict[str, str]:

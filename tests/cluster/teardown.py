@@ -37,8 +37,8 @@ def now(record: Record) -> None:
 def remove(record: Record) -> None:
     """Call it under `registry.alone()`.
 
-    Raises RuntimeError when a cgroup stays busy, as some process of the node still lives; then the record stays too, and
-    the next start tries again.
+    Raises RuntimeError when a cgroup stays busy, as some process of the node still lives; then the record stays too,
+    and the next start tries again.
     """
     for client in record.clients:
         client.end(patience=3)
