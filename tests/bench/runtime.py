@@ -1,0 +1,216 @@
+"""`make bench-runtime`: what the runtime costs beside a bare proxy made of the same server and client libraries.
+
+Everything is measured in one run, in turns, on loopback; figures are medians of the rounds. Requests a core are per
+second of the process's own CPU time, so a busy machine changes them little; trust the ratios.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.bench.parts import WORDS
+from tests.fakes import configs
+
+ROUNDS = 5
+STARTS = 5
+SEQUENTIAL = 200
+"""Requests of a round whose latency is taken, one after the other."""
+PARALLEL = 1500
+"""Requests of a round whose CPU time is taken."""
+CONCURRENCY = 16
+STREAMS = 20
+WAIT_SECONDS = 60
+BODY = {"model": "bench", "messages": [{"role": "user", "content": "Tell me about tulips. " * 10}]}
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that answers Chat Completions."""
+
+    url: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICK
+
+    def resident_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[int]:
+    """A Python process; its pid. Ended when the block is left."""
+    child = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
+    try:
+        yield child.pid
+    finally:
+        child.terminate()
+        child.wait(WAIT_SECONDS)
+
+
+def wait_for(port: int, path: str = "") -> None:
+    """Until the port is open, or the path answers 200. Looks every 2 ms."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() if path else b"")
+                if not path or b" 200 " in connection.recv(64):
+                    return
+        except OSError:
+            pass
+        time.sleep(0.002)
+    raise TimeoutError(f"nothing answers on port {port}")
+
+
+@contextmanager
+def runtime(config: Path) -> Iterator[tuple[Server, float]]:
+    """The runtime, and the seconds from its start to ready."""
+    port, status_port = free_port(), free_port()
+    flags = ["--config", str(config), "--credentials", str(config.parent), "--host", "127.0.0.1"]
+    begun = time.monotonic()
+    with process("-I", "-m", "regent_runtime", *flags, "--port", str(port), "--status-port", str(status_port)) as pid:
+        wait_for(status_port, "/readyz")
+        yield Server(f"http://127.0.0.1:{port}/v1", pid), time.monotonic() - begun
+
+
+async def ask(http: aiohttp.ClientSession, server: Server, *, stream: bool = False) -> None:
+    async with http.post(f"{server.url}/chat/completions", json={**BODY, "stream": stream}) as response:
+        await response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{server.url} answered {response.status}")
+
+
+async def latencies(http: aiohttp.ClientSession, server: Server) -> list[float]:
+    taken = []
+    for _ in range(SEQUENTIAL):
+        begun = time.perf_counter()
+        await ask(http, server)
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+async def cpu_of(http: aiohttp.ClientSession, server: Server, requests: int, workers: int, *, stream: bool) -> float:
+    """CPU seconds that the server spends on the requests."""
+    left = iter(range(requests))
+
+    async def work() -> None:
+        for _ in left:
+            await ask(http, server, stream=stream)
+
+    before = server.cpu_seconds()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    return server.cpu_seconds() - before
+
+
+async def measure(servers: dict[str, Server]) -> dict[str, dict[str, float]]:
+    """Medians by server: p50 in ms, requests a second of CPU, CPU microseconds a streamed chunk."""
+    found: dict[str, dict[str, list[float]]] = {name: {"p50": [], "rps": [], "chunk": []} for name in servers}
+    headers = {"Authorization": f"Bearer {configs.token()}"}
+    async with aiohttp.ClientSession(headers=headers) as http:
+        for _ in range(ROUNDS):
+            for name, server in servers.items():
+                await asyncio.gather(*(ask(http, server) for _ in range(CONCURRENCY)))
+                found[name]["p50"].append(statistics.median(await latencies(http, server)) * 1e3)
+                plain = await cpu_of(http, server, PARALLEL, CONCURRENCY, stream=False)
+                found[name]["rps"].append(PARALLEL / plain)
+                streamed = await cpu_of(http, server, STREAMS * 2, STREAMS, stream=True)
+                found[name]["chunk"].append(streamed / (STREAMS * 2 * WORDS) * 1e6)
+    return {name: {key: statistics.median(taken) for key, taken in rounds.items()} for name, rounds in found.items()}
+
+
+def run() -> dict[str, Any]:
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        upstream, bare = free_port(), free_port()
+        parts = "tests.bench.parts"
+        provider = stack.enter_context(process("-m", parts, "provider", "--port", str(upstream)))
+        url = f"http://127.0.0.1:{upstream}/v1"
+        proxy = stack.enter_context(process("-m", parts, "bare", "--port", str(bare), "--upstream", url))
+        config = directory / "agent.json"
+        config.write_text(json.dumps(configs.document(configs.provider_config("bench", url))))
+        starts = []
+        for _ in range(STARTS):
+            with runtime(config) as (_, seconds):
+                starts.append(seconds)
+        regent, _ = stack.enter_context(runtime(config))
+        wait_for(bare)
+        time.sleep(1)
+        idle = regent.resident_mb()
+        servers = {
+            "direct": Server(url, provider),
+            "bare": Server(f"http://127.0.0.1:{bare}/v1", proxy),
+            "regent": regent,
+        }
+        figures = asyncio.run(measure(servers))
+        return {
+            "coldStartSeconds": statistics.median(starts),
+            "idleMb": idle,
+            "loadedMb": regent.resident_mb(),
+            **figures,
+        }
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """What, Regent, the bare proxy, the ratio, the goal."""
+    direct, bare, regent = found["direct"], found["bare"], found["regent"]
+    added, bare_added = regent["p50"] - direct["p50"], bare["p50"] - direct["p50"]
+    return [
+        ("cold start, s", f"{found['coldStartSeconds']:.2f}", "", "", "<= 1"),
+        ("idle RSS, MB", f"{found['idleMb']:.0f}", "", "", "<= 90"),
+        ("RSS after the load, MB", f"{found['loadedMb']:.0f}", "", "", ""),
+        ("added latency p50, ms", f"{added:.2f}", f"{bare_added:.2f}", f"{added / bare_added:.2f}", "<= 1"),
+        (
+            "requests/s a core",
+            f"{regent['rps']:.0f}",
+            f"{bare['rps']:.0f}",
+            f"{regent['rps'] / bare['rps']:.2f}",
+            ">= 1500",
+        ),
+        (
+            "CPU a streamed chunk, us",
+            f"{regent['chunk']:.0f}",
+            f"{bare['chunk']:.0f}",
+            f"{regent['chunk'] / bare['chunk']:.2f}",
+            "<= 23",
+        ),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the runtime beside a bare proxy.")
+    parser.add_argument("--json", type=Path, default=Path("build/bench-runtime.json"))
+    target: Path = parser.parse_args().json
+    found = run()
+    table = [("", "regent", "bare proxy", "ratio", "goal"), *rows(found)]
+    lines = [f"{what:26}" + "".join(f"{cell:>12}" for cell in cells) for what, *cells in table]
+    sys.stdout.write("\n".join(lines) + "\n")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(found, indent=2) + "\n")
+    sys.stderr.write(f"written to {target}\n")
+
+
+if __name__ == "__main__":
+    main()
