@@ -15,14 +15,15 @@ from pathlib import Path
 from regent_api.config import AgentConfig
 from regent_operator.cli import callers, credentials, demo_model
 from regent_operator.cli.bundle import Bundle, gather
+from regent_operator.cli.edits import Edits, fingerprint
 from regent_operator.cli.local_agent import LocalAgent, RefusedConfigError
-from regent_operator.cli.manifests import ManifestError, PathMissingError, files, read
+from regent_operator.cli.manifests import ManifestError, PathMissingError, read
 from regent_operator.cli.output import Invitation, Progress
 from regent_operator.cli.planning import AgentMissingError, LocalPlan, plan_all
 from regent_operator.cli.process import Child, free_port, is_free
 from regent_operator.cli.tokens import ServiceAccount, TokenIssuer
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.3
 
 
 class PortTakenError(Exception):
@@ -77,12 +78,11 @@ class Session:
 
     def watch(self) -> None:
         """Follow the files until the user ends it. Raises ChildError when something that was started ends."""
-        seen = self._fingerprint()
+        edits = Edits(lambda: fingerprint(self.options.paths))
         while True:
             time.sleep(WATCH_SECONDS)
             self._check()
-            if (now := self._fingerprint()) != seen:
-                seen = now
+            if edits.settled():
                 self._follow()
 
     def _read(self) -> tuple[Bundle, dict[str, LocalPlan]]:
@@ -152,14 +152,6 @@ class Session:
             self.model.check()
         for agent in self.agents.values():
             agent.check()
-
-    def _fingerprint(self) -> tuple[object, ...]:
-        """Changes when a file does; a path that is gone is a change too, and reading it gives the error."""
-        try:
-            stats = [(str(path), path.stat()) for path in files(self.options.paths)]
-        except (PathMissingError, FileNotFoundError):
-            return ()
-        return tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in stats)
 
 
 def run(options: DevOptions, progress: Progress) -> None:
