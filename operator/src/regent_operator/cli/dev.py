@@ -76,9 +76,8 @@ class Session:
         for key, plan in sorted(plans.items()):
             self._apply(key, plan, bundle)
 
-    def watch(self) -> None:
+    def watch(self, edits: Edits) -> None:
         """Follow the files until the user ends it. Raises ChildError when something that was started ends."""
-        edits = Edits(lambda: fingerprint(self.options.paths))
         while True:
             time.sleep(WATCH_SECONDS)
             self._check()
@@ -157,9 +156,10 @@ class Session:
 def run(options: DevOptions, progress: Progress) -> None:
     """Until KeyboardInterrupt. Raises what Session.converge does, and ChildError."""
     with _session(options, progress) as session:
+        edits = Edits(lambda: fingerprint(options.paths))  # before they are read: no edit is missed while agents start
         session.converge()
         progress.say("edits of the manifests are followed; Ctrl-C ends all")
-        session.watch()
+        session.watch(edits)
 
 
 @contextmanager
