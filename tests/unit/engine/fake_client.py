@@ -1,0 +1,96 @@
+"""The outside world for the engine's parts: answers what a test has laid ready, and remembers what was asked."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from regent_operator.engine.client import Listing, WatchEvent
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import Resource
+
+Object = dict[str, Any]
+
+
+class FakeClient:
+    """`objects` is keyed by (kind, namespace, name). Writes change it; every call is in `calls`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Object] = {}
+        self.calls: list[tuple[str, ...]] = []
+        self.lists: list[Listing | ApiError] = []
+        self.watches: list[Iterable[WatchEvent | ApiError]] = []
+        self.failure: ApiError | None = None
+        self.pods: dict[str, Object | ApiError] = {}
+        self.version = 100
+
+    async def get(self, resource: Resource, namespace: str, name: str, *, metadata_only: bool = False) -> Object | None:
+        self._note("get", resource.kind, namespace, name)
+        return self.objects.get((resource.kind, namespace, name))
+
+    async def create(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
+        return self._put("create", resource, obj)
+
+    async def replace(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
+        meta = obj["metadata"]
+        live = self.objects.get((resource.kind, meta["namespace"], meta["name"]))
+        if live is None or live["metadata"]["resourceVersion"] != meta.get("resourceVersion"):
+            raise ApiError(409, "Conflict", "the object has been modified")
+        return self._put("replace", resource, obj)
+
+    async def apply(self, resource: Resource, obj: Object) -> Object:
+        return self._put("apply", resource, obj)
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Object, subresource: str | None = None
+    ) -> Object:
+        self._note("merge", resource.kind, namespace, name)
+        return patch
+
+    async def list_objects(self, resource: Resource, namespace: str | None = None, **_: Any) -> Listing:
+        self._note("list", resource.kind, namespace or "")
+        answer = self.lists.pop(0)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    list = list_objects
+
+    async def watch(
+        self, resource: Resource, version: str, namespace: str | None = None, **_: Any
+    ) -> AsyncIterator[Any]:
+        self._note("watch", resource.kind, version)
+        for event in self.watches.pop(0):
+            if isinstance(event, ApiError):
+                raise event
+            yield event
+
+    async def pod_status(self, address: str, seconds: float) -> Object:
+        self._note("ask", address)
+        answer = self.pods.get(address) or ApiError(0, "Unreachable", "nobody there")
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    def _put(self, verb: str, resource: Resource, obj: Object) -> Object:
+        meta = obj["metadata"]
+        self._note(verb, resource.kind, meta.get("namespace", ""), meta["name"])
+        self.version += 1
+        stored = obj | {"metadata": meta | {"resourceVersion": str(self.version)}}
+        self.objects[resource.kind, meta.get("namespace", ""), meta["name"]] = stored
+        return stored
+
+    def _note(self, *call: str) -> None:
+        self.calls.append(call)
+        if self.failure:
+            raise self.failure
+
+
+def meta(name: str, version: int, uid: str = "", namespace: str = "n", **more: Any) -> Object:
+    return {
+        "metadata": {
+            "namespace": namespace,
+            "name": name,
+            "uid": uid or f"uid-{name}",
+            "resourceVersion": str(version),
+            **more,
+        }
+    }

@@ -1,0 +1,143 @@
+from typing import Any
+
+import pytest
+
+from regent_api.config import CONFIG_KEY
+from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.ownership import wanted_hash
+from regent_operator.engine.resources import CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, Key
+
+Object = dict[str, Any]
+CONFIG = ChildKey("ConfigMap", "n", "a")
+BODY: Object = {"metadata": {"name": "a", "namespace": "n", "labels": {"x": "1"}}, "data": {CONFIG_KEY: "{}"}}
+WANTED = wanted_hash(BODY)
+OWNER = {"kind": "AIAgent", "uid": "agent", "controller": True}
+
+
+def live(version: int, text: str = "{}", *others: Object, uid: str = "c", time: str = "t") -> Object:
+    fields = {"f:metadata": {"f:labels": {"f:x": {}}}, "f:data": {f"f:{CONFIG_KEY}": {}}}
+    entry = {"manager": "regent", "operation": "Apply", "time": time, "fieldsV1": fields}
+    return {
+        "metadata": {
+            "namespace": "n",
+            "name": "a",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "labels": {"x": "1"},
+            "ownerReferences": [OWNER],
+            "managedFields": [entry, *others],
+        },
+        "data": {CONFIG_KEY: text},
+    }
+
+
+def metadata(version: int, *others: Object, time: str = "t") -> Object:
+    return {"metadata": live(version, "", *others, time=time)["metadata"]}
+
+
+@pytest.fixture
+def touched() -> list[Key]:
+    return []
+
+
+@pytest.fixture
+def children(touched: list[Key]) -> Children:
+    return Children(touched.append)
+
+
+def test_what_was_listed_whole_needs_no_write(children: Children) -> None:
+    children.seen(CONFIG_MAPS, live(5), full=True)
+    child = children.get(CONFIG)
+    assert child
+    assert child.owner == "agent"
+    assert child.holds(WANTED)
+
+
+def test_our_own_write_coming_back_changes_nothing(children: Children, touched: list[Key]) -> None:
+    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
+    children.seen(CONFIG_MAPS, metadata(6), full=False)
+    child = children.get(CONFIG)
+    assert child
+    assert child.holds(WANTED)
+    assert touched == []
+
+
+def test_a_version_that_is_not_ours_is_unknown_and_touches_the_agent(children: Children, touched: list[Key]) -> None:
+    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
+    children.seen(CONFIG_MAPS, metadata(7), full=False)
+    child = children.get(CONFIG)
+    assert child
+    assert not child.known
+    assert not child.holds(WANTED)
+    assert touched == [Key("AIAgent", "n", "a")]
+
+
+def test_an_edit_that_overtakes_the_answer_to_our_write_is_not_forgotten(children: Children) -> None:
+    children.seen(CONFIG_MAPS, metadata(8), full=False)
+    children.wrote(CONFIG_MAPS, live(7), WANTED, stripped=False)
+    child = children.get(CONFIG)
+    assert child
+    assert not child.holds(WANTED)
+
+
+def test_the_status_of_a_disruption_budget_is_no_drift(children: Children, touched: list[Key]) -> None:
+    children.wrote(DISRUPTION_BUDGETS, live(6), WANTED, stripped=False)
+    children.seen(DISRUPTION_BUDGETS, metadata(7), full=False)
+    key = ChildKey("PodDisruptionBudget", "n", "a")
+    child = children.get(key)
+    assert child
+    assert child.holds(WANTED)
+    assert touched == []
+    children.seen(DISRUPTION_BUDGETS, metadata(8, time="later"), full=False)
+    child = children.get(key)
+    assert child
+    assert not child.holds(WANTED)
+
+
+def test_a_deployment_s_status_keeps_what_is_known_and_touches(children: Children, touched: list[Key]) -> None:
+    children.wrote(DEPLOYMENTS, live(6), WANTED, stripped=False)
+    moved = live(7) | {"status": {"availableReplicas": 1}}
+    children.seen(DEPLOYMENTS, moved, full=True)
+    child = children.get(ChildKey("Deployment", "n", "a"))
+    seen = children.deployment("n", "a")
+    assert child
+    assert child.holds(WANTED)
+    assert seen
+    assert seen.available == 1
+    assert touched == [Key("AIAgent", "n", "a")]
+
+
+def test_an_intrusion_needs_a_write_unless_admission_put_it_there(children: Children) -> None:
+    spy = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {"f:spy": {}}}}
+    children.seen(CONFIG_MAPS, live(5, "{}", spy), full=True)
+    child = children.get(CONFIG)
+    assert child
+    assert child.owned == WANTED
+    assert not child.holds(WANTED)
+    children.wrote(CONFIG_MAPS, live(6, "{}", spy), WANTED, stripped=True)
+    child = children.get(CONFIG)
+    assert child
+    assert child.holds(WANTED)
+
+
+def test_a_late_deletion_does_not_take_the_successor(children: Children) -> None:
+    children.seen(CONFIG_MAPS, live(9, uid="new"), full=True)
+    children.gone(CONFIG_MAPS, "n", "a", "old")
+    assert children.get(CONFIG)
+    children.gone(CONFIG_MAPS, "n", "a", "new")
+    assert children.get(CONFIG) is None
+
+
+def test_the_config_that_we_wrote_is_kept_whatever_is_found_later(children: Children) -> None:
+    children.wrote(CONFIG_MAPS, live(6, "ours"), WANTED, stripped=False)
+    children.read(CONFIG_MAPS, live(7, "a hand's"))
+    config = children.config("n", "a")
+    assert config
+    assert (config.text, config.written_by_us) == ("ours", True)
+
+
+def test_a_config_that_was_only_found_is_marked_so(children: Children) -> None:
+    children.seen(CONFIG_MAPS, live(5, "found"), full=True)
+    config = children.config("n", "a")
+    assert config
+    assert (config.text, config.written_by_us) == ("found", False)

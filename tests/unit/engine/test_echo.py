@@ -1,0 +1,149 @@
+import asyncio
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.echo import EAGERNESS, QUICK_LIMIT_SECONDS, SLOW_SECONDS, SOONEST_SECONDS, EchoRounds
+from regent_operator.engine.pods import MISSES, Pods
+from regent_operator.engine.resources import PODS, Key
+from tests.unit.engine.clock import Clock
+from tests.unit.engine.fake_client import FakeClient
+
+AGENT = Key("AIAgent", "n", "a")
+NEW, OLD = "sha256:" + "1" * 64, "sha256:" + "0" * 64
+
+
+def pod(name: str = "a-1", version: int = 1, *, ready: bool = True, address: str = "127.0.0.9") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": "n",
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": str(version),
+            "labels": {"regent.dev/agent": "a"},
+        },
+        "status": {"podIP": address, "conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+def statusz(digest: str, name: str = "a-1") -> dict[str, Any]:
+    digests = {"config": digest, "policy": digest, "route": digest}
+    return {"pod": {"name": name, "uid": f"uid-{name}"}, "digests": digests}
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.client = FakeClient()
+        self.heard: list[Key] = []
+        self.pods = Pods(lambda _: None, self.heard.append)
+        self.leads = True
+        self.rounds = EchoRounds(self.client, self.pods, lambda: self.leads, self.clock, jitter=lambda: 0.5)  # type: ignore[arg-type]
+
+    async def run_until(self, seconds: float) -> list[float]:
+        """When, counted from now, the pod was asked in virtual time."""
+        task = asyncio.create_task(self.rounds.run())
+        start, asked = self.clock(), []
+        try:
+            while self.clock() - start < seconds:
+                before = len(self.client.calls)
+                for _ in range(8):
+                    await asyncio.sleep(0)
+                asked += [round(self.clock() - start, 2)] * (len(self.client.calls) - before)
+                self.clock.advance(0.05)
+                self.rounds._woken.set()
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        return asked
+
+    def echo(self) -> str | None:
+        echo = self.pods.of(AGENT)[0].seen.echo
+        return echo.digests.config if echo and echo.digests else None
+
+
+@pytest.fixture
+def scene() -> Scene:
+    made = Scene()
+    made.pods.seen(PODS, pod(), full=True)
+    return made
+
+
+async def test_after_a_change_pods_are_asked_at_once_and_ever_more_slowly(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, NEW)
+    asked = await scene.run_until(30)
+    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    assert asked[0] <= SOONEST_SECONDS + 0.06
+    assert all(gap <= max(SOONEST_SECONDS, at * EAGERNESS) + 0.11 for at, gap in zip(asked, gaps, strict=False))
+    assert max(gaps) <= QUICK_LIMIT_SECONDS + 0.11
+    assert len(asked) < 35
+
+
+async def test_a_change_that_takes_a_second_in_the_pod_is_known_within_a_second_and_a_half(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(1.0)
+    assert scene.echo() == OLD
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    await scene.run_until(0.5)
+    assert scene.echo() == NEW
+
+
+async def test_pods_that_prove_the_config_are_asked_now_and_then(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.rounds.expect(AGENT, NEW)
+    assert len(await scene.run_until(SLOW_SECONDS * 0.6)) == 1
+    assert scene.heard == [AGENT]
+
+
+async def test_a_standby_asks_nobody(scene: Scene) -> None:
+    scene.leads = False
+    scene.rounds.expect(AGENT, NEW)
+    assert await scene.run_until(5) == []
+
+
+async def test_an_answer_of_another_pod_at_the_same_address_does_not_count(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW, "someone-else")
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(2)
+    assert scene.echo() is None
+
+
+async def test_one_lost_answer_changes_nothing_and_three_do(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(0.5)
+    del scene.client.pods["127.0.0.9"]
+    for _ in range(MISSES - 1):
+        scene.rounds.look(AGENT)
+        await scene.run_until(0.2)
+        assert scene.echo() == NEW
+    scene.rounds.look(AGENT)
+    await scene.run_until(0.2)
+    assert scene.echo() is None
+
+
+async def test_an_answer_of_another_shape_is_no_echo(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = {"pod": "a-1"}
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(1)
+    assert scene.echo() is None
+
+
+async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.pods.seen(PODS, pod("a-2", ready=False, address="127.0.0.8"), full=True)
+    await scene.rounds.meet(AGENT)
+    await scene.rounds.meet(AGENT)
+    assert scene.client.calls == [("ask", "127.0.0.9")]
+    assert scene.echo() == NEW
+
+
+def test_a_pod_that_is_gone_is_forgotten_with_its_echo(scene: Scene) -> None:
+    scene.pods.gone(PODS, "n", "a-1", "uid-a-1")
+    assert scene.pods.of(AGENT) == []
+    assert len(scene.pods) == 0

@@ -1,0 +1,167 @@
+import asyncio
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from regent_operator.engine.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Priority, WorkQueue
+from tests.unit.engine.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock: Clock) -> WorkQueue[str]:
+    return WorkQueue(clock)
+
+
+def test_a_key_added_twice_is_handed_out_once(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    queue.add("a")
+    assert queue.take() == "a"
+    assert queue.take() is None
+
+
+def test_a_key_is_never_with_two_workers_and_runs_again_after(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a")
+    assert queue.take() is None
+    queue.done("a")
+    assert queue.take() == "a"
+
+
+def test_an_edit_goes_before_what_follows_and_that_before_the_resync(queue: WorkQueue[str]) -> None:
+    queue.add("resync", Priority.RESYNC)
+    queue.add("follow", Priority.FOLLOW)
+    queue.add("edit", Priority.EDIT)
+    assert [queue.take(), queue.take(), queue.take()] == ["edit", "follow", "resync"]
+
+
+def test_an_edit_lifts_a_key_that_waits_already(queue: WorkQueue[str]) -> None:
+    queue.add("a", Priority.RESYNC, delay=60)
+    queue.add("b", Priority.FOLLOW)
+    queue.add("a", Priority.EDIT)
+    assert queue.take() == "a"
+
+
+def test_a_later_request_does_not_postpone_an_earlier_one(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    queue.add("a", Priority.RESYNC, delay=60)
+    assert queue.take() == "a"
+
+
+def test_a_delayed_key_waits(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a", delay=5)
+    assert queue.take() is None
+    assert queue.depth == 0
+    clock.advance(5)
+    assert queue.depth == 1
+    assert queue.take() == "a"
+
+
+def test_a_delay_asked_for_while_the_key_runs_holds(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a", Priority.RESYNC, delay=30)
+    queue.done("a")
+    assert queue.take() is None
+    clock.advance(30)
+    assert queue.take() == "a"
+
+
+def test_waits_after_failures_double_to_a_limit_and_success_forgets_them(queue: WorkQueue[str]) -> None:
+    waits = [queue.retry("a") for _ in range(14)]
+    assert waits[:3] == [FIRST_RETRY_SECONDS, 2 * FIRST_RETRY_SECONDS, 4 * FIRST_RETRY_SECONDS]
+    assert waits[-1] == LONGEST_RETRY_SECONDS
+    queue.forget("a")
+    assert queue.retry("a") == FIRST_RETRY_SECONDS
+
+
+def test_a_server_may_ask_for_a_longer_wait(queue: WorkQueue[str], clock: Clock) -> None:
+    assert queue.retry("a", at_least=7.0) == 7.0
+    clock.advance(6.9)
+    assert queue.take() is None
+    clock.advance(0.1)
+    assert queue.take() == "a"
+
+
+def test_the_oldest_wait_counts_from_when_a_key_was_due(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a", delay=10)
+    assert queue.oldest_seconds == 0.0
+    clock.advance(13)
+    assert queue.oldest_seconds == 3.0
+    assert queue.take() == "a"
+    clock.advance(4)
+    assert (queue.oldest_seconds, queue.longest_run_seconds) == (0.0, 4.0)
+
+
+async def test_get_waits_for_a_key() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    getting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    assert await getting == "a"
+
+
+async def test_get_wakes_one_worker_for_each_key() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for key in "abc":
+        queue.add(key)
+    assert sorted(await asyncio.gather(*workers)) == ["a", "b", "c"]
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Whatever is asked in whatever order, no key is lost, none is early, none is with two workers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.queue: WorkQueue[int] = WorkQueue(self.clock)
+        self.due: dict[int, float] = {}
+        self.running: set[int] = set()
+
+    keys = st.integers(0, 4)
+
+    @rule(key=keys, priority=st.sampled_from(Priority), delay=st.sampled_from([0.0, 0.0, 1.0, 3.0, 10.0]))
+    def add(self, key: int, priority: Priority, delay: float) -> None:
+        self.queue.add(key, priority, delay)
+        self.due[key] = min(self.due.get(key, float("inf")), self.clock() + delay)
+
+    @rule(key=keys)
+    def fail(self, key: int) -> None:
+        self.due[key] = min(self.due.get(key, float("inf")), self.clock() + self.queue.retry(key))
+
+    @rule()
+    def take(self) -> None:
+        key = self.queue.take()
+        ready = {k for k, due in self.due.items() if due <= self.clock() and k not in self.running}
+        if key is None:
+            assert not ready
+        else:
+            assert key in ready
+            del self.due[key]
+            self.running.add(key)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.running)))
+        self.running.discard(key)
+        self.queue.done(key)
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @invariant()
+    def every_key_stands_once(self) -> None:
+        assert len(self.queue) == len(self.due)
+
+
+TestAnyHistory = AnyHistory.TestCase

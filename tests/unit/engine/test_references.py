@@ -1,0 +1,121 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.references import References, service_facts
+from regent_operator.engine.resources import CONFIG_MAPS, Key
+from regent_operator.plan.inputs import ServiceFacts
+from tests.unit.engine.fake_client import FakeClient, meta
+
+AGENT = Key("AIAgent", "n", "a")
+NAME = ("n", "texts")
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.client = FakeClient()
+        self.touched: list[Key] = []
+        self.references = References(
+            self.client,  # type: ignore[arg-type]
+            CONFIG_MAPS,
+            self.touched.append,
+            lambda namespace: namespace == "n",
+        )
+        self.references.use(AGENT, frozenset({NAME}))
+
+    def put(self, version: int) -> dict[str, Any]:
+        obj = meta("texts", version)
+        self.client.objects["ConfigMap", *NAME] = obj
+        return obj
+
+    def said(self, version: int) -> None:
+        self.references.seen(CONFIG_MAPS, meta("texts", version), full=False)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_version_is_read_once(scene: Scene) -> None:
+    scene.put(3)
+    assert await scene.references.read(NAME) == await scene.references.read(NAME)
+    assert len(scene.client.calls) == 1
+
+
+async def test_a_newer_version_touches_the_users_and_is_read_again(scene: Scene) -> None:
+    scene.put(3)
+    await scene.references.read(NAME)
+    scene.put(4)
+    scene.said(4)
+    assert scene.touched == [AGENT]
+    found = await scene.references.read(NAME)
+    assert found
+    assert found["metadata"]["resourceVersion"] == "4"
+
+
+async def test_the_version_that_was_read_is_no_news(scene: Scene) -> None:
+    scene.put(3)
+    await scene.references.read(NAME)
+    scene.said(3)
+    assert scene.touched == []
+
+
+async def test_what_is_missing_is_looked_for_again_when_it_comes(scene: Scene) -> None:
+    assert await scene.references.read(NAME) is None
+    scene.put(3)
+    scene.said(3)
+    assert scene.touched == [AGENT]
+    assert await scene.references.read(NAME)
+
+
+async def test_what_goes_touches_the_users(scene: Scene) -> None:
+    scene.put(3)
+    await scene.references.read(NAME)
+    del scene.client.objects["ConfigMap", *NAME]
+    scene.references.gone(CONFIG_MAPS, *NAME, "uid-texts")
+    assert scene.touched == [AGENT]
+    assert await scene.references.read(NAME) is None
+
+
+async def test_a_change_during_the_read_is_not_missed(scene: Scene) -> None:
+    scene.put(3)
+    get = scene.client.get
+
+    async def slow(*words: Any, **more: Any) -> Any:
+        found = await get(*words, **more)
+        if found["metadata"]["resourceVersion"] == "3":
+            scene.put(4)
+            scene.said(4)
+        await asyncio.sleep(0)
+        return found
+
+    scene.client.get = slow  # type: ignore[method-assign]
+    found = await scene.references.read(NAME)
+    assert found
+    assert found["metadata"]["resourceVersion"] == "4"
+
+
+async def test_what_nobody_uses_is_forgotten_and_news_of_it_touches_nobody(scene: Scene) -> None:
+    scene.put(3)
+    await scene.references.read(NAME)
+    scene.references.use(AGENT, frozenset())
+    scene.said(9)
+    assert scene.touched == []
+    await scene.references.read(NAME)
+    assert len(scene.client.calls) == 2
+
+
+async def test_where_nobody_watches_it_is_read_each_time(scene: Scene) -> None:
+    for _ in range(2):
+        assert await scene.references.read(("other", "texts")) is None
+    assert len(scene.client.calls) == 2
+
+
+def test_facts_of_a_service() -> None:
+    ports = [{"port": 80, "targetPort": 8080}, {"port": 81, "targetPort": "http"}, {"port": 82}]
+    service = {"spec": {"selector": {"app": "x"}, "ports": ports}}
+    assert service_facts(service) == ServiceFacts({"app": "x"}, {80: 8080, 81: "http", 82: 82})
+    assert service_facts({"spec": {"type": "ExternalName"}}) == ServiceFacts({}, {}, external_name=True)
+    assert service_facts(None) is None

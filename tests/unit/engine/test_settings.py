@@ -1,0 +1,62 @@
+import pytest
+
+from regent_operator.engine.scope import Scope
+from regent_operator.settings import parse_settings
+
+REQUIRED = ("--namespace=regent-system", "--runtime-image=regent/runtime:1")
+
+
+def test_the_defaults_are_cluster_wide_and_read_the_ranges() -> None:
+    settings = parse_settings(REQUIRED)
+    assert settings.scope == Scope("regent-system", None)
+    assert settings.cluster_cidrs == ()
+    assert settings.installation.runtime_image == "regent/runtime:1"
+
+
+def test_flags_of_the_chart() -> None:
+    settings = parse_settings(
+        [
+            *REQUIRED,
+            "--watch-namespace=a",
+            "--watch-namespace=b",
+            "--cluster-cidr=10.0.0.0/16",
+            "--pod-cidr=10.1.0.0/16",
+            "--monitoring-namespace=prometheus",
+            '--dns-peers=[{"podSelector": {"matchLabels": {"app": "dns"}}}]',
+            "--image-pull-policy=Always",
+            "--cluster-domain=example.org",
+        ]
+    )
+    assert settings.scope == Scope("regent-system", frozenset({"a", "b"}))
+    installation = settings.installation
+    assert installation.cluster_cidrs == ("10.0.0.0/16", "10.1.0.0/16")
+    assert installation.monitoring_namespaces == ("prometheus",)
+    assert installation.dns_peers == ({"podSelector": {"matchLabels": {"app": "dns"}}},)
+    assert (installation.image_pull_policy, installation.cluster_domain) == ("Always", "example.org")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "--watch-namespace=A",
+        "--cluster-cidr=10.0.0.1/16",
+        "--dns-peers={}",
+        "--dns-peers=nonsense",
+        "--workers=0",
+        "--lease=x",
+    ],
+)
+def test_a_wrong_flag_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        parse_settings([*REQUIRED, wrong])
+    assert refusal.value.code == 2
+    assert wrong.partition("=")[0] in capsys.readouterr().err
+
+
+def test_the_operators_own_namespace_is_always_read() -> None:
+    scope = Scope("own", frozenset({"a"}))
+    assert scope.read == ("a", "own")
+    assert scope.managed == ("a",)
+    assert not scope.manages("own")
+    assert scope.reads("own")
+    assert not scope.reads("b")

@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+
+from regent_api.policy import AgentPolicyStatus
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import Key
+from regent_operator.engine.scope import Scope
+from regent_operator.engine.statuses import FIGURES_SECONDS, StatusWriter, read_status
+from regent_operator.engine.store import Store
+from tests.unit.engine.clock import Clock
+from tests.unit.engine.fake_client import FakeClient
+
+KEY = Key("AgentPolicy", "n", "p")
+CONDITION = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "Enforced",
+    "message": "In force in 1 pod.",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.client = FakeClient()
+        self.clock = Clock()
+        self.store = Store(Scope("own"), lambda *_: None)
+        self.writer = StatusWriter(self.client, self.store, self.clock)  # type: ignore[arg-type]
+        self.sent: list[dict[str, Any]] = []
+        self.live: dict[str, Any] = {}
+        self.version = 1
+        self.client.merge = self._merge  # type: ignore[method-assign]
+        self.put({})
+
+    def put(self, status: dict[str, Any]) -> dict[str, Any]:
+        self.version += 1
+        self.live = status
+        meta = {"namespace": "n", "name": "p", "uid": "u", "resourceVersion": str(self.version), "generation": 1}
+        obj = {"metadata": meta, "spec": {"selector": {}}, "status": status}
+        self.store.seen("AgentPolicy", obj)
+        return obj
+
+    async def _merge(self, *_: Any, subresource: str) -> dict[str, Any]:
+        patch = _[-1]
+        assert subresource == "status"
+        assert patch["metadata"] == {"uid": "u"}
+        self.sent.append(patch["status"])
+        return self.put({name: value for name, value in (self.live | patch["status"]).items() if value is not None})
+
+    async def write(self, *, patient: bool = True, **status: Any) -> float | None:
+        stored = self.store.get(KEY)
+        assert stored
+        return await self.writer.write(KEY, stored, AgentPolicyStatus.model_validate(status), patient=patient)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_what_differs_is_written_once(scene: Scene) -> None:
+    await scene.write(agents=1, conditions=[CONDITION])
+    await scene.write(agents=1, conditions=[CONDITION])
+    assert scene.sent == [{"agents": 1, "conditions": [CONDITION]}]
+
+
+async def test_counts_wait_and_conditions_do_not(scene: Scene) -> None:
+    await scene.write(agents=1, conditions=[CONDITION])
+    more = CONDITION | {"message": "In force in 2 pods."}
+    assert await scene.write(agents=2, conditions=[more]) == FIGURES_SECONDS
+    assert len(scene.sent) == 1
+    await scene.write(agents=2, conditions=[more | {"status": "False", "reason": "NotYetEnforced"}])
+    assert len(scene.sent) == 2
+    scene.clock.advance(FIGURES_SECONDS)
+    assert await scene.write(agents=3, conditions=[more | {"status": "False", "reason": "NotYetEnforced"}]) is None
+    assert scene.sent[-1] == {"agents": 3}
+
+
+async def test_what_a_status_no_longer_says_is_taken_away(scene: Scene) -> None:
+    await scene.write(agents=1, digest="d", conditions=[])
+    await scene.write(patient=False, agents=1, conditions=[])
+    assert scene.sent[-1] == {"digest": None}
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_an_object_that_is_gone_or_replaced_is_left_alone(scene: Scene, status: int) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise ApiError(status, "", "uid")
+
+    scene.client.merge = refuse  # type: ignore[method-assign]
+    stored = scene.store.get(KEY)
+    assert stored
+    scene.store.gone("AgentPolicy", "n", "p", "u")
+    assert await scene.writer.write(KEY, stored, AgentPolicyStatus(agents=1)) is None
+
+
+async def test_a_conflict_on_the_same_object_is_tried_again(scene: Scene) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise ApiError(409, "Conflict", "busy")
+
+    scene.client.merge = refuse  # type: ignore[method-assign]
+    with pytest.raises(ApiError):
+        await scene.write(agents=1)
+
+
+def test_a_status_that_another_hand_made_unreadable_counts_as_none(scene: Scene) -> None:
+    scene.put({"agents": "many"})
+    stored = scene.store.get(KEY)
+    assert stored
+    assert read_status(stored, AgentPolicyStatus) is None
