@@ -4,6 +4,7 @@ Each test makes namespaces of its own; they are left to the end of the node, so 
 """
 
 import itertools
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,10 +27,12 @@ class Installed:
     """Regent on a node, by the chart."""
 
     kube: Kube
+    run: str
+    """Tells this session's namespaces from those that an earlier one left on a given cluster."""
     names: Iterator[int]
 
     def namespace(self, **labels: str) -> str:
-        name = f"case-{next(self.names)}"
+        name = f"case-{self.run}-{next(self.names)}"
         self.kube.apply(manifests.namespace(name, **labels))
         return name
 
@@ -60,7 +63,7 @@ def regent(kube: Kube) -> Installed:
         *("--wait", "--timeout", "180s"),
         timeout=200,
     )
-    return Installed(kube, itertools.count(1))
+    return Installed(kube, secrets.token_hex(2), itertools.count(1))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ CHANGING = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"(?m)^(  )?(UID|  UID|  Resource Version|Generation): .*", r"\1\2: CHANGES"),
     (r"(Resource Version|UID|Generation|Observed Generation):(\s+)\S+", r"\1:\2CHANGES"),
-    (r"case-\d+", "NAMESPACE"),
+    (r"case-[0-9a-f]+-\d+", "NAMESPACE"),
     (r"(?ms)^Events:.*", "Events: ...\n"),
 )
 

@@ -119,7 +119,7 @@ def test_an_invalid_policy_stops_new_agents_and_keeps_running_ones(
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
     before = kube.until_ready("helper", namespace)["status"]["digests"]
-    everywhere = {"agents": {}, "namespaces": {}}  # only the operator's namespace may select namespaces
+    everywhere: Object = {"agents": {}, "namespaces": {}}  # only the operator's namespace may select namespaces
     kube.apply(manifests.policy("overreach", namespace, selector=everywhere, size={"maxOutputTokens": 4}))
     broken = kube.until_condition("agentpolicy", "overreach", namespace, "Accepted", "False", "Invalid")
     assert "namespaces" in condition(broken, "Accepted")["message"]

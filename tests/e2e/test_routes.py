@@ -88,7 +88,12 @@ def test_a_local_provider_behind_an_external_name_is_refused(regent: Installed, 
     }
     claimed = manifests.provider("liar", f"alias.{namespace}.svc", type_="Local", top="Restricted")
     kube.apply(alias, manifests.route("route", namespace, [claimed]), manifests.agent("helper", namespace, "route"))
-    kube.until_condition("aiagent", "helper", namespace, "Ready", "False", "NoProviderAllowed")
+    found = kube.until_ready("helper", namespace)
+    assert "ExternalName" in condition(found, "ResolvedRefs")["message"]
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+    refused = friend.ask(f"{namespace}/helper", stream=False)
+    assert refused.status is not None
+    assert refused.status >= 400, "the alias is no place where data may go, wherever it points"
 
 
 def providers_of_turns(kube: Kube, agent: str) -> set[str]:
