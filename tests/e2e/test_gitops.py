@@ -29,8 +29,8 @@ def test_kstatus_of_each_phase(regent: Installed, namespace: str) -> None:
     kube.delete("agentpolicy", "elsewhere", namespace)
 
     kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
-    suspended = kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
-    assert kstatus(suspended) == ["Current"]
+    kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
+    kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
 
 
 def test_a_crash_loop_is_stalled(regent: Installed, namespace: str) -> None:
