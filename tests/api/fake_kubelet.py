@@ -120,6 +120,7 @@ class FakeKubelet:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.__aexit__(None, None, None)
+        await asyncio.sleep(0.25)  # TLS connections say goodbye
 
     async def _live(self, pod: FakePod) -> None:
         await self._mount(pod)

@@ -6,6 +6,7 @@ from typing import Any
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, Start, World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
+from tests.api.slow_proxy import SlowProxy
 
 QUIET_SECONDS = 8.0
 
@@ -39,3 +40,95 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         assert second.writes(mark) == []
         leases = second.metric('regent_operator_writes_total{resource="leases"}')
         assert second.metric("regent_operator_writes_total") == leases > 0
+
+
+def test_no_worker_starts_before_the_policies_are_listed(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+) -> None:
+    world.apply(route(), policy(selector={}), agent())
+    with (
+        SlowProxy(control_plane.kubeconfig, hold="/agentpolicies") as proxy,
+        start_operator(server=proxy.url) as operator,
+    ):
+        eventually("the policies are asked for", lambda: proxy.held)
+        eventually("it leads", operator.leads)
+        time.sleep(QUIET_SECONDS)
+        assert operator.writes() == []
+        assert world.get("configmap", "helper") is None
+        code, text = operator.page("/readyz")
+        assert (code, "three kinds" in text) == (503, True)
+        assert operator.page("/livez")[0] == 200
+        proxy.let_go()
+        world.await_ready("helper")
+        assert operator.page("/readyz") == (200, "ok")
+
+
+def test_a_deletion_that_no_watch_reports_is_found(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+) -> None:
+    """kopf says nothing of what was deleted before its first list; neither does it after a 410."""
+    world.apply(route(), policy(selector={}, size={"maxOutputTokens": 99}), agent())
+    proxy = SlowProxy(control_plane.kubeconfig, hold="/agentpolicies", agent="kopf")
+    with proxy, start_operator(server=proxy.url) as operator:
+        eventually("kopf asks for the policies", lambda: proxy.held)
+        world.await_ready("helper")
+        world.delete("agentpolicy", "internal")
+        assert world.get("agentpolicy", "internal") is None
+        mark = operator.mark_now()
+        eventually("planned without it", lambda: '"maxOutputTokens":99' not in _config_text(world))
+        assert any(r.resource == "configmaps" for r in operator.writes(mark))
+
+
+def test_the_standby_takes_over_from_a_killed_leader(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start
+) -> None:
+    world.apply(route(), policy(selector={}), agent())
+    with start_operator("leader") as leader, start_operator("standby") as standby:
+        world.await_ready("helper")
+        first, second = (leader, standby) if leader.leads() else (standby, leader)
+        eventually("the standby is warm", lambda: second.page("/readyz")[0] == 200)
+        assert not second.leads()
+        assert second.metric("regent_operator_writes_total") == 0
+        world.apply(*(agent(f"more-{n}") for n in range(5)))
+        first.kill()
+        killed = time.monotonic()
+        eventually("the standby leads", second.leads)
+        print(f"take-over after {time.monotonic() - killed:.1f} s")  # noqa: T201
+        for n in range(5):
+            world.await_ready(f"more-{n}")
+        world.delete("agentpolicy", "internal")
+        world.await_ready("helper")
+
+
+def test_a_clean_stop_gives_the_lease_back(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+) -> None:
+    with start_operator("leader") as leader:
+        eventually("it leads", leader.leads)
+        with start_operator("standby") as standby:
+            eventually("the standby is warm", lambda: standby.page("/readyz")[0] == 200)
+            assert leader.stop() == 0
+            eventually("the standby leads", standby.leads, 12)
+
+
+def test_it_comes_back_when_every_connection_is_cut(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+) -> None:
+    world.apply(route(), policy(selector={}), agent())
+    with SlowProxy(control_plane.kubeconfig) as proxy, start_operator(server=proxy.url) as operator:
+        world.await_ready("helper")
+        proxy.refuse = True
+        proxy.cut()
+        world.patch("configmap", "helper", {"data": {"agent.json": "{}"}})
+        world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 55}}})
+        time.sleep(10)
+        assert operator.page("/livez")[0] == 200, "an API server that is away is no reason to restart"
+        assert not operator.leads(), "nobody writes on a lease that could not be renewed"
+        proxy.refuse = False
+        eventually("healed and enforced", lambda: '"maxOutputTokens":55' in _config_text(world))
+        world.await_ready("helper")
+
+
+def _config_text(world: World) -> str:
+    text: str = world.get("configmap", "helper")["data"]["agent.json"]
+    return text.replace(" ", "")

@@ -1,18 +1,23 @@
 """kopf: watches the three kinds and feeds the store. Nothing else; kopf is imported here alone.
 
+In namespaced mode it watches the namespaces that are managed; the policies of the operator's own namespace come by a
+reflector then, since of the other two kinds nothing may be read there.
+
 Low level only (`on.event`): kopf's higher handlers would write finalizers and annotations onto users' objects and
 retry by patching them, and its index is quadratic at start.
 """
 
 import asyncio
 import logging
+import random
+from collections.abc import Iterator
 from typing import Any, cast
 
 import kopf
 
 from regent_operator.engine.access import ClusterAccess, find_access
 from regent_operator.engine.engine import Engine
-from regent_operator.engine.resources import GROUP, KINDS
+from regent_operator.engine.resources import BY_KIND, GROUP, KINDS
 from regent_operator.settings import Settings
 
 VERSION = "v1alpha1"
@@ -27,7 +32,7 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings, access: ClusterAccess) -> int:
     engine = Engine(settings, access)
-    namespaces = settings.scope.read
+    namespaces = settings.scope.managed
     await kopf.operator(
         registry=registry(engine, access),
         standalone=True,
@@ -36,6 +41,15 @@ async def _run(settings: Settings, access: ClusterAccess) -> int:
         stop_flag=engine.failed,
     )
     return 1 if engine.failed.is_set() else 0
+
+
+class Waits:
+    """Between kopf's attempts, in seconds: it never gives up, and is never blind for long after an outage."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.2, 0.5, 1.0)
+        while True:
+            yield 2.0 + random.random()  # noqa: S311
 
 
 def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
@@ -48,6 +62,7 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
         settings.scanning.disabled = True
         settings.peering.standalone = True
         settings.networking.request_timeout = 60
+        settings.networking.error_backoffs = Waits()
         await engine.start()
 
     @kopf.on.cleanup(registry=handlers)
@@ -69,11 +84,11 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
 
     async def observe(type: str | None, event: kopf.RawEvent, **_: Any) -> None:  # noqa: A002
         obj = cast("dict[str, Any]", event["object"])
-        meta = obj["metadata"]
+        meta, resource = obj["metadata"], BY_KIND[obj["kind"]]
         if type == "DELETED":
-            engine.store.gone(obj["kind"], meta["namespace"], meta["name"], meta["uid"])
+            engine.store.gone(resource, meta["namespace"], meta["name"], meta["uid"])
         else:
-            engine.store.seen(obj["kind"], obj)
+            engine.store.seen(resource, obj)
 
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=handlers, id=f"observe-{resource.plural}")(observe)

@@ -1,6 +1,6 @@
 import asyncio
-
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -76,7 +76,7 @@ async def test_after_a_change_pods_are_asked_at_once_and_ever_more_slowly(scene:
     scene.client.pods["127.0.0.9"] = statusz(OLD)
     scene.rounds.expect(AGENT, NEW)
     asked = await scene.run_until(30)
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert asked[0] <= SOONEST_SECONDS + 0.06
     assert all(gap <= max(SOONEST_SECONDS, at * EAGERNESS) + 0.11 for at, gap in zip(asked, gaps, strict=False))
     assert max(gaps) <= QUICK_LIMIT_SECONDS + 0.11

@@ -4,7 +4,7 @@ import pytest
 
 from regent_api.policy import AgentPolicyStatus
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import Key
+from regent_operator.engine.resources import POLICIES, Key
 from regent_operator.engine.scope import Scope
 from regent_operator.engine.statuses import FIGURES_SECONDS, StatusWriter, read_status
 from regent_operator.engine.store import Store
@@ -38,7 +38,7 @@ class Scene:
         self.live = status
         meta = {"namespace": "n", "name": "p", "uid": "u", "resourceVersion": str(self.version), "generation": 1}
         obj = {"metadata": meta, "spec": {"selector": {}}, "status": status}
-        self.store.seen("AgentPolicy", obj)
+        self.store.seen(POLICIES, obj)
         return obj
 
     async def _merge(self, *_: Any, subresource: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ async def test_an_object_that_is_gone_or_replaced_is_left_alone(scene: Scene, st
     scene.client.merge = refuse  # type: ignore[method-assign]
     stored = scene.store.get(KEY)
     assert stored
-    scene.store.gone("AgentPolicy", "n", "p", "u")
+    scene.store.gone(POLICIES, "n", "p", "u")
     assert await scene.writer.write(KEY, stored, AgentPolicyStatus(agents=1)) is None
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from regent_api.objects import Invalid
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import Key
+from regent_operator.engine.resources import AGENTS, POLICIES, ROUTES, Key
 from regent_operator.engine.scope import Scope
 from regent_operator.engine.store import Store
 from regent_operator.plan.status import AgentFigures
@@ -48,71 +48,71 @@ def policy(name: str = "p", version: int = 1, namespace: str = "n", **more: Any)
 
 
 def test_it_is_ready_when_all_three_kinds_were_listed(store: Store) -> None:
-    for kind in ("AIAgent", "AgentPolicy"):
-        store.took_list(kind, [])
+    for resource in (AGENTS, POLICIES):
+        store.took_list(resource, [])
         assert not store.ready
-    store.took_list("ModelRoute", [])
+    store.took_list(ROUTES, [])
     assert store.ready
 
 
 def test_an_event_on_a_policy_touches_the_agents_of_its_namespace(store: Store, touched: Touched) -> None:
-    store.seen("AIAgent", agent())
-    store.seen("AIAgent", agent(namespace="other"))
+    store.seen(AGENTS, agent())
+    store.seen(AGENTS, agent(namespace="other"))
     touched.take()
-    store.seen("AgentPolicy", policy())
+    store.seen(POLICIES, policy())
     assert touched.take() == {"AgentPolicy n/p", "AIAgent n/a"}
 
 
 def test_an_event_on_a_floor_policy_touches_every_agent(store: Store, touched: Touched) -> None:
-    store.seen("AIAgent", agent())
-    store.seen("AIAgent", agent(namespace="other"))
+    store.seen(AGENTS, agent())
+    store.seen(AGENTS, agent(namespace="other"))
     touched.take()
-    store.seen("AgentPolicy", policy(namespace=OWN))
+    store.seen(POLICIES, policy(namespace=OWN))
     assert touched.take() == {f"AgentPolicy {OWN}/p", "AIAgent n/a", "AIAgent other/a"}
 
 
 def test_an_event_on_a_route_touches_the_agents_that_name_it_also_before_it_exists(
     store: Store, touched: Touched
 ) -> None:
-    store.seen("AIAgent", agent("a", route="r"))
-    store.seen("AIAgent", agent("b", route="s"))
+    store.seen(AGENTS, agent("a", route="r"))
+    store.seen(AGENTS, agent("b", route="s"))
     touched.take()
-    store.seen("ModelRoute", obj("r", 1, {}))
+    store.seen(ROUTES, obj("r", 1, {}))
     assert touched.take() == {"ModelRoute n/r", "AIAgent n/a"}
-    store.seen("AIAgent", agent("a", 2, route="s", **{"generation": 2}))
+    store.seen(AGENTS, agent("a", 2, route="s", generation=2))
     touched.take()
-    store.gone("ModelRoute", "n", "r", "n-r")
+    store.gone(ROUTES, "n", "r", "n-r")
     assert touched.take() == {"ModelRoute n/r"}
 
 
 def test_an_older_version_never_replaces_a_newer_one(store: Store) -> None:
-    store.seen("AgentPolicy", policy(version=5, generation=2))
-    store.seen("AgentPolicy", policy(version=4, generation=1))
+    store.seen(POLICIES, policy(version=5, generation=2))
+    store.seen(POLICIES, policy(version=4, generation=1))
     stored = store.get(Key("AgentPolicy", "n", "p"))
     assert stored
     assert stored.metadata.generation == 2
 
 
 def test_what_is_gone_does_not_come_back_by_an_old_report(store: Store) -> None:
-    store.seen("AgentPolicy", policy(version=5))
-    store.gone("AgentPolicy", "n", "p", "n-p")
-    store.seen("AgentPolicy", policy(version=4))
+    store.seen(POLICIES, policy(version=5))
+    store.gone(POLICIES, "n", "p", "n-p")
+    store.seen(POLICIES, policy(version=4))
     assert store.get(Key("AgentPolicy", "n", "p")) is None
-    store.seen("AgentPolicy", policy(version=9, uid="again"))
+    store.seen(POLICIES, policy(version=9, uid="again"))
     assert store.get(Key("AgentPolicy", "n", "p"))
 
 
 def test_a_late_deletion_does_not_take_the_successor(store: Store) -> None:
-    store.seen("AgentPolicy", policy(version=9, uid="again"))
-    store.gone("AgentPolicy", "n", "p", "n-p")
+    store.seen(POLICIES, policy(version=9, uid="again"))
+    store.gone(POLICIES, "n", "p", "n-p")
     assert store.get(Key("AgentPolicy", "n", "p"))
 
 
 def test_while_only_the_status_moves_the_object_stays_the_same(store: Store, touched: Touched) -> None:
-    store.seen("AgentPolicy", policy())
+    store.seen(POLICIES, policy())
     before = store.get(Key("AgentPolicy", "n", "p"))
     touched.clear()
-    store.seen("AgentPolicy", policy(version=2) | {"status": {"agents": 3}})
+    store.seen(POLICIES, policy(version=2) | {"status": {"agents": 3}})
     after = store.get(Key("AgentPolicy", "n", "p"))
     assert before
     assert after
@@ -122,13 +122,13 @@ def test_while_only_the_status_moves_the_object_stays_the_same(store: Store, tou
 
 
 def test_what_cannot_be_read_is_there_as_invalid(store: Store) -> None:
-    store.seen("AgentPolicy", obj("p", 1, {"selektor": {}}))
+    store.seen(POLICIES, obj("p", 1, {"selektor": {}}))
     assert isinstance(store.policies_for("n")[0], Invalid)
 
 
 def test_policies_are_those_of_both_namespaces_in_a_stable_order(store: Store) -> None:
     for name, namespace in (("z", "n"), ("a", "n"), ("floor", OWN), ("x", "other")):
-        store.seen("AgentPolicy", policy(name, namespace=namespace))
+        store.seen(POLICIES, policy(name, namespace=namespace))
     assert [p.metadata.key for p in store.policies_for("n")] == ["n/a", "n/z", f"{OWN}/floor"]
     assert [p.metadata.key for p in store.policies_for(OWN)] == [f"{OWN}/floor"]
 
@@ -136,8 +136,8 @@ def test_policies_are_those_of_both_namespaces_in_a_stable_order(store: Store) -
 def test_a_namespaced_operator_keeps_its_agents_and_the_floor(touched: Touched) -> None:
     store = Store(Scope(OWN, frozenset({"n"})), touched)
     for namespace in ("n", OWN, "other"):
-        store.seen("AIAgent", agent(namespace=namespace))
-        store.seen("AgentPolicy", policy(namespace=namespace))
+        store.seen(AGENTS, agent(namespace=namespace))
+        store.seen(POLICIES, policy(namespace=namespace))
     assert sorted(map(str, store.keys())) == ["AIAgent n/a", "AgentPolicy n/p", f"AgentPolicy {OWN}/p"]
 
 
@@ -155,7 +155,7 @@ def test_figures_touch_the_policies_and_the_route_for_which_they_changed(store: 
 
 
 def test_labels_of_an_agent_count_as_an_edit(store: Store, touched: Touched) -> None:
-    store.seen("AIAgent", agent())
+    store.seen(AGENTS, agent())
     touched.clear()
-    store.seen("AIAgent", agent(version=2, labels={"team": "x"}))
+    store.seen(AGENTS, agent(version=2, labels={"team": "x"}))
     assert touched == [("AIAgent n/a", Priority.EDIT)]

@@ -42,6 +42,7 @@ from regent_operator.engine.resources import (
     NOT_OURS,
     OURS,
     PODS,
+    POLICIES,
     SERVICES,
     Key,
 )
@@ -228,6 +229,8 @@ class Engine:
         for name in names:
             fields = f"metadata.name={name}" if name else None
             yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
+        if not scope.manages(scope.own):
+            yield Collection(POLICIES, scope.own), self.store
 
     def _progress(self) -> Progress:
         return Progress(

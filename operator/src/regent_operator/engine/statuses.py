@@ -65,7 +65,7 @@ class StatusWriter:
                 return None
             raise
         self._written_at[key] = self._clock()
-        self._store.seen(key.kind, answer)
+        self._store.seen(BY_KIND[key.kind], answer)
         return None
 
     def forget(self, key: Key) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 from regent_api.objects import AgentPolicy, AIAgent, Invalid, Metadata, ModelRoute, Valid, parse
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import AGENTS, BY_KIND, POLICIES, ROUTES, SPECS, Key, version_of
+from regent_operator.engine.resources import AGENTS, BY_KIND, POLICIES, ROUTES, SPECS, Key, Resource, version_of
 from regent_operator.engine.scope import Scope
 from regent_operator.plan.status import AgentFigures
 
@@ -86,9 +86,11 @@ class Store:
         """Figures of the agents that use a policy or route, by agent."""
         return [self._figures[user] for user in sorted(self._users.get(key, ()))]
 
-    def seen(self, kind: str, obj: Object) -> None:
+    def seen(self, resource: Resource, obj: Object, *, full: bool = True) -> None:
         """The object exists as it is here."""
-        meta = obj["metadata"]
+        if not full:
+            raise ValueError(f"{resource.plural} are watched whole: plans are made of their specs")
+        kind, meta = resource.kind, obj["metadata"]
         key = Key(kind, meta["namespace"], meta["name"])
         if not self._concerns(key) or meta["uid"] in self._tombstones:
             return
@@ -107,9 +109,10 @@ class Store:
         self._put(key, Stored(parse(obj, SPECS[kind]), version_of(obj), status), before)
         self._touch_affected(key, Priority.EDIT)
 
-    def gone(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """The object of this uid does not exist any more."""
         self._bury(uid)
+        kind = resource.kind
         key = Key(kind, namespace, name)
         stored = self._objects.get(key)
         if stored is None or stored.metadata.uid != uid:
@@ -121,11 +124,11 @@ class Store:
         if kind == AGENTS.kind:
             self.set_figures(key, None)
 
-    def took_list(self, kind: str, items: Iterable[Object]) -> None:
+    def took_list(self, resource: Resource, items: Iterable[Object]) -> None:
         """A whole, consistent list of a kind (of everything that the scope reads) was taken."""
         for item in items:
-            self.seen(kind, item)
-        self.complete.add(kind)
+            self.seen(resource, item)
+        self.complete.add(resource.kind)
 
     @property
     def ready(self) -> bool:

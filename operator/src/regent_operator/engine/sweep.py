@@ -15,7 +15,7 @@ async def take_whole_lists(client: ApiClient, store: Store) -> None:
         items = []
         for namespace in _namespaces(store, resource):
             items += (await client.list(resource, namespace)).items
-        store.took_list(resource.kind, items)
+        store.took_list(resource, items)
 
 
 async def sweep(client: ApiClient, store: Store) -> None:
@@ -38,13 +38,13 @@ async def _sweep(client: ApiClient, store: Store, resource: Resource, namespace:
         replaced = item is not None and item["metadata"]["uid"] != stored.metadata.uid
         absent = item is None and stored.version <= version_number(listing.resource_version)
         if absent or replaced:
-            store.gone(key.kind, key.namespace, key.name, stored.metadata.uid)
+            store.gone(resource, key.namespace, key.name, stored.metadata.uid)
     known = {(key.namespace, key.name): stored.version for key, stored in held.items()}
     for where, item in live.items():
         if known.get(where, -1) < version_of(item):
             obj = await client.get(resource, *where)
             if obj is not None:
-                store.seen(resource.kind, obj)
+                store.seen(resource, obj)
 
 
 def _namespaces(store: Store, resource: Resource) -> tuple[str | None, ...]:

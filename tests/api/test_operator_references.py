@@ -1,0 +1,107 @@
+"""References that are missing, come in any order, become invalid, or go: nothing takes part as if it were absent."""
+
+import itertools
+import json
+
+import pytest
+
+from tests.api.operator_fixtures import Object, World, agent, policy, route
+from tests.api.running_operator import NAMESPACE, RunningOperator, eventually
+from tests.cluster import CommandError
+
+PARTS = {
+    "agent": lambda: agent(policyRefs=[{"name": "internal"}]),
+    "policy": lambda: policy(size={"maxOutputTokens": 200}),
+    "route": route,
+}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(PARTS)), ids="-".join)
+def test_the_three_kinds_come_in_any_order(world: World, operator: RunningOperator, order: tuple[str, ...]) -> None:
+    there: set[str] = set()
+    for part in order:
+        world.apply(PARTS[part]())
+        there.add(part)
+        if "agent" in there and len(there) < 3:
+            missing = "PolicyMissing" if "policy" not in there else "RouteMissing"
+            world.await_ready("helper", "False", missing)
+            assert world.conditions("helper")["Reconciling"] == ("True", missing)
+            assert world.get("deployment", "helper") is None
+    world.await_ready("helper")
+    assert _config(world)["policy"]["size"]["maxOutputTokens"] == 200
+    assert "Reconciling" not in world.conditions("helper")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("agentpolicy", "PolicyMissing"), ("modelroute", "RouteMissing")])
+def test_what_is_in_use_and_deleted_stays_in_force(
+    world: World, operator: RunningOperator, kind: str, reason: str
+) -> None:
+    world.apply(*(part() for part in PARTS.values()))
+    world.await_ready("helper")
+    before, pods = _config(world), world.all("pods")
+    world.delete(kind, "internal" if kind == "agentpolicy" else "local")
+    world.await_ready("helper", "False", reason)
+    assert _config(world) == before
+    assert {pod["metadata"]["uid"] for pod in world.all("pods")} == {pod["metadata"]["uid"] for pod in pods}
+    world.apply(policy("stricter", selector={}, size={"maxOutputTokens": 50}))
+    eventually("others may still tighten it", lambda: _config(world)["policy"]["size"]["maxOutputTokens"] == 50)
+    assert world.ready("helper") == ("False", reason)
+    world.delete("agentpolicy", "stricter")
+    world.apply(*(part() for name, part in PARTS.items() if name != "agent"))
+    world.await_ready("helper")
+
+
+def test_a_policy_that_nobody_names_may_be_deleted_and_it_is_told_what_widens(
+    world: World, operator: RunningOperator
+) -> None:
+    world.apply(route(), policy(selector={}, size={"maxOutputTokens": 200}), agent())
+    world.await_ready("helper")
+    world.delete("agentpolicy", "internal")
+    eventually("planned without it", lambda: _config(world)["policy"]["size"]["maxOutputTokens"] == 1024)
+    world.await_ready("helper")
+    events = eventually(
+        "an Event", lambda: [e for e in world.all("events.events.k8s.io") if e["reason"] == "PolicyWidened"]
+    )
+    assert "maxOutputTokens" in events[0]["note"]
+
+
+def test_an_invalid_policy_stops_new_agents_and_keeps_running_ones(world: World, operator: RunningOperator) -> None:
+    world.apply(route(), agent())
+    world.await_ready("helper")
+    before = _config(world)
+    invalid = policy("typo", selector={"namespaces": {"matchLabels": {"team": "x"}}}, size={"maxOutputTokens": 9})
+    world.apply(invalid)
+    world.await_ready("helper", "False", "PolicyInvalid")
+    assert _config(world) == before
+    world.apply(agent("newcomer"))
+    world.await_ready("newcomer", "False", "PolicyInvalid")
+    assert world.conditions("newcomer")["Stalled"][0] == "True"
+    assert world.get("deployment", "newcomer") is None
+    world.await_ready("typo", "False", "Invalid", kind="agentpolicy")
+    world.delete("agentpolicy", "typo")
+    world.await_ready("helper")
+    world.await_ready("newcomer")
+
+
+def test_a_typo_in_a_floor_policy_is_refused_and_the_floor_stays(world: World, operator: RunningOperator) -> None:
+    world.apply(route(), agent())
+    world.await_ready("helper")
+    typo = policy("floor", selektor={})
+    typo["metadata"]["namespace"] = NAMESPACE
+    with pytest.raises(CommandError, match="selektor"):
+        world.apply(typo)
+    assert _config(world)["sources"]["callers.anonymous"] == [f"{NAMESPACE}/floor"]
+
+
+def test_a_route_of_which_nothing_is_allowed(world: World, operator: RunningOperator) -> None:
+    world.apply(route(), policy(selector={}, models={"allow": [{"host": "api.example.com"}]}), agent())
+    world.await_ready("helper", "False", "NoProviderAllowed")
+    assert world.conditions("helper")["Stalled"][0] == "True"
+    assert world.get("deployment", "helper") is None
+    world.delete("agentpolicy", "internal")
+    world.await_ready("helper")
+
+
+def _config(world: World) -> Object:
+    document: Object = json.loads(world.get("configmap", "helper")["data"]["agent.json"])
+    return document

@@ -1,0 +1,61 @@
+"""Many agents at once: all become Ready, and the API server says what that cost."""
+
+import json
+import time
+from collections import Counter
+
+from tests.api.operator_fixtures import World, agent, policy, route
+from tests.api.running_operator import RunningOperator, eventually
+
+AGENTS = 100
+
+
+def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOperator) -> None:
+    mark, started = operator.mark_now(), time.monotonic()
+    world.apply(route(), policy(selector={}), *(agent(f"a{n:03}") for n in range(AGENTS)))
+
+    def all_ready() -> bool:
+        states = Counter(_ready(item) for item in world.all("aiagents"))
+        assert states == {("True", "Ready"): AGENTS}, states
+        return True
+
+    eventually("all Ready", all_ready, 240)
+    took = time.monotonic() - started
+    eventually("the policy counts them", lambda: world.get("agentpolicy", "internal")["status"]["agents"] == AGENTS)
+    enforced = f"{AGENTS}/{AGENTS}"
+    eventually("in force", lambda: world.get("agentpolicy", "internal")["status"]["enforced"] == enforced)
+    ours = [r for r in operator.requests(mark) if r.namespace == world.namespace]
+    counted = Counter((r.verb, r.resource + (f"/{r.subresource}" if r.subresource else "")) for r in ours)
+    writes = sum(n for (verb, _), n in counted.items() if verb not in {"get", "list", "watch"})
+    print(f"{AGENTS} agents Ready in {took:.1f} s, {writes / AGENTS:.1f} writes an agent: {counted}")  # noqa: T201
+    for child in ("serviceaccounts", "configmaps", "services", "networkpolicies", "deployments"):
+        assert counted["patch", child] == AGENTS, f"each {child} is written once"
+    assert counted["patch", "aiagents/status"] <= 4 * AGENTS
+    assert counted["patch", "agentpolicies/status"] + counted["patch", "modelroutes/status"] <= 60
+    assert counted["patch", "pods"] == 0
+
+
+def test_an_edit_of_one_policy_reaches_every_agent(world: World, operator: RunningOperator) -> None:
+    world.apply(route(), policy(selector={}), *(agent(f"a{n}", scaling={"replicas": 2}) for n in range(20)))
+    eventually("all enforced", lambda: _enforced(world, {"2/2"}), 180)
+    before = {item["status"]["digests"]["config"] for item in world.all("aiagents")}
+    started = time.monotonic()
+    world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 128}}})
+    eventually("new digests", lambda: not before & {i["status"]["digests"]["config"] for i in world.all("aiagents")})
+    eventually("all enforced again", lambda: _enforced(world, {"2/2"}) and all(map(_is_ready, world.all("aiagents"))))
+    print(f"20 agents x 2 pods: policy edit to all enforced in {time.monotonic() - started:.1f} s")  # noqa: T201
+    texts = [json.loads(item["data"]["agent.json"]) for item in world.all("configmaps") if "agent.json" in item["data"]]
+    assert {text["policy"]["size"]["maxOutputTokens"] for text in texts} == {128}
+
+
+def _ready(item: dict[str, object]) -> tuple[str, str]:
+    conditions = item["status"]["conditions"]  # type: ignore[index]
+    return next((c["status"], c["reason"]) for c in conditions if c["type"] == "Ready")
+
+
+def _is_ready(item: dict[str, object]) -> bool:
+    return _ready(item) == ("True", "Ready")
+
+
+def _enforced(world: World, wanted: set[str]) -> bool:
+    return {item["status"].get("enforced") for item in world.all("aiagents")} == wanted
