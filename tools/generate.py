@@ -15,6 +15,7 @@ from regent_api.crd import crd
 from regent_api.kinds import KINDS
 from regent_operator.plan import deployment
 from regent_runtime import refusals
+from regent_runtime.wire import request_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost."
@@ -25,7 +26,8 @@ def outputs() -> dict[str, str]:
     crds = {f"crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(crd(kind))}" for kind in KINDS}
     chart = {f"charts/regent/crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(kept(crd(kind)))}" for kind in KINDS}
     pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages(pod()).items()}
-    return crds | chart | pages | {"docs/reference/errors.md": refusals.reference()}
+    served = {"errors": refusals.reference(), "requests": request_table.reference()}
+    return crds | chart | pages | {f"docs/reference/{name}.md": text for name, text in served.items()}
 
 
 def pod() -> dict[str, str]:

@@ -37,7 +37,7 @@ class Sensitivity(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Sensitivity).index(self)
+        return _RANKS[self]
 
     def __lt__(self, other: object) -> bool:
         return self.rank < _rank(other)
@@ -56,6 +56,9 @@ def _rank(label: object) -> int:
     if not isinstance(label, Sensitivity):
         raise TypeError(f"a Sensitivity has no order with a {type(label).__name__}")
     return label.rank
+
+
+_RANKS = {label: rank for rank, label in enumerate(Sensitivity)}
 
 
 class Opinion(StrEnum):

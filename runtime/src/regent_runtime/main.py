@@ -6,6 +6,7 @@ signal ends the running turns too.
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ class Runtime:
 
     async def run(self) -> None:
         await self.config.refresh()
+        gc.freeze()  # a full collection over the imported modules would hold the loop for 50 ms
         log.write("started", version=__version__, port=self.serving.port, statusPort=self.telling.port)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(self._follow())

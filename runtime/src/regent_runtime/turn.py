@@ -4,7 +4,7 @@ what stands above it has let the turn pass.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import Protocol
 
 from regent_api.config import AgentConfig
@@ -29,7 +29,7 @@ class Incoming(Protocol):
     async def body(self, most_bytes: int) -> bytes:
         """Raises Refused (408, 413, 415) without reading more than it must, CallerGone."""
 
-    def watched(self, turn: RunningTurn) -> AbstractAsyncContextManager[None]:
+    def watched(self, turn: RunningTurn) -> AbstractContextManager[None]:
         """While open: the turn ends as soon as the caller has gone."""
 
 
@@ -63,11 +63,12 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
         record.rule = rule.name
         providers = candidates(snapshot.config, rule, sensitivity)
         outlet.begin(request, record)
-        async with incoming.watched(turn), time_limit(snapshot.config):
-            async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:
-                async for chunk in chunks:
-                    await outlet.release(chunk)
-            await outlet.finish()
+        with incoming.watched(turn):
+            async with time_limit(snapshot.config):
+                async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:
+                    async for chunk in chunks:
+                        await outlet.release(chunk)
+                await outlet.finish()
 
 
 @asynccontextmanager

@@ -4,12 +4,12 @@ That chunk is the commit point. Before it a failure costs the caller time only; 
 would not fit, so the failure is the caller's to see (Interrupted).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
 from regent_api.config import ProviderConfig
 from regent_runtime.config import Snapshot
-from regent_runtime.record import ANSWERED, AttemptRecord, TurnRecord
+from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Failure, Interrupted, ProviderError, refused
 from regent_runtime.wire.answer import Chunk
@@ -43,8 +43,11 @@ async def call(
                 break
             record.model = provider.model
             yield first
-            async for chunk in _after_commit(chunks, attempted):
-                yield chunk
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            except ProviderError as error:
+                raise Interrupted(attempted.failed(error)) from None
             attempted.outcome = ANSWERED
             return
     raise refused(errors)
@@ -56,11 +59,3 @@ def _tries(candidates: Sequence[ProviderConfig], errors: Sequence[ProviderError]
         yield provider
         if errors and errors[-1].failure is Failure.DISCONNECTED:
             yield provider
-
-
-async def _after_commit(chunks: AsyncIterator[Chunk], attempted: AttemptRecord) -> AsyncIterator[Chunk]:
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except ProviderError as error:
-        raise Interrupted(attempted.failed(error)) from None

@@ -1,8 +1,8 @@
 """POST /v1/chat/completions: one turn, answered whole or as server-sent events, and every outcome in OpenAI's shape."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from regent_runtime import turn
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
@@ -10,7 +10,17 @@ from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, Tur
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
 from regent_runtime.route.errors import Interrupted, refused
 from regent_runtime.serve.errors import error_body, error_headers
-from regent_runtime.serve.http import Header, Receive, Scope, Send, header, read_json_body, respond, respond_and_close
+from regent_runtime.serve.http import (
+    GONE,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    header,
+    read_json_body,
+    respond,
+    respond_and_close,
+)
 from regent_runtime.telemetry import log
 from regent_runtime.wire import sse
 from regent_runtime.wire.answer import AnswerWriter, Chunk
@@ -35,19 +45,18 @@ class Request:
         self.unread = False
         return body
 
-    @asynccontextmanager
-    async def watched(self, running: RunningTurn) -> AsyncIterator[None]:
-        watch = asyncio.create_task(self._end_when_gone(running))
+    @contextmanager
+    def watched(self, running: RunningTurn) -> Iterator[None]:
+        gone: asyncio.Future[None] = self._scope["state"][GONE]
+
+        def end(_: asyncio.Future[None]) -> None:
+            running.end(CallerGone())
+
+        gone.add_done_callback(end)
         try:
             yield
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
-
-    async def _end_when_gone(self, running: RunningTurn) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        running.end(CallerGone())
+            gone.remove_done_callback(end)
 
 
 class Answer:

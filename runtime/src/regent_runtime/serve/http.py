@@ -13,6 +13,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+GONE = "regent.gone"
+"""Key of a scope's state: a future, done when the caller's connection is lost. Waiting on receive() takes a task."""
 BODY_SECONDS = 30.0
 """For a whole body to arrive."""
 LINGER_SECONDS = 1.0

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from regent_runtime.refusals import HEADERS_TOO_LARGE, MALFORMED_HTTP, OVERLOADED, Refusal, Refused
 from regent_runtime.serve.errors import error_body
-from regent_runtime.serve.http import App
+from regent_runtime.serve.http import GONE, App
 
 LARGEST_HEAD = 65_536
 """Bytes of request line and headers."""
@@ -29,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._refusal = Refused(MALFORMED_HTTP, "This is not an HTTP/1.1 request.")
         self._head_bytes = 0
+        self._gone: asyncio.Future[None] | None = None
         self._head_timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
         if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(OVERLOADED, "This pod has as many connections as it may; try again.")
@@ -36,6 +37,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_ended()
         super().connection_lost(exc)
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
@@ -55,6 +58,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_ended()
+        self._gone = self._gone or self.loop.create_future()
+        self.scope["state"][GONE] = self._gone
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002

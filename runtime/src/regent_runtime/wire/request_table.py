@@ -125,3 +125,33 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "functions": RequestField(Treatment.REFUSED, "Not offered.", neutral=([],)),
     "function_call": RequestField(Treatment.REFUSED, "Not offered.", neutral=("none", "auto")),
 }
+
+
+def reference() -> str:
+    """The text of docs/reference/requests.md."""
+    lines = [
+        "<!-- Made from regent_runtime.wire.request_table; do not edit. -->",
+        "# Fields of a Chat Completions request",
+        "",
+        "A field that is not here is 400 `unknown_field`. `null` counts as absent everywhere.",
+        "",
+        "- read: the runtime acts on it itself",
+        "- clamped: forwarded, never above the caps of policy, agent and provider",
+        "- forwarded: to the provider, validated",
+        "- dropped: accepted and thrown away",
+        "- refused: 400 `unsupported_field`, unless it has a value that asks for nothing",
+        "",
+        "| field | treatment | |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {field.treatment} | {field.meaning} |" for name, field in REQUEST_TABLE.items()]
+    lines += [
+        "",
+        "Headers: `Authorization: Bearer TOKEN`; `X-Regent-Sensitivity` raises the label of the turn, never lowers it.",
+        "No header of a caller goes to a provider.",
+        "",
+        "Of a provider's answer come back: the text, a refusal, the finish reason (stop, length, content_filter; any",
+        "other becomes stop) and the token counts. `model` is the provider's model as the route names it; `id` ends",
+        "with the turn's id, which is also in `X-Regent-Turn`.",
+    ]
+    return "\n".join(lines) + "\n"

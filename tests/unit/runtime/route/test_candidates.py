@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regent_api.types import Sensitivity
+from regent_runtime.refusals import Refused
+from regent_runtime.route.candidates import candidates, label, rule_for
+from tests.fakes import configs
+
+labels = st.sampled_from(Sensitivity)
+
+
+def provider(name: str, **more: Any) -> dict[str, Any]:
+    return configs.provider_config(name, f"https://{name}.example/v1", type="OpenAI", **more)
+
+
+LOCAL = configs.provider_config("local", "http://model.demo.svc/v1")
+
+
+def names(config: Any, sensitivity: Sensitivity) -> list[str]:
+    rule = rule_for(config, sensitivity)
+    return [each.name for each in candidates(config, rule, sensitivity)]
+
+
+def code(config: Any, sensitivity: Sensitivity) -> str:
+    with pytest.raises(Refused) as refused:
+        names(config, sensitivity)
+    return refused.value.refusal.code
+
+
+@given(labels, labels, st.none() | labels)
+def test_a_label_only_rises(agent: Sensitivity, policy: Sensitivity, declared: Sensitivity | None) -> None:
+    config = configs.config(sensitivity=agent, policy={"data": {"minSensitivity": policy}})
+    found = label(config, declared)
+    assert found == max(agent, policy, declared or agent)
+
+
+def test_the_order_is_the_rules() -> None:
+    config = configs.config(provider("b"), provider("a"), LOCAL)
+    assert names(config, Sensitivity.INTERNAL) == ["b", "a", "local"]
+
+
+def test_the_first_rule_that_matches_wins() -> None:
+    rules = [
+        {"name": "high", "atLeast": "Confidential", "providers": ["local"]},
+        {"name": "rest", "atLeast": "Public", "providers": ["cloud"]},
+    ]
+    config = configs.config(provider("cloud"), LOCAL, route={"rules": rules})
+    assert names(config, Sensitivity.CONFIDENTIAL) == ["local"]
+    assert names(config, Sensitivity.INTERNAL) == ["cloud"]
+
+
+def test_no_rule_no_turn() -> None:
+    rules = [{"name": "high", "atLeast": "Confidential", "providers": ["local"]}]
+    assert code(configs.config(LOCAL, route={"rules": rules}), Sensitivity.INTERNAL) == "no_rule_matches"
+
+
+@given(labels, labels, labels)
+def test_no_provider_sees_more_than_it_may(highest: Sensitivity, local_from: Sensitivity, turn: Sensitivity) -> None:
+    config = configs.config(
+        provider("cloud", maxSensitivity=highest),
+        {**LOCAL, "maxSensitivity": highest},
+        policy={"models": {"localAtOrAbove": local_from}},
+    )
+    expected = ["cloud"] * (turn < local_from) + ["local"]
+    if turn > highest:
+        assert code(config, turn) == "no_provider_allowed"
+    else:
+        assert names(config, turn) == expected
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"models": {"localHosts": []}},
+        {"models": {"localHosts": [["*.svc"], ["*.models.svc"]]}},
+        {"models": {"allow": [[{"host": "*.example"}]]}},
+        {"models": {"allow": [[{"host": "*.svc", "models": ["gpt-*"]}]]}},
+        {"egress": {"hosts": [["*.example"]]}},
+        {"egress": {"hosts": []}},
+    ],
+)
+def test_what_a_policy_does_not_let_is_no_candidate(policy: dict[str, Any]) -> None:
+    assert code(configs.config(LOCAL, policy=policy), Sensitivity.INTERNAL) == "no_provider_allowed"

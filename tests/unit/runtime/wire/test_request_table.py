@@ -1,0 +1,48 @@
+import pytest
+from openai.types.chat import completion_create_params
+
+from regent_runtime.refusals import Refused
+from regent_runtime.wire import openai_chat
+from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment, reference
+
+MESSAGES = b'"messages":[{"role":"user","content":"Hi"}]'
+
+
+def test_every_field_that_openais_client_can_send_has_a_treatment() -> None:
+    params = completion_create_params.CompletionCreateParamsStreaming
+    assert set(params.__annotations__) | set(
+        completion_create_params.CompletionCreateParamsBase.__annotations__
+    ) == set(REQUEST_TABLE)
+
+
+@pytest.mark.parametrize("name", sorted(set(REQUEST_TABLE) - {"messages"}))
+def test_null_counts_as_absent(name: str) -> None:
+    body = b"{" + MESSAGES + f', "{name}": null}}'.encode()
+    assert openai_chat.parse(body, may_instruct=False).forwarded == {}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in REQUEST_TABLE.items() if field.treatment is Treatment.REFUSED]
+)
+def test_a_refused_field_is_named(name: str) -> None:
+    body = b"{" + MESSAGES + f', "{name}": "surprise"}}'.encode()
+    with pytest.raises(Refused) as refused:
+        openai_chat.parse(body, may_instruct=False)
+    assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", name)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in REQUEST_TABLE.items() if field.treatment is Treatment.DROPPED]
+)
+def test_a_dropped_field_goes_nowhere(name: str) -> None:
+    body = b"{" + MESSAGES + f', "{name}": "surprise"}}'.encode()
+    assert openai_chat.parse(body, may_instruct=False).forwarded == {}
+
+
+def test_true_is_not_one() -> None:
+    with pytest.raises(Refused):
+        openai_chat.parse(b"{" + MESSAGES + b', "n": true}', may_instruct=False)
+
+
+def test_the_reference_names_every_field() -> None:
+    assert all(f"| `{name}` |" in reference() for name in REQUEST_TABLE)

@@ -1,0 +1,32 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regent_runtime.wire.sse import LARGEST_EVENT, EventParser, MalformedStream, event
+
+STREAM = b"data: one\n\n: comment\n\nevent: x\nid: 1\ndata:two\r\n\r\ndata: a\ndata: b\n\nretry: 5\n\ndata: [DONE]\n\ndata: cut"
+EVENTS = [b"one", b"two", b"a\nb", b"[DONE]"]
+
+
+def test_events_are_read() -> None:
+    assert list(EventParser().feed(STREAM)) == EVENTS
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=20))
+def test_where_the_bytes_are_split_does_not_matter(cuts: list[int]) -> None:
+    parser = EventParser()
+    edges = [0, *sorted(cuts), len(STREAM)]
+    parts = [STREAM[begin:end] for begin, end in pairwise(edges)]
+    assert [found for part in parts for found in parser.feed(part)] == EVENTS
+
+
+def test_what_is_written_is_read() -> None:
+    assert list(EventParser().feed(event(b'{"a":1}'))) == [b'{"a":1}']
+
+
+@pytest.mark.parametrize("part", [b"data: " + b"x" * (LARGEST_EVENT + 1), (b"data: " + b"x" * 65_536 + b"\n") * 17])
+def test_an_event_has_a_bound(part: bytes) -> None:
+    with pytest.raises(MalformedStream):
+        list(EventParser().feed(part))
