@@ -25,6 +25,8 @@ class Answer:
     body: Any = None
     error: Any = None
     unreachable: str | None = None
+    outcomes: list[tuple[float, int | None, str | None, str | None]] = field(default_factory=list)
+    """Of a repeated request: seconds since the first, status (None: no connection), code, x-should-retry."""
     ended: bool = False
 
     @property
@@ -45,6 +47,7 @@ class Answer:
         self.error = event.get("error", self.error)
         self.finish = event.get("finish") or self.finish
         self.unreachable = event.get("unreachable")
+        self.outcomes = [tuple(outcome) for outcome in event.get("outcomes", self.outcomes)]
         self.ended = event.get("end", False)
         if event.get("text"):
             self.pieces.append(event["text"])
@@ -69,6 +72,7 @@ class Caller:
             "token": f"{TOKEN_FOLDER}/{audience.replace('/', '.')}" if audience else None,
             "headers": more.pop("headers", {}),
             "timeout": more.pop("timeout", 120),
+            "repeat": more.pop("repeat", 0),
             "body": {"model": name, "messages": more.pop("messages", [{"role": "user", "content": prompt}])}
             | {"stream": True}
             | more,

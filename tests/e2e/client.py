@@ -1,12 +1,15 @@
 """The program that the tests' caller pods run (`python3 - JSON < client.py`): one request, each event a line of JSON.
 
 Standard library only: it runs in the bare Python image. What it prints: {"status", "headers"}, then {"text"} for each
-piece of a streamed answer or {"body"} of a plain one, then {"end": true}; or {"unreachable": why}.
+piece of a streamed answer or {"body"} of a plain one, then {"end": true}; or {"unreachable": why}. Asked to `repeat`,
+it asks again and again for so many seconds, and prints one {"outcomes": [[seconds, status, code, should retry]]}.
 """
 
 import http.client
 import json
 import sys
+import time
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -21,6 +24,9 @@ def main() -> None:
     if asked.get("token"):
         with open(asked["token"]) as file:  # noqa: PTH123
             headers["authorization"] = f"Bearer {file.read().strip()}"
+    if asked.get("repeat"):
+        say(outcomes=repeat(asked, headers), end=True)
+        return
     connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=asked.get("timeout", 120))
     try:
         connection.request("POST", url.path, json.dumps(asked["body"]), headers)
@@ -34,6 +40,23 @@ def main() -> None:
     else:
         say(body=json.loads(answer.read() or b"null"))
     say(end=True)
+
+
+def repeat(asked: dict[str, Any], headers: dict[str, str]) -> list[list[object]]:
+    url, begun = urlsplit(asked["url"]), time.monotonic()
+    outcomes: list[list[object]] = []
+    while (passed := time.monotonic() - begun) < asked["repeat"]:
+        connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=5)
+        try:
+            connection.request("POST", url.path, json.dumps(asked["body"]), headers)
+            answer = connection.getresponse()
+            code = (json.loads(answer.read()).get("error") or {}).get("code")
+            outcomes.append([passed, answer.status, code, answer.getheader("x-should-retry")])
+        except OSError as error:
+            outcomes.append([passed, None, type(error).__name__, None])
+        connection.close()
+        time.sleep(0.05)
+    return outcomes
 
 
 def read_stream(answer: http.client.HTTPResponse) -> None:

@@ -1,6 +1,6 @@
 """One real node for the whole session: images built from this tree, the chart installed, nothing shared but the operator.
 
-Each test makes namespaces of its own; they are left to the end of the node, so that a failure can be looked at.
+Each test makes namespaces of its own and deletes them at its end: two cores hold a dozen agents, not a hundred.
 """
 
 import itertools
@@ -36,6 +36,9 @@ class Installed:
         self.kube.apply(manifests.namespace(name, **labels))
         return name
 
+    def discard(self, namespace: str) -> None:
+        self.kube("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
     def standin(self, name: str, namespace: str) -> None:
         self.kube.apply(*manifests.standin(name, namespace))
         words = ("rollout", "status", f"deployment/{name}", "--namespace", namespace, "--timeout=120s")
@@ -67,8 +70,10 @@ def regent(kube: Kube) -> Installed:
 
 
 @pytest.fixture
-def namespace(regent: Installed) -> str:
-    return regent.namespace()
+def namespace(regent: Installed) -> Iterator[str]:
+    name = regent.namespace()
+    yield name
+    regent.discard(name)
 
 
 @pytest.fixture

@@ -83,6 +83,16 @@ class Kube:
     def pod_uids(self, agent: str, namespace: str) -> set[str]:
         return {pod["metadata"]["uid"] for pod in self.pods(agent, namespace)}
 
+    def python(self, pod: str, namespace: str, program: str) -> str:
+        """What a program prints that runs in a pod: no image of ours has a shell."""
+        return self("exec", pod, "--namespace", namespace, "--", "python3", "-c", program)
+
+    def statusz(self, pod: Object) -> Object:
+        """What an agent's pod says of itself, asked from within."""
+        program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/statusz').read().decode())"
+        said: Object = json.loads(self.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program))
+        return said
+
     def record(self, kind: str, name: str, namespace: str) -> "History":
         return History(self, kind, name, namespace)
 

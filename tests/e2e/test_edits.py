@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.e2e import caller, manifests
-from tests.e2e.conftest import Installed
+from tests.e2e.conftest import SYSTEM, Installed
 from tests.e2e.kube import Kube, Object, condition, kstatus
 
 
@@ -57,19 +58,47 @@ def test_a_policy_edit_is_enforced_in_the_same_pods_while_a_stream_goes_on(
     kube.until_condition("agentpolicy", "house", namespace, "Ready", "True")
 
 
+@contextmanager
+def operator_away(kube: Kube) -> Iterator[None]:
+    """So that what was written by hand lies there until the pods have seen it."""
+    scale = ("scale", "deployment/regent-operator", "--namespace", SYSTEM)
+    kube(*scale, "--replicas=0")
+    kube.until(
+        "the operator is away", lambda: not kube.all_of("pods", SYSTEM, "app.kubernetes.io/name=regent-operator")
+    )
+    try:
+        yield
+    finally:
+        kube(*scale, "--replicas=2")
+
+
+def edit_config(kube: Kube, namespace: str, text: str) -> None:
+    """By hand, and the pods touched, so that the kubelet brings it at once."""
+    kube.patch("configmap", "helper", namespace, {"data": {"agent.json": text}})
+    kube(
+        "annotate", "pods", "--namespace", namespace, "--selector", "regent.dev/agent=helper", f"by-hand={time.time()}"
+    )
+
+
 def test_a_laxer_config_written_by_hand_is_seen_and_healed(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     regent.slow_agent(namespace)
     good = config_of(kube, namespace)
+    nobody = caller.start(kube, "nobody", namespace, "nobody", f"{namespace}/helper")
     lax = json.loads(json.dumps(good))
     lax["policy"]["callers"]["anonymous"] = "Allow"
-    with kube.record("configmap", "helper", namespace) as history:
-        kube.patch("configmap", "helper", namespace, {"data": {"agent.json": json.dumps(lax)}})
+    (pod,) = kube.pods("helper", namespace)
+    before = kube.statusz(pod)["digests"]
+    with operator_away(kube):
+        edit_config(kube, namespace, json.dumps(lax))
+        kube.until("the pod holds what was written", lambda: kube.statusz(pod)["digests"] != before)
+    with kube.record("aiagent", "helper", namespace) as history:
         kube.until("the config is healed", lambda: config_of(kube, namespace) == good)
-    written = [json.loads(version["data"]["agent.json"]) for version in history.versions]
-    assert lax in written, "the edit must have been seen by the watch before it was healed"
-    kube.until_ready("helper", namespace)
-    nobody = caller.start(kube, "nobody", namespace, "nobody", f"{namespace}/helper")
+        kube.until("the pod holds it", lambda: kube.statusz(pod)["digests"] == before)
+        kube.until("and status says so", lambda: history.of("PolicyEnforced")[-1] == ("True", "Enforced"))
+        kube.until_ready("helper", namespace)
+    assert ("False", "NotYetEnforced") in history.of("PolicyEnforced"), "the laxer config must have been seen"
+    assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
     assert nobody.ask(f"{namespace}/helper", token=None).status == 401
 
 
@@ -78,11 +107,15 @@ def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(reg
     regent.slow_agent(namespace)
     good = config_of(kube, namespace)
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
-    kube.patch("configmap", "helper", namespace, {"data": {"agent.json": "{"}})
-    assert friend.ask(f"{namespace}/helper").status == 200
-    healed = lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{"  # noqa: E731
-    kube.until("the config is healed", healed)
+    (pod,) = kube.pods("helper", namespace)
+    with operator_away(kube):
+        edit_config(kube, namespace, "{")
+        kube.until("the pod refuses what was written", lambda: kube.statusz(pod)["configError"])
+        assert friend.ask(f"{namespace}/helper").status == 200
+        assert friend.ask(f"{namespace}/helper", token=None).status == 401
+    kube.until("the config is healed", lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{")
     assert config_of(kube, namespace) == good
+    kube.until("the pod holds it", lambda: kube.statusz(pod)["configError"] is None)
     kube.until_ready("helper", namespace)
 
 
@@ -146,20 +179,23 @@ def test_suspend_refuses_at_once_then_scales_to_zero_and_resume_restores(
     assert friend.ask(f"{namespace}/helper", stream=False).status == 200
 
 
-def test_a_suspended_agent_answers_403_until_its_pods_are_gone(regent: Installed, namespace: str) -> None:
+def test_a_suspended_agent_answers_403_until_its_pod_is_gone(
+    regent: Installed, namespace: str, seconds_printed: Callable[[str, float], None]
+) -> None:
     kube = regent.kube
     regent.slow_agent(namespace)
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
-    began = time.monotonic()
-    kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
-    refusals = []
-    while time.monotonic() - began < 60:
-        answer = friend.ask(f"{namespace}/helper", stream=False, timeout=5)
-        if answer.unreachable:
-            break
-        if answer.status != 200:
-            refusals.append((answer.status, answer.code, answer.headers.get("x-should-retry")))
-    assert set(refusals) <= {(403, "agent_suspended", "false")}
+    (pod,) = kube.pods("helper", namespace)
+    address = f"http://{pod['status']['podIP']}:8080/v1/chat/completions"  # the pod itself, also while it ends
+    with friend.stream(f"{namespace}/helper", "go", url=address, repeat=20, stream=False, max_tokens=1) as asking:
+        began = time.monotonic()
+        kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
+        outcomes = asking.rest().outcomes
+    refused = [outcome for outcome in outcomes if outcome[1] == 403]
+    assert refused, outcomes
+    assert {outcome[2:] for outcome in refused} == {("agent_suspended", "false")}
+    assert 200 not in [outcome[1] for outcome in outcomes if outcome[0] > refused[0][0]]
+    seconds_printed("suspend to the first refusal, at most", time.monotonic() - began - 20 + refused[0][0])
     kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
 
 

@@ -1,7 +1,7 @@
 """examples/quickstart on a real node: the real model answers whom the policy lets in, and nobody else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,16 +15,21 @@ AGENT = f"{WHERE}/helper"
 
 
 @pytest.fixture(scope="module")
-def quickstart(regent: Installed) -> Kube:
+def applied_at(regent: Installed) -> float:
+    """The moment before the example was applied."""
+    return time.monotonic()
+
+
+@pytest.fixture(scope="module")
+def quickstart(regent: Installed, applied_at: float) -> Iterator[Kube]:
     kube = regent.kube
-    began = time.monotonic()
     kube.apply(ROOT / "examples" / "quickstart")
     fresh = kube.get("aiagent", "helper", WHERE)
     assert condition(fresh, "Ready")["status"] != "True"
     assert kstatus(fresh) == ["InProgress"]
     kube.until_ready("helper", WHERE)
-    print(f"apply to Ready: {time.monotonic() - began:.1f} s")  # noqa: T201
-    return kube
+    yield kube
+    regent.discard(WHERE)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +37,11 @@ def visitor(quickstart: Kube) -> Caller:
     return caller.start(quickstart, "visitor", WHERE, "visitor", AGENT, f"{WHERE}/other")
 
 
-def test_the_real_model_answers_a_visitor(visitor: Caller, seconds_printed: Callable[[str, float], None]) -> None:
-    began = time.monotonic()
+def test_the_real_model_answers_a_visitor(
+    applied_at: float, visitor: Caller, seconds_printed: Callable[[str, float], None]
+) -> None:
     answer = visitor.ask(AGENT, "Say hello in one short sentence.", stream=False)
-    seconds_printed("first answer of the real model", time.monotonic() - began)
+    seconds_printed("apply to first answer, the caller's pod included", time.monotonic() - applied_at)
     assert answer.status == 200
     assert answer.text.strip()
     assert answer.body["usage"]["completion_tokens"] > 0
@@ -71,15 +77,22 @@ def test_a_pod_of_a_namespace_that_is_not_allowed_cannot_connect(quickstart: Kub
     outside = regent.namespace()
     outsider = caller.start(quickstart, "outsider", outside, "visitor", AGENT)
     assert outsider.ask(AGENT, timeout=4).unreachable is not None
+    regent.discard(outside)
 
 
 def test_kubectl_get_tells_the_truth(quickstart: Kube) -> None:
-    lines = quickstart("get", "regent", "--namespace", WHERE).splitlines()
-    agents = next(line for line in lines if line.startswith("NAME") and "ENDPOINT" in line)
-    assert agents.split() == ["NAME", "READY", "REASON", "ROUTE", "POLICIES", "REPLICAS", "ENDPOINT", "AGE"]
-    row = next(line for line in lines if line.startswith("aiagent.regent.dev/helper")).split()
-    assert row[1:3] == ["True", "Ready"]
-    assert row[5:7] == ["1", f"http://helper.{WHERE}.svc:8080"]
+    rows = [line.split() for line in quickstart("get", "regent", "--all-namespaces").splitlines() if line]
+    headers = {tuple(row[1:]) for row in rows if row[0] == "NAMESPACE"}
+    assert headers == {
+        ("NAME", "READY", "REASON", "ROUTE", "POLICIES", "REPLICAS", "ENDPOINT", "AGE"),
+        ("NAME", "READY", "REASON", "AGENTS", "ENFORCED", "AGE"),
+        ("NAME", "READY", "REASON", "PROVIDERS", "RULES", "AGENTS", "ENFORCED", "AGE"),
+    }
+    ours = {row[1]: row[2:-1] for row in rows if row[0] == WHERE}
+    endpoint = f"http://helper.{WHERE}.svc:8080"
+    assert ours["aiagent.regent.dev/helper"] == ["True", "Ready", "local", "2", "1", endpoint]
+    assert ours["agentpolicy.regent.dev/house-rules"][:3] == ["True", "Enforced", "1"]
+    assert ours["modelroute.regent.dev/local"][:5] == ["True", "Enforced", "1", "1", "1"]
 
 
 def test_status_says_what_is_in_force(quickstart: Kube) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,11 +15,12 @@ ORDERS = list(itertools.permutations(("agent", "policy", "route")))
 
 
 @pytest.fixture(scope="module")
-def cloud(regent: Installed) -> str:
+def cloud(regent: Installed) -> Iterator[str]:
     """Host of a stand-in that all the agents of this module share."""
     where = regent.namespace()
     regent.standin("cloud", where)
-    return f"cloud.{where}.svc"
+    yield f"cloud.{where}.svc"
+    regent.discard(where)
 
 
 def parts(where: str, cloud: str) -> dict[str, Object]:
