@@ -39,7 +39,8 @@ class Rules:
     """Behave like pods that have not seen the new config yet."""
     refuse_config: str = ""
     """Behave like pods that refuse a new config, with these words."""
-    not_ready: bool = False
+    bad_image: str = ""
+    """Pods of this image do not become ready."""
     missing_credentials: tuple[str, ...] = ()
 
 
@@ -50,6 +51,7 @@ class FakePod:
     uid: str
     agent: str
     address: str
+    image: str
     annotations: Object
     config: AgentConfig | None = None
     error: str | None = None
@@ -91,6 +93,7 @@ class FakeKubelet:
                 meta["uid"],
                 meta["labels"]["regent.dev/agent"],
                 next(self._addresses),
+                obj["spec"]["containers"][0]["image"],
                 meta.get("annotations") or {},
             )
             self._pods[pod.uid] = pod
@@ -136,11 +139,11 @@ class FakeKubelet:
             await web.TCPSite(runner, pod.address, 9090).start()
             ready = None
             while True:
-                if ready is not (not self.rules.not_ready):
-                    ready = not self.rules.not_ready
+                if ready is not (pod.image != self.rules.bad_image):
+                    ready = pod.image != self.rules.bad_image
                     await self._report(pod, ready=ready)
                 try:
-                    async with asyncio.timeout(REFRESH_SECONDS if not self.rules.not_ready else 0.2):
+                    async with asyncio.timeout(REFRESH_SECONDS if ready else 0.2):
                         await pod.touched.wait()
                 except TimeoutError:
                     pass

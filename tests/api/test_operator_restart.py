@@ -9,6 +9,13 @@ from tests.api.running_operator import RunningOperator, eventually
 from tests.api.slow_proxy import SlowProxy
 
 QUIET_SECONDS = 8.0
+WORKLOAD = {
+    "resources": {"requests": {"cpu": "0.50", "memory": "1024Ki"}, "limits": {"cpu": "1", "memory": "0.5Gi"}},
+    "nodeSelector": {"example.com/pool": "agents"},
+    "tolerations": [{"key": "agents", "operator": "Equal", "value": "yes", "effect": "NoSchedule"}],
+    "imagePullSecrets": [{"name": "pull"}],
+}
+"""Written as people write it, and stored otherwise by the API server."""
 
 
 def _settle(operator: RunningOperator) -> None:
@@ -25,11 +32,11 @@ def _settle(operator: RunningOperator) -> None:
 def test_a_restart_with_nothing_changed_writes_nothing(
     world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
 ) -> None:
-    world.apply(
-        route(), policy(selector={}), agent(scaling={"replicas": 2}), agent("lost", modelRouteRef={"name": "no"})
-    )
+    world.apply(route(), policy(selector={}), agent(scaling={"replicas": 2}))
+    world.apply(agent("lost", modelRouteRef={"name": "no"}), agent("full", workload=WORKLOAD))
     with start_operator("first") as first:
         world.await_ready("helper")
+        world.await_ready("full")
         world.await_ready("lost", "False", "RouteMissing")
         _settle(first)
         mark = first.mark_now()
@@ -127,6 +134,32 @@ def test_it_comes_back_when_every_connection_is_cut(
         proxy.refuse = False
         eventually("healed and enforced", lambda: '"maxOutputTokens":55' in _config_text(world))
         world.await_ready("helper")
+
+
+def test_a_new_runtime_rolls_agents_in_waves_and_a_bad_one_stops_at_the_first(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start
+) -> None:
+    names = [f"a{n}" for n in range(5)]
+    world.apply(route(), policy(selector={}), *map(agent, names))
+    with start_operator("old"):
+        for name in names:
+            world.await_ready(name)
+    kubelet.rules.bad_image = "regent/runtime:next"
+    with start_operator("next", "--runtime-image=regent/runtime:next") as operator:
+        eventually("the first wave", lambda: _images(world).count("regent/runtime:next") == 2)
+        eventually("everything was looked at", lambda: operator.metric("regent_operator_reconcile_seconds_count") > 20)
+        time.sleep(QUIET_SECONDS)
+        assert _images(world).count("regent/runtime:next") == 2
+        for name in names:
+            world.await_ready(name)
+        kubelet.rules.bad_image = ""
+        eventually("all waves", lambda: _images(world) == ["regent/runtime:next"] * 5, 120)
+        for name in names:
+            world.await_ready(name)
+
+
+def _images(world: World) -> list[str]:
+    return [d["spec"]["template"]["spec"]["containers"][0]["image"] for d in world.all("deployments")]
 
 
 def _config_text(world: World) -> str:

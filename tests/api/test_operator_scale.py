@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from datetime import datetime
 
 from tests.api.operator_fixtures import World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
@@ -39,13 +40,25 @@ def test_an_edit_of_one_policy_reaches_every_agent(world: World, operator: Runni
     world.apply(route(), policy(selector={}), *(agent(f"a{n}", scaling={"replicas": 2}) for n in range(20)))
     eventually("all enforced", lambda: _enforced(world, {"2/2"}), 180)
     before = {item["status"]["digests"]["config"] for item in world.all("aiagents")}
-    started = time.monotonic()
+    started, mark = time.monotonic(), operator.mark_now()
     world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 128}}})
     eventually("new digests", lambda: not before & {i["status"]["digests"]["config"] for i in world.all("aiagents")})
     eventually("all enforced again", lambda: _enforced(world, {"2/2"}) and all(map(_is_ready, world.all("aiagents"))))
-    print(f"20 agents x 2 pods: policy edit to all enforced in {time.monotonic() - started:.1f} s")  # noqa: T201
+    print(f"20 agents x 2 pods: policy edit to all enforced, as kubectl sees it: {time.monotonic() - started:.1f} s")  # noqa: T201
+    _print_phases(operator, world, mark)
     texts = [json.loads(item["data"]["agent.json"]) for item in world.all("configmaps") if "agent.json" in item["data"]]
     assert {text["policy"]["size"]["maxOutputTokens"] for text in texts} == {128}
+
+
+def _print_phases(operator: RunningOperator, world: World, mark: int) -> None:
+    """When, by the API server's clock and counted from the edit, the operator's writes of each kind came."""
+    assert operator.cluster.audit
+    edit = next(r for r in operator.cluster.audit.since(mark) if r.resource == "agentpolicies" and r.verb == "patch")
+    start = datetime.fromisoformat(edit.at)
+    for what in ("configmaps", "pods", "aiagents"):
+        ours = [r for r in operator.writes(mark) if r.namespace == world.namespace and r.resource == what]
+        times = sorted((datetime.fromisoformat(r.at) - start).total_seconds() for r in ours)
+        print(f"  {what}: {len(times)} writes, {times[0]:.2f} to {times[-1]:.2f} s after the edit")  # noqa: T201
 
 
 def _ready(item: dict[str, object]) -> tuple[str, str]:

@@ -32,6 +32,8 @@ class Outcome:
     waiting: bool = False
     """Children of a predecessor, or children that are being deleted, are still there."""
     predecessor: bool = False
+    held_back: bool = False
+    """A new version of the Deployment waits for its wave."""
     written: set[str] = field(default_factory=set)
     """Kinds that were written."""
     healed: list[str] = field(default_factory=list)

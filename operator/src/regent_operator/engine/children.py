@@ -84,6 +84,7 @@ class Children:
         self._touch = touch
         self._children: dict[ChildKey, Child] = {}
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
+        self._images: dict[ChildKey, str | None] = {}
         self._configs: dict[ChildKey, Config] = {}
 
     def __len__(self) -> int:
@@ -94,6 +95,10 @@ class Children:
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return self._deployments.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
+
+    def image(self, namespace: str, name: str) -> str | None:
+        """Of the agent's live Deployment; None: there is none."""
+        return self._images.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
 
     def config(self, namespace: str, name: str) -> Config | None:
         """The AgentConfig that we wrote last, or else the one that was found in the agent's ConfigMap."""
@@ -144,6 +149,7 @@ class Children:
         if child and child.uid == uid:
             del self._children[key]
             self._deployments.pop(key, None)
+            self._images.pop(key, None)
             self._configs.pop(key, None)
             self._touch(agent_of(key))
 
@@ -166,11 +172,18 @@ class Children:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)
         self._deployments[key] = now
+        self._images[key] = image_of(obj)
         return before != now
 
 
 def key_of(resource: Resource, obj: Object) -> ChildKey:
     return ChildKey(resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def image_of(deployment: Object) -> str | None:
+    """The image of the agent's container; None where a hand has left no container."""
+    containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
+    return containers[0].get("image") if containers else None
 
 
 def agent_of(key: ChildKey) -> Key:

@@ -5,11 +5,10 @@ user can put right becomes a condition and waits for an event.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from regent_api.agent import AIAgentStatus
 from regent_api.objects import AIAgent, Invalid
@@ -35,6 +34,7 @@ from regent_operator.engine.resources import (
 )
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
+from regent_operator.engine.waves import Waves, is_edited
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import children, settled
 from regent_operator.plan.observation import Observation
@@ -46,10 +46,11 @@ from regent_operator.plan.status import (
     route_status,
 )
 
-log = logging.getLogger(__name__)
+Object = dict[str, Any]
 OVERDUE_SECONDS = 60.0
 CONFLICT_SECONDS = 60.0
 WAIT_SECONDS = 1.0
+WAVE_SECONDS = 3.0
 TOUCHES_AT_ONCE = 8
 
 
@@ -92,6 +93,7 @@ class Reconciler:
         self._applier = Applier(client, children_known)
         self._config_since: dict[Key, tuple[str, float]] = {}
         self._met: set[Key] = set()
+        self._waves = Waves(lambda: sum(1 for _ in store.agents()))
 
     async def reconcile(self, key: Key) -> Again:
         stored = self._store.get(key)
@@ -156,8 +158,10 @@ class Reconciler:
             seen = replace(seen, network_policy=live["spec"] if live else None)
         wanted = children(plan, seen)
         uid = plan.agent.metadata.uid
+        bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         found = self._children.config(key.namespace, key.name)
-        outcome = await self._applier.apply(uid, wanted.apply)
+        outcome = await self._applier.apply(uid, bodies)
+        outcome.held_back = len(bodies) < len(wanted.apply)
         for kind in wanted.absent:
             await self._applier.remove(uid, ChildKey(kind.kind, key.namespace, key.name))
         if CONFIG_MAPS.kind in outcome.written and plan.config:
@@ -165,6 +169,21 @@ class Reconciler:
             if last is not None:
                 self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
+
+    def _but_those_that_wait(
+        self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
+    ) -> tuple[Object, ...]:
+        """Without the Deployment, while a new version waits for its wave. An edit never waits."""
+        seen = self._children.deployment(key.namespace, key.name)
+        self._waves.observe(key, seen)
+        edited = before is None or before.observed_generation != plan.agent.metadata.generation
+        *others, deployment = bodies or (None,)
+        if deployment is None or edited or is_edited(deployment, plan.credentials, seen):
+            return bodies
+        child = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
+        if self._waves.may_roll(key, deployment, child, self._children.image(key.namespace, key.name)):
+            return bodies
+        return tuple(body for body in others if body is not None)
 
     def _observe(self, key: Key, plan: AgentPlan, outcome: Outcome) -> Observation:
         deployment = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
@@ -213,6 +232,8 @@ class Reconciler:
         again = Again()
         if outcome.waiting:
             again = again.or_sooner(WAIT_SECONDS)
+        if outcome.held_back:
+            again = again.or_sooner(WAVE_SECONDS)
         if outcome.conflicts or outcome.refused:
             again = again.or_sooner(CONFLICT_SECONDS)
         if not seen.overdue and not settled(plan, seen):
@@ -236,6 +257,7 @@ class Reconciler:
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
             self._met.discard(key)
+            self._waves.forget(key)
 
 
 def _is_behind(pod: Pod, digest: str, written: bool) -> bool:  # noqa: FBT001

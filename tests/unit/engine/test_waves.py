@@ -1,0 +1,82 @@
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.children import Child
+from regent_operator.engine.ownership import Fingerprint
+from regent_operator.engine.resources import Key
+from regent_operator.engine.waves import FEWEST, Waves, is_edited
+from regent_operator.plan.observation import DeploymentSeen
+
+WANTED: dict[str, Any] = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "agent", "image": "new"}]}}},
+}
+OURS = Child("u", 1, "agent", False, Fingerprint("e", ""), owned="old")
+DONE = DeploymentSeen(replicas=2, available=2, updated=2, total=2, observed=True)
+ROLLING = DeploymentSeen(replicas=2, available=2, updated=1, total=3, observed=True)
+
+
+def key(number: int) -> Key:
+    return Key("AIAgent", "n", f"a{number}")
+
+
+def admitted(waves: Waves, agents: int = 30) -> list[int]:
+    return [n for n in range(agents) if waves.may_roll(key(n), WANTED, OURS, "old")]
+
+
+def test_a_tenth_goes_first_and_keeps_its_places_until_it_is_done() -> None:
+    waves = Waves(lambda: 30)
+    assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(0), ROLLING)
+    assert admitted(waves) == [0, 1, 2]
+
+
+def test_a_place_that_is_free_goes_to_the_next() -> None:
+    waves = Waves(lambda: 30)
+    assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(1), DONE)
+    assert waves.may_roll(key(7), WANTED, OURS, "old")
+    assert not waves.may_roll(key(8), WANTED, OURS, "old")
+
+
+def test_a_version_that_does_not_start_stops_at_the_first_wave() -> None:
+    waves = Waves(lambda: 30)
+    admitted(waves)
+    for n in range(3):
+        waves.observe(key(n), DeploymentSeen(replicas=2, available=2, updated=1, total=3, deadline_exceeded=True))
+    assert admitted(waves) == [0, 1, 2]
+
+
+def test_few_agents_go_two_at_a_time() -> None:
+    assert len(admitted(Waves(lambda: 4), 4)) == FEWEST
+
+
+@pytest.mark.parametrize(
+    ("child", "image"),
+    [
+        (None, None),
+        (OURS, "new"),
+        (Child("u", 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), "old"),
+    ],
+    ids=["a new agent", "the same image", "a hand has put something in"],
+)
+def test_who_need_not_wait(child: Child | None, image: str | None) -> None:
+    waves = Waves(lambda: 0)
+    assert all(waves.may_roll(key(n), WANTED, child, image) for n in range(9))
+
+
+def test_who_is_found_in_the_middle_takes_a_place_and_who_is_gone_gives_it_back() -> None:
+    waves = Waves(lambda: 0)
+    waves.observe(key(1), ROLLING)
+    waves.observe(key(2), ROLLING)
+    assert not waves.may_roll(key(3), WANTED, OURS, "old")
+    waves.forget(key(1))
+    assert waves.may_roll(key(3), WANTED, OURS, "old")
+
+
+def test_an_edit_of_replicas_or_credentials_is_one() -> None:
+    assert not is_edited(WANTED, frozenset(), DONE)
+    assert is_edited(WANTED, frozenset({("s", "k")}), DONE)
+    assert is_edited(WANTED, frozenset(), DeploymentSeen(replicas=5))
+    assert not is_edited(WANTED, frozenset(), None)
