@@ -270,6 +270,14 @@ async def test_endless_headers_are_431(living: Served) -> None:
     writer.close()
 
 
+async def test_endless_trailers_are_431(living: Served) -> None:
+    reader, writer = await connect(living)
+    writer.write(head("Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n")
+    writer.write(b"".join(b"X-%d: %b\r\n" % (number, b"a" * 100) for number in range(200)))
+    assert b" 431 " in await asyncio.wait_for(reader.readuntil(b"}}"), 60)
+    writer.close()
+
+
 async def test_what_is_not_http_is_400(living: Served) -> None:
     reader, writer = await connect(living)
     writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")

@@ -3,6 +3,7 @@ can cut, stall and lie at any byte."""
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,9 +66,9 @@ async def read_request(reader: asyncio.StreamReader) -> Received | None:
 
 
 @asynccontextmanager
-async def provider(*behaviours: Behaviour) -> AsyncIterator[Provider]:
+async def provider(*behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Provider]:
     fake = Provider(behaviours=list(behaviours) or [answers("Hello.")])
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0, ssl=tls)
     fake.port = server.sockets[0].getsockname()[1]
     try:
         yield fake

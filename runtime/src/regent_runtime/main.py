@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.record import TurnRecord
 from regent_runtime.serve import chat
 from regent_runtime.serve.app import Router
-from regent_runtime.serve.listener import Listener
+from regent_runtime.serve.listener import MOST_CONNECTIONS, Listener
 from regent_runtime.serve.status import PodIdentity, Status
 from regent_runtime.telemetry import log
 from regent_runtime.telemetry.metrics import Metrics
@@ -114,8 +115,18 @@ def options(arguments: Sequence[str] | None) -> Options:
     return Options(**vars(parser.parse_args(arguments)))
 
 
+def raise_file_limit() -> None:
+    """A turn holds two sockets, and some container engines hand out a soft limit of 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = 4 * MOST_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        most = enough if hard == resource.RLIM_INFINITY else min(enough, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     chosen = options(arguments)
+    raise_file_limit()
     log.capture_libraries()
     pod = PodIdentity(os.environ.get("POD_NAME", ""), os.environ.get("POD_UID", ""))
     uvloop.run(serve(chosen, pod))

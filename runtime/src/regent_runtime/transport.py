@@ -9,7 +9,6 @@ cluster's ranges, which is also what refuses an ExternalName Service.
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,7 +70,6 @@ class Channel:
         refused: str | None,
         credentials: Credentials,
         connect_seconds: float,
-        tls: ssl.SSLContext | None,
     ) -> None:
         self.provider = provider
         self._rule = rule
@@ -79,7 +77,6 @@ class Channel:
         self._credentials = credentials
         self._url = provider.base_url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_connect=connect_seconds)
-        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
@@ -108,7 +105,6 @@ class Channel:
                 ttl_dns_cache=ADDRESSES_KEPT_SECONDS,
                 keepalive_timeout=IDLE_CONNECTION_SECONDS,
                 limit=MOST_CONNECTIONS,
-                ssl=self._tls if self._tls is not None else True,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -155,8 +151,8 @@ class PinnedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-def channels(config: AgentConfig, credentials: Credentials, tls: ssl.SSLContext | None = None) -> Mapping[str, Channel]:
-    """A channel for each provider of the config. `tls` None: the system's certificates."""
+def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Channel]:
+    """A channel for each provider of the config. Certificates are checked against the system's."""
     return {
         provider.name: Channel(
             provider,
@@ -164,7 +160,6 @@ def channels(config: AgentConfig, credentials: Credentials, tls: ssl.SSLContext 
             refused=refusal_of_host(config, provider, rule),
             credentials=credentials,
             connect_seconds=config.route.timeouts.connect,
-            tls=tls,
         )
         for provider in config.route.providers
     }

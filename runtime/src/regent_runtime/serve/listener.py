@@ -13,13 +13,16 @@ from regent_runtime.serve.errors import error_body
 from regent_runtime.serve.http import GONE, App
 
 LARGEST_HEAD = 65_536
-"""Bytes of request line and headers."""
+"""Bytes of request line and headers that are waited for; what one read brings complete may be a little more."""
 MOST_HEADERS = 100
+"""Trailers, which the parser reports as headers, among them."""
 HEAD_SECONDS = 15.0
 """From an open connection, or the first byte of a request, to the end of its headers."""
 KEEP_ALIVE_SECONDS = 65
 """Longer than the idle time of common clients' pools, so that they close first."""
 MOST_CONNECTIONS = 4096
+LAST_BYTES_SECONDS = 10
+"""After the last turn, for callers to take what is still unsent."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -40,21 +43,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+        many = self.headers is not None and len(self.headers) > MOST_HEADERS
+        if (many or self._head_bytes > LARGEST_HEAD) and not self.transport.is_closing():
+            words = f"A request may have {MOST_HEADERS} headers and trailers, and {LARGEST_HEAD} bytes before its body."
+            self._refuse(HEADERS_TOO_LARGE, words)
+
     def on_message_begin(self) -> None:
-        self._head_bytes = 0
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_too_slow)
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value))
-        if len(self.headers) >= MOST_HEADERS:
-            self._count_head(LARGEST_HEAD)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._head_ended()
@@ -69,16 +70,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[self._refusal.refusal.status] + head + body)
         self.transport.close()
 
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > LARGEST_HEAD:
-            self._refusal = Refused(HEADERS_TOO_LARGE, f"At most {LARGEST_HEAD} bytes and {MOST_HEADERS} headers.")
-            raise ValueError  # the parser turns it into its own error, and uvicorn into send_400_response
-
     def _head_ended(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        self._head_bytes = 0
 
     def _head_too_slow(self) -> None:
         if not self.transport.is_closing():
@@ -104,6 +100,7 @@ class Listener(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=LAST_BYTES_SECONDS,
         )
         super().__init__(config)
         self._socket = socket.create_server((host, port), backlog=1024)
