@@ -8,7 +8,7 @@ PYTEST := $(PYTHON) -m pytest
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv:
@@ -36,6 +36,7 @@ lint: venv  ## format, lint, types, import contracts
 	@.venv/bin/ruff format --check --quiet .
 	.venv/bin/ruff check --quiet .
 	.venv/bin/mypy
+	.venv/bin/mypy tools/*.py
 	.venv/bin/lint-imports --no-cache | tail -n 4
 
 .PHONY: unit
@@ -77,7 +78,7 @@ lock:  ## resolve the dependencies anew
 
 .PHONY: images
 images: cluster-needs  ## build the operator, runtime and demo-model images (docker, else buildah)
-	@images/build
+	@$(PYTHON) images/build
 
 .PHONY: cluster-up cluster-down
 cluster-up: cluster-needs  ## a Kubernetes node for playing (KUBECONFIG is printed)

@@ -5,6 +5,7 @@ library with what compiled wheels link to, and neither shell nor package manager
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,7 +68,7 @@ def regent(name: str) -> Path:
     )
 
     def make(folder: Path) -> None:
-        command.run(REPOSITORY / "images" / "build", "--base-archive", base, "--out", folder, name, timeout=900)
+        command.run(sys.executable, REPOSITORY / "images" / "build", "--base-archive", base, "--out", folder, name, timeout=900)
 
     return cache.entry(f"regent-{name}", key, make) / f"{name}.tar"
 
