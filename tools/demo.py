@@ -63,7 +63,7 @@ def regent_dev(log: Path) -> Iterator[IO[str]]:
 
 def invited(stdout: IO[str]) -> Stage:
     """Endpoint and tokens, as `regent dev -o json` prints them; it ends by itself when the agent does not come up."""
-    invitations = {}
+    invitations: dict[str, dict[str, str]] = {}
     while len(invitations) < len(CALLERS):
         line = stdout.readline()
         if not line:
