@@ -129,6 +129,19 @@ class RunningOperator:
         lines = [line for line in self.page("/metrics")[1].splitlines() if line.startswith(name)]
         return sum(float(line.split()[-1]) for line in lines)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far."""
+        assert self.process
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_mib(self) -> float:
+        assert self.process
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     def leads(self) -> bool:
         return self.metric("regent_operator_leader") == 1.0
 

@@ -70,6 +70,18 @@ def test_no_worker_starts_before_the_policies_are_listed(
         assert operator.page("/readyz") == (200, "ok")
 
 
+def test_one_that_is_stopped_while_it_starts_gives_the_lease_back(
+    floor: Object, start_operator: Start, control_plane: Any
+) -> None:
+    with SlowProxy(control_plane.kubeconfig, hold="/modelroutes") as proxy:
+        with start_operator("early", server=proxy.url) as early:
+            eventually("it leads", early.leads)
+            eventually("it waits for a list", lambda: proxy.held)
+            assert early.stop() == 0
+        with start_operator("next") as following:
+            eventually("the next one need not wait", following.leads, 12)
+
+
 def test_a_deletion_that_no_watch_reports_is_found(
     world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
 ) -> None:

@@ -12,7 +12,7 @@ AGENTS = 100
 
 
 def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOperator) -> None:
-    mark, started = operator.mark_now(), time.monotonic()
+    mark, started, cpu = operator.mark_now(), time.monotonic(), operator.cpu_seconds
     world.apply(route(), policy(selector={}), *(agent(f"a{n:03}") for n in range(AGENTS)))
 
     def all_ready() -> bool:
@@ -29,6 +29,8 @@ def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOp
     counted = Counter((r.verb, r.resource + (f"/{r.subresource}" if r.subresource else "")) for r in ours)
     writes = sum(n for (verb, _), n in counted.items() if verb not in {"get", "list", "watch"})
     print(f"{AGENTS} agents Ready in {took:.1f} s, {writes / AGENTS:.1f} writes an agent: {counted}")  # noqa: T201
+    spent = (operator.cpu_seconds - cpu) / AGENTS
+    print(f"{spent * 1000:.1f} ms CPU an agent, {operator.resident_mib:.0f} MiB resident")  # noqa: T201
     for child in ("serviceaccounts", "configmaps", "services", "networkpolicies", "deployments"):
         assert counted["patch", child] == AGENTS, f"each {child} is written once"
     assert counted["patch", "aiagents/status"] <= 4 * AGENTS

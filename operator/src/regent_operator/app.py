@@ -33,13 +33,16 @@ def run(settings: Settings) -> int:
 async def _run(settings: Settings, access: ClusterAccess) -> int:
     engine = Engine(settings, access)
     namespaces = settings.scope.managed
-    await kopf.operator(
-        registry=registry(engine, access),
-        standalone=True,
-        clusterwide=namespaces == (None,),
-        namespaces=[name for name in namespaces if name is not None],
-        stop_flag=engine.failed,
-    )
+    try:
+        await kopf.operator(
+            registry=registry(engine, access),
+            standalone=True,
+            clusterwide=namespaces == (None,),
+            namespaces=[name for name in namespaces if name is not None],
+            stop_flag=engine.failed,
+        )
+    finally:
+        await engine.stop()  # kopf cleans up only after a start that was completed
     return 1 if engine.failed.is_set() else 0
 
 

@@ -122,7 +122,7 @@ class Engine:
         self._tasks += [self._begin(self._work(), f"worker {n}") for n in range(self.settings.workers)]
 
     async def stop(self) -> None:
-        """Ends the workers, then gives the lease back."""
+        """Ends the workers, then gives the lease back. Idempotent."""
         await _end(self._tasks)
         if self._lease is not None:
             await _end([self._lease])
