@@ -91,3 +91,12 @@ async def test_one_that_cannot_be_written_does_not_stop_the_next(scene: Scene) -
     scene.client.failure = None
     scene.recorder.record(Occurrence(READY.regarding, "u", "Warning", "NameConflict", "Reconcile", "x"))
     assert await scene.write_all() == ["create"]
+
+
+async def test_one_that_could_not_be_written_is_written_when_it_comes_again(scene: Scene) -> None:
+    scene.client.failure = ApiError(503, "Unavailable", "no")
+    scene.recorder.record(READY)
+    await scene.write_all()
+    scene.client.failure = None
+    scene.recorder.record(READY)
+    assert await scene.write_all() == ["create"]

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from regent_operator.engine.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Priority, WorkQueue
+from regent_operator.engine.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, MOST_STALE, Priority, WorkQueue
 from tests.unit.engine.clock import Clock
 
 
@@ -97,6 +97,31 @@ def test_the_oldest_wait_counts_from_when_a_key_was_due(queue: WorkQueue[str], c
     assert queue.take() == "a"
     clock.advance(4)
     assert (queue.oldest_seconds, queue.longest_run_seconds) == (0.0, 4.0)
+
+
+def test_a_standby_s_keys_have_waited_since_it_leads(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a")
+    queue.add("later", delay=7205)
+    clock.advance(7200)
+    queue.restart_waits()
+    assert queue.oldest_seconds == 0.0
+    clock.advance(4)
+    assert queue.oldest_seconds == 4.0
+    assert queue.take() == "a"
+    clock.advance(2)
+    assert queue.oldest_seconds == 1.0
+
+
+def test_requests_that_were_overtaken_are_not_hoarded(queue: WorkQueue[str], clock: Clock) -> None:
+    for n in range(10 * MOST_STALE):
+        queue.add("often", Priority.RESYNC, delay=10_000 - n)
+        queue.add("rarely", Priority.RESYNC, delay=20_000)
+    assert len(queue._later) <= MOST_STALE + 5
+    clock.advance(10_000)
+    assert queue.take() == "often"
+    assert queue.take() is None
+    clock.advance(10_000)
+    assert queue.take() == "rarely"
 
 
 async def test_get_waits_for_a_key() -> None:

@@ -113,6 +113,18 @@ async def test_where_nobody_watches_it_is_read_each_time(scene: Scene) -> None:
     assert len(scene.client.calls) == 2
 
 
+async def test_news_of_what_is_used_no_more_is_not_hoarded(scene: Scene) -> None:
+    scene.said(9)
+    scene.references.use(AGENT, frozenset())
+    assert scene.references._stale == set()
+
+
+def test_udp_beside_tcp_on_one_port_does_not_count() -> None:
+    ports = [{"port": 443, "targetPort": 8443}, {"port": 443, "protocol": "UDP", "targetPort": 9443}]
+    for order in (ports, ports[::-1]):
+        assert service_facts({"spec": {"ports": order}}) == ServiceFacts({}, {443: 8443})
+
+
 def test_facts_of_a_service() -> None:
     ports = [{"port": 80, "targetPort": 8080}, {"port": 81, "targetPort": "http"}, {"port": 82}]
     service = {"spec": {"selector": {"app": "x"}, "ports": ports}}

@@ -159,3 +159,11 @@ def test_labels_of_an_agent_count_as_an_edit(store: Store, touched: Touched) -> 
     touched.clear()
     store.seen(AGENTS, agent(version=2, labels={"team": "x"}))
     assert touched == [("AIAgent n/a", Priority.EDIT)]
+
+
+def test_a_namespace_without_objects_is_not_remembered(store: Store) -> None:
+    store.policies_for("empty")
+    list(store.agents("empty"))
+    store.seen(AGENTS, agent())
+    store.gone(AGENTS, "n", "a", agent()["metadata"]["uid"])
+    assert not store._names

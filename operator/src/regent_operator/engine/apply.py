@@ -6,7 +6,6 @@
 - What others put into a child beside our fields is cut away, since an apply leaves it standing.
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import CHILD_BY_KIND, Resource
+from regent_operator.engine.together import together
 from regent_operator.plan.observation import Refusal
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Applier:
         that a name conflict cannot hold back a tighter policy.
         """
         outcome = Outcome()
-        found = list(zip(bodies, await asyncio.gather(*map(self._look, bodies)), strict=True))
+        found = list(zip(bodies, await together(map(self._look, bodies)), strict=True))
         for body, child in found:
             self._judge(uid, body, child, outcome)
         for body, child in found:
@@ -72,6 +72,10 @@ class Applier:
         """The agent is gone."""
         for kind in CHILD_BY_KIND:
             self._wanted.pop(ChildKey(kind, namespace, name), None)
+
+    def forget_all(self) -> None:
+        """Another replica may have written since: what differs is no drift from what we wanted."""
+        self._wanted.clear()
 
     async def _look(self, body: Object) -> Child | None:
         """The live child; read when it is not known what it holds."""

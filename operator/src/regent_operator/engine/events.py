@@ -79,16 +79,15 @@ class Recorder:
         known = self._series.get(occurrence)
         if known is None:
             name = f"{occurrence.regarding.name}.{uuid4().hex[:16]}"
+            await self._client.create(EVENTS, self._body(occurrence, name))
             self._series[occurrence] = _Series(name, 1, self._clock())
             if len(self._series) > MOST_REMEMBERED:
                 self._series.popitem(last=False)
-            await self._client.create(EVENTS, self._body(occurrence, name))
             return
         known.count += 1
         self._series.move_to_end(occurrence)
         if self._clock() - known.written_at < REPEAT_SECONDS:
             return
-        known.written_at = self._clock()
         series = {"series": {"count": known.count, "lastObservedTime": self._time()}}
         try:
             await self._client.merge(EVENTS, occurrence.regarding.namespace, known.name, series)
@@ -96,6 +95,7 @@ class Recorder:
             if not error.not_found:
                 raise
             del self._series[occurrence]
+        known.written_at = self._clock()
 
     def _body(self, occurrence: Occurrence, name: str) -> Object:
         key = occurrence.regarding

@@ -16,6 +16,8 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 FIRST_RETRY_SECONDS = 0.2
+MOST_STALE = 64
+"""A heap holds at most so many entries beside two for each key that waits."""
 LONGEST_RETRY_SECONDS = 120.0
 
 
@@ -117,6 +119,17 @@ class WorkQueue(Generic[K]):
         """The key succeeded: its next failure waits the shortest time again."""
         self._failures.pop(key, None)
 
+    def restart_waits(self) -> None:
+        """Count the waits from now: while nobody was to take keys, none of them was kept waiting."""
+        now = self._clock()
+        for entry in self._waiting.values():
+            entry.since = max(entry.since, now)
+
+    @property
+    def running(self) -> int:
+        """Keys that workers hold now."""
+        return len(self._running)
+
     def __len__(self) -> int:
         """Keys that are due or will be."""
         return len(self._waiting)
@@ -148,3 +161,18 @@ class WorkQueue(Generic[K]):
             heapq.heappush(self._ready, (entry.priority, entry.due, self._count, key))
         else:
             heapq.heappush(self._later, (entry.due, self._count, key))
+        if max(len(self._ready), len(self._later)) > MOST_STALE + 2 * len(self._waiting):
+            self._rebuild(now)
+
+    def _rebuild(self, now: float) -> None:
+        """Without the stale entries. Keys that run are placed when they are done."""
+        waiting = [
+            (number, key, entry)
+            for number, (key, entry) in enumerate(self._waiting.items(), self._count + 1)
+            if key not in self._running
+        ]
+        self._count += len(self._waiting)
+        self._ready = [(entry.priority, entry.due, number, key) for number, key, entry in waiting if entry.due <= now]
+        self._later = [(entry.due, number, key) for number, key, entry in waiting if entry.due > now]
+        heapq.heapify(self._ready)
+        heapq.heapify(self._later)

@@ -41,6 +41,7 @@ class References:
             if not self._users[name]:
                 del self._users[name]
                 self._read.pop(name, None)
+                self._stale.discard(name)
         for name in names:
             self._users[name].add(agent)
         if names:
@@ -95,12 +96,13 @@ class References:
 
 
 def service_facts(service: Object | None) -> ServiceFacts | None:
-    """What a plan wants to know of a core/v1 Service; a named target port stays a name, as NetworkPolicy takes it."""
+    """What a plan wants to know of a core/v1 Service: TCP ports alone; a named target port stays a name."""
     if service is None:
         return None
     spec = service.get("spec") or {}
+    ports = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
     return ServiceFacts(
         selector=spec.get("selector") or {},
-        target_ports={port["port"]: port.get("targetPort") or port["port"] for port in spec.get("ports") or []},
+        target_ports={port["port"]: port.get("targetPort") or port["port"] for port in ports},
         external_name=spec.get("type") == "ExternalName",
     )

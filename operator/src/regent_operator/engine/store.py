@@ -68,13 +68,15 @@ class Store:
         """Keys of the agents that exist, of one namespace or of all that we manage."""
         if namespace is None:
             return (key for key in self._objects if key.kind == AGENTS.kind)
-        return (Key(AGENTS.kind, namespace, name) for name in self._names[AGENTS.kind, namespace])
+        return (Key(AGENTS.kind, namespace, name) for name in self._names.get((AGENTS.kind, namespace), ()))
 
     def policies_for(self, namespace: str) -> tuple[AgentPolicy | Invalid, ...]:
         """Every policy of the operator's namespace and of the given one, in a stable order."""
         spaces = sorted({namespace, self.scope.own})
         keys = (
-            Key(POLICIES.kind, space, name) for space in spaces for name in sorted(self._names[POLICIES.kind, space])
+            Key(POLICIES.kind, space, name)
+            for space in spaces
+            for name in sorted(self._names.get((POLICIES.kind, space), ()))
         )
         return tuple(cast("AgentPolicy | Invalid", self._objects[key].object) for key in keys)
 
@@ -119,6 +121,8 @@ class Store:
             return
         del self._objects[key]
         self._names[kind, namespace].discard(name)
+        if not self._names[kind, namespace]:
+            del self._names[kind, namespace]
         self._unlink(key, stored)
         self._touch_affected(key, Priority.EDIT)
         if kind == AGENTS.kind:
@@ -153,6 +157,11 @@ class Store:
             self._figures[agent] = figures
         for key in old | new:
             self._touch(key, Priority.FOLLOW)
+
+    def forget_figures(self) -> None:
+        """What agents mean to policies and routes is not known any more; nobody is told."""
+        self._figures.clear()
+        self._users.clear()
 
     def touch_all(self, priority: Priority) -> None:
         for key in self._objects:
