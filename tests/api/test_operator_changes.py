@@ -90,6 +90,26 @@ def test_egress_opens_before_and_closes_after_the_config(
     assert order.index("networkpolicies") < order.index("configmaps")
 
 
+def test_a_hand_edit_of_the_walls_while_pods_lag_never_becomes_ours(
+    world: World, operator: RunningOperator, kubelet: FakeKubelet
+) -> None:
+    world.apply(agent(scaling={"replicas": 2}), policy(selector={}), route(**TWO_OPEN_WAYS))
+    world.await_ready("helper")
+    kubelet.rules.keep_old_config = True
+    world.apply(route())
+    world.await_ready("helper", "False", "NotYetEnforced")
+    world.patch("networkpolicy", "helper", {"spec": {"ingress": [{}]}})
+    eventually("healed while pods lag", lambda: {} not in _walls(world)["ingress"])
+    world.patch("networkpolicy", "helper", {"spec": {"egress": [{}]}})
+    world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 128}}})
+    eventually("healed though a further edit came", lambda: {} not in _walls(world)["egress"])
+    eventually("the edit", lambda: _config(world)["policy"]["size"]["maxOutputTokens"] == 128)
+    assert {} not in [*_walls(world)["ingress"], *_walls(world)["egress"]]
+    assert _reaches_the_outside(world), "the first edit's way out stays open until the pods hold a config without it"
+    kubelet.rules.keep_old_config = False
+    eventually("closed", lambda: not _reaches_the_outside(world))
+
+
 def test_suspension_is_proved_before_the_pods_go_and_undone(
     world: World, operator: RunningOperator, kubelet: FakeKubelet
 ) -> None:
@@ -233,6 +253,11 @@ def _egress(world: World) -> list[Object]:
 
 def _reaches_the_outside(world: World) -> bool:
     return _opens_port(world, 443)
+
+
+def _walls(world: World) -> Object:
+    spec: Object = world.get("networkpolicy", "helper")["spec"]
+    return spec
 
 
 def _opens_port(world: World, port: int) -> bool:

@@ -128,6 +128,12 @@ async def test_an_answer_that_is_no_json_is_an_error_of_its_own(server: Server, 
     assert refused.value.of_transport
 
 
+async def test_an_answer_that_is_nested_too_deeply_is_an_error_of_its_own(server: Server, client: ApiClient) -> None:
+    server.answers = [web.Response(text="[" * 100_000)]
+    with pytest.raises(ApiError, match="NotJson"):
+        await client.get(CONFIG_MAPS, "n", "a")
+
+
 async def test_too_many_requests_are_waited_out_as_the_server_says(server: Server, client: ApiClient) -> None:
     server.answers = [refusal(429, "TooManyRequests", **{"Retry-After": "1"}), OBJECT]
     started = time.monotonic()

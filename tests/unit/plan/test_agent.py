@@ -216,7 +216,7 @@ def test_excluded_providers_are_named() -> None:
 
 def test_a_service_that_is_not_there_is_named_and_changes_no_digest() -> None:
     made = planned(services={"models/llm": None})
-    assert made.unreachable == ("onprem: the Service models/llm does not exist",)
+    assert made.unreachable == ("onprem: the Service models/llm does not exist or may not be read",)
     assert made.digests == planned().digests
 
 

@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.children import CHILD_KINDS, ChildKind, children, settled
+from regent_operator.plan.children import ChildKind, children, settled
 from regent_operator.plan.observation import Echo, Observation
 from tests.unit.plan.samples import (
     INSTALLATION,
@@ -52,7 +52,14 @@ def test_the_walls_and_the_config_stand_before_the_pods() -> None:
 
 
 def test_several_pods_have_a_disruption_budget_too() -> None:
-    assert kinds(planned(agent=agent(scaling={"replicas": 2}))) == [kind.kind for kind in CHILD_KINDS]
+    assert kinds(planned(agent=agent(scaling={"replicas": 2}))) == [
+        "ServiceAccount",
+        "NetworkPolicy",
+        "ConfigMap",
+        "Service",
+        "PodDisruptionBudget",
+        "Deployment",
+    ]
 
 
 def test_a_single_pod_must_not_have_one() -> None:
@@ -142,10 +149,10 @@ def test_the_way_out_closes_only_after_every_pod_echoes() -> None:
     wide = body_of("NetworkPolicy", WIDE)["spec"]
     narrow = body_of("NetworkPolicy", NARROW)["spec"]
     behind, ahead = echoing(WIDE, "helper-1"), echoing(NARROW, "helper-2")
-    before = Observation(pods=(behind, ahead), network_policy=wide)
+    before = Observation(pods=(behind, ahead), let_through=wide)
     assert not settled(NARROW, before)
     assert all(rule in body_of("NetworkPolicy", NARROW, before)["spec"]["egress"] for rule in wide["egress"])
-    after = Observation(pods=(ahead,), network_policy=wide)
+    after = Observation(pods=(ahead,), let_through=wide)
     assert settled(NARROW, after)
     assert body_of("NetworkPolicy", NARROW, after)["spec"] == narrow
 
@@ -153,12 +160,12 @@ def test_the_way_out_closes_only_after_every_pod_echoes() -> None:
 def test_the_way_out_opens_before_any_pod_echoes() -> None:
     narrow = body_of("NetworkPolicy", NARROW)["spec"]
     wide = body_of("NetworkPolicy", WIDE)["spec"]
-    opened = body_of("NetworkPolicy", WIDE, Observation(pods=(echoing(NARROW),), network_policy=narrow))["spec"]
+    opened = body_of("NetworkPolicy", WIDE, Observation(pods=(echoing(NARROW),), let_through=narrow))["spec"]
     assert all(rule in opened["egress"] for rule in wide["egress"])
 
 
 def test_a_pod_that_never_echoes_does_not_keep_the_way_out_open() -> None:
-    seen = Observation(pods=(echoing(WIDE),), network_policy=body_of("NetworkPolicy", WIDE)["spec"], overdue=True)
+    seen = Observation(pods=(echoing(WIDE),), let_through=body_of("NetworkPolicy", WIDE)["spec"], overdue=True)
     assert body_of("NetworkPolicy", NARROW, seen) == body_of("NetworkPolicy", NARROW)
 
 

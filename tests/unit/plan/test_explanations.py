@@ -80,6 +80,17 @@ def test_a_first_list_of_something_closed_by_default_widens() -> None:
     ]
 
 
+def test_a_first_opinion_on_what_the_route_names_only_cuts() -> None:
+    lists = for_all("lists", models={"allow": [{"host": "*.com"}]}, egress={"hosts": ["*.com", "*.svc"]})
+    assert widened(config_of(BASE), config_of(BASE, lists)) == ()
+
+
+@pytest.mark.parametrize(("cidr", "fields"), [("8.8.8.0/24", []), ("10.0.0.0/8", ["egress.cidrs"])])
+def test_a_first_list_of_addresses_widens_when_it_holds_others_than_public_ones(cidr: str, fields: list[str]) -> None:
+    first = for_all("first", egress={"cidrs": [cidr]})
+    assert [line.split(":")[0] for line in widened(config_of(BASE), config_of(BASE, first))] == fields
+
+
 def test_long_values_are_cut() -> None:
     long = for_all("long", egress={"hosts": [f"{n}.{'a' * 60}.com" for n in range(9)] + ["*.svc", "*.com"]})
     (words,) = widened(config_of(BASE, long), config_of(BASE))

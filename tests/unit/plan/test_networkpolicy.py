@@ -109,10 +109,29 @@ def test_a_local_provider_that_is_no_service_is_reached_within_the_cluster() -> 
     ]
 
 
+def test_without_ranges_of_the_cluster_there_is_no_way_to_a_local_provider_that_is_no_service() -> None:
+    by_name = {**ONPREM, "baseURL": "http://llm.internal:8080/v1"}
+    local = for_all("local", models={"localHosts": ["llm.internal"]})
+    unknown = replace(INSTALLATION, cluster_cidrs=())
+    config = plan_agent(inputs(route=only(by_name), policies=(local,)), unknown).config
+    assert config is not None
+    assert build(agent(), config, {}, unknown)["spec"]["egress"] == [DNS]
+
+
+def test_no_rule_lets_everything_through() -> None:
+    closed = replace(INSTALLATION, cluster_cidrs=(), dns_peers=())
+    nowhere = for_all("nowhere", egress={"cidrs": ["169.254.0.0/16"]}, **LOCAL_HOSTS)
+    config = plan_agent(inputs(policies=(nowhere,)), closed).config
+    assert config is not None
+    spec = build(agent(), config, SERVICES, closed)["spec"]
+    assert all(rule["to"] and rule["ports"] for rule in spec["egress"])
+    assert all(rule["from"] and rule["ports"] for rule in spec["ingress"])
+
+
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        (None, "the Service models/llm does not exist"),
+        (None, "the Service models/llm does not exist or may not be read"),
         (ServiceFacts({}, {8080: 8080}), "has no selector, so its pods cannot be named in a NetworkPolicy"),
         (ServiceFacts({"app": "llm"}, {80: 80}), "the Service models/llm has no port 8080"),
         (ServiceFacts({}, {}, external_name=True), "is an ExternalName, which is never followed"),

@@ -1,12 +1,24 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from regent_api.status import Digests
+from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.deployment import build
-from regent_operator.plan.observation import DeploymentSeen, Echo, PodSeen, deployment_seen, echo_of, pod_seen
-from tests.unit.plan.samples import INSTALLATION, agent
+from regent_operator.plan.enforcement import missing_credentials, policy_enforced
+from regent_operator.plan.observation import (
+    MOST_ERROR_CHARACTERS,
+    DeploymentSeen,
+    Echo,
+    Observation,
+    PodSeen,
+    deployment_seen,
+    echo_of,
+    pod_seen,
+)
+from tests.unit.plan.samples import INSTALLATION, agent, inputs
 
 PAIRS = frozenset({("openai", "api-key"), ("openai", "second")})
 BUILT = build(agent(), INSTALLATION, PAIRS, 2)
@@ -94,13 +106,53 @@ def test_an_echo_is_read_from_statusz() -> None:
 
 
 def test_a_pod_that_has_loaded_nothing_echoes_no_digest() -> None:
-    assert echo_of({**STATUSZ, "digests": None, "configError": "no such file"}).digests is None
+    echo = echo_of({**STATUSZ, "digests": None, "configError": "no such file"})
+    assert echo == Echo("u1", None, "sha256:b", "no such file", ("openai/hosts",), 4, draining=True)
 
 
-@pytest.mark.parametrize("body", [{}, {**STATUSZ, "pod": {}}, {**STATUSZ, "digests": {"config": "x"}}])
-def test_nonsense_is_no_echo(body: dict[str, Any]) -> None:
-    with pytest.raises((KeyError, ValidationError)):
-        echo_of(body)
+MALFORMED: list[dict[str, Any]] = [
+    *({"pod": pod} for pod in (None, {}, "u1", {"uid": 1}, {"uid": ""}, {"uid": "u" * 65})),
+    *({"digests": digests} for digests in ({}, {"config": "x"}, [], {**STATUSZ["digests"], "config": "x" * 72})),
+    *({"oldestTurn": turn} for turn in ({}, "sha256:b", {"config": None}, {"config": "x" * 72})),
+    *({"configError": error} for error in (1, {}, ["x"])),
+    *({"missingCredentials": missing} for missing in (None, [{}], [1], "a/b", ["x" * 513], ["a/b"] * 1025)),
+    *({"activeConversations": count} for count in (-1, 10**9 + 1, 10**4000, 1.5, "4", True, None)),
+    *({"suspended": flag} for flag in (1, "true", None)),
+    *({"draining": flag} for flag in (0, [], None)),
+]
+
+
+@pytest.mark.parametrize("wrong", MALFORMED)
+def test_what_is_malformed_is_no_echo(wrong: dict[str, Any]) -> None:
+    assert echo_of({**STATUSZ, **wrong}) is None
+
+
+@pytest.mark.parametrize("body", [None, [], "ok", 1, {}])
+def test_what_is_no_statusz_at_all_is_no_echo(body: object) -> None:
+    assert echo_of(body) is None
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.dictionaries(st.sampled_from(sorted(STATUSZ)), json_values))
+def test_whatever_a_pod_answers_conditions_come_of_it(said: dict[str, Any]) -> None:
+    plan = plan_agent(inputs(), INSTALLATION)
+    answering = PodSeen("helper-1", "u1", ready=True, credentials=PAIRS).with_echo(echo_of({**STATUSZ, **said}))
+    seen = Observation(pods=(answering,))
+    missing_credentials(seen)
+    assert not policy_enforced(plan, seen).holds
+
+
+def test_a_long_refusal_is_cut_and_a_newer_runtimes_fields_are_left_alone() -> None:
+    echo = echo_of({**STATUSZ, "configError": "x" * 5000, "newer": {"than": "we"}})
+    assert echo is not None
+    assert echo.config_error == "x" * MOST_ERROR_CHARACTERS
 
 
 def test_an_echo_of_another_uid_is_dropped() -> None:

@@ -334,3 +334,32 @@ def test_figures_of_an_agent_without_config_name_what_it_waits_for() -> None:
     waiting = agent_figures(planned(agent=agent(policyRefs=[{"name": "gone"}])), Observation())
     assert waiting.policies == {"acme/base": None, "acme/gone": None}
     assert waiting.route_digest is None
+
+
+GONE = {"route": {"route": None}, "policy": {"agent": agent(suspend=True, policyRefs=[{"name": "gone"}])}}
+
+
+@pytest.mark.parametrize("missing", GONE)
+def test_without_a_config_a_running_agent_keeps_what_is_known_of_its_last(missing: str) -> None:
+    before = agent_status(PLAN, SERVING, None, NOW)
+    plan = planned(**GONE[missing])
+    after = agent_status(plan, SERVING, before, LATER)
+    assert plan.config is None
+    assert (after.digests, after.effective) == (before.digests, before.effective)
+    assert shown(after)["PolicyEnforced"] == ("False", "NotYetEnforced")
+    assert "Suspended" not in shown(after), "nobody told the pods"
+
+
+def test_without_a_config_a_suspended_agent_stays_suspended() -> None:
+    seen = Observation(deployment(0))
+    before = agent_status(SUSPENDED, seen, None, NOW)
+    after = agent_status(planned(agent=agent(suspend=True), route=None), seen, before, LATER)
+    assert after.digests == before.digests
+    assert shown(after)["Suspended"] == ("True", "Suspended")
+    assert shown(after)["Ready"] == ("False", "RouteMissing")
+
+
+def test_a_new_agent_without_config_has_no_digests() -> None:
+    new = agent_status(planned(agent=agent(suspend=True), route=None), Observation(), None, NOW)
+    assert (new.digests, new.effective) == (None, None)
+    assert "Suspended" not in shown(new)

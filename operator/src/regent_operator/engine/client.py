@@ -369,7 +369,7 @@ def _event(document: Object) -> WatchEvent:
 def _object(body: bytes, status: int) -> Object:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise ApiError(status, "NotJson", "the answer is not a JSON object")

@@ -132,10 +132,10 @@ class EchoRounds:
         async with self._places:
             try:
                 echo = echo_of(await self._client.pod_status(pod.address, ANSWER_SECONDS))
-            except (ApiError, KeyError, TypeError, ValueError):
+            except ApiError:
                 self._pods.silent(pod.seen.uid)
                 return
-        if echo.pod_uid == pod.seen.uid:
+        if echo is not None and echo.pod_uid == pod.seen.uid:
             self._pods.echoed(pod.seen.uid, echo)
         else:
             self._pods.silent(pod.seen.uid)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from regent_operator.engine.resources import AGENTS, Key, Resource, version_of
+from regent_operator.plan.child import AGENT_LABEL
 from regent_operator.plan.observation import Echo, PodSeen, pod_seen
 
 Object = dict[str, Any]
-AGENT_LABEL = "regent.dev/agent"
 TOUCHED = "regent.dev/config-digest"
 MISSES = 3
 

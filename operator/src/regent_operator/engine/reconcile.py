@@ -35,6 +35,7 @@ from regent_operator.engine.resources import (
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
 from regent_operator.engine.waves import Waves, is_edited
+from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import children, settled
 from regent_operator.plan.observation import Observation
@@ -92,6 +93,7 @@ class Reconciler:
         self._clock = clock
         self._applier = Applier(client, children_known)
         self._config_since: dict[Key, tuple[str, float]] = {}
+        self._let_through: dict[Key, Object] = {}
         self._met: set[Key] = set()
         self._waves = Waves(lambda: sum(1 for _ in store.agents()))
 
@@ -154,9 +156,9 @@ class Reconciler:
     async def _apply(self, key: Key, plan: AgentPlan, before: AIAgentStatus | None) -> Outcome:
         seen = self._observe(key, plan, Outcome())
         if not settled(plan, seen):
-            live = await self._client.get(NETWORK_POLICIES, key.namespace, key.name)
-            seen = replace(seen, network_policy=live["spec"] if live else None)
+            seen = replace(seen, let_through=await self._let_through_before(key, plan, before))
         wanted = children(plan, seen)
+        self._note_let_through(key, wanted.apply, lasting=settled(plan, seen))
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         found = self._children.config(key.namespace, key.name)
@@ -169,6 +171,25 @@ class Reconciler:
             if last is not None:
                 self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
+
+    async def _let_through_before(self, key: Key, plan: AgentPlan, before: AIAgentStatus | None) -> Object | None:
+        """The NetworkPolicy's spec as we applied it last, or what it is by the config that the pods were given last."""
+        known = self._let_through.get(key)
+        if known is not None:
+            return known
+        inputs = await self._gatherer.with_last(plan.inputs, before, plan.installation.cluster_domain)
+        if inputs.last is None:
+            return None
+        spec: Object = networkpolicy.build(plan.agent, inputs.last, inputs.services, plan.installation)["spec"]
+        return spec
+
+    def _note_let_through(self, key: Key, bodies: tuple[Object, ...], *, lasting: bool) -> None:
+        """Remembered only while pods lag: later it follows from the config."""
+        if lasting:
+            self._let_through.pop(key, None)
+        for body in bodies:
+            if body["kind"] == NETWORK_POLICIES.kind and not lasting:
+                self._let_through[key] = body["spec"]
 
     def _but_those_that_wait(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
@@ -256,6 +277,7 @@ class Reconciler:
             self._echoes.forget(key)
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
+            self._let_through.pop(key, None)
             self._met.discard(key)
             self._waves.forget(key)
 

@@ -18,17 +18,6 @@ class ChildKind:
     kind: str
 
 
-CHILD_KINDS = (
-    ChildKind("v1", "ServiceAccount"),
-    ChildKind("networking.k8s.io/v1", "NetworkPolicy"),
-    ChildKind("v1", "ConfigMap"),
-    ChildKind("v1", "Service"),
-    ChildKind("policy/v1", "PodDisruptionBudget"),
-    ChildKind("apps/v1", "Deployment"),
-)
-"""Every kind of child, in apply order."""
-
-
 @dataclass(frozen=True)
 class Children:
     apply: tuple[dict[str, Any], ...]
@@ -83,9 +72,9 @@ def _refuses_everywhere(plan: AgentPlan, seen: Observation) -> bool:
 
 
 def _network_policy(plan: AgentPlan, seen: Observation) -> dict[str, Any]:
-    """Opened before, closed after: until every pod holds the config, what was let through stays so."""
+    """Opened before, closed after: until every pod holds the config, what we let through before stays so."""
     assert plan.config is not None  # noqa: S101  # `children` has looked
     made = networkpolicy.build(plan.agent, plan.config, plan.inputs.services, plan.installation)
-    if seen.network_policy is None or seen.overdue or settled(plan, seen):
+    if seen.let_through is None or seen.overdue or settled(plan, seen):
         return made
-    return {**made, "spec": networkpolicy.union(seen.network_policy, made["spec"])}
+    return {**made, "spec": networkpolicy.union(seen.let_through, made["spec"])}

@@ -1,7 +1,8 @@
 """AgentConfig: what an agent's pods are given, from its spec, its route and its effective policy.
 
 `fresh` is made when everything is there; `tightened` when something is missing or invalid: the last config, which may
-only become stricter. Nothing discovered at run time enters either, so the digest speaks of declarations alone.
+only become stricter. Beside declarations only what the cluster says of itself enters (issuer and keys of tokens, its
+ranges); nothing of pods or children does, so equal declarations in one cluster have an equal digest.
 """
 
 import json

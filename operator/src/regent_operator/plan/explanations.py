@@ -8,6 +8,7 @@ from regent_api.types import Opinion
 from regent_operator.plan.intersection import GRANTS
 from regent_operator.plan.lattice import Field, clause, fields
 from regent_operator.plan.policy import as_json, value_of
+from regent_operator.plan.ranges import within_public
 
 MOST_CHARACTERS = 200
 
@@ -24,8 +25,11 @@ def widened(last: AgentConfig, new: AgentConfig) -> tuple[str, ...]:
 
 
 def _wider(field: Field, old: Any, now: Any, namespace: str) -> bool:
-    if old == now or old is None:
+    """Where nobody had a say, the route's own list held, which an opinion only cuts; for addresses, public ones did."""
+    if old == now:
         return False
+    if old is None:
+        return field.path == "egress.cidrs" and not within_public(now)
     if field.is_list:
         return now is None or not _within(field, now, old, namespace)
     if isinstance(old, Opinion):

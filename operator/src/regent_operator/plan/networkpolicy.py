@@ -5,7 +5,7 @@ Addresses and ports only: which hosts behind a public address are let through is
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
@@ -66,11 +66,11 @@ def _egress(config: AgentConfig, services: Services, installation: Installation)
         if in_cluster(provider.host, installation.cluster_domain) is not None:
             rules += _to_service(provider, services, installation.cluster_domain)
         elif provider.type is ProviderType.LOCAL:
-            rules.append(_to_blocks(as_blocks(config.cluster_cidrs), {port_of(provider.base_url)}))
+            rules += _to_blocks(as_blocks(config.cluster_cidrs), {port_of(provider.base_url)})
         else:
             ports.add(port_of(provider.base_url))
     blocks = outside(config.policy.egress.cidrs, config.cluster_cidrs)
-    return _distinct([*rules, *([_to_blocks(blocks, ports)] if ports and blocks else [])])
+    return _distinct([*rules, *_to_blocks(blocks, ports)])
 
 
 def _dns(installation: Installation) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: s
         return None
     facts = services.get(key)
     if facts is None:
-        return f"the Service {key} does not exist"
+        return f"the Service {key} does not exist or may not be read"
     if facts.external_name:
         return f"the Service {key} is an ExternalName, which is never followed"
     if not facts.selector:
@@ -108,8 +108,11 @@ def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: s
     return None
 
 
-def _to_blocks(blocks: Sequence[Mapping[str, Any]], ports: Iterable[int]) -> dict[str, Any]:
-    return {"to": [{"ipBlock": block} for block in blocks], "ports": [_tcp(port) for port in sorted(ports)]}
+def _to_blocks(blocks: Sequence[Mapping[str, Any]], ports: Collection[int]) -> list[dict[str, Any]]:
+    """No rule where either is empty: in a NetworkPolicy an empty list means everything."""
+    if not blocks or not ports:
+        return []
+    return [{"to": [{"ipBlock": block} for block in blocks], "ports": [_tcp(port) for port in sorted(ports)]}]
 
 
 def _tcp(port: int | str) -> dict[str, Any]:

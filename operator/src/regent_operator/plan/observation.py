@@ -5,11 +5,15 @@ Parsed once at the edge, so that conditions are computed from a handful of plain
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from regent_api.status import Digests
 
 CREDENTIALS_VOLUME = "credentials"
+
+MOST_ERROR_CHARACTERS = 1024
 
 CredentialPair = tuple[str, str]
 """(Secret, key)."""
@@ -95,8 +99,9 @@ class Observation:
     predecessor: bool = False
     """Children of a deleted agent of the same name wait for garbage collection."""
     refused: tuple[Refusal, ...] = ()
-    network_policy: Mapping[str, Any] | None = None
-    """Live `spec`; needed while a pod does not echo the plan's config digest, else it may be None."""
+    let_through: Mapping[str, Any] | None = None
+    """The NetworkPolicy's `spec` as we applied it last, while a pod does not echo the plan's config digest; None: not
+    known. Never the live one: a hand's edit of it would become ours."""
     overdue: bool = False
     """The config was applied more than 60 s ago: what waits for echoes (closing, scaling to zero) waits no longer."""
 
@@ -134,18 +139,21 @@ def pod_seen(raw: Mapping[str, Any]) -> PodSeen:
     )
 
 
-def echo_of(body: Mapping[str, Any]) -> Echo:
-    """Read the JSON of `/statusz`. Raises KeyError, TypeError or ValueError when it is not of that shape."""
-    digests, oldest = body.get("digests"), body.get("oldestTurn")
+def echo_of(body: object) -> Echo | None:
+    """Read the JSON of `/statusz`; None when it is not of that shape: whoever answers there is not believed."""
+    try:
+        said = _Statusz.model_validate(body)
+    except ValidationError:
+        return None
     return Echo(
-        pod_uid=body["pod"]["uid"],
-        digests=Digests.model_validate(digests) if digests else None,
-        oldest_turn=oldest["config"] if oldest else None,
-        config_error=body.get("configError"),
-        missing_credentials=tuple(body.get("missingCredentials") or ()),
-        active_conversations=int(body.get("activeConversations", 0)),
-        suspended=bool(body.get("suspended", False)),
-        draining=bool(body.get("draining", False)),
+        pod_uid=said.pod.uid,
+        digests=said.digests,
+        oldest_turn=said.oldest_turn.config if said.oldest_turn else None,
+        config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
+        missing_credentials=tuple(said.missing_credentials),
+        active_conversations=said.active_conversations,
+        suspended=said.suspended,
+        draining=said.draining,
     )
 
 
@@ -159,6 +167,33 @@ def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
         for item in secret.get("items") or []
         if item["key"] != "hosts"
     )
+
+
+class _Said(BaseModel):
+    """Strict and bounded; fields that a newer runtime adds are left alone."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Pod(_Said):
+    uid: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class _Turn(_Said):
+    config: Annotated[str, StringConstraints(max_length=71)]
+
+
+class _Statusz(_Said):
+    pod: _Pod
+    digests: Digests | None = None
+    oldest_turn: Annotated[_Turn | None, Field(alias="oldestTurn")] = None
+    config_error: Annotated[str | None, Field(alias="configError")] = None
+    missing_credentials: Annotated[
+        list[Annotated[str, StringConstraints(max_length=512)]], Field(alias="missingCredentials", max_length=1024)
+    ] = []
+    active_conversations: Annotated[int, Field(alias="activeConversations", ge=0, le=1_000_000_000)] = 0
+    suspended: bool = False
+    draining: bool = False
 
 
 _CRASHES = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}

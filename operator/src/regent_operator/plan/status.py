@@ -31,7 +31,11 @@ MOST_POLICIES = 256
 
 
 def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | None, now: str) -> AIAgentStatus:
-    """`now`: RFC 3339 in UTC with whole seconds, such as 2026-11-25T20:41:00Z."""
+    """`now`: RFC 3339 in UTC with whole seconds, such as 2026-11-25T20:41:00Z.
+
+    Without a config nothing is handed out, so what `previous` says of the last one stays: its digests are the proof by
+    which the ConfigMap is trusted after a restart.
+    """
     generation = plan.agent.metadata.generation
     return AIAgentStatus(
         observed_generation=generation,
@@ -39,10 +43,10 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
         endpoint=endpoint(plan.agent),
         replicas=seen.deployment.available if seen.deployment else 0,
         enforced=str(enforcement(plan, seen)),
-        digests=plan.digests,
+        digests=plan.digests or (previous.digests if previous else None),
         policies=list(plan.uses[:MOST_POLICIES]),
         policy_count=len(plan.uses),
-        effective=list(plan.effective) or None,
+        effective=list(plan.effective) or (previous.effective if previous else None),
     )
 
 
@@ -127,10 +131,17 @@ def _resolved(plan: AgentPlan, seen: Observation) -> Finding:
 
 def _suspended(plan: AgentPlan, seen: Observation) -> Finding | None:
     """Stands when every pod that can serve refuses new turns, not when it was asked for."""
-    if plan.config is None or not plan.config.suspended or replicas(plan, seen) > 0:
+    if not plan.agent.spec.suspend or _runs(plan, seen):
         return None
     words = "New turns are refused on purpose; set spec.suspend to false to resume."
     return true(ConditionType.SUSPENDED, Reason.SUSPENDED, words)
+
+
+def _runs(plan: AgentPlan, seen: Observation) -> bool:
+    """Without a config the Deployment stays as it is, so only one that was scaled to zero has stopped."""
+    if plan.config is None:
+        return seen.deployment is None or seen.deployment.replicas > 0
+    return replicas(plan, seen) > 0
 
 
 def _problem(plan: AgentPlan, kind: ConditionType) -> Problem | None:
