@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from regent_runtime.serve import http, listener
+from tests.contract.raw_http import connect, head
 from tests.fakes import configs
 from tests.fakes.provider import provider
 from tests.fakes.serving import Served, serving
@@ -308,12 +309,3 @@ async def test_sensitivity_that_does_not_exist_is_400(living: Served) -> None:
     for value in ("Secret", "internal", "", "Public, Restricted"):
         status, answer, _ = await living.post(user(), headers={"X-Regent-Sensitivity": value})
         assert (status, answer["error"]["code"]) == (400, "invalid_sensitivity")
-
-
-async def connect(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", served.runtime.serving.port)
-
-
-def head(*lines: Any) -> bytes:
-    fixed = ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Content-Type: application/json"]
-    return "\r\n".join([*fixed, f"Authorization: Bearer {configs.token()}", *lines, "", ""]).encode()

@@ -8,13 +8,13 @@ from regent_runtime.serve.http import App, Receive, Scope, Send, respond_and_clo
 
 
 class Router:
-    """Exact paths only. `routes`: path -> method -> endpoint."""
+    """Exact paths only, as they were written: `%2F` is no slash. `routes`: path -> method -> endpoint."""
 
     def __init__(self, routes: Mapping[str, Mapping[str, App]]) -> None:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        methods = self._routes.get(scope["path"])
+        methods = self._routes.get(scope["raw_path"].decode("latin-1"))
         endpoint = methods.get(scope["method"]) if methods else None
         if endpoint is not None:
             await endpoint(scope, receive, send)
