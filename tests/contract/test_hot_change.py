@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from regent_runtime import config
 from tests.contract.streams import open_stream
 from tests.fakes import configs
 from tests.fakes.provider import answers, gated, provider
@@ -66,6 +67,14 @@ async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path: Pat
                 ),
                 (configs.merged(good, {"route": {"timeouts": {"idle": 0}}}), "timeouts"),
                 (configs.merged(good, {"tokens": {"jwks": {"keys": [{"kty": "RSA", "kid": "k"}]}}}), "jwks"),
+                (configs.merged(good, {"tokens": {"jwks": {"keys": ["x"]}}}), "jwks"),
+                (configs.merged(good, {"tokens": {"jwks": {"keys": [{"kty": ["RSA"], "kid": "k"}]}}}), "jwks"),
+                (configs.merged(good, {"tokens": {"jwks": {"keys": [{"kty": "RSA", "kid": ["k"]}]}}}), "jwks"),
+                (with_url(good, "http://[::1"), "baseURL"),
+                (with_url(good, "http://localhost:many/v1"), "baseURL"),
+                (with_url(good, "http://localhost:65536/v1"), "baseURL"),
+                (with_url(good, "http:///v1"), "baseURL"),
+                (configs.merged(good, {"policy": {"egress": {"cidrs": [["anywhere"]]}}}), "anywhere"),
                 (b" " * (5 * 1024 * 1024), "larger"),
             ):
                 served.volume.write(bad)
@@ -73,6 +82,27 @@ async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path: Pat
                 assert status["digests"]["config"] == digest_of(good)
                 assert "s3cret" not in status["configError"]
                 assert (await served.ask())[0] == 200
+            served.volume.write(good)
+            await served.until(lambda status: status["configError"] is None)
+
+
+def with_url(document: dict[str, Any], url: str) -> dict[str, Any]:
+    return configs.merged(document, {"route": {"providers": [configs.provider_config("local", url)]}})
+
+
+async def test_a_fault_of_ours_in_a_config_leaves_the_last_good_one_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with provider() as fake:
+        good = configs.document(configs.provider_config("local", fake.url))
+        async with serving(tmp_path, good) as served:
+            with monkeypatch.context() as patched:
+                patched.setattr(config, "channels", lambda *_: {}["s3cret"])
+                served.volume.write(configs.merged(good, {"instructions": "Other."}))
+                status = await served.until(lambda status: status["configError"] is not None)
+                assert status["configError"] == "fault: KeyError"
+                assert status["digests"]["config"] == digest_of(good)
+            assert (await served.ask())[0] == 200
             served.volume.write(good)
             await served.until(lambda status: status["configError"] is None)
 

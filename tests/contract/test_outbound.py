@@ -124,6 +124,19 @@ async def test_an_outside_provider_written_as_a_metadata_address_is_refused(
     assert ("169.254.169.254", 443) not in connections
 
 
+@pytest.mark.parametrize("host", ["2130706433", "127.1", "0177.0.0.1", "0x7f000001", "127.0.0.01", "10.1", "1.2.3.4."])
+@pytest.mark.parametrize("kind", ["Local", "OpenAI"])
+async def test_a_host_that_only_looks_like_an_address_is_refused_before_it_is_resolved(
+    tmp_path: Path, names: dict[str, list[str]], host: str, kind: str
+) -> None:
+    names[host] = ["127.0.0.1" if kind == "Local" else "8.8.8.8"]
+    document = configs.document(
+        configs.provider_config("odd", f"https://{host}/v1", type=kind), policy={"models": {"localHosts": [[host]]}}
+    )
+    async with serving(tmp_path, document) as served:
+        assert (await outcome(served))[1] == [("odd", "destination_refused", "not_an_address")]
+
+
 async def test_plain_http_goes_to_the_cluster_only(
     tmp_path: Path, names: dict[str, list[str]], connections: list[tuple[str, int]]
 ) -> None:

@@ -157,6 +157,9 @@ def signing_keys(jwks: Mapping[str, Any]) -> dict[str, jwt.PyJWK]:
     if not isinstance(entries, list):
         raise ValueError("tokens.jwks.keys is not a list")  # noqa: TRY004 - a fault of the config, as all others
     for entry in entries:
+        texts = isinstance(entry, dict) and all(isinstance(entry.get(name, ""), str) for name in ("kty", "kid"))
+        if not texts:
+            raise ValueError("tokens.jwks has a malformed key: kty and kid are texts")
         algorithm = _ALGORITHM_OF_KEY.get(entry.get("kty", ""))
         usable = entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm
         on_curve = entry.get("kty") != "EC" or entry.get("crv") == "P-256"

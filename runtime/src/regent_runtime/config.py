@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import ValidationError
 
 from regent_api.config import AgentConfig, AgentIdentity
 from regent_api.status import Digests
-from regent_runtime.addresses import networks
 from regent_runtime.callers import Callers
 from regent_runtime.credentials import Credentials
 from regent_runtime.transport import Channel, channels
@@ -52,9 +52,8 @@ def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity 
     config = _parsed(document)
     if identity is not None and config.agent != identity:
         raise ConfigRefused(f"agent: the document is for another agent than {identity.namespace}/{identity.name}")
-    _check_route(config)
     try:
-        networks(config.cluster_cidrs)
+        _check_route(config)
         callers = Callers(config)
         outbound = channels(config, credentials)
     except ValueError as error:
@@ -97,6 +96,9 @@ class ConfigFile:
         except OSError as error:
             self._stamp, self.error = None, f"{self.path.name}: {error.strerror}"
             return
+        except Exception as error:  # noqa: BLE001 - no document may end the process
+            self.error = f"fault: {type(error).__name__}"
+            return
         self.error = None
         if old is None or new.digests != old.digests:
             self.current = new
@@ -134,8 +136,16 @@ def _check_route(config: AgentConfig) -> None:
     for rule in config.route.rules:
         if not rule.providers or not set(rule.providers) <= set(names):
             raise ConfigRefused(f"route.rules.{rule.name}: names a provider that the route lacks")
-    if any(not provider.host for provider in config.route.providers):
-        raise ConfigRefused("route.providers: a baseURL has no host")
+    if not all(_is_url(provider.base_url) for provider in config.route.providers):
+        raise ConfigRefused("route.providers: a baseURL has no host, or none that can be read, or such a port")
     timeouts = config.route.timeouts
     if min(timeouts.connect, timeouts.first_token, timeouts.idle, timeouts.attempt, timeouts.total) <= 0:
         raise ConfigRefused("route.timeouts: must be longer than 0")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False

@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
-from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts
+from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts, is_number
 from regent_runtime.credentials import Credentials
 
 RESOLVE_SECONDS = 5.0
@@ -152,11 +152,16 @@ class PinnedResolver(AbstractResolver):
 
 
 def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Channel]:
-    """A channel for each provider of the config. Certificates are checked against the system's."""
+    """A channel for each provider of the config. Certificates are checked against the system's.
+
+    Raises ValueError for a range that is not a CIDR.
+    """
+    inside = InsideCluster(config.cluster_cidrs)
+    outside = OutsideHosts(config.policy.egress, config.cluster_cidrs)
     return {
         provider.name: Channel(
             provider,
-            rule := address_rule(config, provider),
+            rule := inside if must_lie_inside(provider) else outside,
             refused=refusal_of_host(config, provider, rule),
             credentials=credentials,
             connect_seconds=config.route.timeouts.connect,
@@ -165,17 +170,16 @@ def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Chan
     }
 
 
-def address_rule(config: AgentConfig, provider: ProviderConfig) -> AddressRule:
+def must_lie_inside(provider: ProviderConfig) -> bool:
     """Local providers and Services must lie in the cluster; all other hosts must lie outside of it."""
-    if provider.type is ProviderType.LOCAL or provider.host.endswith(_IN_CLUSTER_SUFFIXES):
-        return InsideCluster(config.cluster_cidrs)
-    return OutsideHosts(config.policy.egress, config.cluster_cidrs)
+    return provider.type is ProviderType.LOCAL or provider.host.endswith(_IN_CLUSTER_SUFFIXES)
 
 
 def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: AddressRule) -> str | None:
     """Why no connection may be made to the provider's host at all, or None.
 
-    An address written as a host never reaches the resolver, so it is judged here.
+    An address written as a host never reaches the resolver, so it is judged here. So is what only looks like one:
+    resolvers read `2130706433` and `127.1` as 127.0.0.1.
     """
     policy = config.policy
     if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
@@ -190,7 +194,7 @@ def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: Address
     try:
         ipaddress.ip_address(provider.host)
     except ValueError:
-        return None
+        return "not_an_address" if is_number(provider.host) else None
     try:
         rule.check(provider.host)
     except DestinationRefused as refused:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.config import EffectiveEgress
-from regent_runtime.addresses import DestinationRefused, InsideCluster, OutsideHosts
+from regent_runtime.addresses import DestinationRefused, InsideCluster, OutsideHosts, is_number
 
 CLUSTER = ["10.96.0.0/12", "fd00:10::/32"]
 
@@ -41,6 +41,44 @@ def test_an_outside_host_is_public_unless_a_policy_names_ranges() -> None:
     named = OutsideHosts(EffectiveEgress(cidrs=[["192.168.7.0/24"]]), CLUSTER)
     assert admitted(named, "192.168.7.7")
     assert not admitted(named, "8.8.8.8")
+
+
+RANGES = st.sampled_from(["0.0.0.0/0", "::/0", "8.0.0.0/7", "9.1.2.3/8", "2000::/3", "1.1.1.1/32"])
+
+
+@given(st.none() | st.lists(st.lists(RANGES, max_size=3), max_size=3), st.ip_addresses())
+def test_an_outside_host_may_be_where_the_policy_says_and_nowhere_else(
+    cidrs: list[list[str]] | None, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> None:
+    egress = EffectiveEgress(cidrs=cidrs)
+    rule = OutsideHosts(egress, [])
+    never = address.is_link_local or address.is_loopback or address.is_multicast or address.is_unspecified
+    assert rule.admits(address) == (egress.admits_address(str(address)) and not never)
+
+
+@pytest.mark.parametrize("cidrs", [["anywhere"], ["10.0.0.0/33"], [""]])
+def test_a_range_that_is_none_is_refused_at_once(cidrs: list[str]) -> None:
+    for made in (lambda: OutsideHosts(EffectiveEgress(cidrs=[cidrs]), []), lambda: InsideCluster(cidrs)):
+        with pytest.raises(ValueError, match=r"."):
+            made()
+
+
+@pytest.mark.parametrize(
+    ("host", "number"),
+    [
+        ("2130706433", True),
+        ("127.1", True),
+        ("0x7f.1", True),
+        ("1.0x7f", True),
+        ("127.0.0.1.", True),
+        ("api.example.com", False),
+        ("1.example", False),
+        ("8x.example.0a", False),
+        ("", False),
+    ],
+)
+def test_a_host_whose_last_label_is_a_number_is_no_name(host: str, number: bool) -> None:
+    assert is_number(host) is number
 
 
 @given(st.ip_addresses())

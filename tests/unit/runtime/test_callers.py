@@ -155,6 +155,12 @@ def test_a_weak_key_is_not_used() -> None:
     assert set(signing_keys(JWKS)) == {"rsa", "ec"}
 
 
+@pytest.mark.parametrize("entry", ["x", 5, None, [], {"kty": ["RSA"]}, {"kty": "RSA", "kid": ["k"]}, {"kty": 5}])
+def test_a_malformed_key_is_a_fault_of_the_config(entry: Any) -> None:
+    with pytest.raises(ValueError, match=r"tokens\.jwks"):
+        signing_keys({"keys": [entry]})
+
+
 def test_a_clock_that_is_a_little_off_is_forgiven() -> None:
     assert agent().identify("Bearer " + signed(claims(exp=NOW - 5, iat=NOW - 3605, nbf=NOW + 5))).name == "caller"
 
