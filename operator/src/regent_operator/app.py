@@ -55,17 +55,31 @@ class Waits:
             yield 2.0 + random.random()  # noqa: S311
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """kopf's memory of what it handled last. Nothing here asks for it, and building it copies every object."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return cast("kopf.BodyEssence", {})
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is written onto users' objects."""
+
+
 def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
     """Handlers bound to one engine."""
     handlers = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=handlers)
+    @kopf.on.startup(registry=handlers, errors=kopf.ErrorsMode.PERMANENT)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
         settings.scanning.disabled = True
         settings.peering.standalone = True
         settings.networking.request_timeout = 60
         settings.networking.error_backoffs = Waits()
+        settings.persistence.diffbase_storage = NoDiffs()
         await engine.start()
 
     @kopf.on.cleanup(registry=handlers)

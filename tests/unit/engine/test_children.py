@@ -131,13 +131,19 @@ def test_a_late_deletion_does_not_take_the_successor(children: Children) -> None
 def test_the_config_that_we_wrote_is_kept_whatever_is_found_later(children: Children) -> None:
     children.wrote(CONFIG_MAPS, live(6, "ours"), WANTED, stripped=False)
     children.read(CONFIG_MAPS, live(7, "a hand's"))
-    config = children.config("n", "a")
-    assert config
-    assert (config.text, config.written_by_us) == ("ours", True)
+    assert children.written_config("n", "a") == "ours"
 
 
-def test_a_config_that_was_only_found_is_marked_so(children: Children) -> None:
+def test_a_config_that_was_only_found_is_not_taken_for_ours(children: Children) -> None:
     children.seen(CONFIG_MAPS, live(5, "found"), full=True)
-    config = children.config("n", "a")
-    assert config
-    assert (config.text, config.written_by_us) == ("found", False)
+    assert children.written_config("n", "a") is None
+
+
+def test_what_we_wrote_is_not_known_while_a_write_is_unanswered_nor_when_another_led(children: Children) -> None:
+    children.wrote(CONFIG_MAPS, live(6, "ours"), WANTED, stripped=False)
+    children.writing(CONFIG)
+    assert children.written_config("n", "a") is None
+    children.wrote(CONFIG_MAPS, live(7, "newer"), WANTED, stripped=False)
+    assert children.written_config("n", "a") == "newer"
+    children.forget_written()
+    assert children.written_config("n", "a") is None

@@ -15,7 +15,9 @@ AGENT = Key("AIAgent", "n", "a")
 NEW, OLD = "sha256:" + "1" * 64, "sha256:" + "0" * 64
 
 
-def pod(name: str = "a-1", version: int = 1, *, ready: bool = True, address: str = "127.0.0.9") -> dict[str, Any]:
+def pod(
+    name: str = "a-1", version: int = 1, *, ready: bool = True, address: str = "127.0.0.9", owner: str = "ReplicaSet"
+) -> dict[str, Any]:
     return {
         "metadata": {
             "namespace": "n",
@@ -23,6 +25,7 @@ def pod(name: str = "a-1", version: int = 1, *, ready: bool = True, address: str
             "uid": f"uid-{name}",
             "resourceVersion": str(version),
             "labels": {"regent.dev/agent": "a"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": owner, "name": "a-7", "controller": True}],
         },
         "status": {"podIP": address, "conditions": [{"type": "Ready", "status": str(ready)}]},
     }
@@ -132,6 +135,46 @@ async def test_an_answer_of_another_shape_is_no_echo(scene: Scene) -> None:
     scene.rounds.expect(AGENT, NEW)
     await scene.run_until(1)
     assert scene.echo() is None
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), OverflowError("1e999"), KeyError("pod")], ids=type)
+async def test_no_answer_of_a_pod_ends_the_rounds(scene: Scene, error: Exception) -> None:
+    async def broken(address: str, seconds: float) -> dict[str, Any]:
+        raise error
+
+    honest, scene.client.pod_status = scene.client.pod_status, broken  # type: ignore[method-assign]
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(1)
+    assert scene.echo() is None
+    scene.client.pod_status = honest  # type: ignore[method-assign]
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    await scene.run_until(1)
+    assert scene.echo() == NEW
+
+
+async def test_a_pod_that_no_replica_set_controls_proves_nothing(scene: Scene) -> None:
+    scene.pods.seen(PODS, pod("stray", address="127.0.0.7", owner="Job"), full=True)
+    scene.client.pods |= {"127.0.0.7": statusz(NEW, "stray"), "127.0.0.9": statusz(NEW)}
+    scene.rounds.expect(AGENT, NEW)
+    await scene.rounds.meet(AGENT)
+    await scene.run_until(1)
+    assert {call[1] for call in scene.client.calls} == {"127.0.0.9"}
+    assert [p.seen.echo is not None for p in scene.pods.of(AGENT)] == [True, False]
+
+
+async def test_a_new_leader_asks_anew(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(1)
+    scene.pods.forget_echoes()
+    scene.rounds.forget_all()
+    assert scene.echo() is None
+    await scene.rounds.meet(AGENT)
+    assert scene.echo() == NEW
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, NEW)
+    assert await scene.run_until(1)
+    assert scene.echo() == OLD
 
 
 async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:

@@ -5,16 +5,22 @@ import pytest
 from regent_operator.engine.children import Child
 from regent_operator.engine.ownership import Fingerprint
 from regent_operator.engine.resources import Key
-from regent_operator.engine.waves import FEWEST, Waves, is_edited
+from regent_operator.engine.waves import FEWEST, PLACE_SECONDS, Waves, is_edited
 from regent_operator.plan.observation import DeploymentSeen
+from tests.unit.engine.clock import Clock
 
 WANTED: dict[str, Any] = {
     "metadata": {"labels": {"a": "b"}},
     "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "agent", "image": "new"}]}}},
 }
-OURS = Child("u", 1, "agent", False, Fingerprint("e", ""), owned="old")
+OURS = Child("u", 1, 1, "agent", False, Fingerprint("e", ""), owned="old")
 DONE = DeploymentSeen(replicas=2, available=2, updated=2, total=2, observed=True)
 ROLLING = DeploymentSeen(replicas=2, available=2, updated=1, total=3, observed=True)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 def key(number: int) -> Key:
@@ -28,23 +34,55 @@ def admitted(waves: Waves, agents: int = 30) -> list[int]:
 def test_a_tenth_goes_first_and_keeps_its_places_until_it_is_done() -> None:
     waves = Waves(lambda: 30)
     assert admitted(waves) == [0, 1, 2]
-    waves.observe(key(0), ROLLING)
+    waves.observe(key(0), ROLLING, new=True)
     assert admitted(waves) == [0, 1, 2]
 
 
 def test_a_place_that_is_free_goes_to_the_next() -> None:
     waves = Waves(lambda: 30)
     assert admitted(waves) == [0, 1, 2]
-    waves.observe(key(1), DONE)
+    waves.observe(key(1), DONE, new=True)
     assert waves.may_roll(key(7), WANTED, OURS, "old")
     assert not waves.may_roll(key(8), WANTED, OURS, "old")
 
 
-def test_a_version_that_does_not_start_stops_at_the_first_wave() -> None:
-    waves = Waves(lambda: 30)
+STUCK = DeploymentSeen(replicas=2, available=2, updated=1, total=3, deadline_exceeded=True)
+
+
+def test_a_version_that_does_not_start_stops_at_the_first_wave(clock: Clock) -> None:
+    waves = Waves(lambda: 30, clock)
     admitted(waves)
     for n in range(3):
-        waves.observe(key(n), DeploymentSeen(replicas=2, available=2, updated=1, total=3, deadline_exceeded=True))
+        waves.observe(key(n), STUCK, new=True)
+    clock.advance(PLACE_SECONDS * 9)
+    assert admitted(waves) == [0, 1, 2]
+
+
+def test_an_agent_with_a_trouble_of_its_own_holds_up_nobody_for_ever(clock: Clock) -> None:
+    waves = Waves(lambda: 30, clock)
+    assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(0), STUCK, new=True)
+    for n in (1, 2):
+        waves.observe(key(n), DONE, new=True)
+    assert admitted(waves) == [0, 1, 2]
+    clock.advance(PLACE_SECONDS + 1)
+    for n in (1, 2):
+        waves.observe(key(n), DONE, new=True)
+    finished = [n for n in range(3, 30) if waves.may_roll(key(n), WANTED, OURS, "old")]
+    assert len(finished) == 3, "the stuck one's place is the next one's"
+
+
+def test_a_rollout_of_the_old_version_takes_no_place() -> None:
+    waves = Waves(lambda: 30)
+    for n in range(20, 30):
+        waves.observe(key(n), ROLLING, new=False)
+    assert admitted(waves) == [0, 1, 2]
+
+
+def test_what_was_complete_before_the_new_version_arrived_frees_no_place() -> None:
+    waves = Waves(lambda: 30)
+    assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(0), DONE, new=False)
     assert admitted(waves) == [0, 1, 2]
 
 
@@ -57,7 +95,7 @@ def test_few_agents_go_two_at_a_time() -> None:
     [
         (None, None),
         (OURS, "new"),
-        (Child("u", 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), "old"),
+        (Child("u", 1, 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), "old"),
     ],
     ids=["a new agent", "the same image", "a hand has put something in"],
 )
@@ -68,8 +106,8 @@ def test_who_need_not_wait(child: Child | None, image: str | None) -> None:
 
 def test_who_is_found_in_the_middle_takes_a_place_and_who_is_gone_gives_it_back() -> None:
     waves = Waves(lambda: 0)
-    waves.observe(key(1), ROLLING)
-    waves.observe(key(2), ROLLING)
+    waves.observe(key(1), ROLLING, new=True)
+    waves.observe(key(2), ROLLING, new=True)
     assert not waves.may_roll(key(3), WANTED, OURS, "old")
     waves.forget(key(1))
     assert waves.may_roll(key(3), WANTED, OURS, "old")

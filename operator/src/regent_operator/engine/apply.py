@@ -121,6 +121,7 @@ class Applier:
     async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> None:
         if child is None or wanted not in {child.owned, child.applied}:
             metadata = body["metadata"] | ({"uid": child.uid} if child else {})
+            self._children.writing(key_of(resource, body))
             answer = await self._client.apply(resource, body | {"metadata": metadata})
             child = self._children.wrote(resource, answer, wanted, stripped=False)
         if child.intruded:

@@ -45,6 +45,8 @@ class Child:
 
     uid: str
     version: int
+    generation: int
+    """Of the spec; 0 for kinds that count none."""
     owner: str
     deleting: bool
     print: Fingerprint
@@ -65,18 +67,6 @@ class Child:
         return self.owned is not None or self.applied is not None
 
 
-@dataclass(frozen=True)
-class Config:
-    """An AgentConfig as text, packed. One that was only found may have been edited by hand."""
-
-    packed: bytes
-    written_by_us: bool
-
-    @property
-    def text(self) -> str:
-        return zlib.decompress(self.packed).decode()
-
-
 class Children:
     """Observer of the child collections. `touch` is called with the agent whose child changed by another's hand."""
 
@@ -85,7 +75,7 @@ class Children:
         self._children: dict[ChildKey, Child] = {}
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
         self._images: dict[ChildKey, str | None] = {}
-        self._configs: dict[ChildKey, Config] = {}
+        self._configs: dict[ChildKey, bytes] = {}
 
     def __len__(self) -> int:
         return len(self._children)
@@ -100,19 +90,30 @@ class Children:
         """Of the agent's live Deployment; None: there is none."""
         return self._images.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
 
-    def config(self, namespace: str, name: str) -> Config | None:
-        """The AgentConfig that we wrote last, or else the one that was found in the agent's ConfigMap."""
-        return self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+    def written_config(self, namespace: str, name: str) -> str | None:
+        """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
+        packed = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+        return zlib.decompress(packed).decode() if packed is not None else None
+
+    def forget_written(self) -> None:
+        """Another replica led meanwhile, and may have written other configs."""
+        self._configs.clear()
+
+    def writing(self, key: ChildKey) -> None:
+        """A write is about to leave: until it is answered, the last one may no longer be what stands there."""
+        self._configs.pop(key, None)
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         """From a watch. What we wrote ourselves comes back here and changes nothing."""
         key = key_of(resource, obj)
         before = self._children.get(key)
-        now = _child(obj, full=full)
+        now = _child(obj)
         if before and before.uid == now.uid:
             if now.version <= before.version:
                 return
             now = self._carry_over(resource, before, now)
+        if full and not now.known:
+            now = replace(now, owned=owned_hash(obj))
         self._children[key] = now
         status_moved = full and self._read_body(resource, key, obj, ours=False)
         if status_moved or before is None or not now.known or not _same_content(before, now):
@@ -120,14 +121,14 @@ class Children:
 
     def read(self, resource: Resource, obj: Object) -> Child:
         """From the answer to a read of the whole object."""
-        return self._take(resource, obj, _child(obj, full=True), ours=False)
+        return self._take(resource, obj, replace(_child(obj), owned=owned_hash(obj)), ours=False)
 
     def wrote(self, resource: Resource, obj: Object, wanted: str, *, stripped: bool) -> Child:
         """From the answer to our own write of the body that `wanted` hashes.
 
         `stripped`: whatever was not ours was cut away by it, so what is there nevertheless comes from admission.
         """
-        now = replace(_child(obj, full=True), applied=wanted)
+        now = replace(_child(obj), applied=wanted)
         if stripped:
             now = replace(now, tolerated=now.print.intrusion)
         return self._take(resource, obj, now, ours=True)
@@ -157,17 +158,16 @@ class Children:
     def _carry_over(resource: Resource, before: Child, now: Child) -> Child:
         """Content that is known to be unchanged although the version moved."""
         now = replace(now, tolerated=before.tolerated)
-        if now.owned is not None:
-            return replace(now, applied=before.applied if before.owned == now.owned else None)
-        only_status_moved = resource == DISRUPTION_BUDGETS and now.print == before.print
+        has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS}
+        only_status_moved = has_status and (now.print, now.generation) == (before.print, before.generation)
         return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
 
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
-        if resource == CONFIG_MAPS and (ours or key not in self._configs):
+        if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
-                self._configs[key] = Config(zlib.compress(text.encode()), written_by_us=ours)
+                self._configs[key] = zlib.compress(text.encode())
         if resource != DEPLOYMENTS:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)
@@ -191,7 +191,7 @@ def agent_of(key: ChildKey) -> Key:
     return Key(AGENTS.kind, key.namespace, key.name)
 
 
-def _child(obj: Object, *, full: bool) -> Child:
+def _child(obj: Object) -> Child:
     meta = obj["metadata"]
     owners = [
         owner["uid"]
@@ -201,10 +201,10 @@ def _child(obj: Object, *, full: bool) -> Child:
     return Child(
         uid=meta["uid"],
         version=version_of(obj),
+        generation=meta.get("generation", 0),
         owner=owners[0] if owners else "",
         deleting="deletionTimestamp" in meta,
         print=fingerprint(meta),
-        owned=owned_hash(obj) if full else None,
     )
 
 

@@ -31,7 +31,7 @@ SILENCE_SECONDS = 90.0
 """Bookmarks come each minute; a watch that says nothing for longer is taken for dead."""
 MAX_WAIT_SECONDS = 5.0
 STATUS_PORT = 9090
-STATUS_BYTES = 262_144
+STATUS_BYTES = 65_536
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"

@@ -7,6 +7,7 @@ of a second later at the worst. Bounded: so many questions at a time, one second
 
 import asyncio
 import heapq
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from regent_operator.engine.client import ApiClient
-from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.resources import Key
+from regent_operator.engine.together import together
 from regent_operator.plan.observation import echo_of
 
+log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 32
 ANSWER_SECONDS = 1.0
 SOONEST_SECONDS = 0.1
@@ -79,11 +81,16 @@ class EchoRounds:
         Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth.
         """
         strangers = [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod) and not pod.met]
-        await asyncio.gather(*map(self._ask, strangers))
+        await together(map(self._ask, strangers))
 
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)
         self._next.pop(agent, None)
+
+    def forget_all(self) -> None:
+        """Another replica led meanwhile."""
+        self._expected.clear()
+        self._next.clear()
 
     async def run(self) -> None:
         """Until cancelled. At most one round an agent at a time."""
@@ -110,7 +117,7 @@ class EchoRounds:
     async def _round(self, agent: Key) -> None:
         """Ask every pod of one agent, then plan the next round."""
         if self._allowed():
-            await asyncio.gather(*(self._ask(pod) for pod in self._pods.of(agent) if _can_answer(pod)))
+            await together(self._ask(pod) for pod in self._pods.of(agent) if _can_answer(pod))
         self._asking.discard(agent)
         expected = self._expected.get(agent)
         wanted_at = self._next.pop(agent, None)
@@ -128,11 +135,13 @@ class EchoRounds:
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
     async def _ask(self, pod: Pod) -> None:
+        """Never raises: whatever a pod may answer, it is heard or silent, and the others are asked."""
         self._pods.meet(pod.seen.uid)
         async with self._places:
             try:
                 echo = echo_of(await self._client.pod_status(pod.address, ANSWER_SECONDS))
-            except ApiError:
+            except Exception as error:  # noqa: BLE001 -- a pod must not be able to end the operator
+                log.debug("pod %s/%s gave no answer: %s", pod.agent.namespace, pod.seen.name, error)
                 self._pods.silent(pod.seen.uid)
                 return
         if echo is not None and echo.pod_uid == pod.seen.uid:
@@ -150,7 +159,7 @@ class EchoRounds:
 
 
 def _can_answer(pod: Pod) -> bool:
-    return bool(pod.address) and not pod.seen.ended
+    return bool(pod.address) and pod.controlled and not pod.seen.ended
 
 
 def _echoes(pod: Pod, digest: str | None) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.children import Children
-from regent_operator.engine.client import ApiClient
+from regent_operator.engine.client import WRITE_SECONDS, ApiClient
 from regent_operator.engine.echo import EchoRounds
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.events import Recorder
@@ -32,7 +32,7 @@ from regent_operator.engine.pods import Pods
 from regent_operator.engine.queue import Priority, WorkQueue
 from regent_operator.engine.reconcile import Reconciler
 from regent_operator.engine.references import References
-from regent_operator.engine.reflector import Collection, Observer, Reflector
+from regent_operator.engine.reflector import Both, Collection, Observer, Reflector
 from regent_operator.engine.resources import (
     AGENTS,
     CHILDREN,
@@ -41,10 +41,12 @@ from regent_operator.engine.resources import (
     NAMESPACES,
     NOT_OURS,
     OURS,
+    POD_LABEL,
     PODS,
     POLICIES,
     SERVICES,
     Key,
+    Resource,
 )
 from regent_operator.engine.statuses import StatusWriter
 from regent_operator.engine.store import Store
@@ -70,7 +72,7 @@ class Engine:
         self.store = Store(settings.scope, self._touch)
         self.client = ApiClient(access, self.metrics, self._may_write)
         self.leadership = Leadership(
-            self.client, settings.namespace, settings.lease_name, settings.identity, began=self._look_at_everything
+            self.client, settings.namespace, settings.lease_name, settings.identity, began=self._begin_to_lead
         )
         self.children = Children(self._touch_agent)
         self.pods = Pods(self._pod_moved, self._touch_agent)
@@ -92,7 +94,7 @@ class Engine:
             self.children,
             self.pods,
             self.facts,
-            Gatherer(self.store, self.children, self.namespaces, self.config_maps, self.services),
+            Gatherer(self.client, self.store, self.children, self.namespaces, self.config_maps, self.services),
             self.echoes,
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
@@ -101,6 +103,7 @@ class Engine:
             settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text
         )
         self._resources = AsyncExitStack()
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._lease: asyncio.Task[None] | None = None
         self._register_gauges()
@@ -122,11 +125,19 @@ class Engine:
         self._tasks += [self._begin(self._work(), f"worker {n}") for n in range(self.settings.workers)]
 
     async def stop(self) -> None:
-        """Ends the workers, then gives the lease back. Idempotent."""
+        """Begins no more writes, waits for those that run, ends the workers, gives the lease back. Idempotent."""
+        self._stopping = True
+        await self._settle()
         await _end(self._tasks)
         if self._lease is not None:
             await _end([self._lease])
         await self._resources.aclose()
+
+    async def _settle(self) -> None:
+        """Until no worker holds a key: one that wanted to write is refused, so it holds it no longer than one call."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self.queue.idle()
 
     def _begin(self, coroutine: Any, name: str) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(coroutine, name=name)
@@ -167,7 +178,7 @@ class Engine:
             await self.leadership.held.wait()
             key = await self.queue.get()
             try:
-                if self.leadership.holds():
+                if self._may_write():
                     await self._reconcile(key)
                 else:
                     self.queue.add(key, delay=RETRY_SECONDS)
@@ -185,6 +196,10 @@ class Engine:
         except NotLeadingError as error:
             self.queue.add(key, delay=RETRY_SECONDS)
             log.info("%s: %s", key, error)
+        except Exception as error:
+            wait = self.queue.retry(key)
+            self.metrics.errors.labels(key.kind, type(error).__name__).inc()
+            log.exception("%s: unexpected; again in %.1f s", key, wait)
         else:
             self.queue.forget(key)
             self.metrics.succeeded(key.kind)
@@ -197,7 +212,17 @@ class Engine:
             self.metrics.reconcile_seconds.labels(key.kind).observe(time.monotonic() - started)
 
     def _may_write(self) -> bool:
-        return self.leadership.holds()
+        return self.leadership.holds() and not self._stopping
+
+    def _begin_to_lead(self) -> None:
+        """What was learnt only while leading is old: another replica led since."""
+        self.children.forget_written()
+        self.pods.forget_echoes()
+        self.echoes.forget_all()
+        self.store.forget_figures()
+        self.reconciler.forget_all()
+        self.queue.restart_waits()
+        self._look_at_everything()
 
     def _look_at_everything(self) -> None:
         self.store.touch_all(Priority.FOLLOW)
@@ -218,11 +243,9 @@ class Engine:
         for namespace in scope.managed:
             for resource in CHILDREN:
                 quiet = resource != DEPLOYMENTS
-                yield (
-                    Collection(resource, namespace, labels=OURS, metadata_only=quiet, full_first=quiet),
-                    self.children,
-                )
-            yield Collection(PODS, namespace, labels=OURS), self.pods
+                collection = Collection(resource, namespace, labels=OURS, metadata_only=quiet, full_first=quiet)
+                yield collection, self._observer_of(resource)
+            yield Collection(PODS, namespace, labels=POD_LABEL), self.pods
             yield Collection(CONFIG_MAPS, namespace, labels=NOT_OURS, metadata_only=True), self.config_maps
             yield Collection(SERVICES, namespace, labels=NOT_OURS, metadata_only=True), self.services
         names: Sequence[str | None] = scope.managed
@@ -231,6 +254,11 @@ class Engine:
             yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
         if not scope.manages(scope.own):
             yield Collection(POLICIES, scope.own), self.store
+
+    def _observer_of(self, resource: Resource) -> Observer:
+        """Agents may refer to children of other agents, too."""
+        references = {CONFIG_MAPS: self.config_maps, SERVICES: self.services}.get(resource)
+        return Both(self.children, references) if references else self.children
 
     def _progress(self) -> Progress:
         return Progress(
@@ -269,8 +297,7 @@ class Engine:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Whatever they end with: `_ended` has told what a part died of, and the rest of the stop must come."""
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from regent_api.agent import AIAgentStatus
-from regent_api.config import AgentConfig
+from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_api.objects import AIAgent, Valid
-from regent_operator.engine.children import Children, Config
+from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.namespaces import Namespaces
 from regent_operator.engine.references import Name, References, service_facts
-from regent_operator.engine.resources import AGENTS, Key
+from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
 from regent_operator.engine.store import Store
 from regent_operator.plan.hosts import host_of, in_cluster, services_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
@@ -19,8 +20,15 @@ from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 
 class Gatherer:
     def __init__(
-        self, store: Store, children: Children, namespaces: Namespaces, config_maps: References, services: References
+        self,
+        client: ApiClient,
+        store: Store,
+        children: Children,
+        namespaces: Namespaces,
+        config_maps: References,
+        services: References,
     ) -> None:
+        self._client = client
         self._store = store
         self._children = children
         self._namespaces = namespaces
@@ -51,7 +59,7 @@ class Gatherer:
     async def with_last(self, inputs: AgentInputs, status: AIAgentStatus | None, cluster_domain: str) -> AgentInputs:
         """The inputs, and what the agent runs now. Needed only where something is missing or invalid."""
         meta = inputs.agent.metadata
-        last = self.trusted(self._children.config(meta.namespace, meta.name), status)
+        last = await self.last(inputs.agent, status)
         if last is None:
             return inputs
         urls = [provider.base_url for provider in last.route.providers]
@@ -62,20 +70,24 @@ class Gatherer:
         policies = tuple((status.policies if status else None) or ())
         return replace(inputs, last=last, last_policies=policies, services=services)
 
-    @staticmethod
-    def trusted(found: Config | None, status: AIAgentStatus | None) -> AgentConfig | None:
-        """What the agent runs: what we wrote, or what was found and bears the digest that stands in the status.
+    async def last(self, agent: AIAgent, status: AIAgentStatus | None) -> AgentConfig | None:
+        """What the agent runs: what we wrote since we lead, or what stands there and bears the digests of the status.
 
-        Anything else in the ConfigMap was put there by another's hand and is no base for a plan.
+        Anything else in the ConfigMap was put there by another's hand and is no base for a plan. Raises ApiError.
         """
-        if found is None:
+        meta = agent.metadata
+        child = self._children.get(ChildKey(CONFIG_MAPS.kind, meta.namespace, meta.name))
+        if child is None or child.owner != meta.uid:
             return None
-        try:
-            config = AgentConfig.model_validate_json(found.text)
-        except ValidationError:
+        written = self._children.written_config(meta.namespace, meta.name)
+        if written is not None:
+            return _parsed(written)
+        live = await self._client.get(CONFIG_MAPS, meta.namespace, meta.name)
+        if live is None or self._children.read(CONFIG_MAPS, live).owner != meta.uid:
             return None
+        found = _parsed((live.get("data") or {}).get(CONFIG_KEY, ""))
         stated = status.digests if status else None
-        return config if found.written_by_us or stated == config.digests() else None
+        return found if found is not None and found.digests() == stated else None
 
     def forget(self, key: Key) -> None:
         """The agent is gone."""
@@ -96,3 +108,10 @@ class Gatherer:
         names = {service: (service.split("/")[0], service.split("/")[1]) for service in wanted}
         self._services.use(key, frozenset(names.values()))
         return {service: service_facts(await self._services.read(name)) for service, name in names.items()}
+
+
+def _parsed(text: str) -> AgentConfig | None:
+    try:
+        return AgentConfig.model_validate_json(text)
+    except ValidationError:
+        return None

@@ -12,6 +12,7 @@ from regent_operator.plan.observation import Echo, PodSeen, pod_seen
 Object = dict[str, Any]
 TOUCHED = "regent.dev/config-digest"
 MISSES = 3
+REPLICA_SET = ("apps/v1", "ReplicaSet")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Pod:
     """Of the config that the pod was last touched for."""
     met: bool = False
     """Whether it was ever asked what it holds."""
+    controlled: bool = False
+    """By a ReplicaSet. What else bears the label serves too, but is not asked: its word would prove nothing."""
 
 
 class Pods:
@@ -62,6 +65,12 @@ class Pods:
         """The pod is being asked."""
         self._met.add(uid)
 
+    def forget_echoes(self) -> None:
+        """Another replica led meanwhile: what pods said before that is old, and they are asked again."""
+        self._echoes.clear()
+        self._misses.clear()
+        self._met.clear()
+
     def echoed(self, uid: str, echo: Echo) -> None:
         """What the pod answered."""
         pod = self._pods.get(uid)
@@ -89,7 +98,7 @@ class Pods:
         agent = Key(AGENTS.kind, meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, ""))
         status = obj.get("status") or {}
         mark = (meta.get("annotations") or {}).get(TOUCHED, "")
-        pod = Pod(pod_seen(obj), agent, status.get("podIP", ""), version_of(obj), mark)
+        pod = Pod(pod_seen(obj), agent, status.get("podIP", ""), version_of(obj), mark, controlled=_is_controlled(meta))
         before = self._pods.get(meta["uid"])
         if before and before.version >= pod.version:
             return
@@ -98,7 +107,7 @@ class Pods:
             self._touch(before.agent)
         self._pods[meta["uid"]] = pod
         self._of_agent[agent].add(meta["uid"])
-        if before is None or (before.seen, before.address) != (pod.seen, pod.address):
+        if before is None or _in_what_counts(before) != _in_what_counts(pod):
             self._touch(agent)
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
@@ -113,3 +122,12 @@ class Pods:
             if not members:
                 del self._of_agent[pod.agent]
             self._touch(pod.agent)
+
+
+def _is_controlled(meta: Object) -> bool:
+    owners = meta.get("ownerReferences") or []
+    return any(o.get("controller") and (o.get("apiVersion"), o.get("kind")) == REPLICA_SET for o in owners)
+
+
+def _in_what_counts(pod: Pod) -> tuple[PodSeen, str, bool]:
+    return pod.seen, pod.address, pod.controlled

@@ -48,6 +48,8 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._count = 0
         self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def add(self, key: K, priority: Priority = Priority.FOLLOW, delay: float = 0.0) -> None:
         """Have the key handed out after `delay` seconds; an earlier or more urgent request stays in force."""
@@ -79,6 +81,7 @@ class WorkQueue(Generic[K]):
             if entry and (entry.priority, entry.due) == (priority, due) and key not in self._running:
                 del self._waiting[key]
                 self._running[key] = now
+                self._idle.clear()
                 return key
         return None
 
@@ -101,6 +104,8 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
         self._running.pop(key, None)
+        if not self._running:
+            self._idle.set()
         entry = self._waiting.get(key)
         if entry:
             self._place(key, entry, self._clock())
@@ -125,10 +130,9 @@ class WorkQueue(Generic[K]):
         for entry in self._waiting.values():
             entry.since = max(entry.since, now)
 
-    @property
-    def running(self) -> int:
-        """Keys that workers hold now."""
-        return len(self._running)
+    async def idle(self) -> None:
+        """Wait for a moment at which no worker holds a key."""
+        await self._idle.wait()
 
     def __len__(self) -> int:
         """Keys that are due or will be."""

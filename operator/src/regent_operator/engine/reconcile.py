@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from regent_api.agent import AIAgentStatus
+from regent_api.config import AgentConfig
 from regent_api.objects import AIAgent, Invalid
 from regent_api.policy import AgentPolicyStatus
 from regent_api.route import ModelRouteStatus
 from regent_operator.engine.apply import Applier, Outcome
-from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.children import ChildKey, Children, image_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.echo import EchoRounds
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.narrate import Narrator
+from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.pods import TOUCHED, Pod, Pods
 from regent_operator.engine.resources import (
     AGENTS,
@@ -34,6 +36,7 @@ from regent_operator.engine.resources import (
 )
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
+from regent_operator.engine.together import together
 from regent_operator.engine.waves import Waves, is_edited
 from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
@@ -161,16 +164,24 @@ class Reconciler:
         self._note_let_through(key, wanted.apply, lasting=settled(plan, seen))
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
-        found = self._children.config(key.namespace, key.name)
+        last = await self._last_before_a_write(key, plan, bodies, before)
         outcome = await self._applier.apply(uid, bodies)
         outcome.held_back = len(bodies) < len(wanted.apply)
         for kind in wanted.absent:
             await self._applier.remove(uid, ChildKey(kind.kind, key.namespace, key.name))
-        if CONFIG_MAPS.kind in outcome.written and plan.config:
-            last = self._gatherer.trusted(found, before)
-            if last is not None:
-                self._narrator.widened(key, plan.agent, last, plan.config)
+        if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
+            self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
+
+    async def _last_before_a_write(
+        self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
+    ) -> AgentConfig | None:
+        """The config that the ConfigMap is about to lose, to tell whether more is let through now."""
+        child = self._children.get(ChildKey(CONFIG_MAPS.kind, key.namespace, key.name))
+        wanted = next((wanted_hash(body) for body in bodies if body["kind"] == CONFIG_MAPS.kind), None)
+        if child is None or wanted is None or child.holds(wanted):
+            return None
+        return await self._gatherer.last(plan.agent, before)
 
     async def _let_through_before(self, key: Key, plan: AgentPlan, before: AIAgentStatus | None) -> Object | None:
         """The NetworkPolicy's spec as we applied it last, or what it is by the config that the pods were given last."""
@@ -195,14 +206,14 @@ class Reconciler:
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
     ) -> tuple[Object, ...]:
         """Without the Deployment, while a new version waits for its wave. An edit never waits."""
-        seen = self._children.deployment(key.namespace, key.name)
-        self._waves.observe(key, seen)
+        seen, image = self._children.deployment(key.namespace, key.name), self._children.image(key.namespace, key.name)
         edited = before is None or before.observed_generation != plan.agent.metadata.generation
         *others, deployment = bodies or (None,)
+        self._waves.observe(key, seen, new=deployment is not None and image == image_of(deployment))
         if deployment is None or edited or is_edited(deployment, plan.credentials, seen):
             return bodies
         child = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
-        if self._waves.may_roll(key, deployment, child, self._children.image(key.namespace, key.name)):
+        if self._waves.may_roll(key, deployment, child, image):
             return bodies
         return tuple(body for body in others if body is not None)
 
@@ -216,6 +227,7 @@ class Reconciler:
             predecessor=outcome.predecessor,
             refused=tuple(outcome.refused),
             overdue=self._config_age(key) > OVERDUE_SECONDS,
+            held_back=outcome.held_back,
         )
 
     async def _refresh_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> None:
@@ -239,7 +251,7 @@ class Reconciler:
             async with places:
                 await self._touch_pod(pod, mark)
 
-        await asyncio.gather(*map(touch, behind))
+        await together(map(touch, behind))
 
     async def _touch_pod(self, pod: Pod, mark: str) -> None:
         patch = {"metadata": {"uid": pod.seen.uid, "annotations": {TOUCHED: mark}}}
@@ -268,7 +280,16 @@ class Reconciler:
             self._config_since[key] = (digest, self._clock())
 
     def _config_age(self, key: Key) -> float:
-        return self._clock() - self._config_since[key][1]
+        known = self._config_since.get(key)
+        return self._clock() - known[1] if known else 0.0
+
+    def forget_all(self) -> None:
+        """What only a leader learns: another replica led meanwhile."""
+        self._applier.forget_all()
+        self._config_since.clear()
+        self._let_through.clear()
+        self._met.clear()
+        self._waves.forget_all()
 
     def _forget(self, key: Key) -> None:
         self._statuses.forget(key)

@@ -32,6 +32,21 @@ class Observer(Protocol):
         """The object of this uid does not exist any more."""
 
 
+class Both:
+    """Tells two observers of one collection."""
+
+    def __init__(self, first: Observer, second: Observer) -> None:
+        self._observers = (first, second)
+
+    def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        for observer in self._observers:
+            observer.seen(resource, obj, full=full)
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        for observer in self._observers:
+            observer.gone(resource, namespace, name, uid)
+
+
 @dataclass(frozen=True)
 class Collection:
     """`metadata_only` watches spare the bodies; `full_first` reads them once, in the first list."""

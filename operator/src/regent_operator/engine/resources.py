@@ -8,6 +8,7 @@ from regent_api.agent import AIAgentSpec
 from regent_api.model import Model
 from regent_api.policy import AgentPolicySpec
 from regent_api.route import ModelRouteSpec
+from regent_operator.plan.child import AGENT_LABEL
 
 
 class Key(NamedTuple):
@@ -70,6 +71,8 @@ LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 
 OURS = "app.kubernetes.io/managed-by=regent"
+POD_LABEL = AGENT_LABEL
+"""What Services and NetworkPolicies select pods by: a pod without another of our labels serves nevertheless."""
 NOT_OURS = "app.kubernetes.io/managed-by!=regent"
 
 

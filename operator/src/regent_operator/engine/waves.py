@@ -1,9 +1,11 @@
 """A new version of the operator or of the runtime rolls the agents in waves, not all at once.
 
-At most a tenth of the agents (two at least) are replaced at a time. Whoever cannot finish keeps its place: a version
-that does not start stops at the first wave, and every other agent goes on with the old one.
+At most a tenth of the agents (two at least) are replaced at a time. Whoever does not finish within the Deployment's
+progress deadline gives its place to the next, so an agent with a trouble of its own does not hold up the others; when
+as many as a whole wave have not finished, it is the version that does not start: no further agent gets it.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +17,18 @@ from regent_operator.plan.observation import CredentialPair, DeploymentSeen
 Object = dict[str, Any]
 SHARE = 10
 FEWEST = 2
+PLACE_SECONDS = 600.0
+"""As long as the Deployment's progressDeadlineSeconds."""
 
 
 class Waves:
     """`agents` gives how many there are."""
 
-    def __init__(self, agents: Callable[[], int]) -> None:
+    def __init__(self, agents: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
         self._agents = agents
-        self._rolling: set[Key] = set()
+        self._clock = clock
+        self._rolling: dict[Key, float] = {}
+        """Since when, of those that the new version was given to and that have not finished."""
 
     def may_roll(self, key: Key, wanted: Object, child: Child | None, image: str | None) -> bool:
         """Whether the Deployment may be applied now, although that replaces the pods of an agent nobody has edited.
@@ -31,23 +37,31 @@ class Waves:
         """
         if child is None or image in {None, image_of(wanted)} or child.intruded or child.holds(wanted_hash(wanted)):
             return True
-        if key in self._rolling:
-            return True
-        if len(self._rolling) >= max(FEWEST, self._agents() // SHARE):
-            return False
-        self._rolling.add(key)
+        if key not in self._rolling:
+            places = max(FEWEST, self._agents() // SHARE)
+            late = sum(self._clock() - since > PLACE_SECONDS for since in self._rolling.values())
+            if late >= places or len(self._rolling) - late >= places:
+                return False
+            self._rolling[key] = self._clock()
         return True
 
-    def observe(self, key: Key, seen: DeploymentSeen | None) -> None:
-        """The place of an agent is free once all its pods are new; one that is found in the middle takes a place."""
-        if seen is None or _is_complete(seen):
-            self._rolling.discard(key)
-        elif seen.updated < seen.total:
-            self._rolling.add(key)
+    def observe(self, key: Key, seen: DeploymentSeen | None, *, new: bool) -> None:
+        """The place of an agent is free once all its pods are new; one that is found in the middle takes a place.
+
+        `new`: the live template bears the new image. A rollout of the old one is the agent's own affair.
+        """
+        if seen is None or (new and _is_complete(seen)):
+            self._rolling.pop(key, None)
+        elif new and seen.updated < seen.total:
+            self._rolling.setdefault(key, self._clock())
 
     def forget(self, key: Key) -> None:
         """The agent is gone."""
-        self._rolling.discard(key)
+        self._rolling.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Another replica led meanwhile: who is in the middle will be found so."""
+        self._rolling.clear()
 
 
 def is_edited(wanted: Object, credentials: frozenset[CredentialPair], seen: DeploymentSeen | None) -> bool:

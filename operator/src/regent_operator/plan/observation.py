@@ -104,6 +104,8 @@ class Observation:
     known. Never the live one: a hand's edit of it would become ours."""
     overdue: bool = False
     """The config was applied more than 60 s ago: what waits for echoes (closing, scaling to zero) waits no longer."""
+    held_back: bool = False
+    """A new version of the Deployment waits for its wave."""
 
 
 def deployment_seen(raw: Mapping[str, Any]) -> DeploymentSeen:

@@ -6,6 +6,7 @@ from regent_operator.plan.children import replicas
 from regent_operator.plan.conditions import Finding, false, true
 from regent_operator.plan.observation import DeploymentSeen, Observation
 
+WAITS_FOR_WAVE = "A new version waits until agents that got it earlier have finished. Wait."
 _AVAILABLE = ConditionType.WORKLOAD_AVAILABLE
 
 
@@ -25,7 +26,7 @@ def available(plan: AgentPlan, seen: Observation) -> Finding:
 
 
 def rollout(plan: AgentPlan, seen: Observation) -> Finding | None:
-    """Reconciling beside Ready=True: fewer pods than desired, or older ones among them; None: all are as wanted."""
+    """Reconciling beside Ready=True: fewer pods than desired, older ones, a waiting version; None: all is as wanted."""
     deployment, wanted = seen.deployment, replicas(plan, seen)
     if deployment is None:
         return None
@@ -34,7 +35,7 @@ def rollout(plan: AgentPlan, seen: Observation) -> Finding | None:
         return true(ConditionType.RECONCILING, Reason.CREDENTIALS_CHANGED, message)
     complete = deployment.observed and deployment.replicas == wanted == deployment.updated == deployment.total
     if complete and deployment.available >= wanted:
-        return None
+        return true(ConditionType.RECONCILING, Reason.PROGRESSING, WAITS_FOR_WAVE) if seen.held_back else None
     words = _crash(seen) or deployment.replica_failure
     message = f"{_counts(deployment, wanted)}. {words + '.' if words else 'Wait; or see the events of the pods.'}"
     return true(ConditionType.RECONCILING, Reason.PROGRESSING, message)
