@@ -41,8 +41,9 @@ class RunningTurn:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._ended is not None and self._task is not None:
-            self._task.uncancel()
+        task, self._task = self._task, None
+        if self._ended is not None and task is not None:
+            task.uncancel()
             if kind is asyncio.CancelledError:
                 raise self._ended from None
 

@@ -9,6 +9,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+MOST_TOKENS = 2**53
+"""More is no count: the integers that every reader of JSON holds exactly end here."""
+
 
 class Usage(Struct, frozen=True):
     """Tokens as the provider counted them."""
@@ -48,7 +51,7 @@ class _Choice(Struct):
 
 class _Answer(Struct):
     choices: list[_Choice] = []
-    usage: Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -65,7 +68,7 @@ def read(data: bytes) -> Chunk:
     if answer.error is not None:
         raise MalformedAnswer
     if not answer.choices:
-        return Chunk(usage=answer.usage)
+        return Chunk(usage=_usage(answer.usage))
     choice = answer.choices[0]
     said = choice.delta or choice.message or _Said()
     if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason in {"tool_calls", "function_call"}:
@@ -73,7 +76,23 @@ def read(data: bytes) -> Chunk:
     reason = choice.finish_reason or None
     if reason is not None and reason not in _FINISH_REASONS:
         reason = "stop"
-    return Chunk(said.content or "", said.refusal or "", reason, answer.usage)
+    return Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage))
+
+
+def _usage(reported: Any) -> Usage | None:
+    """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
+    if not isinstance(reported, dict):
+        return None
+    prompt, completion = _count(reported.get("prompt_tokens")), _count(reported.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    total = _count(reported.get("total_tokens"))
+    return Usage(prompt, completion, prompt + completion if total is None else total)
+
+
+def _count(value: Any) -> int | None:
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return int(value) if whole and value == int(value) else None
 
 
 class _OutMessage(Struct):

@@ -8,16 +8,20 @@ from typing import Any
 
 import msgspec
 
-from regent_runtime.refusals import DUPLICATE_FIELD, Refused
+from regent_runtime.refusals import DUPLICATE_FIELD, INVALID_JSON, Refused
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)
 """A JSON string, and the colon that makes it a key. In valid JSON a quote outside of strings always opens one."""
 
 
 def refuse_duplicates(body: bytes) -> None:
-    """Raises Refused (400). `body` must be valid JSON."""
+    """Raises Refused (400), also for a body that is no JSON or holds a number that nobody can hold."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise Refused(INVALID_JSON, "The body must be valid JSON in UTF-8, its numbers within range.") from None
     written = sum(map(bool, _STRING.findall(body)))
-    if written != _kept(msgspec.json.decode(body)):
+    if written != _kept(document):
         raise Refused(DUPLICATE_FIELD, "An object of the body has the same key twice; write each once.")
 
 

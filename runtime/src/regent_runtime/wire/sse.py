@@ -1,8 +1,12 @@
-"""Server-sent events (WHATWG HTML, section 9.2), as far as model APIs use them: `data` lines, comments, blank lines."""
+"""Server-sent events (WHATWG HTML, section 9.2), as far as model APIs use them: `data` lines, comments, blank lines.
+
+Lines end with LF or CRLF. A lone CR, which the standard permits too, ends none: no model API is known to send it.
+"""
 
 from collections.abc import Iterator
 
 LARGEST_EVENT = 1_048_576
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class MalformedStream(Exception):  # noqa: N818
@@ -16,6 +20,7 @@ class EventParser:
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._size = 0
+        self._begun = False
 
     def feed(self, part: bytes) -> Iterator[bytes]:
         """The data of the events that this part completes. Raises MalformedStream."""
@@ -29,6 +34,9 @@ class EventParser:
             raise MalformedStream
         for ended in lines:
             line = ended.removesuffix(b"\r")
+            if not self._begun:
+                line = line.removeprefix(_BYTE_ORDER_MARK)
+                self._begun = True
             if line.startswith(b"data:"):
                 self._add(line[5:].removeprefix(b" "))
             elif not line and self._data:

@@ -46,3 +46,24 @@ def test_true_is_not_one() -> None:
 
 def test_the_reference_names_every_field() -> None:
     assert all(f"| `{name}` |" in reference() for name in REQUEST_TABLE)
+
+
+NOT_TO_BE_HELD = {
+    "invalid UTF-8": b'"\xff"',
+    "a lone surrogate": b'"\\ud800"',
+    "a number beyond all floats": b"1e99999",
+    "one that is negative": b"-1e400",
+    "more digits than Python reads": b"9" * 5000,
+    "such digits within": b'{"a": [' + b"9" * 5000 + b"]}",
+    "depth": b"[" * 100_000 + b"]" * 100_000,
+}
+
+
+@pytest.mark.parametrize("value", NOT_TO_BE_HELD)
+@pytest.mark.parametrize("name", REQUEST_TABLE)
+def test_a_value_that_cannot_be_held_is_400_whatever_its_field(name: str, value: str) -> None:
+    before = b"{" if name == "messages" else b"{" + MESSAGES + b","
+    body = before + f'"{name}": '.encode() + NOT_TO_BE_HELD[value] + b"}"
+    with pytest.raises(Refused) as refused:
+        openai_chat.parse(body, may_instruct=False)
+    assert refused.value.refusal.status == 400

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from regent_runtime.wire.sse import LARGEST_EVENT, EventParser, MalformedStream, event
 
-STREAM = b"data: one\n\n: comment\n\nevent: x\nid: 1\ndata:two\r\n\r\ndata: a\ndata: b\n\nretry: 5\n\ndata: [DONE]\n\ndata: cut"
-EVENTS = [b"one", b"two", b"a\nb", b"[DONE]"]
+STREAM = b"\xef\xbb\xbfdata: one\n\n: comment\n\nevent: x\nid: 1\ndata:two\r\n\r\ndata: a\ndata: b\n\nretry: 5\n\ndata: \xef\xbb\xbf\n\ndata: [DONE]\n\ndata: cut"
+EVENTS = [b"one", b"two", b"a\nb", b"\xef\xbb\xbf", b"[DONE]"]
 
 
 def test_events_are_read() -> None:
