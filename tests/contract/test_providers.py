@@ -112,8 +112,36 @@ async def test_a_plain_turn_falls_back_to_the_second_provider(pair: Pair, name: 
     assert (code, answer["choices"][0]["message"]["content"]) == (200, "From the second.")
     assert answer["model"] == "second-model"
     outcomes = [(name, outcome) for name, outcome, _ in await pair.served.attempts()]
-    assert outcomes == [("first", word)] * len(pair.first.requests) + [("second", "answered")]
-    assert len(pair.first.requests) == (2 if word == "disconnected" else 1)
+    kept_and_closed = [("first", "unanswered")] if name == "a closed connection" and len(outcomes) == 3 else []
+    assert outcomes == [*kept_and_closed, ("first", word), ("second", "answered")]
+    assert len(pair.first.requests) == len(outcomes) - 1
+
+
+HALVES = {
+    "nothing": b"",
+    "half a status line": b"HTTP/1.1 20",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-",
+    "half a body": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("half", HALVES)
+async def test_a_request_is_sent_again_only_when_a_kept_connection_closed_without_a_byte(
+    tmp_path: Path, half: str, kept: bool
+) -> None:
+    behaviours = [*([answers("Hi.")] if kept else []), raw(HALVES[half]), answers("Again.")]
+    async with (
+        provider(*behaviours) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+    ):
+        if kept:
+            assert (await served.ask())[0] == 200
+        again = kept and half == "nothing"
+        assert (await served.ask())[0] == (200 if again else 502)
+        words = [outcome for _, outcome, _ in await served.attempts()]
+        assert words == (["unanswered", "answered"] if again else ["disconnected"])
+        assert len(fake.requests) == kept + len(words)
 
 
 @pytest.mark.parametrize("name", BAD_STREAMS)

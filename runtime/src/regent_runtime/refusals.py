@@ -111,7 +111,13 @@ PROVIDER_REJECTED = Refusal(
 PROVIDER_FAILED = Refusal("provider_failed", 502, _PROVIDER, "Every provider of the rule failed.", retry=True)
 NOT_READY = Refusal("not_ready", 503, _SERVER, "The pod has no valid config yet.", retry=True)
 DRAINING = Refusal("draining", 503, _SERVER, "The pod is ending; another one takes the request.", retry=True)
-OVERLOADED = Refusal("overloaded", 503, _SERVER, "The pod runs as many turns as it may at once.", retry=True)
+OVERLOADED = Refusal(
+    "overloaded",
+    503,
+    _SERVER,
+    "The pod runs as many turns, or holds as many bytes of requests, as it may at once.",
+    retry=True,
+)
 PROVIDER_TIMEOUT = Refusal("provider_timeout", 504, _PROVIDER, "No provider of the rule answered in time.", retry=True)
 TURN_TIMEOUT = Refusal(
     "turn_timeout", 504, _SERVER, "The turn took longer than the policy's `size.turnTimeout` or the route's total."

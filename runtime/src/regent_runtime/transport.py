@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -59,6 +60,10 @@ class ReplyTooLarge(Exception):  # noqa: N818
     """The provider sends more than an answer of the granted length can have."""
 
 
+class KeptConnectionClosed(Exception):  # noqa: N818
+    """A connection of the pool was closed before a byte of a reply: its server had let it go already."""
+
+
 class Channel:
     """The way to one provider. Close it when the last turn that may use it has ended."""
 
@@ -81,18 +86,34 @@ class Channel:
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, accept: str) -> AsyncIterator[Reply]:
-        """Send one request. Raises DestinationRefused, CredentialUnusable, aiohttp.ClientError, TimeoutError."""
+        """Send one request.
+
+        Raises DestinationRefused, CredentialUnusable, KeptConnectionClosed, aiohttp.ClientError, TimeoutError.
+        """
         if self._refused:
             raise DestinationRefused(self._refused)
         headers = {"Content-Type": "application/json", "Accept": accept, "Accept-Encoding": "identity"}
         for credential in self.provider.credentials:
             secret = self._credentials.value(credential, self.provider.host)
             headers["Authorization"] = f"Bearer {secret}"
-        async with self._opened().post(
-            self._url + path, data=body, headers=headers, allow_redirects=False, timeout=self._timeout
-        ) as response:
+        async with self._sent(self._url + path, body, headers) as response:
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             yield Reply(response.status, response.content_type, encoding, response.headers.get("Retry-After"), response)
+
+    @asynccontextmanager
+    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        reused = asyncio.Event()
+        sending = self._opened().post(
+            url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout, trace_request_ctx=reused
+        )
+        try:
+            response = await sending
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if reused.is_set() and not _begun(error):
+                raise KeptConnectionClosed from None
+            raise
+        async with response:
+            yield response
 
     async def close(self) -> None:
         if self._session is not None:
@@ -113,8 +134,25 @@ class Channel:
                 auto_decompress=False,
                 trust_env=False,
                 requote_redirect_url=False,
+                trace_configs=[_reuse_noted()],
             )
         return self._session
+
+
+def _reuse_noted() -> aiohttp.TraceConfig:
+    """Sets the event that a request brings when its connection is one of the pool."""
+
+    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _found: object) -> None:
+        context.trace_request_ctx.set()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(note)
+    return trace
+
+
+def _begun(error: aiohttp.ClientError) -> bool:
+    """Whether a part of a reply's head had come. A reset hides it."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
 
 
 class PinnedResolver(AbstractResolver):

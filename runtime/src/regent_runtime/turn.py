@@ -27,7 +27,7 @@ class Incoming(Protocol):
     sensitivity: str | None
 
     async def body(self, most_bytes: int) -> bytes:
-        """Raises Refused (408, 413, 415) without reading more than it must, CallerGone."""
+        """Raises Refused (408, 413, 415, 503) without reading more than it must, CallerGone."""
 
     def watched(self, turn: RunningTurn) -> AbstractContextManager[None]:
         """While open: the turn ends as soon as the caller has gone."""

@@ -15,7 +15,7 @@ from regent_api.config import TimeoutsConfig
 from regent_runtime.addresses import DestinationRefused
 from regent_runtime.credentials import CredentialUnusable
 from regent_runtime.route.errors import Failure, ProviderError, failure_of_status, seconds_to_wait
-from regent_runtime.transport import Channel, Reply, ReplyTooLarge
+from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
 from regent_runtime.wire import answer, sse
 from regent_runtime.wire.answer import Chunk, MalformedAnswer
 from regent_runtime.wire.openai_chat import PATH
@@ -124,6 +124,8 @@ def typed(error: Exception) -> ProviderError:
             return ProviderError(failure, detail=error.reason)
         case ReplyTooLarge():
             return ProviderError(Failure.TOO_LARGE)
+        case KeptConnectionClosed():
+            return ProviderError(Failure.UNANSWERED)
         case MalformedAnswer() | sse.MalformedStream():
             return ProviderError(Failure.MALFORMED)
         case aiohttp.ClientConnectorError():
@@ -142,6 +144,7 @@ _UNTYPED = (
     DestinationRefused,
     CredentialUnusable,
     ReplyTooLarge,
+    KeptConnectionClosed,
     MalformedAnswer,
     sse.MalformedStream,
     aiohttp.ClientError,

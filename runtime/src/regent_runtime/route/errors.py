@@ -28,6 +28,7 @@ class Failure(Enum):
     """The typed table."""
 
     CONNECT = _Row("connect", PROVIDER_FAILED)
+    UNANSWERED = _Row("unanswered", PROVIDER_FAILED)
     DISCONNECTED = _Row("disconnected", PROVIDER_FAILED)
     CONNECT_TIMEOUT = _Row("connect_timeout", PROVIDER_TIMEOUT)
     FIRST_TOKEN_TIMEOUT = _Row("first_token_timeout", PROVIDER_TIMEOUT)

@@ -54,8 +54,11 @@ async def call(
 
 
 def _tries(candidates: Sequence[ProviderConfig], errors: Sequence[ProviderError]) -> Iterator[ProviderConfig]:
-    """Each candidate once, and once more where a kept connection was closed just as the request went out."""
+    """Each candidate once, and once more where a kept connection was closed just as the request went out.
+
+    Any other request that was cut may have been worked on, and paid for, already.
+    """
     for provider in candidates:
         yield provider
-        if errors and errors[-1].failure is Failure.DISCONNECTED:
+        if errors and errors[-1].failure is Failure.UNANSWERED:
             yield provider

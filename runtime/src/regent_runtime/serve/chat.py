@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 
 from regent_runtime import turn
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
+from regent_runtime.limits.bodies import Bodies, Share
 from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
 from regent_runtime.route.errors import Interrupted, refused
@@ -33,15 +34,16 @@ BREAK_OFF_SECONDS = 1.0
 class Request:
     """turn.Incoming over ASGI."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, share: Share) -> None:
         self.authorization = header(scope, b"authorization")
         self.sensitivity = header(scope, b"x-regent-sensitivity")
         self.unread = True
         self._scope = scope
         self._receive = receive
+        self._share = share
 
     async def body(self, most_bytes: int) -> bytes:
-        body = await read_json_body(self._scope, self._receive, most_bytes)
+        body = await read_json_body(self._scope, self._receive, most_bytes, self._share)
         self.unread = False
         return body
 
@@ -130,10 +132,14 @@ class Chat:
     def __init__(self, lifecycle: Lifecycle, ended: Callable[[TurnRecord], None]) -> None:
         self._lifecycle = lifecycle
         self._ended = ended
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._bodies.share() as share:
+            await self._serve(Request(scope, receive, share), receive, send)
+
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         record = TurnRecord()
-        request = Request(scope, receive)
         answer = Answer(send, [(b"x-regent-turn", record.id.encode())])
         try:
             await turn.take(self._lifecycle, request, answer, record)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from regent_runtime.lifecycle import CallerGone
+from regent_runtime.limits.bodies import Share
 from regent_runtime.refusals import BODY_TOO_LARGE, BODY_TOO_SLOW, UNSUPPORTED_MEDIA_TYPE, Refused
 
 Scope = MutableMapping[str, Any]
@@ -27,26 +28,25 @@ def header(scope: Scope, name: bytes) -> str | None:
     return b", ".join(found).decode("latin-1") if found else None
 
 
-async def read_json_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
-    """The body. Raises Refused (408, 413, 415) before reading more than it must, and CallerGone."""
+async def read_json_body(scope: Scope, receive: Receive, most_bytes: int, share: Share) -> bytes:
+    """The body. Raises Refused (408, 413, 415, 503) before reading more than it must, and CallerGone."""
     check_media_type(scope)
     declared = header(scope, b"content-length")
     if declared is not None and int(declared) > most_bytes:
         raise too_large(most_bytes)
-    parts: list[bytes] = []
-    received = 0
+    body = bytearray()  # a list of small parts would hold many times their bytes
     try:
         async with asyncio.timeout(BODY_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise CallerGone
-                parts.append(message["body"])
-                received += len(message["body"])
-                if received > most_bytes:
+                share.take(len(message["body"]))
+                body += message["body"]
+                if len(body) > most_bytes:
                     raise too_large(most_bytes)
                 if not message["more_body"]:
-                    return b"".join(parts)
+                    return bytes(body)
     except TimeoutError:
         raise Refused(BODY_TOO_SLOW, f"The body must arrive within {BODY_SECONDS:g} s.") from None
 
