@@ -30,10 +30,6 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]
-{{ include "regent.rules.events" . }}
-{{- end }}
-
-{{- define "regent.rules.events" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
@@ -64,10 +60,6 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 {{- define "regent.rules.own" -}}
 {{- if .Values.watchNamespaces }}
 {{- include "regent.rules.policies" . }}
-- apiGroups: [regent.dev]
-  resources: [aiagents, modelroutes]
-  verbs: [list, watch]
-{{ include "regent.rules.events" . }}
 {{ end }}
 {{- include "regent.rules.lease" . }}
 {{- end }}

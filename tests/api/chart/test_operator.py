@@ -13,6 +13,8 @@ import yaml
 from tests.api.chart.releases import ROOT, Releases
 from tests.api.running_operator import eventually
 from tests.cluster import Cluster, Request
+from tests.unit.chart import rbac
+from tests.unit.chart.test_rbac import AGENTS, CLUSTER, FLOOR, OWN
 
 CHILDREN = ("serviceaccount", "configmap", "service", "networkpolicy", "deployment")
 
@@ -82,11 +84,66 @@ def test_the_operator_makes_an_agent_and_is_refused_nothing(
             eventually(f"a {kind} of the agent", lambda kind=kind: releases.get(kind, "helper", acme), 120)
         eventually("the floor is looked at", lambda: looked_at(releases, "agentpolicy", "floor", home), 60)
         eventually("an agent that is looked at", lambda: looked_at(releases, "aiagent", "helper", acme), 60)
+        eventually("a route that is looked at", lambda: looked_at(releases, "modelroute", "local", acme), 60)
+        scale_and_edit_by_hand(releases, acme)
+        eventually("an Event", lambda: any(r.resource == "events" for r in asked(releases, home, mark)), 60)
+
+    def every_permission_is_used() -> bool:
+        assert unused(asked(releases, home, mark), home, acme, namespaced) == SELDOM
+        return True
+
+    eventually("every permission is used (a watch is logged when it has ended)", every_permission_is_used, 60)
 
     requests = asked(releases, home, mark)
     assert [r for r in requests if r.code == 403] == []
     assert [r for r in requests if r.resource == "secrets"] == []
     assert {r.namespace for r in requests if r.is_write} == {home, acme}
+
+
+def scale_and_edit_by_hand(releases: Releases, acme: str) -> None:
+    """What needs a disruption budget, its deletion, and an Event."""
+
+    def patch(kind: str, spec: str) -> None:
+        releases.cluster.kubectl("patch", kind, "helper", "-n", acme, "--type=merge", "-p", f'{{"spec": {spec}}}')
+
+    patch("aiagent", '{"scaling": {"replicas": 2}}')
+    eventually("a disruption budget", lambda: releases.get("poddisruptionbudget", "helper", acme), 60)
+    patch("aiagent", '{"scaling": {"replicas": 1}}')
+    eventually("no budget for one pod", lambda: not releases.get("poddisruptionbudget", "helper", acme), 60)
+    patch("networkpolicy", '{"ingress": [{}]}')
+
+
+SELDOM = {
+    ("regent.dev", "aiagents", "get"): "what the watches have missed is read one by one",
+    ("regent.dev", "agentpolicies", "get"): "as above",
+    ("regent.dev", "modelroutes", "get"): "as above",
+    ("regent.dev", "aiagents/finalizers", "update"): "asked for by an admission plugin that is off here",
+    ("events.k8s.io", "events", "patch"): "an Event that repeats after ten minutes",
+    ("", "pods", "patch"): "needs pods that run",
+}.keys()
+"""Permissions that this short run does not need."""
+
+
+def unused(requests: list[Request], home: str, acme: str, namespaced: bool) -> set[rbac.Permission]:
+    """What docs/reference/rbac.md grants and nobody asked for, each in the namespaces that it is granted in."""
+    own = OWN | FLOOR if namespaced else OWN
+    granted = {home: own, acme: AGENTS, "": CLUSTER}
+    return {
+        permission
+        for namespace, permissions in granted.items()
+        for permission in permissions
+        if not any(uses(r, permission) for r in requests if not (namespaced and namespace) or r.namespace == namespace)
+    }
+
+
+def uses(request: Request, permission: rbac.Permission) -> bool:
+    group, what, verb = permission
+    resource = what.partition(" named ")[0]
+    if group == "-":
+        return request.verb == verb and request.uri.partition("?")[0] == resource
+    asked_for = "/".join(filter(None, (request.resource, request.subresource)))
+    made = request.verb == "patch" and request.code == 201  # server-side apply: logged as a patch, authorized as both
+    return (request.group, asked_for) == (group, resource) and verb in {request.verb, "create" if made else ""}
 
 
 def looked_at(releases: Releases, kind: str, name: str, namespace: str) -> bool:

@@ -3,15 +3,37 @@ from pathlib import Path
 import yaml
 
 import regent_operator.cli
+from regent_api.model import MeetKind
 from regent_api.policy import AgentPolicySpec
-from tests.unit.chart.helm import Object, one, render
+from regent_operator.plan.lattice import fields, opinions_of
+from tests.unit.chart.helm import ROOT, Object, one, render
 
 
 def floor(values: Object | None = None) -> Object:
     return one(render(values), "AgentPolicy")
 
 
-def test_the_default_floor_states_every_grant_and_applies_to_every_agent() -> None:
+UNSTATED = {
+    "callers.ingressFrom": "opens connections, not calls: the process asks for the same tokens",
+    "models.allow": "an opinion only cuts the route's own list",
+    "egress.hosts": "an opinion only cuts the route's own list",
+    "egress.cidrs": "agents of every cluster would need its list of public ranges; told by an Event when widened",
+}
+"""Grants on which a namespace may have the first opinion, and why; docs/security.md names each."""
+
+
+def test_every_grant_is_stated_or_left_to_namespaces_on_purpose() -> None:
+    stated = opinions_of(AgentPolicySpec.model_validate(floor()["spec"]), "floor").keys()
+    grants = {field.path for field in fields() if field.kind is MeetKind.GRANT}
+
+    assert stated <= grants
+    assert UNSTATED.keys() == grants - stated
+    page = (ROOT / "docs" / "security.md").read_text()
+    section = page.partition("## What the floor holds")[2].partition("\n## ")[0]
+    assert all(f"`{path}`" in section for path in grants)
+
+
+def test_the_default_floor_applies_to_every_agent() -> None:
     assert floor()["spec"] == {
         "selector": {},
         "callers": {"serviceAccounts": [{"name": "*"}], "anonymous": "Deny", "mayInstruct": "Deny"},

@@ -1,3 +1,6 @@
+import pytest
+
+from tests.cluster import command
 from tests.unit.chart.helm import Object, one, render
 
 
@@ -32,6 +35,16 @@ def test_the_operator_reaches_the_api_server_names_and_agents_and_nobody_reaches
             {"to": [agents], "ports": tcp(9090)},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"cluster": {"dnsPeers": []}}, {"cluster": {"dnsPeers": [{}]}}, {"networkPolicy": {"apiServerPorts": []}}],
+    ids=["no name servers", "any name server", "no port"],
+)
+def test_empty_lists_which_would_open_everything_are_refused(values: Object) -> None:
+    with pytest.raises(command.CommandError, match=r"minItems|minProperties"):
+        render(values)
 
 
 def test_monitoring_namespaces_may_scrape() -> None:
