@@ -59,7 +59,8 @@ class Pods:
 
     def with_echo(self, pod: Pod) -> Pod:
         uid = pod.seen.uid
-        return replace(pod, seen=pod.seen.with_echo(self._echoes.get(uid)), met=uid in self._met)
+        echo = self._echoes.get(uid) if pod.controlled else None
+        return replace(pod, seen=pod.seen.with_echo(echo), met=uid in self._met)
 
     def meet(self, uid: str) -> None:
         """The pod is being asked."""
@@ -103,7 +104,7 @@ class Pods:
         if before and before.version >= pod.version:
             return
         if before and before.agent != agent:
-            self._of_agent[before.agent].discard(meta["uid"])
+            self._leave(before.agent, meta["uid"])
             self._touch(before.agent)
         self._pods[meta["uid"]] = pod
         self._of_agent[agent].add(meta["uid"])
@@ -117,11 +118,14 @@ class Pods:
         self._misses.pop(uid, None)
         self._met.discard(uid)
         if pod is not None:
-            members = self._of_agent[pod.agent]
-            members.discard(uid)
-            if not members:
-                del self._of_agent[pod.agent]
+            self._leave(pod.agent, uid)
             self._touch(pod.agent)
+
+    def _leave(self, agent: Key, uid: str) -> None:
+        members = self._of_agent[agent]
+        members.discard(uid)
+        if not members:
+            del self._of_agent[agent]
 
 
 def _is_controlled(meta: Object) -> bool:
@@ -129,5 +133,5 @@ def _is_controlled(meta: Object) -> bool:
     return any(o.get("controller") and (o.get("apiVersion"), o.get("kind")) == REPLICA_SET for o in owners)
 
 
-def _in_what_counts(pod: Pod) -> tuple[PodSeen, str, bool]:
-    return pod.seen, pod.address, pod.controlled
+def _in_what_counts(pod: Pod) -> tuple[Key, PodSeen, str, bool]:
+    return pod.agent, pod.seen, pod.address, pod.controlled

@@ -1,0 +1,139 @@
+"""How the parts are put together; what they do together, the tests against a real API server show."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.engine import Engine
+from regent_operator.engine.errors import NotLeadingError
+from regent_operator.engine.health import Progress
+from regent_operator.engine.resources import CONFIG_MAPS, NOT_OURS, OURS, PODS, SERVICES, Key, Resource
+from regent_operator.settings import Settings
+from tests.unit.engine.fake_client import meta
+
+AGENT = Key("AIAgent", "n", "a")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    settings = Settings("regent-system", "runtime:1", cluster_cidrs=("10.0.0.0/16",))
+    return Engine(settings, ClusterAccess("http://127.0.0.1:1"))
+
+
+async def _dies() -> None:
+    raise ValueError("a part has died")
+
+
+async def test_what_died_does_not_keep_the_rest_from_ending_in_order(engine: Engine) -> None:
+    ended: list[str] = []
+
+    async def part(name: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(name)
+
+    engine._tasks = [engine._begin(_dies(), "dies"), engine._begin(part("watch"), "watch")]
+    engine._lease = engine._begin(part("lease"), "lease")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert engine.failed.is_set()
+    engine._resources.callback(ended.append, "sessions")
+    await engine.stop()
+    assert ended == ["watch", "lease", "sessions"]
+
+
+async def test_the_lease_is_kept_until_what_is_being_written_is_written(engine: Engine) -> None:
+    ended: list[str] = []
+
+    async def lease() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("lease")
+
+    async def work() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        ended.append("written")
+        engine.queue.done(AGENT)
+        await asyncio.sleep(3600)
+
+    engine.queue.add(AGENT)
+    assert engine.queue.take() == AGENT
+    engine._tasks, engine._lease = [engine._begin(work(), "worker")], engine._begin(lease(), "lease")
+    await asyncio.sleep(0)
+    await engine.stop()
+    assert ended == ["written", "lease"]
+    engine.leadership.held.set()
+    assert not engine._may_write()
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(ValueError("unexpected"), 1.0), (NotLeadingError("lost"), None)], ids=["bug", "lease"]
+)
+async def test_an_error_of_one_key_is_tried_again_and_ends_nobody(
+    engine: Engine, error: Exception, counted: float | None
+) -> None:
+    async def fails(key: Key) -> Any:
+        raise error
+
+    engine.reconciler.reconcile = fails  # type: ignore[method-assign]
+    await engine._reconcile(AGENT)
+    assert len(engine.queue) == 1
+    assert not engine.failed.is_set()
+    labels = {"kind": "AIAgent", "reason": "ValueError"}
+    assert engine.metrics.registry.get_sample_value("regent_operator_reconcile_errors_total", labels) == counted
+
+
+def test_pods_are_watched_by_the_label_that_services_select(engine: Engine) -> None:
+    [labels] = [c.labels for c, _ in engine._collections() if c.resource == PODS]
+    assert labels == "regent.dev/agent"
+
+
+@pytest.mark.parametrize("resource", [CONFIG_MAPS, SERVICES], ids=["ConfigMap", "Service"])
+async def test_a_reference_hears_of_our_children_and_of_what_is_not_ours(engine: Engine, resource: Resource) -> None:
+    """Another agent's Service may be a provider."""
+    references = engine.config_maps if resource == CONFIG_MAPS else engine.services
+    references.use(AGENT, frozenset({("n", "other")}))
+    observers = {c.labels: observer for c, observer in engine._collections() if c.resource == resource}
+    assert set(observers) == {OURS, NOT_OURS}
+    for version, observer in enumerate(observers.values(), 7):
+        observer.seen(resource, meta("other", version), full=False)
+        handed_out = {engine.queue.take(), engine.queue.take()}
+        assert AGENT in handed_out
+        observer.gone(resource, "n", "other", "uid-other")
+        for key in handed_out - {None}:
+            engine.queue.done(key)
+        assert AGENT in engine.queue._waiting
+        while (key := engine.queue.take()) is not None:
+            engine.queue.done(key)
+
+
+def test_what_was_learnt_while_leading_is_forgotten_when_leading_begins(engine: Engine) -> None:
+    children, pods = engine.children, engine.pods
+    children.wrote(CONFIG_MAPS, meta("a", 3) | {"data": {"agent.json": "{}"}}, "hash", stripped=False)
+    pods.meet("u")
+    engine.reconciler._met.add(AGENT)
+    engine.reconciler._config_since[AGENT] = ("digest", 0.0)
+    engine.reconciler._let_through[AGENT] = {}
+    engine.echoes.expect(AGENT, "digest")
+    engine._begin_to_lead()
+    assert children.written_config("n", "a") is None
+    assert not pods._met
+    assert not engine.echoes._expected
+    reconciler = engine.reconciler
+    assert not reconciler._met
+    assert not reconciler._config_since
+    assert not reconciler._let_through
+
+
+def test_a_standby_that_takes_over_after_hours_is_alive(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    engine.queue._clock = lambda: now
+    engine.queue.add(AGENT)
+    now = 7200.0
+    engine._begin_to_lead()
+    assert Progress(0.0, leads=True, oldest=engine.queue.oldest_seconds, longest_run=0.0).stuck() is None
