@@ -97,6 +97,11 @@ def test_the_whole_status_of_an_agent_that_serves() -> None:
 STALLED, RECONCILING = ["Stalled"], ["Reconciling"]
 
 CONTRACT: dict[str, tuple[AgentPlan, Observation, tuple[str, str, list[str], str]]] = {
+    "a new version waits for its wave": (
+        PLAN,
+        replace(SERVING, held_back=True),
+        ("True", "Ready", RECONCILING, "InProgress"),
+    ),
     "just created": (PLAN, Observation(), ("False", "Progressing", RECONCILING, "InProgress")),
     "reference missing": (
         planned(route=None),
