@@ -7,6 +7,7 @@ within a second), and otherwise only every ten seconds. The e2e tests run the sa
 
 import asyncio
 import itertools
+import os
 import threading
 import traceback
 from dataclasses import dataclass, field
@@ -68,7 +69,8 @@ class FakeKubelet:
         """How many times pods were asked for their status."""
         self._kubeconfig = kubeconfig
         self._pods: dict[str, FakePod] = {}
-        self._addresses = (f"127.9.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
+        mine = 20 + os.getpid() % 200
+        self._addresses = (f"127.{mine}.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -136,7 +138,7 @@ class FakeKubelet:
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, pod.address, 9090).start()
+            await self._listen(runner, pod)
             ready = None
             while True:
                 if ready is not (pod.image != self.rules.bad_image):
@@ -151,6 +153,15 @@ class FakeKubelet:
                 await self._mount(pod)
         finally:
             await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner, pod: FakePod) -> None:
+        """On the first address that no other test session of this machine has."""
+        for _ in range(1000):
+            try:
+                return await web.TCPSite(runner, pod.address, 9090).start()
+            except OSError:
+                pod.address = next(self._addresses)
+        raise AssertionError("no free address in 127.0.0.0/8")
 
     async def _mount(self, pod: FakePod) -> None:
         """Load the config as the runtime does: what it refuses leaves the old one in force."""

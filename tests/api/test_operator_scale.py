@@ -12,6 +12,7 @@ AGENTS = 100
 
 
 def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOperator) -> None:
+    eventually("it leads", lambda: operator.page("/readyz")[0] == 200 and operator.leads())
     mark, started, cpu = operator.mark_now(), time.monotonic(), operator.cpu_seconds
     world.apply(route(), policy(selector={}), *(agent(f"a{n:03}") for n in range(AGENTS)))
 

@@ -28,7 +28,7 @@ LIST_SECONDS = 60.0
 PAGE = 500
 WATCH_SECONDS = 300
 SILENCE_SECONDS = 90.0
-"""Bookmarks come each minute; a watch that says nothing for longer is taken for dead."""
+"""A watch that says nothing for so long may be dead, and is begun again from where it was."""
 MAX_WAIT_SECONDS = 5.0
 STATUS_PORT = 9090
 STATUS_BYTES = 65_536
@@ -155,7 +155,10 @@ class ApiClient:
         fields: str | None = None,
         metadata_only: bool = False,
     ) -> AsyncIterator[WatchEvent]:
-        """Events after `resource_version` until the server ends the watch. Raises ApiError, `expired` for 410."""
+        """Events after `resource_version` until the server ends the watch or says nothing for too long.
+
+        Raises ApiError, `expired` for 410.
+        """
         params = {
             "watch": "1",
             "allowWatchBookmarks": "true",
@@ -176,6 +179,9 @@ class ApiClient:
                 await self._raise_for(answer)
                 async for line in _lines(answer.content):
                     yield _event(json.loads(line))
+        except aiohttp.SocketTimeoutError as error:
+            if status != 200:
+                raise _unreachable(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         finally:

@@ -89,6 +89,7 @@ class Reflector:
                     await self._list()
                 await self._watch()
                 self._failures = 0
+                await asyncio.sleep(FIRST_WAIT_SECONDS)  # a server that ends every watch at once is not hurried
             except ApiError as error:
                 if error.expired:
                     self._version = ""
