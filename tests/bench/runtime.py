@@ -25,17 +25,26 @@ import aiohttp
 from tests.bench.parts import WORDS
 from tests.fakes import configs
 
-ROUNDS = 5
-STARTS = 5
-SEQUENTIAL = 200
-"""Requests of a round whose latency is taken, one after the other."""
-PARALLEL = 1500
-"""Requests of a round whose CPU time is taken."""
 CONCURRENCY = 16
 STREAMS = 20
 WAIT_SECONDS = 60
 BODY = {"model": "bench", "messages": [{"role": "user", "content": "Tell me about tulips. " * 10}]}
+_LEAST_CPU = 0.01
+"""Seconds: a tick of the clock that CPU time is counted with."""
 _TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured."""
+
+    rounds: int = 5
+    starts: int = 5
+    sequential: int = 200
+    """Requests of a round whose latency is taken, one after the other."""
+    parallel: int = 1500
+    """Requests of a round whose CPU time is taken."""
+    streams: int = 40
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,9 @@ async def ask(http: aiohttp.ClientSession, server: Server, *, stream: bool = Fal
             raise RuntimeError(f"{server.url} answered {response.status}")
 
 
-async def latencies(http: aiohttp.ClientSession, server: Server) -> list[float]:
+async def latencies(http: aiohttp.ClientSession, server: Server, requests: int) -> list[float]:
     taken = []
-    for _ in range(SEQUENTIAL):
+    for _ in range(requests):
         begun = time.perf_counter()
         await ask(http, server)
         taken.append(time.perf_counter() - begun)
@@ -125,23 +134,23 @@ async def cpu_of(http: aiohttp.ClientSession, server: Server, requests: int, wor
     return server.cpu_seconds() - before
 
 
-async def measure(servers: dict[str, Server]) -> dict[str, dict[str, float]]:
+async def measure(servers: dict[str, Server], amount: Amount) -> dict[str, dict[str, float]]:
     """Medians by server: p50 in ms, requests a second of CPU, CPU microseconds a streamed chunk."""
     found: dict[str, dict[str, list[float]]] = {name: {"p50": [], "rps": [], "chunk": []} for name in servers}
     headers = {"Authorization": f"Bearer {configs.token()}"}
     async with aiohttp.ClientSession(headers=headers) as http:
-        for _ in range(ROUNDS):
+        for _ in range(amount.rounds):
             for name, server in servers.items():
                 await asyncio.gather(*(ask(http, server) for _ in range(CONCURRENCY)))
-                found[name]["p50"].append(statistics.median(await latencies(http, server)) * 1e3)
-                plain = await cpu_of(http, server, PARALLEL, CONCURRENCY, stream=False)
-                found[name]["rps"].append(PARALLEL / plain)
-                streamed = await cpu_of(http, server, STREAMS * 2, STREAMS, stream=True)
-                found[name]["chunk"].append(streamed / (STREAMS * 2 * WORDS) * 1e6)
+                found[name]["p50"].append(statistics.median(await latencies(http, server, amount.sequential)) * 1e3)
+                plain = await cpu_of(http, server, amount.parallel, CONCURRENCY, stream=False)
+                found[name]["rps"].append(amount.parallel / max(plain, _LEAST_CPU))
+                streamed = await cpu_of(http, server, amount.streams, STREAMS, stream=True)
+                found[name]["chunk"].append(max(streamed, _LEAST_CPU) / (amount.streams * WORDS) * 1e6)
     return {name: {key: statistics.median(taken) for key, taken in rounds.items()} for name, rounds in found.items()}
 
 
-def run() -> dict[str, Any]:
+def run(amount: Amount) -> dict[str, Any]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         upstream, bare = free_port(), free_port()
@@ -152,7 +161,7 @@ def run() -> dict[str, Any]:
         config = directory / "agent.json"
         config.write_text(json.dumps(configs.document(configs.provider_config("bench", url))))
         starts = []
-        for _ in range(STARTS):
+        for _ in range(amount.starts):
             with runtime(config) as (_, seconds):
                 starts.append(seconds)
         regent, _ = stack.enter_context(runtime(config))
@@ -164,7 +173,7 @@ def run() -> dict[str, Any]:
             "bare": Server(f"http://127.0.0.1:{bare}/v1", proxy),
             "regent": regent,
         }
-        figures = asyncio.run(measure(servers))
+        figures = asyncio.run(measure(servers, amount))
         return {
             "coldStartSeconds": statistics.median(starts),
             "idleMb": idle,
@@ -203,7 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the runtime beside a bare proxy.")
     parser.add_argument("--json", type=Path, default=Path("build/bench-runtime.json"))
     target: Path = parser.parse_args().json
-    found = run()
+    found = run(Amount())
     table = [("", "regent", "bare proxy", "ratio", "goal"), *rows(found)]
     lines = [f"{what:26}" + "".join(f"{cell:>12}" for cell in cells) for what, *cells in table]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -7,8 +7,12 @@ from tests.fakes.serving import Served
 from tests.fakes.waiting import WAIT_SECONDS
 
 
+async def connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+
+
 async def connect(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", served.runtime.serving.port)
+    return await connected(served.url)
 
 
 def head(*lines: str, authorized: bool = True) -> bytes:

@@ -4,12 +4,8 @@ import asyncio
 import json
 import signal
 import ssl
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -18,55 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.contract.processes import Process, request, running
 from tests.contract.streams import Stream
 from tests.fakes import configs
 from tests.fakes.provider import answers, gated, provider
-from tests.fakes.serving import ConfigVolume
-from tests.fakes.waiting import WAIT_SECONDS, eventually
-
-
-class Process:
-    def __init__(self, process: asyncio.subprocess.Process, lines: list[dict[str, Any]]) -> None:
-        self.process = process
-        self.lines = lines
-        started = next(line for line in lines if line["event"] == "started")
-        self.url = f"http://127.0.0.1:{started['port']}"
-        self.status_url = f"http://127.0.0.1:{started['statusPort']}"
-
-    async def ended(self) -> int:
-        """The exit code, once the log has been read to its end."""
-        rest = await asyncio.wait_for(self.process.stdout.read(), WAIT_SECONDS)
-        self.lines += [json.loads(line) for line in rest.splitlines()]
-        return await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
-
-
-@asynccontextmanager
-async def running(tmp_path: Path, document: dict[str, Any], **environment: Any) -> AsyncIterator[Process]:
-    volume = ConfigVolume(tmp_path / "config")
-    volume.directory.mkdir()
-    volume.write(document)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path)),
-        *("--credentials", str(tmp_path), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
-        stdout=asyncio.subprocess.PIPE,
-        env=environment,
-    )
-    try:
-        lines = []
-        while not lines or lines[-1]["event"] != "started":
-            lines.append(json.loads(await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)))
-        yield Process(process, lines)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
-
-
-def request(**more: Any) -> dict[str, Any]:
-    return {
-        "json": {"messages": [{"role": "user", "content": "Whisper: tulip"}], **more},
-        "headers": {"Authorization": f"Bearer {configs.token()}"},
-    }
+from tests.fakes.waiting import eventually
 
 
 async def readiness(http: aiohttp.ClientSession, pod: Process) -> int:
