@@ -65,6 +65,25 @@ def test_a_policy_that_nobody_names_may_be_deleted_and_it_is_told_what_widens(
     assert "maxOutputTokens" in events[0]["note"]
 
 
+def test_a_route_to_another_agent_s_service_opens_when_that_comes(world: World, operator: RunningOperator) -> None:
+    first = f"http://second.{world.namespace}.svc:8080/v1"
+    provider = route()["spec"]["providers"][0] | {"baseURL": first}
+    world.apply(route("to-second", providers=[provider]), agent(modelRouteRef={"name": "to-second"}))
+    eventually("it is looked at", lambda: _reference_words(world))
+    assert "Create or correct that Service" in _reference_words(world)
+    world.apply(route(), agent("second"))
+    world.await_ready("second")
+    eventually("the Service is seen", lambda: _reference_words(world) == "Every reference exists. Nothing to do.")
+    selector = {"matchLabels": {"regent.dev/agent": "second"}}
+    rules = world.get("networkpolicy", "helper")["spec"]["egress"]
+    assert any(to.get("podSelector") == selector for rule in rules for to in rule["to"])
+
+
+def _reference_words(world: World) -> str:
+    conditions = (world.get("aiagent", "helper") or {}).get("status", {}).get("conditions", [])
+    return next((c["message"] for c in conditions if c["type"] == "ResolvedRefs"), "")
+
+
 def test_an_invalid_policy_stops_new_agents_and_keeps_running_ones(world: World, operator: RunningOperator) -> None:
     world.apply(route(), agent())
     world.await_ready("helper")

@@ -119,6 +119,31 @@ def test_the_standby_takes_over_from_a_killed_leader(
         world.await_ready("helper")
 
 
+def test_a_standby_takes_over_what_was_edited_while_it_waited(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start
+) -> None:
+    """What it listed when it started is old by then, and no base for the plan of an agent whose policy is missing."""
+    world.apply(route(), policy(size={"maxOutputTokens": 99}), agent(policyRefs=[{"name": "internal"}]))
+    with start_operator("leader") as leader:
+        world.await_ready("helper")
+        with start_operator("standby") as standby:
+            eventually("the standby is warm", lambda: standby.page("/readyz")[0] == 200)
+            world.apply(policy(size={"maxOutputTokens": 55}))
+            eventually("the edit", lambda: '"maxOutputTokens":55' in _config_text(world))
+            world.await_ready("helper")
+            world.delete("agentpolicy", "internal")
+            world.await_ready("helper", "False", "PolicyMissing")
+            leader.kill()
+            world.patch("aiagent", "helper", {"spec": {"suspend": True}})
+            eventually("the standby leads", standby.leads)
+            eventually("suspended", lambda: '"suspended":true' in _config_text(world))
+            assert '"maxOutputTokens":55' in _config_text(world)
+            status = world.get("aiagent", "helper")["status"]
+            assert status["digests"]
+            assert status["effective"]
+            world.await_ready("helper", "False", "PolicyMissing")
+
+
 def test_a_clean_stop_gives_the_lease_back(
     world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
 ) -> None:
