@@ -48,10 +48,12 @@ def statuses(answer: bytes) -> list[int]:
 async def test_the_body_of_a_request_that_asks_for_an_upgrade_is_its_body(
     living: Served, upgrade: str, segments: int
 ) -> None:
-    begin = head(*UPGRADES[upgrade], f"Content-Length: {len(SMUGGLED)}")
+    begin = (
+        head(*UPGRADES[upgrade], f"Content-Length: {len(SMUGGLED)}").replace(b", close", b"").replace(b"close, ", b"")
+    )
     parts = [begin, SMUGGLED] if segments == 2 else [begin + SMUGGLED]
-    answer = await answered(living, *parts)
-    assert (statuses(answer), b"invalid_json" in answer) == ([400], True)
+    answer = await answered(living, *parts, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (statuses(answer), b"invalid_json" in answer) == ([400, 404], True)
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
