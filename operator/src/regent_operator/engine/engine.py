@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
 FIRST_SWEEP_SECONDS = 5.0
 SWEEP_SECONDS = 300.0
+MOMENT_SECONDS = 0.05
 TOGETHER_SECONDS = 0.3
 """What agents mean to a policy or route is told to it once for all that happens within this time."""
 
@@ -74,7 +75,7 @@ class Engine:
         self.leadership = Leadership(
             self.client, settings.namespace, settings.lease_name, settings.identity, began=self._begin_to_lead
         )
-        self.children = Children(self._touch_agent)
+        self.children = Children(self._child_moved)
         self.pods = Pods(self._pod_moved, self._touch_agent)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.namespaces = Namespaces(self.store.touch_namespace)
@@ -234,9 +235,13 @@ class Engine:
     def _touch_agent(self, key: Key) -> None:
         self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)
 
+    def _child_moved(self, key: Key) -> None:
+        """Children of one agent move together, and our own writes come back here: one look serves for all."""
+        self.queue.add(key, Priority.FOLLOW, MOMENT_SECONDS)
+
     def _pod_moved(self, key: Key) -> None:
         self.echoes.look(key)
-        self._touch_agent(key)
+        self._child_moved(key)
 
     def _collections(self) -> Iterator[tuple[Collection, Observer]]:
         scope = self.settings.scope
