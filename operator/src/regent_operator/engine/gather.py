@@ -35,6 +35,10 @@ class Gatherer:
         self._config_maps = config_maps
         self._services = services
 
+    def is_leaving(self, key: Key) -> bool:
+        """Whether the agent goes with its whole namespace, so that healing its children would fight the deletion."""
+        return self._namespaces.ends(key.namespace)
+
     async def inputs(self, key: Key, agent: AIAgent, cluster_domain: str) -> AgentInputs:
         """Of one moment as far as memory goes. Raises ApiError when a reference, or the namespace, cannot be read."""
         instructions = await self._instructions(key, agent)

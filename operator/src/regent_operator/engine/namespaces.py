@@ -1,4 +1,4 @@
-"""Labels of the namespaces: a floor policy may select by them."""
+"""The namespaces: their labels, by which a floor policy may select, and whether they are on their way out."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,14 +14,21 @@ class Namespaces:
     def __init__(self, relabelled: Callable[[str], None]) -> None:
         self._relabelled = relabelled
         self._labels: dict[str, Mapping[str, str]] = {}
+        self._ending: set[str] = set()
 
     def labels(self, namespace: str) -> Mapping[str, str] | None:
         """None: not known (yet), which is not the same as having none."""
         return self._labels.get(namespace)
 
+    def ends(self, namespace: str) -> bool:
+        """Whether it is being deleted: nothing can be made in it any more, and what is there goes by itself."""
+        return namespace in self._ending
+
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         del resource, full
         name, labels = obj["metadata"]["name"], obj["metadata"].get("labels") or {}
+        if "deletionTimestamp" in obj["metadata"]:
+            self._ending.add(name)
         if self._labels.get(name) != labels:
             self._labels[name] = labels
             self._relabelled(name)
@@ -29,3 +36,4 @@ class Namespaces:
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         del resource, namespace, uid
         self._labels.pop(name, None)
+        self._ending.discard(name)

@@ -129,6 +129,8 @@ class Reconciler:
         return Again(await self._statuses.write(key, stored, status, patient=True))
 
     async def _agent(self, key: Key, stored: Stored) -> Again:
+        if self._gatherer.is_leaving(key):
+            return Again()
         before = read_status(stored, AIAgentStatus)
         if isinstance(stored.object, Invalid):
             status = invalid_agent_status(stored.object, before, self._statuses.now())

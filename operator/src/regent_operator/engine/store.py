@@ -140,7 +140,12 @@ class Store:
         return self.complete >= set(BY_KIND)
 
     def set_figures(self, agent: Key, figures: AgentFigures | None) -> None:
-        """Remember what an agent means to policies and routes, and touch those for which that changed."""
+        """Remember what an agent means to policies and routes, and touch those for which that changed.
+
+        Of one that has gone meanwhile nothing is remembered: nobody would ever forget it.
+        """
+        if agent not in self._objects:
+            figures = None
         before = self._figures.get(agent)
         if before == figures:
             return
