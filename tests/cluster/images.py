@@ -68,7 +68,9 @@ def regent(name: str) -> Path:
     )
 
     def make(folder: Path) -> None:
-        command.run(sys.executable, REPOSITORY / "images" / "build", "--base-archive", base, "--out", folder, name, timeout=900)
+        command.run(
+            sys.executable, REPOSITORY / "images" / "build", "--base-archive", base, "--out", folder, name, timeout=900
+        )
 
     return cache.entry(f"regent-{name}", key, make) / f"{name}.tar"
 

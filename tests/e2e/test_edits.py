@@ -158,12 +158,15 @@ def test_suspend_refuses_at_once_then_scales_to_zero_and_resume_restores(
     kube = regent.kube
     regent.slow_agent(namespace, scaling={"replicas": 2})
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
-    with friend.stream(f"{namespace}/helper", "go") as running:
+    with kube.record("aiagent", "helper", namespace) as history, friend.stream(f"{namespace}/helper", "go") as running:
         running.until_pieces(2)
         began = time.monotonic()
         kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
         answer = running.rest()
         seconds_printed("suspend to the end of a running turn", time.monotonic() - began)
+        kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
+    assert history.of("Ready")[0] == ("True", "Ready")
+    assert history.of("Ready")[-1] == ("True", "Suspended")
     assert answer.error is not None, "a running turn ends with a typed error"
     assert answer.error["code"] == "agent_suspended"
     assert len(answer.pieces) < 60
@@ -204,12 +207,19 @@ def test_replicas_follow_up_and_down(regent: Installed, namespace: str) -> None:
     regent.slow_agent(namespace)
     assert kube.find("poddisruptionbudget", "helper", namespace) is None
     for wanted in (3, 1):
-        kube.patch("aiagent", "helper", namespace, {"spec": {"scaling": {"replicas": wanted}}})
 
         def settled(wanted: int = wanted) -> bool:
             status = kube.get("aiagent", "helper", namespace)["status"]
             return bool(status.get("replicas") == wanted and status["enforced"] == f"{wanted}/{wanted}")
 
-        kube.until(f"{wanted} pods serve", settled)
-        assert kstatus(kube.until_ready("helper", namespace)) == ["Current"]
+        with kube.record("aiagent", "helper", namespace) as history:
+            kube.patch("aiagent", "helper", namespace, {"spec": {"scaling": {"replicas": wanted}}})
+            kube.until(f"{wanted} pods serve", settled)
+            kube.until(
+                "nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"]
+            )
+        assert {status for status, _ in history.of("Ready")} == {"True"}, "an agent that serves stays Ready"
+        assert ("Reconciling" in [c["type"] for v in history.versions for c in v["status"]["conditions"]]) == (
+            wanted > 1
+        )
         assert (kube.find("poddisruptionbudget", "helper", namespace) is not None) == (wanted > 1)

@@ -46,13 +46,17 @@ def test_a_dead_first_provider_falls_back_and_an_edit_changes_the_order(regent: 
 
     before = kube.get("aiagent", "helper", namespace)["status"]["digests"]["route"]
     providers = [manifests.provider(name, f"{name}.{namespace}.svc") for name in ("first", "second")]
-    kube.apply(manifests.route("route", namespace, providers, manifests.rule("all", "second", "first")))
 
     def enforced() -> bool:
         found = kube.get("aiagent", "helper", namespace)
         return found["status"]["digests"]["route"] != before and condition(found, "Ready").get("status") == "True"
 
-    kube.until("the new order is enforced", enforced)
+    with kube.record("aiagent", "helper", namespace) as history:
+        kube.apply(manifests.route("route", namespace, providers, manifests.rule("all", "second", "first")))
+        kube.until("the new order is enforced", enforced)
+    assert history.of("Ready")[:2] == [("True", "Ready"), ("False", "NotYetEnforced")]
+    assert history.of("Ready")[-1] == ("True", "Ready")
+    kube.until_condition("modelroute", "route", namespace, "Ready", "True", "Enforced")
     assert friend.ask(agent, stream=False).text == "from second"
 
 
