@@ -9,10 +9,10 @@ Object = dict[str, Any]
 
 
 class Namespaces:
-    """Observer of the namespaces. `relabelled` is called with the name of one whose labels are not as before."""
+    """Observer of the namespaces. `changed` is called with the name of one that has other labels now, or ends."""
 
-    def __init__(self, relabelled: Callable[[str], None]) -> None:
-        self._relabelled = relabelled
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        self._changed = changed
         self._labels: dict[str, Mapping[str, str]] = {}
         self._ending: set[str] = set()
 
@@ -27,11 +27,11 @@ class Namespaces:
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         del resource, full
         name, labels = obj["metadata"]["name"], obj["metadata"].get("labels") or {}
-        if "deletionTimestamp" in obj["metadata"]:
-            self._ending.add(name)
-        if self._labels.get(name) != labels:
+        ends = "deletionTimestamp" in obj["metadata"]
+        if self._labels.get(name) != labels or ends != (name in self._ending):
             self._labels[name] = labels
-            self._relabelled(name)
+            (self._ending.add if ends else self._ending.discard)(name)
+            self._changed(name)
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         del resource, namespace, uid

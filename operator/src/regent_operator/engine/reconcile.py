@@ -130,6 +130,7 @@ class Reconciler:
 
     async def _agent(self, key: Key, stored: Stored) -> Again:
         if self._gatherer.is_leaving(key):
+            self._store.set_figures(key, None)
             return Again()
         before = read_status(stored, AIAgentStatus)
         if isinstance(stored.object, Invalid):
