@@ -78,7 +78,7 @@ def is_silent(kube: Kube, seconds: float) -> bool:
 def test_a_restart_with_nothing_changed_writes_nothing_but_its_lease(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     regent.slow_agent(namespace, scaling={"replicas": 2})
-    # Counts in statuses follow within a minute: other tests' agents have come and gone.
+    # Counts in statuses lag, and other tests' agents have come and gone.
     kube.until("the operator has had nothing to say for longer", lambda: is_silent(kube, 65), seconds=500)
     mark = audit(kube).mark()
     before = {pod["metadata"]["name"] for pod in kube.all_of("pods", SYSTEM, OPERATOR)}
