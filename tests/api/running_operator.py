@@ -126,8 +126,12 @@ class RunningOperator:
             return 0, str(error)
 
     def metric(self, name: str) -> float:
+        return sum(self.metrics(name).values())
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """Value by series, as it is written: `name{label="value"}`."""
         lines = [line for line in self.page("/metrics")[1].splitlines() if line.startswith(name)]
-        return sum(float(line.split()[-1]) for line in lines)
+        return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
 
     @property
     def cpu_seconds(self) -> float:

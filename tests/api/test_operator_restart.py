@@ -9,6 +9,8 @@ from tests.api.running_operator import RunningOperator, eventually
 from tests.api.slow_proxy import SlowProxy
 
 QUIET_SECONDS = 8.0
+LEASE_WRITES = 'regent_operator_writes_total{resource="leases"}'
+"""Counted when tried: one that both saw free is refused to the second."""
 WORKLOAD = {
     "resources": {"requests": {"cpu": "0.50", "memory": "1024Ki"}, "limits": {"cpu": "1", "memory": "0.5Gi"}},
     "nodeSelector": {"example.com/pool": "agents"},
@@ -107,7 +109,7 @@ def test_the_standby_takes_over_from_a_killed_leader(
         first, second = (leader, standby) if leader.leads() else (standby, leader)
         eventually("the standby is warm", lambda: second.page("/readyz")[0] == 200)
         assert not second.leads()
-        assert second.metric("regent_operator_writes_total") == 0
+        assert set(second.metrics("regent_operator_writes_total")) <= {LEASE_WRITES}
         world.apply(*(agent(f"more-{n}") for n in range(5)))
         first.kill()
         killed = time.monotonic()

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.api.chart.releases import CHART, CRDS, ROOT, Object, Releases, agent, refused
+from tests.api.running_operator import eventually
 from tests.cluster import command
 
 SHARED_ROLES = ("regent-view", "regent-edit", "regent-admin")
@@ -87,7 +88,15 @@ def test_an_upgrade_brings_new_crds_and_a_floor_that_uses_them(releases: Release
     assert floor
     assert floor["spec"]["newGrant"] == "x"
     assert releases.get("aiagent", "helper", namespace) == before
-    assert "Entered later." in releases.cluster.kubectl("explain", "agentpolicy.spec.newGrant")
+    eventually("the API server's documentation has it", lambda: explained(releases, "agentpolicy.spec.newGrant"))
+
+
+def explained(releases: Releases, path: str) -> bool:
+    """The API server publishes a changed schema a moment after it takes it."""
+    try:
+        return "Entered later." in releases.cluster.kubectl("explain", path)
+    except command.CommandError:
+        return False
 
 
 def test_a_release_of_another_name_brings_new_crds_as_well(releases: Releases, tmp_path: Path) -> None:
