@@ -12,6 +12,8 @@ REFUSED = "refused"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
 CALLER_GONE = "caller_gone"
+WITHHELD = "withheld"
+"""A guard ended the turn; the caller has the refusal's text."""
 
 
 @dataclass(slots=True)

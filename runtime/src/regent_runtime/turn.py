@@ -36,7 +36,8 @@ class Incoming(Protocol):
 class Outlet(Protocol):
     """The way back to the caller."""
 
-    def begin(self, request: ChatRequest, record: TurnRecord) -> None: ...
+    def begin(self, request: ChatRequest, record: TurnRecord) -> None:
+        """Learn how the caller wants to be answered; nothing is sent."""
 
     async def release(self, chunk: Chunk) -> None:
         """Let the caller have a chunk: the first commits the turn to its provider."""
@@ -45,7 +46,10 @@ class Outlet(Protocol):
 
 
 async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> None:
-    """Serve one turn. Raises Refused, Interrupted or CallerGone; until the first release the answer is unbegun."""
+    """Serve one turn. Raises Refused, Interrupted, CallerGone and, once the outlet has begun, Withheld.
+
+    Until the first release nothing of an answer is sent.
+    """
     snapshot = lifecycle.admit()
     record.config = snapshot.digests.config
     record.agent = snapshot.config.agent.name
@@ -57,12 +61,12 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
             await incoming.body(snapshot.config.policy.size.max_request_bytes),
             may_instruct=snapshot.config.policy.callers.may_instruct is Opinion.ALLOW,
         )
+        outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
         record.sensitivity = sensitivity = label(snapshot.config, incoming.sensitivity)
         rule = rule_for(snapshot.config, sensitivity)
         record.rule = rule.name
         providers = candidates(snapshot.config, rule, sensitivity)
-        outlet.begin(request, record)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
                 async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:

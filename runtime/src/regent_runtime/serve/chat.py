@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from regent_runtime import turn
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
 from regent_runtime.limits.bodies import Bodies, Share
-from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, TurnRecord
+from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, WITHHELD, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
 from regent_runtime.route.errors import Interrupted, refused
 from regent_runtime.serve.errors import error_body, error_headers
@@ -24,8 +26,9 @@ from regent_runtime.serve.http import (
 )
 from regent_runtime.telemetry import log
 from regent_runtime.wire import sse
-from regent_runtime.wire.answer import AnswerWriter, Chunk
+from regent_runtime.wire.answer import AnswerWriter, Chunk, Usage
 from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.withheld import Withheld
 
 PATH = "/v1/chat/completions"
 BREAK_OFF_SECONDS = 1.0
@@ -105,6 +108,25 @@ class Answer:
             await self._send({"type": "http.response.body", "body": usage + sse.DONE})
         self.complete = True
 
+    async def withhold(self, withheld: Withheld) -> None:
+        """The refusal as the whole answer; the end alone, where a stream has begun.
+
+        A caller that does not read only sees the connection close.
+        """
+        if self.complete:
+            return
+        record = self._record
+        record.model = record.model or record.agent
+        end = Chunk(finish_reason="content_filter", usage=record.usage if record.attempts else _NOTHING_SPENT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BREAK_OFF_SECONDS):
+                if not self._request.stream:
+                    end = msgspec.structs.replace(end, content=withheld.text)
+                elif not self.begun:
+                    await self.release(Chunk(withheld.text))
+                await self.release(end)
+                await self.finish()
+
     async def break_off(self, refused: Refused) -> None:
         """End a stream that has begun: the error in its place, and no [DONE].
 
@@ -119,6 +141,7 @@ class Answer:
         await self._send({"type": "http.response.body", "body": sse.event(data), "more_body": True})
 
 
+_NOTHING_SPENT = Usage(0, 0, 0)
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
@@ -145,6 +168,9 @@ class Chat:
             await turn.take(self._lifecycle, request, answer, record)
         except CallerGone:
             record.outcome = record.outcome if answer.complete else CALLER_GONE
+        except Withheld as withheld:
+            record.outcome = WITHHELD
+            await answer.withhold(withheld)
         except (Refused, Interrupted) as error:
             await self._refuse(error, request, answer, record, receive, send)
         except Exception as error:  # noqa: BLE001 - the one place where a fault of ours becomes a 500
