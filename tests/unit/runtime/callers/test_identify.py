@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from regent_runtime import callers
-from regent_runtime.callers import ANONYMOUS, Caller, Callers, signing_keys
+from regent_runtime.callers import ANONYMOUS, Caller, CallerKind, Callers, tokens, verified
+from regent_runtime.callers.signing_keys import signing_keys
 from regent_runtime.refusals import Refused
 from tests.fakes import configs
 
 NOW = 1_800_000_000
+CALLER = Caller(CallerKind.SERVICE_ACCOUNT, "caller", "demo")
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -66,15 +67,15 @@ def refusal(action: Callable[[], object]) -> str:
 
 
 def test_a_good_token_names_its_service_account() -> None:
-    assert agent().identify(f"Bearer {signed()}") == Caller("demo", "caller")
+    assert agent().identify(f"Bearer {signed()}") == CALLER
 
 
 def test_the_scheme_is_not_case_sensitive() -> None:
-    assert agent().identify(f"bearer {signed()}") == Caller("demo", "caller")
+    assert agent().identify(f"bearer {signed()}") == CALLER
 
 
 def test_an_elliptic_key_works_as_well() -> None:
-    assert agent().identify("Bearer " + signed(key=P256, algorithm="ES256", kid="ec")) == Caller("demo", "caller")
+    assert agent().identify("Bearer " + signed(key=P256, algorithm="ES256", kid="ec")) == CALLER
 
 
 def test_without_a_token_the_caller_is_anonymous_only_where_the_policy_allows() -> None:
@@ -109,7 +110,7 @@ BAD = {
     "nonsense": "nonsense",
     "empty parts": "..",
     "not ASCII": "tökén",
-    "too long": "a" * (callers.LONGEST_TOKEN + 1),
+    "too long": "a" * (tokens.LONGEST_TOKEN + 1),
     "unsigned": unsigned(),
     "algorithm confusion": signed_with_the_public_key(),
     "another key": signed(key=OTHER),
@@ -152,13 +153,13 @@ def test_another_scheme_is_refused(header: str) -> None:
 
 
 def test_a_weak_key_is_not_used() -> None:
-    assert set(signing_keys(JWKS)) == {"rsa", "ec"}
+    assert set(signing_keys(JWKS, "tokens.jwks")) == {"rsa", "ec"}
 
 
 @pytest.mark.parametrize("entry", ["x", 5, None, [], {"kty": ["RSA"]}, {"kty": "RSA", "kid": ["k"]}, {"kty": 5}])
 def test_a_malformed_key_is_a_fault_of_the_config(entry: Any) -> None:
     with pytest.raises(ValueError, match=r"tokens\.jwks"):
-        signing_keys({"keys": [entry]})
+        signing_keys({"keys": [entry]}, "tokens.jwks")
 
 
 def test_a_clock_that_is_a_little_off_is_forgiven() -> None:
@@ -205,14 +206,14 @@ def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch: 
     token = f"Bearer {signed()}"
     known.identify(token)
     with monkeypatch.context() as patch:
-        patch.setattr(callers.jwt, "decode", None)
-        assert known.identify(token) == Caller("demo", "caller")
-    moment[0] = NOW + 3600 + callers.LEEWAY_SECONDS
+        patch.setattr(tokens.jwt, "decode", None)
+        assert known.identify(token) == CALLER
+    moment[0] = NOW + 3600 + tokens.LEEWAY_SECONDS
     assert refusal(lambda: known.identify(token)) == "token_invalid"
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callers, "MOST_VERIFIED", 3)
+    monkeypatch.setattr(verified, "MOST_VERIFIED", 3)
     known = agent()
     for number in range(10):
         known.identify("Bearer " + signed(claims(jti=str(number))))

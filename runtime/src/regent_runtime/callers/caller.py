@@ -1,0 +1,44 @@
+"""A caller: what was proved of who is calling, never how it was proved."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CallerKind(StrEnum):
+    SERVICE_ACCOUNT = "ServiceAccount"
+    OIDC = "OIDC"
+    API_KEY = "APIKey"
+    ANONYMOUS = "Anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`namespace`: of the ServiceAccount, or of the agent whose API key it is. `issuer`: of an OIDC token."""
+
+    kind: CallerKind
+    name: str = ""
+    """Of the ServiceAccount or API key; the subject of an OIDC token."""
+    namespace: str = ""
+    issuer: str = ""
+    groups: frozenset[str] = frozenset()
+    """Every policy that has a say agrees that the caller is in them; a ServiceAccount has none."""
+
+    @property
+    def identity(self) -> str:
+        """The same text for the same caller, whatever token or key it shows now; different for different callers.
+
+        It keys limits, conversations and audit pseudonyms; it never enters a log line, a metric or an error.
+        """
+        match self.kind:
+            case CallerKind.SERVICE_ACCOUNT:
+                return f"serviceaccount:{self.namespace}/{self.name}"
+            case CallerKind.API_KEY:
+                return f"apikey:{self.namespace}/{self.name}"
+            case CallerKind.OIDC:
+                return f"oidc:{self.issuer}#{self.name}"
+            case CallerKind.ANONYMOUS:
+                return "anonymous"
+
+
+ANONYMOUS = Caller(CallerKind.ANONYMOUS)
+"""Everybody who shows nothing: one caller, so one bucket of every limit."""
