@@ -204,6 +204,36 @@ def test_a_service_of_a_provider_is_followed(world: World, operator: RunningOper
     eventually("the new port", lambda: _opens_port(world, 9001) and not _opens_port(world, 9000))
 
 
+def test_a_named_target_port_is_opened_by_the_number_that_the_endpoints_say(
+    world: World, operator: RunningOperator
+) -> None:
+    local = dict(route()["spec"]["providers"][0], baseURL=f"http://model.{world.namespace}.svc:8080/v1")
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "model"},
+        "spec": {"selector": {"app": "model"}, "ports": [{"name": "api", "port": 8080, "targetPort": "http"}]},
+    }
+    world.apply(service, agent(), policy(selector={}), route(providers=[local]))
+    world.await_ready("helper")
+    eventually("it is said", lambda: "no pod of it is there" in _reference_words(world))
+    assert _opened_to_pods(world) == []
+    world.apply(_endpoints("model-1", 9000))
+    eventually("the number", lambda: _opened_to_pods(world) == [9000])
+    eventually("nothing is left to say", lambda: "Nothing to do" in _reference_words(world))
+    world.apply(_endpoints("model-2", 9001))
+    eventually("both, while the pods change", lambda: _opened_to_pods(world) == [9000, 9001])
+    world.delete("endpointslice", "model-1")
+    eventually("the new number alone", lambda: _opened_to_pods(world) == [9001])
+    mark = operator.mark_now()
+    world.delete("endpointslice", "model-2")
+    world.apply(_endpoints("model-3", 9001))
+    world.apply(_endpoints("model-4", 9002))
+    eventually("what comes after the gap", lambda: _opened_to_pods(world) == [9001, 9002])
+    walls = [r for r in operator.writes(mark) if r.resource == "networkpolicies" and r.namespace == world.namespace]
+    assert len(walls) == 1, "the way stayed open while no pod was there"
+
+
 def test_a_namespace_that_is_relabelled_comes_under_a_floor_policy(world: World, operator: RunningOperator) -> None:
     _run(world)
     strict = policy("strict", selector={"namespaces": {"matchLabels": {"tier": world.namespace}}})
@@ -258,6 +288,31 @@ def _reaches_the_outside(world: World) -> bool:
 def _walls(world: World) -> Object:
     spec: Object = world.get("networkpolicy", "helper")["spec"]
     return spec
+
+
+def _endpoints(name: str, port: int) -> Object:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "model"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.1"]}],
+        "ports": [{"name": "api", "port": port, "protocol": "TCP"}],
+    }
+
+
+def _opened_to_pods(world: World) -> list[int]:
+    return sorted(port for rule in _egress(world) for port in _ports_to_pods(rule))
+
+
+def _ports_to_pods(rule: Object) -> list[int]:
+    to_model = any((peer.get("podSelector") or {}).get("matchLabels") == {"app": "model"} for peer in rule["to"])
+    return [port["port"] for port in rule.get("ports", [])] if to_model else []
+
+
+def _reference_words(world: World) -> str:
+    conditions = world.get("aiagent", "helper")["status"]["conditions"]
+    return next((c["message"] for c in conditions if c["type"] == "ResolvedRefs"), "")
 
 
 def _opens_port(world: World, port: int) -> bool:

@@ -30,6 +30,9 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
@@ -69,6 +72,9 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 - apiGroups: [""]
   resources: [services]
   verbs: [get]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
 {{- end }}
 
 {{/* Of the cluster, in either mode. */}}

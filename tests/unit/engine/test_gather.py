@@ -39,7 +39,7 @@ class Scene:
         self.client = FakeClient()
         self.children = Children(lambda _: None)
         none: Any = None
-        self.gatherer = Gatherer(self.client, none, self.children, none, none, none)  # type: ignore[arg-type]
+        self.gatherer = Gatherer(self.client, none, self.children, none, none, none, none)  # type: ignore[arg-type]
         self.version = 0
 
     def live(self, config: AgentConfig | str, owner: str = AGENT.metadata.uid) -> Object:

@@ -122,12 +122,18 @@ async def test_news_of_what_is_used_no_more_is_not_hoarded(scene: Scene) -> None
 def test_udp_beside_tcp_on_one_port_does_not_count() -> None:
     ports = [{"port": 443, "targetPort": 8443}, {"port": 443, "protocol": "UDP", "targetPort": 9443}]
     for order in (ports, ports[::-1]):
-        assert service_facts({"spec": {"ports": order}}) == ServiceFacts({}, {443: 8443})
+        assert service_facts({"spec": {"ports": order}}, {}) == ServiceFacts({}, {443: (8443,)})
 
 
 def test_facts_of_a_service() -> None:
-    ports = [{"port": 80, "targetPort": 8080}, {"port": 81, "targetPort": "http"}, {"port": 82}]
+    ports = [{"port": 80, "targetPort": 8080}, {"port": 82}]
     service = {"spec": {"selector": {"app": "x"}, "ports": ports}}
-    assert service_facts(service) == ServiceFacts({"app": "x"}, {80: 8080, 81: "http", 82: 82})
-    assert service_facts({"spec": {"type": "ExternalName"}}) == ServiceFacts({}, {}, external_name=True)
-    assert service_facts(None) is None
+    assert service_facts(service, {}) == ServiceFacts({"app": "x"}, {80: (8080,), 82: (82,)})
+    assert service_facts({"spec": {"type": "ExternalName"}}, {}) == ServiceFacts({}, {}, external_name=True)
+    assert service_facts(None, {}) is None
+
+
+def test_a_named_target_port_is_what_the_endpoints_say_of_that_port_of_the_service() -> None:
+    ports = [{"name": "api", "port": 80, "targetPort": "http"}, {"name": "admin", "port": 81, "targetPort": "admin"}]
+    facts = service_facts({"spec": {"ports": ports}}, {"api": (8000, 9000)})
+    assert facts == ServiceFacts({}, {80: (8000, 9000), 81: ()})

@@ -48,7 +48,7 @@ CRITICAL = {
 GENERAL = {"name": "general", "providers": [{"name": "cloud"}, {"name": "onprem"}]}
 
 SERVICES: Mapping[str, ServiceFacts | None] = {
-    "models/llm": ServiceFacts(selector={"app": "llm"}, target_ports={8080: 9000}),
+    "models/llm": ServiceFacts(selector={"app": "llm"}, target_ports={8080: (9000,)}),
 }
 
 LOCAL_HOSTS = {"models": {"localHosts": ["*.svc"]}}

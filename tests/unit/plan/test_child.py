@@ -59,7 +59,7 @@ def test_the_service_leads_to_the_agents_port() -> None:
         "spec": {
             "type": "ClusterIP",
             "selector": {"regent.dev/agent": "helper"},
-            "ports": [{"name": "http", "port": 8080, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": 8080, "targetPort": 8080, "protocol": "TCP"}],
         },
     }
 

@@ -107,8 +107,9 @@ def test_every_selector_matches_the_rendered_pods() -> None:
 
 def test_ports_are_named_alike_in_pods_service_and_probes() -> None:
     container = body_of("Deployment", planned())["spec"]["template"]["spec"]["containers"][0]
-    names = {port["name"] for port in container["ports"]}
-    assert {port["targetPort"] for port in body_of("Service", planned())["spec"]["ports"]} <= names
+    numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
+    names = numbers.keys()
+    assert all(p["targetPort"] == numbers[p["name"]] for p in body_of("Service", planned())["spec"]["ports"])
     assert {
         container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
     } <= names

@@ -132,8 +132,9 @@ def test_no_rule_lets_everything_through() -> None:
     ("facts", "why"),
     [
         (None, "the Service models/llm does not exist or may not be read"),
-        (ServiceFacts({}, {8080: 8080}), "has no selector, so its pods cannot be named in a NetworkPolicy"),
-        (ServiceFacts({"app": "llm"}, {80: 80}), "the Service models/llm has no port 8080"),
+        (ServiceFacts({}, {8080: (8080,)}), "has no selector, so its pods cannot be named in a NetworkPolicy"),
+        (ServiceFacts({"app": "llm"}, {80: (80,)}), "the Service models/llm has no port 8080"),
+        (ServiceFacts({"app": "llm"}, {8080: ()}), "names its target port for 8080, and no pod of it is there"),
         (ServiceFacts({}, {}, external_name=True), "is an ExternalName, which is never followed"),
     ],
 )
@@ -146,9 +147,12 @@ def test_a_service_that_gives_no_way_to_its_pods_stays_closed_and_is_named(
     assert why in words
 
 
-def test_a_named_target_port_is_left_to_the_enforcer() -> None:
-    named = {"models/llm": ServiceFacts({"app": "llm"}, {8080: "http"})}
-    assert spec_of(services=named, route=only(ONPREM))["egress"][1]["ports"] == [{"port": "http", "protocol": "TCP"}]
+def test_a_port_that_two_generations_of_pods_understand_differently_is_opened_for_both() -> None:
+    moving = {"models/llm": ServiceFacts({"app": "llm"}, {8080: (8000, 9000)})}
+    assert spec_of(services=moving, route=only(ONPREM))["egress"][1]["ports"] == [
+        {"port": 8000, "protocol": "TCP"},
+        {"port": 9000, "protocol": "TCP"},
+    ]
 
 
 def test_the_union_lets_through_what_either_does() -> None:

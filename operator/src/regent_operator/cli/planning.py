@@ -90,9 +90,10 @@ def _services(bundle: Bundle) -> dict[str, ServiceFacts | None]:
 
 
 def _facts(spec: Mapping[str, Any]) -> ServiceFacts:
+    """There is no network to open here, so the port in the pods does not matter."""
     return ServiceFacts(
         selector=spec.get("selector") or {},
-        target_ports={port["port"]: port.get("targetPort", port["port"]) for port in spec.get("ports") or []},
+        target_ports={port["port"]: (port["port"],) for port in spec.get("ports") or []},
         external_name=spec.get("type") == "ExternalName",
     )
 

@@ -38,12 +38,14 @@ from regent_operator.engine.resources import (
     CHILDREN,
     CONFIG_MAPS,
     DEPLOYMENTS,
+    ENDPOINT_SLICES,
     NAMESPACES,
     NOT_OURS,
     OURS,
     POD_LABEL,
     PODS,
     POLICIES,
+    SERVICE_NAME_LABEL,
     SERVICES,
     Key,
     Resource,
@@ -51,6 +53,7 @@ from regent_operator.engine.resources import (
 from regent_operator.engine.statuses import StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
+from regent_operator.engine.targetports import TargetPorts
 from regent_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,7 @@ class Engine:
         self.namespaces = Namespaces(self.store.touch_namespace)
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, settings.scope.manages)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
+        self.target_ports = TargetPorts(self.client, self.services.touch_users, settings.scope.manages)
         self.recorder = Recorder(self.client, settings.identity)
         self.facts = ClusterFacts(
             self.client,
@@ -95,7 +99,7 @@ class Engine:
             self.children,
             self.pods,
             self.facts,
-            Gatherer(self.client, self.store, self.children, self.namespaces, self.config_maps, self.services),
+            self._gatherer(),
             self.echoes,
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
@@ -253,12 +257,25 @@ class Engine:
             yield Collection(PODS, namespace, labels=POD_LABEL), self.pods
             yield Collection(CONFIG_MAPS, namespace, labels=NOT_OURS, metadata_only=True), self.config_maps
             yield Collection(SERVICES, namespace, labels=NOT_OURS, metadata_only=True), self.services
+            slices = f"{NOT_OURS},{SERVICE_NAME_LABEL}"
+            yield Collection(ENDPOINT_SLICES, namespace, labels=slices), self.target_ports
         names: Sequence[str | None] = scope.managed
         for name in names:
             fields = f"metadata.name={name}" if name else None
             yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
         if not scope.manages(scope.own):
             yield Collection(POLICIES, scope.own), self.store
+
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(
+            self.client,
+            self.store,
+            self.children,
+            self.namespaces,
+            self.config_maps,
+            self.services,
+            self.target_ports,
+        )
 
     def _observer_of(self, resource: Resource) -> Observer:
         """Agents may refer to children of other agents, too."""

@@ -14,6 +14,7 @@ from regent_operator.engine.namespaces import Namespaces
 from regent_operator.engine.references import Name, References, service_facts
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
 from regent_operator.engine.store import Store
+from regent_operator.engine.targetports import TargetPorts, has_named_port
 from regent_operator.plan.hosts import host_of, in_cluster, services_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 
@@ -27,6 +28,7 @@ class Gatherer:
         namespaces: Namespaces,
         config_maps: References,
         services: References,
+        target_ports: TargetPorts,
     ) -> None:
         self._client = client
         self._store = store
@@ -34,6 +36,7 @@ class Gatherer:
         self._namespaces = namespaces
         self._config_maps = config_maps
         self._services = services
+        self._target_ports = target_ports
 
     def is_leaving(self, key: Key) -> bool:
         """Whether the agent goes with its whole namespace, so that healing its children would fight the deletion."""
@@ -111,7 +114,12 @@ class Gatherer:
     async def _service_facts(self, key: Key, wanted: frozenset[str]) -> dict[str, ServiceFacts | None]:
         names = {service: (service.split("/")[0], service.split("/")[1]) for service in wanted}
         self._services.use(key, frozenset(names.values()))
-        return {service: service_facts(await self._services.read(name)) for service, name in names.items()}
+        return {service: await self._facts_of(name) for service, name in names.items()}
+
+    async def _facts_of(self, name: Name) -> ServiceFacts | None:
+        service = await self._services.read(name)
+        named = await self._target_ports.of(name) if has_named_port(service) else {}
+        return service_facts(service, named)
 
 
 def _parsed(text: str) -> AgentConfig | None:

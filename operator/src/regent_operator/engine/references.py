@@ -5,7 +5,7 @@ read. One instance serves one resource.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from regent_operator.engine.client import ApiClient
@@ -86,23 +86,34 @@ class References:
         if held is None or held["metadata"]["uid"] == uid:
             self._changed((namespace, name))
 
-    def _changed(self, name: Name) -> None:
-        if name not in self._users:
-            return
-        self._read.pop(name, None)
-        self._stale.add(name)
-        for agent in self._users[name]:
+    def touch_users(self, name: Name) -> None:
+        """Something beside the object changed that matters to those who refer to it."""
+        for agent in self._users.get(name, ()):
             self._touch(agent)
 
+    def _changed(self, name: Name) -> None:
+        if name in self._users:
+            self._read.pop(name, None)
+            self._stale.add(name)
+            self.touch_users(name)
 
-def service_facts(service: Object | None) -> ServiceFacts | None:
-    """What a plan wants to know of a core/v1 Service: TCP ports alone; a named target port stays a name."""
+
+def service_facts(service: Object | None, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts | None:
+    """What a plan wants to know of a core/v1 Service: TCP ports alone.
+
+    `named`: name of a port of the Service -> the numbers behind its named target port, as far as they are known.
+    """
     if service is None:
         return None
     spec = service.get("spec") or {}
     ports = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
     return ServiceFacts(
         selector=spec.get("selector") or {},
-        target_ports={port["port"]: port.get("targetPort") or port["port"] for port in ports},
+        target_ports={port["port"]: _target(port, named) for port in ports},
         external_name=spec.get("type") == "ExternalName",
     )
+
+
+def _target(port: Object, named: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    target = port.get("targetPort") or port["port"]
+    return (target,) if isinstance(target, int) else named.get(port.get("name") or "", ())

@@ -64,6 +64,7 @@ DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruption
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, NETWORK_POLICIES, DEPLOYMENTS, DISRUPTION_BUDGETS)
 CHILD_BY_KIND = {resource.kind: resource for resource in CHILDREN}
 
+ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 PODS = Resource("v1", "Pod", "pods")
 NAMESPACES = Resource("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_CIDRS = Resource("networking.k8s.io/v1", "ServiceCIDR", "servicecidrs", namespaced=False)
@@ -73,6 +74,8 @@ EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 OURS = "app.kubernetes.io/managed-by=regent"
 POD_LABEL = AGENT_LABEL
 """What Services and NetworkPolicies select pods by: a pod without another of our labels serves nevertheless."""
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+"""Of an EndpointSlice."""
 NOT_OURS = "app.kubernetes.io/managed-by!=regent"
 
 

@@ -38,8 +38,9 @@ class ServiceFacts:
 
     selector: Mapping[str, str]
     """Empty: endpoints are made by hand, so no pods can be selected."""
-    target_ports: Mapping[int, int | str]
-    """Service port -> port of the pods; a name where it could not be resolved to a number."""
+    target_ports: Mapping[int, tuple[int, ...]]
+    """Service port -> ports of the pods: two while pods change from one to the other; none where the Service gives a
+    name whose number no endpoint has said yet."""
     external_name: bool = False
 
 

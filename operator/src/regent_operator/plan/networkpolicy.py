@@ -89,7 +89,7 @@ def _to_service(provider: ProviderConfig, services: Services, cluster_domain: st
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "podSelector": {"matchLabels": dict(facts.selector)},
     }
-    return [{"to": [peer], "ports": [_tcp(facts.target_ports[port_of(provider.base_url)])]}]
+    return [{"to": [peer], "ports": [_tcp(port) for port in facts.target_ports[port_of(provider.base_url)]]}]
 
 
 def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: str) -> str | None:
@@ -105,6 +105,11 @@ def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: s
         return f"the Service {key} has no selector, so its pods cannot be named in a NetworkPolicy"
     if port_of(provider.base_url) not in facts.target_ports:
         return f"the Service {key} has no port {port_of(provider.base_url)}"
+    if not facts.target_ports[port_of(provider.base_url)]:
+        return (
+            f"the Service {key} names its target port for {port_of(provider.base_url)}, and no pod of it is there to "
+            "say its number"
+        )
     return None
 
 
@@ -115,7 +120,7 @@ def _to_blocks(blocks: Sequence[Mapping[str, Any]], ports: Collection[int]) -> l
     return [{"to": [{"ipBlock": block} for block in blocks], "ports": [_tcp(port) for port in sorted(ports)]}]
 
 
-def _tcp(port: int | str) -> dict[str, Any]:
+def _tcp(port: int) -> dict[str, Any]:
     return {"port": port, "protocol": "TCP"}
 
 

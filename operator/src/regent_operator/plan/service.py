@@ -14,6 +14,6 @@ def build(agent: AIAgent) -> dict[str, Any]:
         spec={
             "type": "ClusterIP",
             "selector": selector(agent),
-            "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": HTTP_PORT, "protocol": "TCP"}],
         },
     )
