@@ -93,7 +93,7 @@ READY = {**PENDING, "status": "True", "reason": "Ready", "message": "Serving. No
         (
             POLICY,
             {"agents": 12, "enforced": "36/36"},
-            "NAME READY REASON AGENTS ENFORCED AGE",
+            "NAME READY REASON MODE AGENTS ENFORCED AGE",
             "internal True Ready 12 36/36",
         ),
         (

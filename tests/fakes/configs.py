@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from regent_api.config import AgentConfig
+from regent_operator.plan.policy import effective
 
 ISSUER = "https://kubernetes.default.svc"
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -53,23 +54,10 @@ def document(*providers: dict[str, Any], **more: Any) -> dict[str, Any]:
         "instructions": "Answer in one sentence.",
         "sensitivity": "Internal",
         "suspended": False,
-        "policy": {
-            "callers": {
-                "serviceAccounts": [[{"name": "*"}]],
-                "anonymous": "Deny",
-                "mayInstruct": "Deny",
-                "ingressFrom": [],
-            },
-            "size": {
-                "maxRequestBytes": 1_048_576,
-                "maxInputTokens": 8000,
-                "maxOutputTokens": 1024,
-                "turnTimeoutSeconds": 60,
-            },
-            "models": {"localHosts": [["127.0.0.1", "localhost", "*.svc"]], "localAtOrAbove": "Confidential"},
-            "data": {"minSensitivity": "Public"},
-            "egress": {},
-        },
+        "policy": merged(
+            effective({}).wire(),
+            {"size": {"turnTimeoutSeconds": 60}, "models": {"localHosts": [["127.0.0.1", "localhost", "*.svc"]]}},
+        ),
         "sources": {},
         "route": {
             "name": "route",

@@ -213,5 +213,5 @@ class AIAgentStatus(Model):
     effective: Annotated[
         list[EffectiveField] | None,
         ListType("map", ("field",)),
-        Field(max_length=64, description="The effective policy, field by field, with its sources."),
+        Field(max_length=128, description="The effective policy, field by field, with its sources."),
     ] = None

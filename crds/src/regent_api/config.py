@@ -1,103 +1,24 @@
 """AgentConfig: the one document that the operator hands to a pod, and its digests.
 
 The operator writes it, the runtime reads the same model. A runtime refuses a schema version that it does not know.
-Conjunctions stay lists of lists (one list a policy): a thing passes when every list lets it, and an empty outer list
-lets nothing.
 """
 
 import hashlib
-import ipaddress
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
-from regent_api.policy import ModelAllow, Peer, ServiceAccountGrant
 from regent_api.route import ProviderType, WireApi
 from regent_api.status import Digests
-from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches
+from regent_api.types import Sensitivity
 
 SCHEMA_VERSION: Literal[1] = 1
 CONFIG_KEY = "agent.json"
 """Key of the ConfigMap and name of the file that hold the document."""
-
-T = TypeVar("T")
-Conjunction = list[list[T]]
-
-
-class EffectiveCallers(Model):
-    service_accounts: Conjunction[ServiceAccountGrant]
-    anonymous: Opinion
-    may_instruct: Opinion
-    ingress_from: Conjunction[Peer]
-
-    def admits(self, namespace: str, name: str, *, agent_namespace: str) -> bool:
-        """Whether every policy's list lets the ServiceAccount in; an empty conjunction lets nobody in."""
-
-        def lets(grant: ServiceAccountGrant) -> bool:
-            wanted = grant.namespace or agent_namespace
-            return wanted in {"*", namespace} and glob_matches(grant.name, name)
-
-        return _every(self.service_accounts, lets)
-
-
-class EffectiveSize(Model):
-    max_request_bytes: int
-    max_input_tokens: int
-    max_output_tokens: int
-    turn_timeout_seconds: float
-
-
-class EffectiveModels(Model):
-    allow: Conjunction[ModelAllow] | None = None
-    """None: no policy has an opinion, so the route's own list holds."""
-    local_hosts: Conjunction[str]
-    local_at_or_above: Sensitivity
-
-    def admits(self, host: str, model: str) -> bool:
-        def lets(entry: ModelAllow) -> bool:
-            named = entry.models is None or any(glob_matches(pattern, model) for pattern in entry.models)
-            return named and host_matches(entry.host, host)
-
-        return self.allow is None or _every(self.allow, lets)
-
-    def is_local_host(self, host: str) -> bool:
-        """The half of the proof of Local that needs no address."""
-        return _every(self.local_hosts, lambda pattern: host_matches(pattern, host))
-
-
-class EffectiveData(Model):
-    min_sensitivity: Sensitivity
-
-
-class EffectiveEgress(Model):
-    """`hosts` None: the route's. `cidrs` None: public addresses only."""
-
-    hosts: Conjunction[str] | None = None
-    cidrs: Conjunction[str] | None = None
-
-    def admits_host(self, host: str) -> bool:
-        return self.hosts is None or _every(self.hosts, lambda pattern: host_matches(pattern, host))
-
-    def admits_address(self, address: str) -> bool:
-        """Whether an outside host's resolved address may be connected to."""
-        ip = ipaddress.ip_address(address)
-        if self.cidrs is None:
-            return ip.is_global and not ip.is_multicast
-        return _every(self.cidrs, lambda cidr: ip in ipaddress.ip_network(cidr, strict=False))
-
-
-class EffectivePolicy(Model):
-    """The meet of all policies that apply, defaults filled in."""
-
-    callers: EffectiveCallers
-    size: EffectiveSize
-    models: EffectiveModels
-    data: EffectiveData
-    egress: EffectiveEgress
 
 
 class CredentialFile(Model):
@@ -169,6 +90,14 @@ class TokenTrust(Model):
     max_lifetime_seconds: int = 86_400
 
 
+class Shadow(Model):
+    """What a policy in mode Audit would come to beside those in force: decided on the same turn, changing nothing."""
+
+    name: str
+    """NAMESPACE/NAME of the policy."""
+    policy: EffectivePolicy
+
+
 class AgentConfig(Model):
     schema_version: Literal[1] = SCHEMA_VERSION
     agent: AgentIdentity
@@ -180,6 +109,7 @@ class AgentConfig(Model):
     policy: EffectivePolicy
     sources: dict[str, list[str]]
     """Field path -> the policies (NAMESPACE/NAME) behind its value; empty where the default holds. In no digest."""
+    shadows: list[Shadow] = []
     route: RouteConfig
     tokens: TokenTrust
     cluster_cidrs: list[str]
@@ -195,7 +125,3 @@ def digest(meaning: Any) -> str:
     """`sha256:` and the hex hash of canonical JSON (sorted keys, no spaces, UTF-8): equal meaning, equal digest."""
     canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _every(conjunction: Sequence[Iterable[T]], lets: Callable[[T], bool]) -> bool:
-    return bool(conjunction) and all(any(lets(entry) for entry in entries) for entries in conjunction)

@@ -95,7 +95,13 @@ AGENT_POLICY = Kind(
     spec=AgentPolicySpec,
     spec_summary="Which agents, and what they may do; an absent field is no opinion.",
     status=AgentPolicyStatus,
-    columns=(*READY, AGENTS, ENFORCED, AGE),
+    columns=(
+        *READY,
+        Column("Mode", ".status.mode", "Enforce, or Audit: a shadow that only tells what it would do."),
+        AGENTS,
+        ENFORCED,
+        AGE,
+    ),
 )
 MODEL_ROUTE = Kind(
     name="ModelRoute",

@@ -69,6 +69,9 @@ class MeetKind(StrEnum):
     GRANT = "grant"  # a conjunction: a thing passes when every policy's opinion lets it
     CAP = "cap"  # the minimum
     FLOOR = "floor"  # the maximum
+    OBLIGATION = "obligation"  # both opinions' duties; of ordered words and booleans the stricter
+    COLLECTION = "collection"  # all entries, each with its policy
+    FIRST = "first by name"  # one policy's opinion, whole
     NOT_MET = "not met"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
-from regent_api.policy import UsedByAgents
+from regent_api.policy.status import UsedByAgents
 from regent_api.types import DNS_SUBDOMAIN, DnsLabel, Duration, KeyRef, Sensitivity
 
 BASE_URL = rf"^https?://{DNS_SUBDOMAIN[1:-1]}(:[0-9]{{1,5}})?(/[-._~a-zA-Z0-9/]*)?$"

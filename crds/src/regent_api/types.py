@@ -15,6 +15,7 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 SECRET_KEY = r"^[-._a-zA-Z0-9]+$"
 DURATION = r"^([0-9]{1,6}(h|ms|m|s)){1,4}$"
+RETENTION = r"^[1-9][0-9]{0,4}[hdy]$"
 HOST_PATTERN = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 LABEL_KEY = (
@@ -24,41 +25,49 @@ LABEL_KEY = (
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 
 
-class Sensitivity(StrEnum):
-    """How much harm a leak does; ordered, Public the lowest. An unknown label counts as Restricted.
+class Ranked(StrEnum):
+    """Words with an order: the order in which they are declared, the lowest first.
 
     Raises TypeError when compared with a plain string, which would otherwise be ordered by the alphabet.
     """
+
+    @property
+    def rank(self) -> int:
+        return type(self)._member_names_.index(self.name)
+
+    def _rank_of(self, other: object) -> int:
+        if type(other) is not type(self):
+            raise TypeError(f"a {type(self).__name__} has no order with a {type(other).__name__}")
+        return other.rank
+
+    def __lt__(self, other: object) -> bool:
+        return self.rank < self._rank_of(other)
+
+    def __le__(self, other: object) -> bool:
+        return self.rank <= self._rank_of(other)
+
+    def __gt__(self, other: object) -> bool:
+        return self.rank > self._rank_of(other)
+
+    def __ge__(self, other: object) -> bool:
+        return self.rank >= self._rank_of(other)
+
+
+class Sensitivity(Ranked):
+    """How much harm a leak does; ordered, Public the lowest. An unknown label counts as Restricted."""
 
     PUBLIC = "Public"
     INTERNAL = "Internal"
     CONFIDENTIAL = "Confidential"
     RESTRICTED = "Restricted"
 
+
+class Obligation(StrEnum):
+    """A word that lays duties on whoever serves a turn. Two such words lay both's duties; Deny absorbs all others."""
+
     @property
-    def rank(self) -> int:
-        return _RANKS[self]
-
-    def __lt__(self, other: object) -> bool:
-        return self.rank < _rank(other)
-
-    def __le__(self, other: object) -> bool:
-        return self.rank <= _rank(other)
-
-    def __gt__(self, other: object) -> bool:
-        return self.rank > _rank(other)
-
-    def __ge__(self, other: object) -> bool:
-        return self.rank >= _rank(other)
-
-
-def _rank(label: object) -> int:
-    if not isinstance(label, Sensitivity):
-        raise TypeError(f"a Sensitivity has no order with a {type(label).__name__}")
-    return label.rank
-
-
-_RANKS = {label: rank for rank, label in enumerate(Sensitivity)}
+    def duties(self) -> frozenset[str]:
+        return frozenset({self.value})
 
 
 class Opinion(StrEnum):
@@ -66,11 +75,13 @@ class Opinion(StrEnum):
     DENY = "Deny"
 
 
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_536_000.0}
 
 
 def seconds(duration: str) -> float:
-    """`1m30s` -> 90.0. Raises ValueError for what the CRD's pattern would refuse."""
+    """`1m30s` -> 90.0, and of a Retention `30d` -> 2592000.0. Raises ValueError for what the CRD would refuse."""
+    if re.fullmatch(RETENTION, duration):
+        return int(duration[:-1]) * _UNIT_SECONDS[duration[-1]]
     if not re.fullmatch(DURATION, duration):
         raise ValueError(f"not a duration: {duration!r}; write for example 250ms, 30s, 5m or 1h30m")
     return sum(int(n) * _UNIT_SECONDS[unit] for n, unit in re.findall(r"([0-9]+)(h|ms|m|s)", duration))
@@ -81,6 +92,11 @@ Duration = Annotated[
     StringConstraints(pattern=DURATION, max_length=24),
     Words("a duration such as 250ms, 30s, 5m or 1h30m"),
     Cel(f"!self.matches('{DURATION}') || duration(self) > duration('0s')", "must be longer than 0s"),
+]
+Retention = Annotated[
+    str,
+    StringConstraints(pattern=RETENTION, max_length=6),
+    Words("a time such as 12h, 30d or 7y (a year has 365 days)"),
 ]
 DnsLabel = Annotated[
     str,

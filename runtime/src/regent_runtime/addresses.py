@@ -8,7 +8,7 @@ import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from regent_api.config import EffectiveEgress
+from regent_api.effective import EffectiveEgress
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

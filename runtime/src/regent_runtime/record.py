@@ -4,6 +4,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from regent_runtime.decision import Decision
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.wire.answer import Usage
 
@@ -43,6 +44,8 @@ class TurnRecord:
     stream: bool = False
     sensitivity: str = ""
     rule: str = ""
+    decisions: list[Decision] = field(default_factory=list)
+    """What the stages decided, in order; only what a policy had a hand in."""
     attempts: list[AttemptRecord] = field(default_factory=list)
     model: str = ""
     input_estimate: int = 0

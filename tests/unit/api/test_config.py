@@ -2,16 +2,11 @@ from typing import Any
 
 import pytest
 
-from regent_api.config import (
-    AgentConfig,
-    AgentIdentity,
-    EffectiveCallers,
-    EffectiveEgress,
-    EffectiveModels,
-    digest,
-)
+from regent_api.config import AgentConfig, AgentIdentity, digest
+from regent_api.effective import EffectiveCallers, EffectiveEgress, EffectiveModels
 from regent_api.policy import ModelAllow, ServiceAccountGrant
 from regent_api.types import Opinion, Sensitivity
+from regent_operator.plan.policy import effective
 
 CONFIG: dict[str, Any] = {
     "schemaVersion": 1,
@@ -19,19 +14,9 @@ CONFIG: dict[str, Any] = {
     "instructions": "Help.",
     "sensitivity": "Internal",
     "suspended": False,
-    "policy": {
-        "callers": {
-            "serviceAccounts": [[{"name": "*"}]],
-            "anonymous": "Deny",
-            "mayInstruct": "Deny",
-            "ingressFrom": [],
-        },
-        "size": {"maxRequestBytes": 1024, "maxInputTokens": 16, "maxOutputTokens": 1, "turnTimeoutSeconds": 1.5},
-        "models": {"localHosts": [["*.svc"]], "localAtOrAbove": "Confidential"},
-        "data": {"minSensitivity": "Public"},
-        "egress": {},
-    },
+    "policy": effective({}).wire(),
     "sources": {"callers.anonymous": ["regent-system/floor"]},
+    "shadows": [],
     "route": {
         "name": "local",
         "providers": [
@@ -74,10 +59,14 @@ def test_a_digest_is_over_meaning_and_not_over_the_order_of_keys() -> None:
         ({"sources": {}}, set()),
         ({"instructions": "Help more."}, {"config"}),
         ({"tokens": {"issuer": "https://issuer", "jwks": {"keys": [{"kid": "new"}]}}}, {"config"}),
-        ({"policy": CONFIG["policy"] | {"data": {"minSensitivity": "Internal"}}}, {"config", "policy"}),
+        (
+            {"policy": CONFIG["policy"] | {"data": CONFIG["policy"]["data"] | {"minSensitivity": "Internal"}}},
+            {"config", "policy"},
+        ),
+        ({"shadows": [{"name": "acme/trial", "policy": CONFIG["policy"]}]}, {"config"}),
         ({"route": CONFIG["route"] | {"rules": []}}, {"config", "route"}),
     ],
-    ids=["sources", "instructions", "jwks", "policy", "route"],
+    ids=["sources", "instructions", "jwks", "policy", "shadow", "route"],
 )
 def test_each_digest_covers_what_it_names(change: dict[str, Any], changed: set[str]) -> None:
     before = AgentConfig.model_validate(CONFIG).digests().wire()

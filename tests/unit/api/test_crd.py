@@ -132,7 +132,7 @@ def test_a_crd_stays_small(kind: Kind) -> None:
     ("kind", "columns"),
     [
         (AI_AGENT, ["Ready", "Reason", "Route", "Policies", "Replicas", "Endpoint", "Age"]),
-        (AGENT_POLICY, ["Ready", "Reason", "Agents", "Enforced", "Age"]),
+        (AGENT_POLICY, ["Ready", "Reason", "Mode", "Agents", "Enforced", "Age"]),
         (MODEL_ROUTE, ["Ready", "Reason", "Providers", "Rules", "Agents", "Enforced", "Age"]),
     ],
     ids=lambda value: value.name if isinstance(value, Kind) else "",

@@ -8,13 +8,21 @@ from regent_api.types import LabelSelector, Sensitivity, glob_matches, host_matc
 
 @pytest.mark.parametrize(
     ("duration", "expected"),
-    [("250ms", 0.25), ("30s", 30.0), ("5m", 300.0), ("24h", 86400.0), ("1h30m", 5400.0), ("1m500ms", 60.5)],
+    [
+        ("250ms", 0.25),
+        ("30s", 30.0),
+        ("5m", 300.0),
+        ("24h", 86400.0),
+        ("1h30m", 5400.0),
+        ("1m500ms", 60.5),
+        ("30d", 2592000.0),
+    ],
 )
 def test_seconds(duration: str, expected: float) -> None:
     assert seconds(duration) == expected
 
 
-@pytest.mark.parametrize("duration", ["", "5", "5 m", "-5s", "1.5s", "7d", "5m\n", "1h1h1h1h1h"])
+@pytest.mark.parametrize("duration", ["", "5", "5 m", "-5s", "1.5s", "7w", "1d12h", "5m\n", "1h1h1h1h1h"])
 def test_what_is_no_duration_is_refused(duration: str) -> None:
     with pytest.raises(ValueError, match="30s"):
         seconds(duration)

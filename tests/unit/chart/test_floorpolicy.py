@@ -17,6 +17,9 @@ UNSTATED = {
     "callers.ingressFrom": "opens connections, not calls: the process asks for the same tokens",
     "models.allow": "an opinion only cuts the route's own list",
     "egress.hosts": "an opinion only cuts the route's own list",
+    "guardrails.output.links.allow": "an opinion only cuts: without one links may lead anywhere",
+    "data.personalData.readers": "nobody reads restored data until a policy names a group of the namespace's own",
+    "approvals.approvers": "nobody approves until a policy names an approver of the namespace's own",
     "egress.cidrs": "agents of every cluster would need its list of public ranges; told by an Event when widened",
 }
 """Grants on which a namespace may have the first opinion, and why; docs/security.md names each."""

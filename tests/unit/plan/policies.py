@@ -56,9 +56,81 @@ models = st.fixed_dictionaries(
         "localAtOrAbove": st.sampled_from(SENSITIVITIES),
     },
 )
-data = st.fixed_dictionaries({}, optional={"minSensitivity": st.sampled_from(SENSITIVITIES)})
+SCREEN = ("Audit", "Deny")
+REWRITE = ("Audit", "Redact", "Deny")
+DETECTORS = ("Email", "Phone", "Card", "IBAN", "NationalID", "IPAddress")
+PROCESSING = ("Allowed", "AllowedWithApproval", "LocalOnly", "Forbidden")
+GROUPS = ("support", "leads", "lawyers")
+
+
+def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def one(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+def named(actions: tuple[str, ...]) -> st.SearchStrategy[list[dict[str, str]]]:
+    entry = st.fixed_dictionaries(
+        {"name": one("a", "b"), "re2": one("x+", "secret"), "action": st.sampled_from(actions)}
+    )
+    return st.lists(entry, min_size=1, max_size=2, unique_by=lambda pattern: pattern["name"])
+
+
+limits = st.lists(
+    st.fixed_dictionaries({"per": one("Caller", "Agent"), "requestsPerMinute": st.integers(1, 5)}),
+    min_size=1,
+    max_size=2,
+)
+guardrails = maybe(
+    input=maybe(
+        injection=maybe(patterns=one(*SCREEN), model=one(*SCREEN), level=one("Strict", "Balanced", "Lenient")),
+        specialTokens=one("Escape", "Deny"),
+        patterns=named(SCREEN),
+    ),
+    output=maybe(
+        streaming=one("Window", "Buffer"),
+        personalData=maybe(action=one(*REWRITE), detectors=st.lists(one(*DETECTORS), min_size=1, unique=True)),
+        secrets=one(*REWRITE),
+        instructionsLeak=one(*SCREEN),
+        links=maybe(allow=some(HOST_PATTERNS), images=one("Strip", "Deny")),
+        patterns=named(REWRITE),
+    ),
+    refusal=one("No.", "Not here."),
+)
+data_class = maybe(aiProcessing=one(*PROCESSING), retention=one("24h", "30d", "1y"), anonymize=st.booleans())
+data = maybe(
+    minSensitivity=one(*SENSITIVITIES),
+    unlabelled=one(*SENSITIVITIES),
+    classes=st.dictionaries(st.sampled_from(SENSITIVITIES), data_class),
+    personalData=maybe(raisesTo=one(*SENSITIVITIES), readers=some(GROUPS)),
+)
+approvals = maybe(
+    approvers=st.one_of(
+        st.fixed_dictionaries({"groups": some(GROUPS)}), st.fixed_dictionaries({"subjects": some(NAMES)})
+    ),
+    ttl=one("5m", "15m", "900s"),
+    fourEyes=st.booleans(),
+)
+audit = maybe(
+    durability=one("Pod", "Collector"),
+    content=one("None", "Encrypted"),
+    retention=one("30d", "1y"),
+    onFailure=one("Continue", "Deny"),
+    alerts=st.just([{"name": "denied", "when": "record.decision == 'Deny'"}]),
+)
 egress = st.fixed_dictionaries({}, optional={"hosts": some(HOST_PATTERNS), "cidrs": some(CIDRS)})
 
-specs = st.fixed_dictionaries(
-    {}, optional={"callers": callers, "size": size, "models": models, "data": data, "egress": egress}
+specs = maybe(
+    callers=callers,
+    size=size,
+    limits=limits,
+    models=models,
+    guardrails=guardrails,
+    data=data,
+    approvals=approvals,
+    egress=egress,
+    audit=audit,
+    onStateError=one("Deny", "Local"),
 ).map(AgentPolicySpec.model_validate)

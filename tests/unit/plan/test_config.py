@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from regent_api.config import AgentConfig, EffectivePolicy, RuleConfig
+from regent_api.config import AgentConfig, RuleConfig
+from regent_api.effective import EffectivePolicy
 from regent_api.types import Sensitivity
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.config import cut, declared_route, text
@@ -32,6 +33,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
         "instructions": "Help.",
         "sensitivity": "Internal",
         "suspended": False,
+        "shadows": [],
         "route": {
             "name": "hybrid",
             "providers": [

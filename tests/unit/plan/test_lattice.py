@@ -1,17 +1,19 @@
 """The laws of the lattice, over random policies and random requests."""
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regent_api.config import EffectivePolicy
+from regent_api.effective import Duty, EffectivePolicy
 from regent_api.model import Meet, MeetKind, Model, marks
 from regent_api.policy import AgentPolicySpec
 from regent_api.types import Opinion, Sensitivity
-from regent_operator.plan.lattice import Opinions, clause, fields, meet, meet_all, opinions_of
-from regent_operator.plan.policy import DEFAULTS, effective
-from tests.unit.plan.policies import ADDRESSES, HOSTS, MODELS, NAMES, NAMESPACES, specs
+from regent_operator.plan.lattice import Opinions, clause, fields, from_effective, meet, meet_all, opinions_of
+from regent_operator.plan.policy import DEFAULTS, effective, value_of
+from tests.unit.plan.policies import ADDRESSES, GROUPS, HOSTS, MODELS, NAMES, NAMESPACES, specs
 
 laws = settings(deadline=None, max_examples=50)
 opinions = st.builds(opinions_of, specs, st.sampled_from(("acme/a", "acme/b", "acme/c")))
@@ -27,12 +29,16 @@ def test_every_field_that_bears_a_mark_meets_and_has_a_default() -> None:
 
 
 def test_every_field_has_a_place_in_the_effective_policy() -> None:
-    effective_fields = {
-        (group, name)
-        for group, info in EffectivePolicy.model_fields.items()
-        for name in info.annotation.model_fields  # type: ignore[union-attr]
-    }
-    assert {(field.group, field.effective_name) for field in fields()} == effective_fields
+    assert {field.effective_where for field in fields()} == set(_leaves(EffectivePolicy))
+
+
+@laws
+@given(opinions)
+def test_a_value_reads_back_from_the_effective_policy(one: Opinions) -> None:
+    made = effective(one)
+    for field in fields():
+        if field.path in one:
+            assert from_effective(field, value_of(made, field)) == one[field.path].value
 
 
 @laws
@@ -87,6 +93,38 @@ def test_the_strictest_value_names_only_the_policies_behind_it() -> None:
     assert (met.value, met.sources) == (90.0, frozenset({"acme/strict", "acme/equal"}))
 
 
+def test_actions_hold_together_and_deny_absorbs_all_others() -> None:
+    audit, redact, deny = (
+        opinions_of(_personal_data(action), f"acme/{action.lower()}") for action in ("Audit", "Redact", "Deny")
+    )
+    path = "guardrails.output.personalData.action"
+    both = meet(audit, redact)[path]
+    assert (both.value, both.sources) == ({"Audit", "Redact"}, {"acme/audit", "acme/redact"})
+    denied = meet_all([audit, deny, redact])[path]
+    assert (denied.value, denied.sources) == ({"Deny"}, {"acme/deny"})
+
+
+def test_approval_and_local_models_are_both_asked_for() -> None:
+    approved, local = (
+        opinions_of(_class(word), f"acme/{word.lower()}") for word in ("AllowedWithApproval", "LocalOnly")
+    )
+    made = effective(meet(approved, local)).data.classes.of(Sensitivity.CONFIDENTIAL)
+    assert made.ai_processing == [Duty.APPROVE, Duty.LOCAL_ONLY]
+
+
+def test_the_refusal_is_the_first_policys_by_name() -> None:
+    one, other = (opinions_of(_refusal(text), f"acme/{text}") for text in ("b", "a"))
+    stated = meet(one, other)["guardrails.refusal"]
+    assert (stated.value, stated.sources) == ("a", {"acme/a"})
+
+
+def test_patterns_of_equal_names_stay_each_policys_own() -> None:
+    pattern = {"name": "code", "re2": "x+", "action": "Deny"}
+    spec = AgentPolicySpec.model_validate({"guardrails": {"input": {"patterns": [pattern]}}})
+    made = effective(meet(opinions_of(spec, "acme/a"), opinions_of(spec, "acme/b")))
+    assert [found.policy for found in made.guardrails.input.patterns] == ["acme/a", "acme/b"]
+
+
 def test_lists_that_say_the_same_are_one_clause() -> None:
     assert clause(["b", "a", "b"]) == clause(["a", "b"])
 
@@ -97,22 +135,16 @@ def assert_not_wider(together: EffectivePolicy, alone: EffectivePolicy, stated: 
             for name in NAMES:
                 admitted = together.callers.admits(namespace, name, agent_namespace="acme")
                 assert not admitted or alone.callers.admits(namespace, name, agent_namespace="acme")
-    for path, new, old in (
-        ("callers.anonymous", together.callers.anonymous, alone.callers.anonymous),
-        ("callers.mayInstruct", together.callers.may_instruct, alone.callers.may_instruct),
-    ):
-        assert path not in stated or new is Opinion.DENY or old is Opinion.ALLOW
-    for path, new_bound, old_bound in (
-        ("size.maxRequestBytes", together.size.max_request_bytes, alone.size.max_request_bytes),
-        ("size.maxInputTokens", together.size.max_input_tokens, alone.size.max_input_tokens),
-        ("size.maxOutputTokens", together.size.max_output_tokens, alone.size.max_output_tokens),
-        ("size.turnTimeout", together.size.turn_timeout_seconds, alone.size.turn_timeout_seconds),
-    ):
-        assert path not in stated or new_bound <= old_bound
-    if "models.localAtOrAbove" in stated:
-        assert together.models.local_at_or_above <= alone.models.local_at_or_above
-    if "data.minSensitivity" in stated:
-        assert together.data.min_sensitivity >= alone.data.min_sensitivity
+    for field in fields():
+        if field.path in stated and not field.is_list:
+            new, old = value_of(together, field), value_of(alone, field)
+            assert not_wider(field.kind, new, old), field.path
+    for group in GROUPS:
+        if "data.personalData.readers" in stated and together.data.personal_data.may_read([group]):
+            assert alone.data.personal_data.may_read([group])
+        for subject in NAMES:
+            if "approvals.approvers" in stated and together.approvals.may_approve(subject, [group]):
+                assert alone.approvals.may_approve(subject, [group])
     for host in HOSTS:
         for model in MODELS:
             assert (
@@ -125,19 +157,40 @@ def assert_not_wider(together: EffectivePolicy, alone: EffectivePolicy, stated: 
             or not together.models.is_local_host(host)
             or alone.models.is_local_host(host)
         )
+        links = "guardrails.output.links.allow"
+        admitted = together.guardrails.output.links.admits(host)
+        assert links not in stated or not admitted or alone.guardrails.output.links.admits(host)
         assert "egress.hosts" not in stated or not together.egress.admits_host(host) or alone.egress.admits_host(host)
     for address in ADDRESSES:
         admitted = together.egress.admits_address(address)
         assert "egress.cidrs" not in stated or not admitted or alone.egress.admits_address(address)
 
 
+def not_wider(kind: MeetKind, new: Any, old: Any) -> bool:
+    """Written without the lattice: what each kind promises of two values of the effective policy."""
+    if kind is MeetKind.FIRST:
+        return True
+    if isinstance(old, list):
+        return new == ["Deny"] or all(entry in new for entry in old)
+    if isinstance(old, Opinion):
+        return new is Opinion.DENY or old is Opinion.ALLOW
+    return bool(new <= old if kind is MeetKind.CAP else new >= old)
+
+
+def _leaves(model: type[Model], *where: str) -> Iterator[tuple[str, ...]]:
+    for name, info in model.model_fields.items():
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, Model):
+            yield from _leaves(inner, *where, name)
+        else:
+            yield (*where, name)
+
+
 def _marked(model: type[Model]) -> int:
     """How many fields of the model bear a mark that meets, counted without the lattice."""
-    inner = [value for info in model.model_fields.values() for value in _models_in(info.annotation)]
-    own = [
-        mark for info in model.model_fields.values() for mark in marks(info, Meet) if mark.kind is not MeetKind.NOT_MET
-    ]
-    return len(own) + sum(_marked(each) for each in inner)
+    own = [info for info in model.model_fields.values() if next(marks(info, Meet), None)]
+    others = [info for info in model.model_fields.values() if info not in own]
+    return len(own) + sum(_marked(inner) for info in others for inner in _models_in(info.annotation))
 
 
 def _models_in(annotation: object) -> list[type[Model]]:
@@ -155,3 +208,15 @@ def test_sensitivity_caps_and_floors_take_opposite_ends() -> None:
 def _sensitivities(label: Sensitivity) -> AgentPolicySpec:
     spec = {"models": {"localAtOrAbove": label.value}, "data": {"minSensitivity": label.value}}
     return AgentPolicySpec.model_validate(spec)
+
+
+def _personal_data(action: str) -> AgentPolicySpec:
+    return AgentPolicySpec.model_validate({"guardrails": {"output": {"personalData": {"action": action}}}})
+
+
+def _class(processing: str) -> AgentPolicySpec:
+    return AgentPolicySpec.model_validate({"data": {"classes": {"Confidential": {"aiProcessing": processing}}}})
+
+
+def _refusal(text: str) -> AgentPolicySpec:
+    return AgentPolicySpec.model_validate({"guardrails": {"refusal": text}})

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regent_api.config import EffectiveCallers
+from regent_api.effective import EffectiveCallers
 from regent_api.policy import Peer
 from regent_api.types import LabelSelector, Opinion
 from regent_operator.plan.peers import MOST_PEERS, NAMESPACE_NAME, peers, too_many_peers

@@ -10,7 +10,7 @@ from regent_api.types import Opinion
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.lattice import fields, meet_all
 from regent_operator.plan.policy import MOST_VALUE_CHARACTERS, applying, described, effective, sources, tightened
-from tests.unit.plan.samples import FLOOR_NAMESPACE, INSTALLATION, agent, for_all, inputs, policy
+from tests.unit.plan.samples import FLOOR_NAMESPACE, INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs, policy
 
 
 def applied(*policies: AgentPolicy | Invalid, **changes: Any) -> tuple[list[str], tuple[str, ...], dict[str, str]]:
@@ -19,8 +19,8 @@ def applied(*policies: AgentPolicy | Invalid, **changes: Any) -> tuple[list[str]
 
 
 def test_without_policies_the_defaults_hold() -> None:
-    found = effective({})
-    assert found.wire() == {
+    free = {"aiProcessing": [], "anonymize": False}
+    assert effective({}).wire() == {
         "callers": {
             "serviceAccounts": [[{"name": "*"}]],
             "anonymous": "Deny",
@@ -33,9 +33,43 @@ def test_without_policies_the_defaults_hold() -> None:
             "maxOutputTokens": 1024,
             "turnTimeoutSeconds": 120.0,
         },
+        "limits": [],
         "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
-        "data": {"minSensitivity": "Public"},
+        "guardrails": {
+            "input": {
+                "injection": {"patterns": ["Deny"], "model": ["Audit"], "level": "Balanced"},
+                "specialTokens": ["Escape"],
+                "patterns": [],
+            },
+            "output": {
+                "streaming": "Window",
+                "personalData": {
+                    "action": [],
+                    "detectors": ["Card", "Email", "IBAN", "IPAddress", "NationalID", "Phone"],
+                },
+                "secrets": ["Deny"],
+                "instructionsLeak": [],
+                "links": {"images": []},
+                "patterns": [],
+            },
+            "refusal": "I'm sorry, but I can't assist with that request.",
+        },
+        "data": {
+            "minSensitivity": "Public",
+            "unlabelled": "Restricted",
+            "classes": {"Public": free, "Internal": free, "Confidential": free, "Restricted": free},
+            "personalData": {"readers": []},
+        },
+        "approvals": {"approvers": [], "ttlSeconds": 900.0, "fourEyes": True},
         "egress": {},
+        "audit": {
+            "durability": "Pod",
+            "content": "None",
+            "retentionSeconds": 15552000.0,
+            "onFailure": "Deny",
+            "alerts": [],
+        },
+        "onStateError": "Deny",
     }
 
 
@@ -99,6 +133,33 @@ def test_namespaces_selected_outside_the_operators_namespace_make_a_policy_inval
 def test_a_misplaced_selector_of_other_agents_is_not_this_agents_business() -> None:
     selector = {"namespaces": {}, "agents": {"matchLabels": {"tier": "back"}}}
     assert applied(policy("misplaced", selector=selector)) == ([], (), {})
+
+
+def test_a_policy_in_mode_audit_casts_a_shadow_and_takes_no_part() -> None:
+    trial = for_all("trial", mode="Audit", size={"maxOutputTokens": 5})
+    plan = plan_agent(
+        inputs(policies=(for_all("base", size={"maxInputTokens": 50}, **LOCAL_HOSTS), trial)), INSTALLATION
+    )
+    assert plan.config is not None
+    assert plan.config.policy.size.max_output_tokens == 1024
+    (shadow,) = plan.config.shadows
+    assert (shadow.name, shadow.policy.size.max_output_tokens, shadow.policy.size.max_input_tokens) == (
+        "acme/trial",
+        5,
+        50,
+    )
+    assert "acme/trial" in plan.policy_keys
+    assert [use.name for use in plan.uses] == ["base", "trial"]
+
+
+def test_an_invalid_policy_in_mode_audit_stops_nobody() -> None:
+    misplaced = policy("trial", mode="Audit", selector={"namespaces": {}})
+    assert applied(misplaced) == ([], (), {})
+
+
+def test_at_most_eight_policies_cast_a_shadow() -> None:
+    found = applying(inputs(policies=tuple(for_all(f"t{n}", mode="Audit") for n in range(9))), FLOOR_NAMESPACE)
+    assert [reading.key for reading in found.shadows] == [f"acme/t{n}" for n in range(8)]
 
 
 def test_a_selector_that_cannot_be_read_might_apply() -> None:

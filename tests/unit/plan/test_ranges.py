@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regent_api.config import EffectiveEgress
+from regent_api.effective import EffectiveEgress
 from regent_operator.plan.ranges import as_blocks, outside, within_public
 from regent_runtime.addresses import DestinationRefused, OutsideHosts
 from tests.unit.plan.policies import CIDRS

@@ -53,6 +53,7 @@ def test_the_whole_status_of_a_policy_in_force() -> None:
         "digest": digest_of_policy(),
         "agents": 1,
         "enforced": "1/1",
+        "mode": "Enforce",
     }
 
 

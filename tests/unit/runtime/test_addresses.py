@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_api.config import EffectiveEgress
+from regent_api.effective import EffectiveEgress
 from regent_runtime.addresses import DestinationRefused, InsideCluster, OutsideHosts, is_number
 
 CLUSTER = ["10.96.0.0/12", "fd00:10::/32"]

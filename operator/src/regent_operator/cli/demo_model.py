@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from regent_api.config import AgentConfig, Conjunction, EffectivePolicy, ProviderConfig
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.effective import Conjunction, EffectivePolicy
 from regent_api.objects import ModelRoute
 from regent_api.policy import ModelAllow
 from regent_api.route import ProviderType

@@ -95,7 +95,7 @@ def _made(
         problems = (*problems, _no_provider(declared.name, excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
         return _kept(inputs, installation, applying, problems)
-    made = config.fresh(inputs.agent, references.instructions, route, rules, installation)
+    made = config.fresh(inputs.agent, references.instructions, route, rules, applying.shadows, installation)
     return _Outcome(problems, made, rules, excluded, declared)
 
 
@@ -107,7 +107,7 @@ def _kept(
         return _Outcome(problems)
     rules = policy.in_force(policy.tightened(inputs.last, applying.opinions))
     route, excluded = config.cut(inputs.last.route, rules.policy)
-    kept = config.tightened(inputs.last, inputs.agent, route, rules, installation)
+    kept = config.tightened(inputs.last, inputs.agent, route, rules, applying.shadows, installation)
     return _Outcome(problems, kept, rules, excluded)
 
 

@@ -6,7 +6,7 @@ ranges); nothing of pods or children does, so equal declarations in one cluster 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from regent_api.agent import AgentParameters
@@ -14,18 +14,19 @@ from regent_api.config import (
     AgentConfig,
     AgentIdentity,
     CredentialFile,
-    EffectivePolicy,
     ProviderConfig,
     RouteConfig,
     RuleConfig,
     TimeoutsConfig,
     TokenTrust,
 )
+from regent_api.effective import EffectivePolicy
 from regent_api.objects import AIAgent
 from regent_api.route import TIMEOUT_DEFAULTS, ModelRouteSpec, Provider, ProviderType, Rule
 from regent_api.types import Sensitivity, seconds
 from regent_operator.plan.inputs import Installation
-from regent_operator.plan.policy import InForce, sources
+from regent_operator.plan.policy import InForce, shadows, sources
+from regent_operator.plan.reading import Reading
 
 Number = TypeVar("Number", int, float)
 
@@ -35,6 +36,7 @@ def fresh(
     instructions: str,
     route: RouteConfig,
     rules: InForce,
+    audited: Iterable[Reading],
     installation: Installation,
 ) -> AgentConfig:
     """The config of an agent whose references are resolved. `route` is already cut by the policy."""
@@ -49,6 +51,7 @@ def fresh(
         suspended=bool(spec.suspend),
         policy=rules.policy,
         sources=sources(rules.opinions),
+        shadows=shadows(rules, audited),
         route=route,
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
@@ -60,6 +63,7 @@ def tightened(
     agent: AIAgent,
     route: RouteConfig,
     rules: InForce,
+    audited: Iterable[Reading],
     installation: Installation,
 ) -> AgentConfig:
     """The last config, made stricter where agent and policies ask for it now; keys and ranges of the cluster follow.
@@ -75,6 +79,7 @@ def tightened(
             "suspended": bool(agent.spec.suspend),
             "policy": rules.policy,
             "sources": sources(rules.opinions),
+            "shadows": shadows(rules, audited),
             "route": route,
             "tokens": _tokens(installation),
             "cluster_cidrs": list(installation.cluster_cidrs),

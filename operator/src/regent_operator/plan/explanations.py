@@ -26,15 +26,19 @@ def widened(last: AgentConfig, new: AgentConfig) -> tuple[str, ...]:
 
 def _wider(field: Field, old: Any, now: Any, namespace: str) -> bool:
     """Where nobody had a say, the route's own list held, which an opinion only cuts; for addresses, public ones did."""
-    if old == now:
+    if old == now or field.kind is MeetKind.FIRST:
         return False
     if old is None:
         return field.path == "egress.cidrs" and not within_public(now)
+    if now is None:
+        return True
     if field.is_list:
-        return now is None or not _within(field, now, old, namespace)
+        return not _within(field, now, old, namespace)
+    if isinstance(old, list):
+        return now != ["Deny"] and not all(entry in now for entry in old)
     if isinstance(old, Opinion):
         return bool(now is Opinion.ALLOW)
-    return bool(now < old if field.kind is MeetKind.FLOOR else now > old)
+    return bool(now > old if field.kind is MeetKind.CAP else now < old)
 
 
 def _within(field: Field, now: list[Any], old: list[Any], namespace: str) -> bool:

@@ -15,7 +15,9 @@ from pydantic.fields import FieldInfo
 
 from regent_api.model import SET, ListType, Meet, MeetKind, Model, marks
 from regent_api.policy import AgentPolicySpec
-from regent_api.types import Duration, Opinion, seconds
+from regent_api.types import Duration, Obligation, Opinion, Retention, seconds
+
+DENY = frozenset({"Deny"})
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,18 @@ class Field:
 
     path: str
     """As users write it: `size.turnTimeout`."""
-    group: str
-    name: str
-    """Attribute of the group in Python."""
+    where: tuple[str, ...]
+    """Attributes in Python, from the spec to the field."""
     kind: MeetKind
     default: str
     is_duration: bool
     is_list: bool
+    """A grant of several things: what is stated of it is a conjunction of lists."""
 
     @property
-    def effective_name(self) -> str:
-        """Attribute in the effective policy, where durations are seconds."""
-        return f"{self.name}_seconds" if self.is_duration else self.name
+    def effective_where(self) -> tuple[str, ...]:
+        """Attributes from the effective policy to the value, where durations are seconds."""
+        return (*self.where[:-1], f"{self.where[-1]}_seconds") if self.is_duration else self.where
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class Clause:
 
 @dataclass(frozen=True)
 class Stated:
-    """A field's value and the policies (NAMESPACE/NAME) behind it. Lists are a tuple of Clauses, sorted by key."""
+    """A field's value and the policies (NAMESPACE/NAME) behind it.
+
+    Of a list grant a tuple of Clauses, sorted by key; of a collection a tuple of canonical JSON, sorted; of duties a
+    frozenset of their words; of a duration seconds.
+    """
 
     value: Any
     sources: frozenset[str]
@@ -68,7 +74,7 @@ def opinions_of(spec: AgentPolicySpec, source: str) -> dict[str, Stated]:
     """What one policy states."""
     sources = frozenset({source})
     stated = ((field, _attribute(spec, field)) for field in fields())
-    return {field.path: Stated(_value(field, value), sources) for field, value in stated if value is not None}
+    return {field.path: Stated(_value(field, value, source), sources) for field, value in stated if value is not None}
 
 
 def meet(one: Opinions, other: Opinions) -> dict[str, Stated]:
@@ -98,25 +104,48 @@ def conjunction(lists: Iterable[Iterable[Any]]) -> tuple[Clause, ...]:
     return tuple(clauses[key] for key in sorted(clauses))
 
 
-def _fields_of(model: type[Model], group: str = "") -> Iterator[Field]:
+def to_effective(field: Field, value: Any) -> Any:
+    """A stated value as the effective policy holds it."""
+    if value is None:
+        return None
+    if field.is_list:
+        return [list(clause.entries) for clause in value]
+    if field.kind is MeetKind.COLLECTION:
+        return [json.loads(entry) for entry in value]
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def from_effective(field: Field, value: Any) -> Any:
+    """The inverse of `to_effective`."""
+    if value is None:
+        return None
+    if field.is_list:
+        return conjunction(value)
+    if field.kind is MeetKind.COLLECTION:
+        return tuple(sorted(map(_canonical, value)))
+    return frozenset(map(str, value)) if isinstance(value, list) else value
+
+
+def _fields_of(model: type[Model], path: str = "", where: tuple[str, ...] = ()) -> Iterator[Field]:
     for name, info in model.model_fields.items():
-        path = f"{group}.{info.alias or name}" if group else info.alias or name
+        here = (*where, name)
+        written = f"{path}.{info.alias or name}".removeprefix(".")
         mark = next(marks(info, Meet), None)
-        if mark is not None and mark.kind is not MeetKind.NOT_MET:
-            yield _field(info, path, group, name, mark)
-        elif not group and (inner := _model_of(info)) is not None:
-            yield from _fields_of(inner, name)
+        if mark is not None:
+            yield _field(info, written, here, mark)
+        elif (inner := _model_of(info)) is not None:
+            yield from _fields_of(inner, written, here)
 
 
-def _field(info: FieldInfo, path: str, group: str, name: str, mark: Meet) -> Field:
+def _field(info: FieldInfo, path: str, where: tuple[str, ...], mark: Meet) -> Field:
+    several = next(marks(info, ListType), None) is not None or _model_of(info) is not None
     return Field(
         path=path,
-        group=group,
-        name=name,
+        where=where,
         kind=mark.kind,
         default=mark.default,
-        is_duration=Duration in get_args(info.annotation),
-        is_list=next(marks(info, ListType), None) is not None,
+        is_duration=not {Duration, Retention}.isdisjoint(get_args(info.annotation)),
+        is_list=several and mark.kind is MeetKind.GRANT,
     )
 
 
@@ -126,24 +155,52 @@ def _model_of(info: FieldInfo) -> type[Model] | None:
 
 
 def _attribute(spec: AgentPolicySpec, field: Field) -> Any:
-    group = getattr(spec, field.group)
-    return None if group is None else getattr(group, field.name)
+    value: Any = spec
+    for name in field.where:
+        value = getattr(value, name)
+        if value is None:
+            return None
+    return value
 
 
-def _value(field: Field, value: Any) -> Any:
+def _value(field: Field, value: Any, source: str) -> Any:
     if field.is_list:
-        return (clause(value),)
+        return (clause(value if isinstance(value, list) else [value]),)
+    if field.kind is MeetKind.COLLECTION:
+        return tuple(sorted({_canonical(_owned(entry, source)) for entry in value}))
+    if isinstance(value, Obligation):
+        return value.duties
     return seconds(value) if field.is_duration else value
 
 
+def _owned(entry: Any, source: str) -> Any:
+    """An entry of a collection with the policy that it is of; plain words are everybody's."""
+    return {**entry.wire(), "policy": source} if isinstance(entry, Model) else entry
+
+
 def _meet(field: Field, one: Stated, other: Stated) -> Stated:
+    sources = one.sources | other.sources
+    if field.kind is MeetKind.FIRST:
+        return min(one, other, key=lambda stated: (min(stated.sources), stated.value))
     if field.is_list:
         clauses = {made.key: made for made in (*one.value, *other.value)}
-        return Stated(tuple(clauses[key] for key in sorted(clauses)), one.sources | other.sources)
+        return Stated(tuple(clauses[key] for key in sorted(clauses)), sources)
+    if field.kind is MeetKind.COLLECTION:
+        return Stated(tuple(sorted({*one.value, *other.value})), sources)
+    if isinstance(one.value, frozenset):
+        return _both_duties(one, other)
     if one.value == other.value:
-        return Stated(one.value, one.sources | other.sources)
-    stricter: Callable[..., Stated] = max if field.kind is MeetKind.FLOOR else min
+        return Stated(one.value, sources)
+    stricter: Callable[..., Stated] = min if field.kind in {MeetKind.GRANT, MeetKind.CAP} else max
     return stricter(one, other, key=_order)
+
+
+def _both_duties(one: Stated, other: Stated) -> Stated:
+    """Both opinions' duties. Deny absorbs all others, and is then the work of those who say it."""
+    denying = [stated for stated in (one, other) if stated.value >= DENY]
+    parts = denying or [one, other]
+    value = DENY if denying else one.value | other.value
+    return Stated(value, frozenset[str]().union(*(stated.sources for stated in parts)))
 
 
 def _order(stated: Stated) -> Any:

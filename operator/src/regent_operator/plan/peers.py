@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from regent_api.config import EffectiveCallers
+from regent_api.effective import EffectiveCallers
 from regent_api.policy import Peer
 from regent_api.types import LabelSelector
 from regent_operator.plan.intersection import (

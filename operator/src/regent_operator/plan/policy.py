@@ -3,31 +3,57 @@
 Three sets of policies apply: those of the operator's namespace whose selector matches (the cluster's floor), those of
 the agent's namespace whose selector matches, and those that the agent names. A policy that is missing or invalid is
 never left out as if it were absent: it is named, and the caller keeps what was in force.
+
+A policy in mode Audit takes no part: it casts a shadow, what the policies in force and it would come to.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from regent_api.agent import EffectiveField, PolicyUse
-from regent_api.config import AgentConfig, EffectivePolicy
-from regent_api.model import Model
+from regent_api.config import AgentConfig, Shadow
+from regent_api.effective import EffectivePolicy
+from regent_api.model import MeetKind, Model
 from regent_api.objects import Invalid
 from regent_api.policy import (
+    APPROVAL_TTL_DEFAULT,
+    AUDIT_RETENTION_DEFAULT,
     BYTES_DEFAULT,
     INPUT_TOKENS_DEFAULT,
     LOCAL_AT_OR_ABOVE_DEFAULT,
     OUTPUT_TOKENS_DEFAULT,
+    REFUSAL_DEFAULT,
     TURN_TIMEOUT_DEFAULT,
+    Action,
+    AuditContent,
+    AuditDurability,
+    AuditFailure,
+    Detector,
+    InjectionLevel,
+    PolicyMode,
     ServiceAccountGrant,
+    StateError,
+    Streaming,
 )
 from regent_api.types import Opinion, Sensitivity, seconds
 from regent_operator.plan.inputs import AgentInputs
-from regent_operator.plan.lattice import Field, Opinions, Stated, conjunction, fields, meet, meet_all
+from regent_operator.plan.lattice import (
+    Field,
+    Opinions,
+    Stated,
+    conjunction,
+    fields,
+    from_effective,
+    meet,
+    meet_all,
+    to_effective,
+)
 from regent_operator.plan.reading import Reading, read
 
+_CLASS_DEFAULTS: Mapping[str, Any] = {"aiProcessing": frozenset(), "retention": None, "anonymize": False}
 DEFAULTS: Mapping[str, Any] = {
     "callers.serviceAccounts": conjunction([[ServiceAccountGrant(name="*")]]),
     "callers.anonymous": Opinion.DENY,
@@ -37,17 +63,46 @@ DEFAULTS: Mapping[str, Any] = {
     "size.maxInputTokens": INPUT_TOKENS_DEFAULT,
     "size.maxOutputTokens": OUTPUT_TOKENS_DEFAULT,
     "size.turnTimeout": seconds(TURN_TIMEOUT_DEFAULT),
+    "limits": (),
     "models.allow": None,
     "models.localHosts": (),
     "models.localAtOrAbove": LOCAL_AT_OR_ABOVE_DEFAULT,
+    "guardrails.input.injection.patterns": frozenset({Action.DENY.value}),
+    "guardrails.input.injection.model": frozenset({Action.AUDIT.value}),
+    "guardrails.input.injection.level": InjectionLevel.BALANCED,
+    "guardrails.input.specialTokens": frozenset({Action.ESCAPE.value}),
+    "guardrails.input.patterns": (),
+    "guardrails.output.streaming": Streaming.WINDOW,
+    "guardrails.output.personalData.action": frozenset(),
+    "guardrails.output.personalData.detectors": tuple(sorted(f'"{detector.value}"' for detector in Detector)),
+    "guardrails.output.secrets": frozenset({Action.DENY.value}),
+    "guardrails.output.instructionsLeak": frozenset(),
+    "guardrails.output.links.allow": None,
+    "guardrails.output.links.images": frozenset(),
+    "guardrails.output.patterns": (),
+    "guardrails.refusal": REFUSAL_DEFAULT,
     "data.minSensitivity": Sensitivity.PUBLIC,
+    "data.unlabelled": Sensitivity.RESTRICTED,
+    **{f"data.classes.{label}.{name}": value for label in Sensitivity for name, value in _CLASS_DEFAULTS.items()},
+    "data.personalData.raisesTo": None,
+    "data.personalData.readers": (),
+    "approvals.approvers": (),
+    "approvals.ttl": seconds(APPROVAL_TTL_DEFAULT),
+    "approvals.fourEyes": True,
     "egress.hosts": None,
     "egress.cidrs": None,
+    "audit.durability": AuditDurability.POD,
+    "audit.content": AuditContent.NONE,
+    "audit.retention": seconds(AUDIT_RETENTION_DEFAULT),
+    "audit.onFailure": AuditFailure.DENY,
+    "audit.alerts": (),
+    "onStateError": StateError.DENY,
 }
-"""What holds where no policy has an opinion. None: the route decides; (): nothing is let through."""
+"""What holds where no policy has an opinion. None: no bound; (): of a grant nothing is let through, else no entry."""
 
 MOST_VALUE_CHARACTERS = 4096
 MOST_SOURCES = 64
+MOST_SHADOWS = 8
 MOST_SETS = 1024
 """Sets of policies whose meet is remembered: thousands of agents share a few."""
 
@@ -57,7 +112,9 @@ class Applying:
     """The policies that apply to an agent."""
 
     readings: tuple[Reading, ...]
-    """Those that take part, by NAMESPACE/NAME."""
+    """Those that take part in the meet, by NAMESPACE/NAME."""
+    shadows: tuple[Reading, ...]
+    """Those in mode Audit, by NAMESPACE/NAME, at most MOST_SHADOWS."""
     missing: tuple[str, ...]
     """NAMESPACE/NAME of those that the agent names and that do not exist."""
     invalid: Mapping[str, str]
@@ -65,11 +122,11 @@ class Applying:
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset((*(reading.key for reading in self.readings), *self.missing, *self.invalid))
+        return frozenset((*(reading.key for reading in (*self.readings, *self.shadows)), *self.missing, *self.invalid))
 
     @property
     def uses(self) -> tuple[PolicyUse, ...]:
-        used = ((reading.policy.metadata, reading.digest) for reading in self.readings)
+        used = ((reading.policy.metadata, reading.digest) for reading in (*self.readings, *self.shadows))
         return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
 
     @property
@@ -96,9 +153,15 @@ def in_force(opinions: Opinions) -> InForce:
     return InForce(opinions, made, described(opinions, made))
 
 
+def shadows(rules: InForce, readings: Iterable[Reading]) -> list[Shadow]:
+    """What each policy in mode Audit would come to beside those in force."""
+    return [Shadow(name=reading.key, policy=effective(meet(rules.opinions, reading.opinions))) for reading in readings]
+
+
 def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
     """Which policies apply to an agent."""
     readings: list[Reading] = []
+    shadows: list[Reading] = []
     invalid: dict[str, str] = {}
     metadata = inputs.agent.metadata
     named = {f"{metadata.namespace}/{reference.name}" for reference in inputs.agent.spec.policy_refs or []}
@@ -112,21 +175,26 @@ def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
         reading = read(policy, operator_namespace)
         if key not in named and not reading.selects(metadata.labels, inputs.namespace_labels):
             continue
-        if reading.error is None:
+        if policy.spec.mode is PolicyMode.AUDIT:
+            shadows += [reading] if reading.error is None else []
+        elif reading.error is None:
             readings.append(reading)
         else:
             invalid[key] = reading.error
-    return Applying(tuple(readings), tuple(sorted(named - known.keys())), invalid)
+    return Applying(tuple(readings), tuple(shadows[:MOST_SHADOWS]), tuple(sorted(named - known.keys())), invalid)
 
 
 def effective(opinions: Opinions) -> EffectivePolicy:
     """The policy in force, defaults filled in."""
-    groups: dict[str, dict[str, Any]] = {}
+    policy: dict[str, Any] = {}
     for field in fields():
         stated = opinions.get(field.path)
-        value = stated.value if stated else DEFAULTS[field.path]
-        groups.setdefault(field.group, {})[field.effective_name] = _lists(value)
-    return EffectivePolicy.model_validate(groups)
+        *groups, name = field.effective_where
+        group = policy
+        for step in groups:
+            group = group.setdefault(step, {})
+        group[name] = to_effective(field, stated.value if stated else DEFAULTS[field.path])
+    return EffectivePolicy.model_validate(policy)
 
 
 def sources(opinions: Opinions) -> dict[str, list[str]]:
@@ -140,14 +208,17 @@ def tightened(last: AgentConfig, opinions: Opinions) -> Opinions:
     The defaults of `last` count as opinions here, so that a first opinion cannot loosen them. (`egress.cidrs` alone
     has a default that is no list: there the first opinion holds.)
     """
-    stood = {field.path: _standing(last, field) for field in fields()}
-    nothing = {path: stated for path, stated in stood.items() if stated.value == ()}
-    return {**meet({path: stated for path, stated in stood.items() if stated.value is not None}, opinions), **nothing}
+    stood = {field: _standing(last, field) for field in fields()}
+    nothing = {field.path: stated for field, stated in stood.items() if field.is_list and stated.value == ()}
+    return {
+        **meet({field.path: stated for field, stated in stood.items() if _holds(field, stated)}, opinions),
+        **nothing,
+    }
 
 
 def value_of(policy: EffectivePolicy, field: Field) -> Any:
     """A field's value: a list of lists, a scalar (durations in seconds) or None."""
-    return getattr(getattr(policy, field.group), field.effective_name)
+    return reduce(getattr, field.effective_where, policy)
 
 
 def described(opinions: Opinions, policy: EffectivePolicy) -> tuple[EffectiveField, ...]:
@@ -165,7 +236,7 @@ def described(opinions: Opinions, policy: EffectivePolicy) -> tuple[EffectiveFie
 
 def as_json(field: Field, value: Any) -> str:
     """A value as users would write it: durations as `120s`."""
-    plain = f"{value:g}s" if field.is_duration else _plain(value)
+    plain = f"{value:g}s" if field.is_duration and value is not None else _plain(value)
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -185,11 +256,11 @@ def _plain(value: Any) -> Any:
     return value.wire() if isinstance(value, Model) else value
 
 
-def _lists(value: Any) -> Any:
-    return [list(clause.entries) for clause in value] if isinstance(value, tuple) else value
+def _holds(field: Field, stood: Stated) -> bool:
+    """Whether what stood is an opinion that others meet. Of a text that is one policy's only that policy's is."""
+    return stood.value is not None and (bool(stood.sources) or field.kind is not MeetKind.FIRST)
 
 
 def _standing(config: AgentConfig, field: Field) -> Stated:
-    value = value_of(config.policy, field)
-    value = conjunction(value) if isinstance(value, list) else value
+    value = from_effective(field, value_of(config.policy, field))
     return Stated(value, frozenset(config.sources.get(field.path, ())))

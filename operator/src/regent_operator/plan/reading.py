@@ -7,6 +7,7 @@ from typing import Any
 
 from regent_api.config import digest
 from regent_api.objects import AgentPolicy
+from regent_api.policy import PolicyMode
 from regent_api.types import LabelSelector
 from regent_operator.plan.acceptance import policy_error, selector_error
 from regent_operator.plan.lattice import Clause, Opinions, opinions_of
@@ -76,6 +77,7 @@ def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
         opinions=opinions,
         digest=digest(
             {
+                "mode": policy.spec.mode or PolicyMode.ENFORCE,
                 "selector": selector.wire() if selector else None,
                 "opinions": {path: _plain(stated.value) for path, stated in opinions.items()},
             }
@@ -84,7 +86,9 @@ def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
 
 
 def _plain(value: Any) -> Any:
-    return [clause.key for clause in value if isinstance(clause, Clause)] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [entry.key if isinstance(entry, Clause) else entry for entry in value]
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
 def _matches(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:

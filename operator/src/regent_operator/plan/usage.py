@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from regent_api.config import digest
 from regent_api.objects import AgentPolicy, Invalid, ModelRoute
-from regent_api.policy import AgentPolicyStatus, UsedByAgents
+from regent_api.policy import AgentPolicyStatus, PolicyMode, UsedByAgents
 from regent_api.route import ModelRouteStatus
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.acceptance import route_error
@@ -44,7 +44,8 @@ def policy_status(
     error, present = _judged_policy(policy, installation)
     uses = [_use(agent, agent.policies.get(key), present) for agent in agents]
     status = _status(policy.metadata.generation, error, present, uses, previous, now)
-    return AgentPolicyStatus.model_validate(status.model_dump())
+    mode = None if isinstance(policy, Invalid) else policy.spec.mode or PolicyMode.ENFORCE
+    return AgentPolicyStatus.model_validate({**status.model_dump(), "mode": mode})
 
 
 def route_status(

@@ -1,0 +1,246 @@
+"""The effective policy: the meet of all policies that apply to an agent, defaults filled in.
+
+The same groups and names as AgentPolicy, so a field's path leads to its value here too; durations are seconds.
+Conjunctions stay lists of lists (one list a policy): a thing passes when every list lets it, and an empty outer list
+lets nothing. Duties and actions are lists of words that all hold; a list with Deny holds nothing else.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from pydantic import Field
+
+from regent_api.model import Model
+from regent_api.policy import (
+    Action,
+    AlertRule,
+    Approvers,
+    AuditContent,
+    AuditDurability,
+    AuditFailure,
+    Detector,
+    InjectionLevel,
+    InputPattern,
+    Limit,
+    ModelAllow,
+    OutputPattern,
+    Peer,
+    ServiceAccountGrant,
+    StateError,
+    Streaming,
+)
+from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches
+
+T = TypeVar("T")
+Conjunction = list[list[T]]
+
+
+class Duty(StrEnum):
+    """What data of a class asks for before, or instead of, a model's seeing it."""
+
+    APPROVE = "Approve"
+    LOCAL_ONLY = "LocalOnly"
+    DENY = "Deny"
+
+
+class EffectiveCallers(Model):
+    service_accounts: Conjunction[ServiceAccountGrant]
+    anonymous: Opinion
+    may_instruct: Opinion
+    ingress_from: Conjunction[Peer]
+
+    def admits(self, namespace: str, name: str, *, agent_namespace: str) -> bool:
+        """Whether every policy's list lets the ServiceAccount in; an empty conjunction lets nobody in."""
+
+        def lets(grant: ServiceAccountGrant) -> bool:
+            wanted = grant.namespace or agent_namespace
+            return wanted in {"*", namespace} and glob_matches(grant.name, name)
+
+        return every(self.service_accounts, lets)
+
+
+class EffectiveSize(Model):
+    max_request_bytes: int
+    max_input_tokens: int
+    max_output_tokens: int
+    turn_timeout_seconds: float
+
+
+class EffectiveModels(Model):
+    allow: Conjunction[ModelAllow] | None = None
+    """None: no policy has an opinion, so the route's own list holds."""
+    local_hosts: Conjunction[str]
+    local_at_or_above: Sensitivity
+
+    def admits(self, host: str, model: str) -> bool:
+        def lets(entry: ModelAllow) -> bool:
+            named = entry.models is None or any(glob_matches(pattern, model) for pattern in entry.models)
+            return named and host_matches(entry.host, host)
+
+        return self.allow is None or every(self.allow, lets)
+
+    def is_local_host(self, host: str) -> bool:
+        """The half of the proof of Local that needs no address."""
+        return every(self.local_hosts, lambda pattern: host_matches(pattern, host))
+
+
+class EffectiveEgress(Model):
+    """`hosts` None: the route's. `cidrs` None: public addresses only."""
+
+    hosts: Conjunction[str] | None = None
+    cidrs: Conjunction[str] | None = None
+
+    def admits_host(self, host: str) -> bool:
+        return self.hosts is None or every(self.hosts, lambda pattern: host_matches(pattern, host))
+
+    def admits_address(self, address: str) -> bool:
+        """Whether an outside host's resolved address may be connected to."""
+        ip = ipaddress.ip_address(address)
+        if self.cidrs is None:
+            return ip.is_global and not ip.is_multicast
+        return every(self.cidrs, lambda cidr: ip in ipaddress.ip_network(cidr, strict=False))
+
+
+class EffectiveInputPattern(InputPattern):
+    policy: str
+    """NAMESPACE/NAME of the policy that states it."""
+
+
+class EffectiveOutputPattern(OutputPattern):
+    policy: str
+    """NAMESPACE/NAME of the policy that states it."""
+
+
+class EffectiveAlert(AlertRule):
+    policy: str
+    """NAMESPACE/NAME of the policy that states it."""
+
+
+class EffectiveLimit(Limit):
+    policy: str
+    """NAMESPACE/NAME of the policy that states it."""
+
+
+class EffectiveInjection(Model):
+    patterns: list[Action]
+    model: list[Action]
+    level: InjectionLevel
+
+
+class EffectiveInput(Model):
+    injection: EffectiveInjection
+    special_tokens: list[Action]
+    patterns: list[EffectiveInputPattern]
+
+
+class EffectivePersonalDataGuard(Model):
+    action: list[Action]
+    """Empty: nothing is looked for."""
+    detectors: list[Detector]
+
+
+class EffectiveLinks(Model):
+    allow: Conjunction[str] | None = None
+    """None: links may lead anywhere."""
+    images: list[Action]
+
+    def admits(self, host: str) -> bool:
+        return self.allow is None or every(self.allow, lambda pattern: host_matches(pattern, host))
+
+
+class EffectiveOutput(Model):
+    streaming: Streaming
+    personal_data: EffectivePersonalDataGuard
+    secrets: list[Action]
+    instructions_leak: list[Action]
+    links: EffectiveLinks
+    patterns: list[EffectiveOutputPattern]
+
+
+class EffectiveGuardrails(Model):
+    input: EffectiveInput
+    output: EffectiveOutput
+    refusal: str
+
+
+class EffectiveClass(Model):
+    ai_processing: list[Duty]
+    """Empty: models may see it freely."""
+    retention_seconds: float | None = None
+    """None: no bound."""
+    anonymize: bool
+
+
+class EffectiveClasses(Model):
+    public: Annotated[EffectiveClass, Field(alias="Public")]
+    internal: Annotated[EffectiveClass, Field(alias="Internal")]
+    confidential: Annotated[EffectiveClass, Field(alias="Confidential")]
+    restricted: Annotated[EffectiveClass, Field(alias="Restricted")]
+
+    def of(self, label: Sensitivity) -> EffectiveClass:
+        by_label = (self.public, self.internal, self.confidential, self.restricted)
+        return by_label[label.rank]
+
+
+class EffectivePersonalData(Model):
+    raises_to: Sensitivity | None = None
+    """None: finding personal data raises nothing."""
+    readers: Conjunction[str]
+
+    def may_read(self, groups: Iterable[str]) -> bool:
+        """Whether a caller of these groups sees anonymised data restored."""
+        member = frozenset(groups)
+        return every(self.readers, lambda group: group in member)
+
+
+class EffectiveData(Model):
+    min_sensitivity: Sensitivity
+    unlabelled: Sensitivity
+    classes: EffectiveClasses
+    personal_data: EffectivePersonalData
+
+
+class EffectiveApprovals(Model):
+    approvers: Conjunction[Approvers]
+    ttl_seconds: float
+    four_eyes: bool
+
+    def may_approve(self, subject: str, groups: Iterable[str]) -> bool:
+        """Whether every policy's approvers hold the caller; nobody where no policy names any."""
+        member = frozenset(groups)
+
+        def lets(approvers: Approvers) -> bool:
+            return subject in (approvers.subjects or []) or not member.isdisjoint(approvers.groups or [])
+
+        return every(self.approvers, lets)
+
+
+class EffectiveAudit(Model):
+    durability: AuditDurability
+    content: AuditContent
+    retention_seconds: float
+    on_failure: AuditFailure
+    alerts: list[EffectiveAlert]
+
+
+class EffectivePolicy(Model):
+    """The meet of all policies that apply, defaults filled in."""
+
+    callers: EffectiveCallers
+    size: EffectiveSize
+    limits: list[EffectiveLimit]
+    """All of them hold."""
+    models: EffectiveModels
+    guardrails: EffectiveGuardrails
+    data: EffectiveData
+    approvals: EffectiveApprovals
+    egress: EffectiveEgress
+    audit: EffectiveAudit
+    on_state_error: StateError
+
+
+def every(conjunction: Sequence[Iterable[T]], lets: Callable[[T], bool]) -> bool:
+    """Whether each list has an entry that lets a thing through; an empty conjunction lets nothing."""
+    return bool(conjunction) and all(any(lets(entry) for entry in entries) for entries in conjunction)
