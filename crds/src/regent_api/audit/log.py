@@ -1,0 +1,176 @@
+"""A log that is written: append-only segments, each append on disk when it returns. For the runtime and the collector.
+
+Blocking: call it in a thread, from one at a time. One writer a folder, held by a lock that ends with the process.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+from regent_api.audit import segment
+from regent_api.audit.chain import Chain
+from regent_api.audit.frame import RECORD, frame
+from regent_api.audit.record import Record
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+"""A new segment begins with the first append beyond it."""
+LOCK = "writer.lock"
+TORN = "torn"
+"""Folder of what recovery cut off, for whoever wants to look; the newest of each segment."""
+
+
+class LogBusy(OSError):  # noqa: N818
+    """Another process writes this log."""
+
+
+class Log:
+    """`chain` is what is on disk. An append that raises has added nothing that will be kept, and the next one recovers.
+
+    Raises OSError (a full disk among them), LogBusy, ValueError for a folder that holds another log.
+    """
+
+    def __init__(self, folder: Path, log: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder = folder
+        self.chain = Chain(log)
+        self.recovered = 0
+        """Bytes of a torn tail that were cut off since the log was opened."""
+        self._segment_bytes = segment_bytes
+        self._file: int | None = None
+        self._path: Path | None = None
+        self._end = 0
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise LogBusy(f"another process writes {folder.name}") from None
+        try:
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def first(self) -> int:
+        """The sequence of the oldest record that is kept."""
+        found = segment.segments(self.folder)
+        return segment.first_of(found[0]) if found else self.chain.size
+
+    def append(self, records: Iterable[Record]) -> list[bytes]:
+        """Seal records as the next ones; their canonical bytes, on disk."""
+        return self._write(lambda chain: [chain.seal(record) for record in records])
+
+    def take(self, payloads: Sequence[bytes]) -> list[Record]:
+        """Keep records that another writer has sealed. Raises MalformedRecord, BrokenChain and then keeps none."""
+        records: list[Record] = []
+
+        def followed(chain: Chain) -> list[bytes]:
+            records.extend(chain.follow(payload) for payload in payloads)
+            return list(payloads)
+
+        self._write(followed)
+        return records
+
+    def bytes_kept(self) -> int:
+        return sum(path.stat().st_size for path in segment.segments(self.folder))
+
+    def let_go(self, before: int) -> int:
+        """Delete the segments whose records all stand before a sequence; the last one stays. Gives `first`."""
+        found = segment.segments(self.folder)
+        for path, after in pairwise(found):
+            if segment.first_of(after) > before:
+                break
+            path.unlink()
+        _sync_folder(self.folder)
+        return self.first
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        os.close(self._lock)
+
+    def _write(self, seal: Callable[[Chain], list[bytes]]) -> list[bytes]:
+        if self._file is None:
+            self._recover()
+        chain = self.chain.copy()
+        begins = self._path is None or self._end >= self._segment_bytes
+        start = [segment.header(chain)] if begins else []
+        payloads = seal(chain)
+        data = b"".join([*start, *(frame(RECORD, payload) for payload in payloads)])
+        try:
+            if begins:
+                self._begin_segment()
+            self._put(data)
+        except OSError:
+            self._give_up()
+            raise
+        self.chain = chain
+        return payloads
+
+    def _put(self, data: bytes) -> None:
+        if self._file is None:
+            raise OSError("the log is closed")
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._file, view) :]
+        os.fdatasync(self._file)
+        self._end += len(data)
+
+    def _begin_segment(self) -> None:
+        path = self.folder / segment.name(self.chain.size)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._path, self._end = file, path, 0
+        _sync_folder(self.folder)
+
+    def _give_up(self) -> None:
+        """After a failed write nobody knows what the disk holds: cut back, and read it anew before the next append."""
+        if self._file is None:
+            return
+        with suppress(OSError):  # recovery reads whatever is there
+            os.ftruncate(self._file, self._end)
+        os.close(self._file)
+        self._file = None
+
+    def _recover(self) -> None:
+        """Continue where the last good record ends; what was torn was acknowledged to nobody."""
+        chain, path, end = Chain(self.chain.log), None, 0
+        for candidate in reversed(segment.segments(self.folder)):
+            data = segment.read(candidate)
+            try:
+                found = segment.tail(data)
+            except segment.BadSegment:
+                self._set_aside(candidate, data, 0)
+                candidate.unlink()
+                continue
+            if found.cut:
+                self._set_aside(candidate, data, found.end)
+            chain, path, end = found.chain, candidate, found.end
+            break
+        if chain.log != self.chain.log:
+            raise ValueError(f"the folder holds the log {chain.log}")
+        self.chain, self._path, self._end = chain, path, end
+        if path is not None:
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            os.ftruncate(self._file, end)
+            os.fdatasync(self._file)
+
+    def _set_aside(self, path: Path, data: bytes, end: int) -> None:
+        self.recovered += len(data) - end
+        with suppress(OSError):  # a courtesy; the disk may be full
+            (self.folder / TORN).mkdir(mode=0o700, exist_ok=True)
+            (self.folder / TORN / path.name).write_bytes(data[end:])
+
+
+def _sync_folder(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,131 @@
+"""A key for each subject (a caller): what the log says of one can be linked while the key exists, and never after.
+
+The log bears a pseudonym and digests that are HMACs under keys derived from the subject's; its encrypted content is
+under another one. Destroying the key ends all three at once, and no record has to change: the chain stays valid.
+"""
+
+import hashlib
+import hmac
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+KEY_BYTES = 32
+MOST_SUBJECTS = 131_072
+FILE = "subjects.keys"
+_SLOT = struct.Struct("32s32s")
+"""SHA-256 of the subject, and its key. All zero: a free slot."""
+_FREE = bytes(_SLOT.size)
+
+
+@dataclass(frozen=True)
+class SubjectKey:
+    """The master key of one subject; each use has a key of its own, so none can stand for another."""
+
+    subject: str
+    master: bytes
+
+    def __repr__(self) -> str:
+        return "SubjectKey(...)"
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for one purpose."""
+        return hmac.digest(self.master, purpose.encode(), "sha256")
+
+    @property
+    def pseudonym(self) -> str:
+        """The same for every record of the subject under this key."""
+        return hmac.digest(self.derived("pseudonym"), self.subject.encode(), "sha256").hex()[:32]
+
+    def digest(self) -> "hmac.HMAC":
+        """To be fed with content; `hexdigest` is what a record bears."""
+        return hmac.new(self.derived("digest"), digestmod="sha256")
+
+    @property
+    def content(self) -> bytes:
+        """Key of AES-256-GCM."""
+        return self.derived("content")
+
+
+class SubjectKeys(Protocol):
+    """Where the keys live: a file in the pod, or the collector."""
+
+    async def key(self, subject: str) -> SubjectKey:
+        """The subject's key, made durably where it has none. Raises OSError (TimeoutError among them)."""
+
+
+class TooManySubjects(OSError):  # noqa: N818
+    """The file holds as many keys as it may."""
+
+
+class KeyFile:
+    """Keys in fixed slots of one file, erased in place. Blocking; the file may be shared with one that erases.
+
+    Raises OSError, TooManySubjects, ValueError for a file of another shape.
+    """
+
+    def __init__(self, path: Path, most: int = MOST_SUBJECTS) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._most = most
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._slots: dict[bytes, int] = {}
+        self._free: list[int] = []
+        size = os.fstat(self._file).st_size
+        self._count = size // _SLOT.size
+        if size % _SLOT.size:  # a write that was cut, of a key that nobody has used
+            os.ftruncate(self._file, self._count * _SLOT.size)
+        for number, (hashed, _) in enumerate(_SLOT.iter_unpack(os.pread(self._file, self._count * _SLOT.size, 0))):
+            if any(hashed):
+                self._slots[hashed] = number
+            else:
+                self._free.append(number)
+
+    def get(self, subject: str) -> SubjectKey | None:
+        """The key as the file has it now; None when there is none, or none any more."""
+        hashed = _hash(subject)
+        number = self._slots.get(hashed)
+        if number is None:
+            return None
+        found, master = _SLOT.unpack(os.pread(self._file, _SLOT.size, number * _SLOT.size))
+        if found == hashed:
+            return SubjectKey(subject, master)
+        del self._slots[hashed]
+        self._free.append(number)
+        return None
+
+    def make(self, subject: str) -> SubjectKey:
+        """A new key, on disk when it returns; the one that is there where there is one."""
+        known = self.get(subject)
+        if known is not None:
+            return known
+        if not self._free and self._count >= self._most:
+            raise TooManySubjects("no room for another subject's key")
+        number = self._free.pop() if self._free else self._count
+        key = SubjectKey(subject, os.urandom(KEY_BYTES))
+        self._put(number, _SLOT.pack(_hash(subject), key.master))
+        self._count = max(self._count, number + 1)
+        self._slots[_hash(subject)] = number
+        return key
+
+    def erase(self, subject: str) -> bool:
+        """Overwrite the key; whether there was one. What the disk itself keeps of old blocks is not in our hands."""
+        if self.get(subject) is None:
+            return False
+        number = self._slots.pop(_hash(subject))
+        self._put(number, _FREE)
+        self._free.append(number)
+        return True
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _put(self, number: int, slot: bytes) -> None:
+        if os.pwrite(self._file, slot, number * _SLOT.size) != len(slot):
+            raise OSError("the key was not written whole")
+        os.fdatasync(self._file)
+
+
+def _hash(subject: str) -> bytes:
+    return hashlib.sha256(subject.encode()).digest()
