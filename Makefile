@@ -43,8 +43,12 @@ lint: venv  ## format, lint, types, import contracts
 unit: venv  ## pure tests: no network, no disk, no clock
 	@$(PYTEST) -q tests/unit --timeout 120
 
+.PHONY: contract-needs
+contract-needs: venv
+	@tests/cluster/apt.sh redis-server
+
 .PHONY: contract
-contract: venv  ## wire formats, against the official SDKs and the real small model
+contract: contract-needs  ## wire formats, against the official SDKs, a real Redis and the real small model
 	@$(PYTEST) -q tests/contract --timeout 600
 
 .PHONY: cluster-needs

@@ -1,9 +1,10 @@
 #!/bin/sh
 # The Debian packages that a node, its images and their builds need. Installs what is missing; says nothing when all is
-# there. Works on Debian 12 or newer and Ubuntu 22.04 or newer, as root or through sudo.
+# there. Works on Debian 12 or newer and Ubuntu 22.04 or newer, as root or through sudo. With arguments: those instead.
 set -eu
 
-packages="
+packages="$*"
+[ -n "$packages" ] || packages="
   ca-certificates
   openssl
   iproute2

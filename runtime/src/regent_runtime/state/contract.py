@@ -1,0 +1,179 @@
+"""What outlives a turn: one contract, kept in the pod (`pod.py`) or in Redis (`shared.py`).
+
+A turn sees four things here. Each operation is atomic over all replicas that share the state: two of them never see
+half of one another.
+
+- **Windows and slots** (limits): `take` looks at all that a turn wants and takes all of it or nothing, so a refused
+  turn costs nobody anything. A window is an exact log of when turns were let in, on the state's own clock; a slot is
+  a lease that ends by itself, so a pod that dies frees its turns.
+- **Conversations**: an id that this runtime issued, the caller that it belongs to, the label that it has reached and
+  that never falls, a nonce that never changes, and a few small opaque fields. Whoever is not its owner sees nothing.
+- **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
+
+Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everything is bounded. Where the bound is
+reached, what is refused is the new thing (`StateFull`), but for conversations: there the oldest goes, its owner's own
+first, and an id that went is an unknown one, so no label ever falls by it.
+
+Every operation raises StateAway when the state cannot be reached in time; whether it then was carried out or not is
+unknown, and each one is such that this errs to the stricter side.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+from regent_api.types import Sensitivity
+
+CONVERSATION_SECONDS = 86_400.0
+"""After its last turn a conversation is forgotten."""
+MOST_FIELDS = 16
+MOST_FIELD_CHARACTERS = 4096
+MOST_APPROVAL_BYTES = 65_536
+BUSY_SECONDS = 1.0
+"""What `take` says of a full set of slots: nobody knows when a turn will end."""
+
+
+class StateAway(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """The state cannot be reached, or did not answer in time. `reason` is a word for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StateFull(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """There is no room for one more."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """At most `most` turns of a bucket within any `seconds`. Ask all windows of a bucket together: its log keeps as
+    many moments as the largest that was asked may hold.
+    """
+
+    bucket: str
+    most: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Slots:
+    """At most `most` turns of a bucket at once; one that is not given back is free after `seconds`."""
+
+    bucket: str
+    most: int
+    seconds: float
+
+
+Want = Window | Slots
+
+
+@dataclass(frozen=True)
+class Conversation:
+    id: str
+    owner: str
+    label: Sensitivity
+    nonce: str
+    """For placeholders: the same for the whole conversation, and known to nobody outside of the runtime."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def raised(self, label: Sensitivity) -> "Conversation":
+        return replace(self, label=max(self.label, label))
+
+
+class Verdict(StrEnum):
+    PENDING = "Pending"
+    APPROVED = "Approved"
+    DENIED = "Denied"
+
+
+@dataclass(frozen=True)
+class Approval:
+    """`binding`: digest of the body, caller and policy that it is for. `content`: what the approver sees, encrypted."""
+
+    id: str
+    binding: str
+    owner: str
+    content: bytes = b""
+    verdict: Verdict = Verdict.PENDING
+    decided_by: str = ""
+    """The approver's hash; empty while pending."""
+    seconds_left: float = 0.0
+    """As of the moment when it was looked up."""
+
+
+class State(Protocol):
+    shared: bool
+    """Whether all replicas see the same."""
+
+    async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
+        """Seconds until there is room, in the order of `wants`; all zero: everything was taken, else nothing was.
+
+        When nobody else uses the buckets, the same wants are let in after the longest of them, and not before it
+        (slots: BUSY_SECONDS, a guess). `holder` names the turn and is unique. Raises StateAway, StateFull.
+        """
+
+    async def give_back(self, buckets: Sequence[str], holder: str) -> None:
+        """Free the holder's slots in these buckets. Raises StateAway."""
+
+    async def begin(self, conversation: Conversation) -> None:
+        """Keep a new conversation. Raises StateAway."""
+
+    async def recall(self, id_: str, owner: str) -> Conversation | None:
+        """The owner's conversation, for CONVERSATION_SECONDS more; None: unknown, or another's. Raises StateAway."""
+
+    async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
+        """The label after it was raised to at least this one; None as in `recall`. Raises StateAway."""
+
+    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
+        """Lay fields over the conversation's; False: unknown, or another's.
+
+        Raises StateAway, and StateFull beyond MOST_FIELDS together or MOST_FIELD_CHARACTERS each.
+        """
+
+    async def forget(self, id_: str, owner: str) -> bool:
+        """Delete a conversation; False: unknown, or another's. Raises StateAway."""
+
+    async def forget_all(self, owner: str) -> int:
+        """Delete every conversation of an owner, and say how many there were. Raises StateAway."""
+
+    async def propose(self, approval: Approval, seconds: float) -> Approval:
+        """Keep an approval that is pending for this long; where its binding has one already, that one stands.
+
+        Raises StateAway, and StateFull when as many wait as may.
+        """
+
+    async def approval(self, id_: str) -> Approval | None:
+        """Raises StateAway."""
+
+    async def decide(self, id_: str, verdict: Verdict, by: str) -> Approval | None:
+        """The approval as it stands: with this verdict if it was pending, else as it was decided before.
+
+        Raises StateAway.
+        """
+
+    async def consume(self, id_: str, binding: str) -> bool:
+        """Use an approved one up: True once, and only for the binding that it was made for. Raises StateAway."""
+
+    async def close(self) -> None:
+        """Let go of connections. Nothing is lost by it."""
+
+
+def hashed(*parts: str) -> str:
+    """A name for what must not be readable in the state: 128 bits of SHA-256 over the parts, each with its length."""
+    whole = b"".join(b"%d:%b" % (len(raw), raw) for raw in (part.encode() for part in parts))
+    return hashlib.sha256(whole).hexdigest()[:32]
+
+
+def check_fields(fields: Mapping[str, str]) -> None:
+    """Raises StateFull."""
+    if len(fields) > MOST_FIELDS or any(len(text) > MOST_FIELD_CHARACTERS for pair in fields.items() for text in pair):
+        raise StateFull
+
+
+def check_content(approval: Approval) -> None:
+    """Raises StateFull."""
+    if len(approval.content) > MOST_APPROVAL_BYTES:
+        raise StateFull

@@ -1,0 +1,92 @@
+"""Conversations of one process. The least recently used go first: a caller's own at its bound, then anybody's."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from regent_api.types import Sensitivity
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, check_fields
+
+MOST_CONVERSATIONS = 10_000
+MOST_OF_AN_OWNER = 1000
+"""So that a caller who never continues one pushes out nobody else's."""
+
+
+@dataclass
+class _Kept:
+    conversation: Conversation
+    expires: float
+
+
+class Conversations:
+    """The part of State that is about conversations."""
+
+    def __init__(
+        self, now: Callable[[], float], *, most: int = MOST_CONVERSATIONS, most_of_an_owner: int = MOST_OF_AN_OWNER
+    ) -> None:
+        self._now = now
+        self._most = most
+        self._most_of_an_owner = most_of_an_owner
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._owned: dict[str, OrderedDict[str, None]] = {}
+
+    def begin(self, conversation: Conversation) -> None:
+        check_fields(conversation.fields)
+        owned = self._owned.setdefault(conversation.owner, OrderedDict())
+        if len(owned) >= self._most_of_an_owner:
+            self._drop(next(iter(owned)))
+        if len(self._kept) >= self._most:
+            self._drop(next(iter(self._kept)))
+        self._kept[conversation.id] = _Kept(conversation, self._now() + CONVERSATION_SECONDS)
+        self._owned.setdefault(conversation.owner, OrderedDict())[conversation.id] = None
+
+    def recall(self, id_: str, owner: str) -> Conversation | None:
+        kept = self._of(id_, owner)
+        if kept is None:
+            return None
+        kept.expires = self._now() + CONVERSATION_SECONDS
+        self._kept.move_to_end(id_)
+        self._owned[owner].move_to_end(id_)
+        return kept.conversation
+
+    def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
+        kept = self._of(id_, owner)
+        if kept is None:
+            return None
+        kept.conversation = kept.conversation.raised(label)
+        return kept.conversation.label
+
+    def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
+        kept = self._of(id_, owner)
+        if kept is None:
+            return False
+        together = {**kept.conversation.fields, **fields}
+        check_fields(together)
+        kept.conversation = replace(kept.conversation, fields=together)
+        return True
+
+    def forget(self, id_: str, owner: str) -> bool:
+        known = self._of(id_, owner) is not None
+        if known:
+            self._drop(id_)
+        return known
+
+    def forget_all(self, owner: str) -> int:
+        known = [id_ for id_ in list(self._owned.get(owner, ())) if self._of(id_, owner)]
+        for id_ in known:
+            self._drop(id_)
+        return len(known)
+
+    def _of(self, id_: str, owner: str) -> _Kept | None:
+        kept = self._kept.get(id_)
+        if kept is not None and kept.expires <= self._now():
+            self._drop(id_)
+            return None
+        return kept if kept is not None and kept.conversation.owner == owner else None
+
+    def _drop(self, id_: str) -> None:
+        owner = self._kept.pop(id_).conversation.owner
+        owned = self._owned[owner]
+        del owned[id_]
+        if not owned:
+            del self._owned[owner]

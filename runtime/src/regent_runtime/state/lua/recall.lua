@@ -1,0 +1,3 @@
+if not known() then return false end
+touch()
+return redis.call('HGETALL', record)

@@ -1,0 +1,63 @@
+"""State within the process: one replica's, and gone with it.
+
+Nothing here waits, so each operation is atomic by the event loop alone. The clock is the process's monotonic one.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from regent_api.types import Sensitivity
+from regent_runtime.state.approvals import Approvals
+from regent_runtime.state.contract import Approval, Conversation, Verdict, Want
+from regent_runtime.state.conversations import Conversations
+from regent_runtime.state.takes import Takes
+
+
+class PodState:
+    """contract.State. It is never away."""
+
+    shared = False
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._takes = Takes(now)
+        self._conversations = Conversations(now)
+        self._approvals = Approvals(now)
+
+    async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
+        return self._takes.take(wants, holder)
+
+    async def give_back(self, buckets: Sequence[str], holder: str) -> None:
+        self._takes.give_back(buckets, holder)
+
+    async def begin(self, conversation: Conversation) -> None:
+        self._conversations.begin(conversation)
+
+    async def recall(self, id_: str, owner: str) -> Conversation | None:
+        return self._conversations.recall(id_, owner)
+
+    async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
+        return self._conversations.raise_label(id_, owner, label)
+
+    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
+        return self._conversations.note(id_, owner, fields)
+
+    async def forget(self, id_: str, owner: str) -> bool:
+        return self._conversations.forget(id_, owner)
+
+    async def forget_all(self, owner: str) -> int:
+        return self._conversations.forget_all(owner)
+
+    async def propose(self, approval: Approval, seconds: float) -> Approval:
+        return self._approvals.propose(approval, seconds)
+
+    async def approval(self, id_: str) -> Approval | None:
+        return self._approvals.approval(id_)
+
+    async def decide(self, id_: str, verdict: Verdict, by: str) -> Approval | None:
+        return self._approvals.decide(id_, verdict, by)
+
+    async def consume(self, id_: str, binding: str) -> bool:
+        return self._approvals.consume(id_, binding)
+
+    async def close(self) -> None:
+        """Nothing is held."""

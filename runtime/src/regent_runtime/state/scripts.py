@@ -1,0 +1,34 @@
+"""The Lua scripts, one an operation: Redis runs each to its end before it runs anything else."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+CONVERSATION = ("begin", "recall", "raise_label", "note", "forget", "forget_all")
+APPROVAL = ("propose", "look", "decide", "consume")
+
+
+@dataclass(frozen=True)
+class Script:
+    text: str
+    digest: str
+    """SHA-1, by which Redis knows a script that it has run before."""
+
+
+@cache
+def clock() -> str:
+    """Lua that defines `clock()`; tests put one that they hold in its place."""
+    return _part("clock")
+
+
+@cache
+def script(name: str, clock_text: str) -> Script:
+    shared = "conversation" if name in CONVERSATION else "approval" if name in APPROVAL else ""
+    parts = [clock_text, _part("lib"), *([_part(shared)] if shared else []), _part(name)]
+    text = "\n".join(parts)
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _part(name: str) -> str:
+    return files("regent_runtime.state").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")

@@ -1,0 +1,193 @@
+"""State in Redis: what all replicas of an agent see.
+
+One script an operation. Keys stand under `regent:{NAMESPACE/NAME}:`, one slot of a cluster, and all of them expire.
+Scripts name keys that they find in indices, so the server is one Redis (with replicas for failover), no Redis Cluster
+that moves slots. The clock is the server's. Redis 6.2 or newer.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from regent_api.config import AgentIdentity
+from regent_api.types import Sensitivity
+from regent_runtime.state import scripts
+from regent_runtime.state.contract import (
+    BUSY_SECONDS,
+    CONVERSATION_SECONDS,
+    MOST_FIELDS,
+    Approval,
+    Conversation,
+    StateFull,
+    Verdict,
+    Want,
+    Window,
+    check_content,
+    check_fields,
+)
+from regent_runtime.state.link import ErrorReply, Link
+
+MOST_CONVERSATIONS = 100_000
+MOST_OF_AN_OWNER = 1000
+MOST_APPROVALS = 1000
+_MICROS = 1_000_000
+_LABELS = tuple(Sensitivity)
+_FIELD = "f:"
+
+Word = bytes | str | int
+
+
+class RedisState:
+    """contract.State."""
+
+    shared = True
+
+    def __init__(
+        self,
+        link: Link,
+        agent: AgentIdentity,
+        *,
+        clock: str | None = None,
+        most_conversations: int = MOST_CONVERSATIONS,
+        most_of_an_owner: int = MOST_OF_AN_OWNER,
+        most_approvals: int = MOST_APPROVALS,
+    ) -> None:
+        self._link = link
+        self._prefix = f"regent:{{{agent.namespace}/{agent.name}}}:"
+        self._clock = clock or scripts.clock()
+        self._most_conversations = most_conversations
+        self._most_of_an_owner = most_of_an_owner
+        self._most_approvals = most_approvals
+
+    async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
+        keys = [self._bucket(want) for want in wants]
+        asked = chain.from_iterable(
+            ("window" if isinstance(want, Window) else "slots", want.most, _micros(want.seconds)) for want in wants
+        )
+        waits = await self._run("take", keys, holder, _micros(BUSY_SECONDS), *asked)
+        return tuple(wait / _MICROS for wait in waits)
+
+    async def give_back(self, buckets: Sequence[str], holder: str) -> None:
+        await self._run("give_back", [self._key("slots", bucket) for bucket in buckets], holder)
+
+    async def begin(self, conversation: Conversation) -> None:
+        check_fields(conversation.fields)
+        record: dict[str, Word] = {
+            "label": conversation.label.rank,
+            "nonce": conversation.nonce,
+            **_prefixed(conversation.fields),
+        }
+        bounds = self._most_conversations, self._most_of_an_owner
+        await self._conversation("begin", conversation.id, conversation.owner, *bounds, *chain(*record.items()))
+
+    async def recall(self, id_: str, owner: str) -> Conversation | None:
+        found = await self._conversation("recall", id_, owner)
+        if found is None:
+            return None
+        record = _texts(found)
+        fields = {name.removeprefix(_FIELD): text for name, text in record.items() if name.startswith(_FIELD)}
+        return Conversation(id_, owner, _label(int(record["label"])), record["nonce"], fields)
+
+    async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
+        rank = await self._conversation("raise_label", id_, owner, label.rank)
+        return None if rank is None else _label(rank)
+
+    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
+        check_fields(fields)
+        noted = await self._conversation("note", id_, owner, MOST_FIELDS, *chain(*_prefixed(fields).items()))
+        if noted == 0:
+            raise StateFull
+        return noted is not None
+
+    async def forget(self, id_: str, owner: str) -> bool:
+        return bool(await self._conversation("forget", id_, owner))
+
+    async def forget_all(self, owner: str) -> int:
+        return int(await self._conversation("forget_all", "", owner))
+
+    async def propose(self, approval: Approval, seconds: float) -> Approval:
+        check_content(approval)
+        record: dict[str, Word] = {
+            "id": approval.id,
+            "owner": approval.owner,
+            "content": approval.content,
+            "verdict": Verdict.PENDING,
+            "by": "",
+        }
+        bounds = _micros(seconds), self._most_approvals
+        words = approval.binding, *bounds, *chain(*record.items())
+        standing = _approval(await self._approval("propose", approval.id, *words))
+        if standing is None:
+            raise StateFull
+        return standing
+
+    async def approval(self, id_: str) -> Approval | None:
+        return _approval(await self._approval("look", id_))
+
+    async def decide(self, id_: str, verdict: Verdict, by: str) -> Approval | None:
+        return _approval(await self._approval("decide", id_, verdict, by))
+
+    async def consume(self, id_: str, binding: str) -> bool:
+        return bool(await self._approval("consume", id_, binding))
+
+    async def close(self) -> None:
+        self._link.close()
+
+    async def _conversation(self, name: str, id_: str, owner: str, *words: Word) -> Any:
+        keys = [self._key("conversation", id_), self._key("conversations"), self._key("owned", owner)]
+        prefix = self._key("conversation", "")
+        return await self._run(name, keys, prefix, id_, owner, _micros(CONVERSATION_SECONDS), *words)
+
+    async def _approval(self, name: str, id_: str, *words: Word) -> Any:
+        keys = [self._key("approval", id_), self._key("approvals")]
+        return await self._run(name, keys, self._key("approval", ""), self._key("binding", ""), id_, *words)
+
+    async def _run(self, name: str, keys: Sequence[str], *words: Word) -> Any:
+        script = scripts.script(name, self._clock)
+        rest = (len(keys), *keys, *words)
+        try:
+            return await self._link.call("EVALSHA", script.digest, *rest)
+        except ErrorReply:  # NOSCRIPT: a server that has not seen it yet
+            return await self._link.call("EVAL", script.text, *rest)
+
+    def _bucket(self, want: Want) -> str:
+        return self._key("window" if isinstance(want, Window) else "slots", want.bucket)
+
+    def _key(self, *parts: str) -> str:
+        return self._prefix + ":".join(parts)
+
+
+def _approval(found: Any) -> Approval | None:
+    """From a script's `seen`; None for nil, and for the 0 of no room."""
+    if not found:
+        return None
+    pairs, left = found
+    raw = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    record = {name.decode(): value for name, value in raw.items()}
+    return Approval(
+        id=record["id"].decode(),
+        binding=record["binding"].decode(),
+        owner=record["owner"].decode(),
+        content=record["content"],
+        verdict=Verdict(record["verdict"].decode()),
+        decided_by=record["by"].decode(),
+        seconds_left=left / _MICROS,
+    )
+
+
+def _texts(pairs: Sequence[bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _prefixed(fields: Mapping[str, str]) -> dict[str, str]:
+    return {_FIELD + name: text for name, text in fields.items()}
+
+
+def _label(rank: int) -> Sensitivity:
+    """A rank that nobody knows counts as the highest."""
+    return _LABELS[rank] if 0 <= rank < len(_LABELS) else _LABELS[-1]
+
+
+def _micros(seconds: float) -> int:
+    return math.ceil(seconds * _MICROS)

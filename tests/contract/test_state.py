@@ -1,0 +1,326 @@
+"""One contract, two implementations: every test here runs on the pod's state and on Redis', with a real server."""
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from regent_api.types import Sensitivity
+from regent_runtime.state.contract import (
+    CONVERSATION_SECONDS,
+    Approval,
+    Conversation,
+    Slots,
+    StateFull,
+    Verdict,
+    Window,
+    hashed,
+)
+from tests.contract.states import PodWorld, World, redis_world
+
+MINUTE = Window("caller", 3, 60.0)
+
+
+@pytest.fixture(params=["pod", "redis"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    if request.param == "pod":
+        yield PodWorld()
+    else:
+        async with redis_world(tmp_path) as made:
+            yield made
+
+
+def conversation(id_: str = "c-1", owner: str = "ann", label: Sensitivity = Sensitivity.INTERNAL) -> Conversation:
+    return Conversation(id_, owner, label, nonce="n-1")
+
+
+async def test_a_window_lets_in_as_many_as_it_says_and_tells_when_it_has_room(world: World) -> None:
+    waits = []
+    for _ in range(4):
+        waits.append(await world.state.take([MINUTE], "t"))
+        await world.advance(1)
+    assert waits == [(0.0,), (0.0,), (0.0,), (57.0,)]
+
+
+async def test_after_the_wait_it_is_let_in_and_not_a_second_before(world: World) -> None:
+    for _ in range(3):
+        await world.state.take([MINUTE], "t")
+        await world.advance(0.3)
+    (wait,) = await world.state.take([MINUTE], "t")
+    retry_after = math.ceil(wait)
+    await world.advance(retry_after - 1)
+    assert (await world.state.take([MINUTE], "t"))[0] > 0
+    await world.advance(1)
+    assert await world.state.take([MINUTE], "t") == (0.0,)
+
+
+async def test_a_window_slides(world: World) -> None:
+    """A counter that starts anew each minute would let six in around the turn of the minute."""
+    times = []
+    for second in range(121):
+        if await world.state.take([MINUTE], "t") == (0.0,):
+            times.append(second)
+        await world.advance(1)
+    assert times == [0, 1, 2, 60, 61, 62, 120]
+
+
+async def test_all_windows_are_checked_before_any_is_taken(world: World) -> None:
+    hour = Window("agent", 2, 3600.0)
+    assert await world.state.take([MINUTE, hour], "t") == (0.0, 0.0)
+    assert await world.state.take([MINUTE, hour], "t") == (0.0, 0.0)
+    assert await world.state.take([MINUTE, hour], "t") == (0.0, 3600.0)
+    assert await world.state.take([MINUTE], "t") == (0.0,), "the refused one took nothing"
+    assert await world.state.take([MINUTE], "t") == (60.0,)
+
+
+async def test_two_windows_of_one_bucket_share_its_log(world: World) -> None:
+    both = [Window("caller", 2, 60.0), Window("caller", 3, 3600.0)]
+    assert await world.state.take(both, "t") == (0.0, 0.0)
+    assert await world.state.take(both, "t") == (0.0, 0.0)
+    assert await world.state.take(both, "t") == (60.0, 0.0)
+    await world.advance(60)
+    assert await world.state.take(both, "t") == (0.0, 0.0)
+    assert await world.state.take(both, "t") == (0.0, 3540.0)
+
+
+async def test_a_limit_that_is_lowered_or_raised_keeps_what_was_counted(world: World) -> None:
+    for _ in range(3):
+        await world.state.take([Window("caller", 5, 60.0)], "t")
+    assert await world.state.take([Window("caller", 2, 60.0)], "t") == (60.0,)
+    assert await world.state.take([Window("caller", 4, 60.0)], "t") == (0.0,)
+    assert await world.state.take([Window("caller", 4, 60.0)], "t") == (60.0,)
+
+
+async def test_buckets_do_not_see_one_another(world: World) -> None:
+    one, other = Window("a", 1, 60.0), Window("b", 1, 60.0)
+    assert await world.state.take([one], "t") == (0.0,)
+    assert await world.state.take([other], "t") == (0.0,)
+    assert await world.state.take([one], "t") == (60.0,)
+
+
+async def test_slots_are_free_when_given_back_and_only_the_holders(world: World) -> None:
+    slots = Slots("caller", 2, 60.0)
+    assert await world.state.take([slots], "one") == (0.0,)
+    assert await world.state.take([slots], "two") == (0.0,)
+    assert await world.state.take([slots], "three") == (1.0,)
+    await world.state.give_back(["caller"], "three")
+    assert await world.state.take([slots], "three") == (1.0,)
+    await world.state.give_back(["caller"], "one")
+    assert await world.state.take([slots], "three") == (0.0,)
+
+
+async def test_a_slot_whose_pod_died_is_free_after_its_lease(world: World) -> None:
+    slots = Slots("caller", 1, 60.0)
+    await world.state.take([slots], "dead")
+    await world.advance(59.999)
+    assert await world.state.take([slots], "next") == (1.0,)
+    await world.advance(0.001)
+    assert await world.state.take([slots], "next") == (0.0,)
+
+
+async def test_a_full_set_of_slots_takes_no_window(world: World) -> None:
+    slots = Slots("caller", 1, 60.0)
+    assert await world.state.take([MINUTE, slots], "one") == (0.0, 0.0)
+    for _ in range(5):
+        assert await world.state.take([MINUTE, slots], "two") == (0.0, 1.0)
+    await world.state.give_back(["caller"], "one")
+    assert await world.state.take([MINUTE, slots], "two") == (0.0, 0.0)
+
+
+async def test_windows_agree_with_a_plain_model(world: World) -> None:
+    """Random traffic on random windows: let in exactly when the definition of a sliding window says so."""
+    chance = random.Random(7)
+    windows = [Window("a", 5, 10.0), Window("a", 8, 60.0), Window("b", 3, 5.0)]
+    let_in: dict[str, list[float]] = {"a": [], "b": []}
+    now = 0.0
+    for _ in range(400):
+        buckets = chance.choice([{"a"}, {"b"}, {"a", "b"}])
+        wants = [window for window in windows if window.bucket in buckets]
+        expected = tuple(model_wait(want, let_in[want.bucket], now) for want in wants)
+        assert await world.state.take(wants, "t") == pytest.approx(expected, abs=1e-5)
+        if not any(expected):
+            for bucket in buckets:
+                let_in[bucket].append(now)
+        step = chance.choice([0, 0, 0.25, 0.5, 1, 4])
+        await world.advance(step)
+        now += step
+
+
+def model_wait(window: Window, let_in: list[float], now: float) -> float:
+    """The smallest wait after which fewer than `most` lie within the window that ends then."""
+    within = sorted(moment for moment in let_in if moment + window.seconds > now)
+    return 0.0 if len(within) < window.most else within[-window.most] + window.seconds - now
+
+
+async def test_a_conversation_is_seen_by_its_owner_alone(world: World) -> None:
+    await world.state.begin(conversation())
+    assert await world.state.recall("c-1", "ann") == conversation()
+    assert await world.state.recall("c-1", "bob") is None
+    assert await world.state.recall("c-2", "ann") is None
+
+
+async def test_a_strangers_hand_changes_no_conversation(world: World) -> None:
+    await world.state.begin(conversation())
+    assert await world.state.raise_label("c-1", "bob", Sensitivity.RESTRICTED) is None
+    assert await world.state.note("c-1", "bob", {"a": "1"}) is False
+    assert await world.state.forget("c-1", "bob") is False
+    assert await world.state.forget_all("bob") == 0
+    assert await world.state.recall("c-1", "ann") == conversation()
+
+
+async def test_a_label_rises_and_never_falls(world: World) -> None:
+    await world.state.begin(conversation())
+    seen = [
+        await world.state.raise_label("c-1", "ann", label)
+        for label in (Sensitivity.PUBLIC, Sensitivity.RESTRICTED, Sensitivity.CONFIDENTIAL)
+    ]
+    assert seen == [Sensitivity.INTERNAL, Sensitivity.RESTRICTED, Sensitivity.RESTRICTED]
+    assert await world.state.recall("c-1", "ann") == conversation(label=Sensitivity.RESTRICTED)
+
+
+async def test_labels_raised_at_once_end_at_the_highest(world: World) -> None:
+    await world.state.begin(conversation(label=Sensitivity.PUBLIC))
+    labels = [*Sensitivity] * 8
+    random.Random(3).shuffle(labels)
+    await asyncio.gather(*(world.another().raise_label("c-1", "ann", label) for label in labels))
+    assert await world.state.recall("c-1", "ann") == conversation(label=Sensitivity.RESTRICTED)
+
+
+async def test_fields_are_laid_over_one_another_within_bounds(world: World) -> None:
+    await world.state.begin(conversation())
+    assert await world.state.note("c-1", "ann", {"a": "1", "b": "2"})
+    assert await world.state.note("c-1", "ann", {"b": "ü", "c": ""})
+    recalled = await world.state.recall("c-1", "ann")
+    assert recalled is not None
+    assert dict(recalled.fields) == {"a": "1", "b": "ü", "c": ""}
+    with pytest.raises(StateFull):
+        await world.state.note("c-1", "ann", {str(n): "x" for n in range(14)})
+    with pytest.raises(StateFull):
+        await world.state.note("c-1", "ann", {"a": "x" * 4097})
+    assert await world.state.recall("c-1", "ann") == recalled
+    assert await world.state.note("c-2", "ann", {"a": "1"}) is False
+
+
+async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> None:
+    await world.state.begin(conversation())
+    await world.advance(CONVERSATION_SECONDS - 1)
+    assert await world.state.recall("c-1", "ann") is not None
+    await world.advance(CONVERSATION_SECONDS - 1)
+    assert await world.state.recall("c-1", "ann") is not None
+    await world.advance(CONVERSATION_SECONDS)
+    assert await world.state.recall("c-1", "ann") is None
+    assert await world.state.raise_label("c-1", "ann", Sensitivity.PUBLIC) is None
+    assert await world.state.forget("c-1", "ann") is False
+    assert await world.state.forget_all("ann") == 0
+
+
+async def test_forgetting(world: World) -> None:
+    for number in range(3):
+        await world.state.begin(conversation(f"a-{number}", "ann"))
+    await world.state.begin(conversation("b-1", "bob"))
+    assert await world.state.forget("a-0", "ann") is True
+    assert await world.state.forget("a-0", "ann") is False
+    assert await world.state.forget_all("ann") == 2
+    assert await world.state.recall("a-1", "ann") is None
+    assert await world.state.recall("b-1", "bob") is not None
+
+
+async def test_a_caller_at_the_bound_loses_its_own_oldest_conversation(world: World) -> None:
+    await world.state.begin(conversation("b-1", "bob"))
+    for number in range(1000):
+        await world.state.begin(conversation(f"a-{number}", "ann"))
+        await world.advance(0.001)
+    await world.state.recall("a-0", "ann")
+    await world.state.begin(conversation("a-1000", "ann"))
+    assert await world.state.recall("a-1", "ann") is None, "the least recently used went"
+    assert await world.state.recall("a-0", "ann") is not None
+    assert await world.state.recall("a-2", "ann") is not None
+    assert await world.state.recall("b-1", "bob") is not None
+
+
+def approval(id_: str = "a-1", binding: str = "x", content: bytes = b"\x00secret") -> Approval:
+    return Approval(id_, binding, "ann", content)
+
+
+async def test_an_approval_is_decided_once_and_used_once(world: World) -> None:
+    state = world.state
+    proposed = await state.propose(approval(), 60)
+    assert (proposed.id, proposed.verdict, proposed.content) == ("a-1", Verdict.PENDING, b"\x00secret")
+    assert await state.consume("a-1", "x") is False, "nobody has approved it yet"
+    decided = await state.decide("a-1", Verdict.APPROVED, "eve")
+    assert decided is not None
+    assert (decided.verdict, decided.decided_by) == (Verdict.APPROVED, "eve")
+    again = await state.decide("a-1", Verdict.DENIED, "mallory")
+    assert again is not None
+    assert (again.verdict, again.decided_by) == (Verdict.APPROVED, "eve")
+    assert await state.consume("a-1", "another") is False
+    assert await state.consume("a-1", "x") is True
+    assert await state.consume("a-1", "x") is False
+    assert await state.approval("a-1") is None
+
+
+async def test_of_many_who_use_an_approval_at_once_one_may(world: World) -> None:
+    await world.state.propose(approval(), 60)
+    await world.state.decide("a-1", Verdict.APPROVED, "eve")
+    used = await asyncio.gather(*(world.another().consume("a-1", "x") for _ in range(20)))
+    assert used.count(True) == 1
+
+
+async def test_a_denied_approval_cannot_be_used(world: World) -> None:
+    await world.state.propose(approval(), 60)
+    await world.state.decide("a-1", Verdict.DENIED, "eve")
+    assert await world.state.consume("a-1", "x") is False
+    found = await world.state.approval("a-1")
+    assert found is not None
+    assert found.verdict is Verdict.DENIED
+
+
+async def test_the_same_request_waits_once(world: World) -> None:
+    await world.state.propose(approval(), 60)
+    await world.advance(20)
+    standing = await world.state.propose(approval("a-2"), 60)
+    assert (standing.id, standing.seconds_left) == ("a-1", pytest.approx(40))
+    assert await world.state.approval("a-2") is None
+    assert (await world.state.propose(approval("a-3", "y"), 60)).id == "a-3"
+
+
+async def test_an_approval_expires_whatever_was_decided(world: World) -> None:
+    await world.state.propose(approval(), 60)
+    await world.advance(59)
+    await world.state.decide("a-1", Verdict.APPROVED, "eve")
+    await world.advance(1)
+    assert await world.state.consume("a-1", "x") is False
+    assert await world.state.approval("a-1") is None
+    assert await world.state.decide("a-1", Verdict.APPROVED, "eve") is None
+    assert (await world.state.propose(approval("a-2"), 60)).id == "a-2"
+
+
+async def test_a_used_approval_makes_room_for_the_next_of_its_binding(world: World) -> None:
+    await world.state.propose(approval(), 60)
+    await world.state.decide("a-1", Verdict.APPROVED, "eve")
+    await world.state.consume("a-1", "x")
+    fresh = await world.state.propose(approval("a-2"), 60)
+    assert (fresh.id, fresh.verdict) == ("a-2", Verdict.PENDING)
+
+
+async def test_content_beyond_the_bound_is_refused(world: World) -> None:
+    with pytest.raises(StateFull):
+        await world.state.propose(approval(content=b"x" * 65_537), 60)
+
+
+async def test_no_more_approvals_wait_than_may(world: World) -> None:
+    most = 256 if isinstance(world, PodWorld) else 1000
+    for number in range(most):
+        await world.state.propose(approval(f"a-{number}", f"x-{number}", b""), 60)
+    with pytest.raises(StateFull):
+        await world.state.propose(approval("more", "more", b""), 60)
+    await world.advance(60)
+    assert (await world.state.propose(approval("more", "more", b""), 60)).id == "more"
+
+
+def test_hashes_of_different_parts_differ() -> None:
+    assert hashed("ab", "c") != hashed("a", "bc") != hashed("abc")
+    assert len(hashed("ann")) == 32

@@ -1,0 +1,232 @@
+"""The connection to Redis: a server that is killed, hangs, refuses or is somebody else's, and comes back."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from regent_runtime.addresses import OutsideHosts
+from regent_runtime.credentials import CredentialUnusable
+from regent_runtime.state.contract import Slots, StateAway, Window
+from regent_runtime.state.link import Address, Link
+from regent_runtime.state.shared import RedisState
+from regent_runtime.transport import PinnedResolver
+from tests.contract.redis_server import RedisServer, free_port, redis_server
+from tests.contract.states import AGENT, LOOPBACK, link, redis_world
+from tests.contract.test_process import self_signed
+from tests.fakes.configs import config
+from tests.fakes.waiting import eventually
+
+HOUR = Window("caller", 1000, 3600.0)
+
+
+async def takes(state: RedisState, window: Window = HOUR) -> tuple[float, ...] | str:
+    """The waits, or why the state is away."""
+    try:
+        return await state.take([window], "t")
+    except StateAway as away:
+        return away.reason
+
+
+async def recovered(state: RedisState) -> None:
+    async def look() -> tuple[float, ...] | str:
+        return await takes(state)
+
+    await eventually(look, lambda found: isinstance(found, tuple))
+
+
+async def test_a_server_that_is_killed_is_away_and_comes_back_by_itself(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await takes(state) == (0.0,)
+        await server.kill()
+        assert await takes(state) in {"unreachable", "connection_lost"}
+        assert await takes(state) in {"unreachable", "away"}
+        await server.start()
+        await recovered(state)
+        await state.close()
+
+
+async def test_a_server_that_was_never_there_is_away(tmp_path: Path) -> None:
+    state = RedisState(link(f"redis://127.0.0.1:{free_port()}"), AGENT)
+    assert await takes(state) == "unreachable"
+    assert await takes(state) == "away", "nobody tries again at once"
+
+
+async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await takes(state) == (0.0,)
+        server.signal(signal.SIGSTOP)
+        found = await asyncio.gather(*(takes(state) for _ in range(50)))
+        assert set(found) <= {"timeout", "away", "connection_lost"}
+        assert "timeout" in found
+        server.signal(signal.SIGCONT)
+        await recovered(state)
+        await state.close()
+
+
+async def test_a_turn_that_ends_while_it_waits_takes_nobody_elses_reply(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await takes(state) == (0.0,)
+        waiting = [asyncio.create_task(state.take([Window(f"b{n}", n + 1, 3600.0)], "t")) for n in range(20)]
+        await asyncio.sleep(0)
+        for task in waiting[::2]:
+            task.cancel()
+        assert await asyncio.gather(*waiting[1::2]) == [(0.0,)] * 10
+        assert await takes(state, Window("b19", 1, 3600.0)) != (0.0,)
+        await state.close()
+
+
+async def test_a_password_is_sent_and_a_wrong_one_is_away(tmp_path: Path) -> None:
+    async with redis_server(tmp_path, "--requirepass", "right") as server:
+        passwords = ["wrong", "right"]
+        state = RedisState(Link(Address.of(server.url), LOOPBACK, lambda: passwords[0]), AGENT)
+        assert await takes(state) == "error_wrongpass"
+        assert await takes(RedisState(link(server.url), AGENT)) == "error_noauth"
+        passwords.pop(0)
+        await recovered(state)
+        await state.close()
+
+
+async def test_a_user_and_a_database_of_the_url_are_used(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        await server.ask("ACL", "SETUSER", "ann", "on", ">pass", "~regent:*", "+@all")
+        address = Address.of(f"redis://ann@127.0.0.1:{server.port}/3")
+        state = RedisState(Link(address, LOOPBACK, lambda: "pass"), AGENT)
+        assert await takes(state) == (0.0,)
+        assert "db3:keys=1" in await server.ask("INFO", "keyspace")
+        await state.close()
+
+
+async def test_a_missing_password_is_away(tmp_path: Path) -> None:
+    def missing() -> str:
+        raise CredentialUnusable("credential_missing")
+
+    async with redis_server(tmp_path) as server:
+        state = RedisState(Link(Address.of(server.url), LOOPBACK, missing), AGENT)
+        assert await takes(state) == "credential_missing"
+
+
+async def test_an_address_that_the_policy_does_not_let_is_never_dialled(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        outside = OutsideHosts(config().policy.egress, [])
+        state = RedisState(Link(Address.of(server.url), PinnedResolver(outside)), AGENT)
+        assert await takes(state) == "address_not_allowed"
+        assert "total_connections_received:2" in await server.ask("INFO", "stats"), "this test's own two"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_tls_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
+    certificate, key = self_signed(tmp_path)
+    port = free_port()
+    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    async with redis_server(tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)):
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        state = RedisState(link(f"rediss://localhost:{port}"), AGENT)
+        assert await takes(state) == ((0.0,) if trusted else "tls")
+        await state.close()
+
+
+async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
+    async with redis_server(tmp_path, "--maxmemory-policy", "noeviction") as server:
+        state = RedisState(link(server.url), AGENT)
+        await server.ask("CONFIG", "SET", "maxmemory", "1")
+        assert await takes(state) == "error_oom"
+        await server.ask("CONFIG", "SET", "maxmemory", "0")
+        await recovered(state)
+        await state.close()
+
+
+async def test_a_server_that_forgot_the_scripts_is_told_them_again(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await takes(state) == (0.0,)
+        await server.ask("SCRIPT", "FLUSH")
+        assert await takes(state) == (0.0,)
+        await state.close()
+
+
+async def test_every_key_expires(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        await state.take([HOUR, Slots("caller", 5, 60.0)], "t")
+        for key in await server.ask("KEYS", "*"):
+            assert key.startswith("regent:{demo/helper}:")
+            assert int(await server.ask("TTL", key)) > 0
+        await state.close()
+
+
+@pytest.mark.parametrize("reply", [b"nonsense\r\n", b"$9999999999999\r\n", b""])
+async def test_what_is_no_redis_is_away(reply: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(reply)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = link(f"redis://127.0.0.1:{port}")
+    with pytest.raises(StateAway):
+        await client.call("PING")
+    client.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_three_replicas_at_100_requests_a_second_let_in_what_one_would(tmp_path: Path) -> None:
+    """Each of three limiters is asked 100 times a second for four seconds; the limit is 100 a second for all."""
+    window = Window("caller", 100, 1.0)
+    async with redis_world(tmp_path) as world:
+        replicas = [world.another() for _ in range(3)]
+        let_in: list[int] = []
+        for tick in range(400):
+            waits = await asyncio.gather(*(replica.take([window], "t") for replica in replicas))
+            let_in += [tick] * waits.count((0.0,))
+            await world.advance(0.01)
+        busiest = max(sum(start <= moment < start + 100 for moment in let_in) for start in let_in)
+    assert abs(len(let_in) - 400) <= 1
+    assert busiest <= 101
+
+
+async def test_three_replicas_asked_at_once_let_in_what_one_would(tmp_path: Path) -> None:
+    """Of 600 requests on a window of 100, on the server's own clock, exactly 100 are let in."""
+    async with redis_server(tmp_path) as server:
+        replicas = [RedisState(link(server.url), AGENT) for _ in range(3)]
+        window = Window("caller", 100, 3600.0)
+        waits = await asyncio.gather(*(replicas[n % 3].take([window], f"t{n}") for n in range(600)))
+        assert waits.count((0.0,)) == 100
+        for replica in replicas:
+            await replica.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://redis:6379", "must be redis"),
+        ("redis://", "must be redis"),
+        ("redis://u:secret@redis", "without a password"),
+        ("redis://redis/x", "number of a database"),
+        ("redis://redis:99999", "[Pp]ort"),
+    ],
+)
+def test_a_url_that_is_none_is_refused(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        Address.of(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_urls_parts() -> None:
+    parts: Callable[[str], Address] = Address.of
+    assert parts("redis://redis.data.svc") == Address("redis.data.svc", 6379, tls=False, user="", database=0)
+    assert parts("rediss://ann@r.example.com:6380/2") == Address(
+        "r.example.com", 6380, tls=True, user="ann", database=2
+    )
+
+
+def test_the_server_of_a_test_is_its_own(tmp_path: Path) -> None:
+    assert RedisServer(tmp_path).port != 6379
