@@ -43,6 +43,8 @@ class TurnRecord:
     caller_kind: str = ""
     stream: bool = False
     sensitivity: str = ""
+    retention_seconds: float | None = None
+    """How long the class of the turn's data lets its content be kept; None: no bound."""
     rule: str = ""
     decisions: list[Decision] = field(default_factory=list)
     """What the stages decided, in order; only what a policy had a hand in."""

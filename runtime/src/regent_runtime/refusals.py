@@ -85,6 +85,13 @@ NO_RULE_MATCHES = Refusal(
 NO_PROVIDER_ALLOWED = Refusal(
     "no_provider_allowed", 403, _PERMISSION, "No provider of the matching rule may see a turn of this sensitivity."
 )
+DATA_CLASS_FORBIDDEN = Refusal(
+    "data_class_forbidden",
+    403,
+    _PERMISSION,
+    "The policy lets no model see data of this sensitivity (`data.classes`), or asks for an approval that nobody may "
+    "give.",
+)
 NOT_FOUND = Refusal("not_found", 404, _REQUEST, "There is nothing at this path.")
 METHOD_NOT_ALLOWED = Refusal("method_not_allowed", 405, _REQUEST, "The path exists, with another method.")
 BODY_TOO_SLOW = Refusal("body_too_slow", 408, _REQUEST, "The request did not arrive in time.", retry=True)

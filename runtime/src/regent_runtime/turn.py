@@ -9,12 +9,13 @@ from typing import Protocol
 
 from regent_api.config import AgentConfig
 from regent_api.types import Opinion
+from regent_runtime.access.weigh import weigh
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import TURN_TIMEOUT, Refused
 from regent_runtime.route import fallback
-from regent_runtime.route.candidates import candidates, label, rule_for
+from regent_runtime.route.candidates import candidates, rule_for
 from regent_runtime.wire import openai_chat
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
@@ -63,10 +64,10 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
         )
         outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
-        record.sensitivity = sensitivity = label(snapshot.config, incoming.sensitivity)
-        rule = rule_for(snapshot.config, sensitivity)
+        treatment = weigh(snapshot.config, incoming.sensitivity, None, record)
+        rule = rule_for(snapshot.config, treatment.sensitivity)
         record.rule = rule.name
-        providers = candidates(snapshot.config, rule, sensitivity)
+        providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
                 async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:

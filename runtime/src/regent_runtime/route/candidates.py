@@ -5,22 +5,7 @@ from collections.abc import Sequence
 from regent_api.config import AgentConfig, ProviderConfig, RuleConfig
 from regent_api.route import ProviderType
 from regent_api.types import Sensitivity
-from regent_runtime.refusals import INVALID_SENSITIVITY, NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
-
-
-def label(config: AgentConfig, declared: str | None) -> Sensitivity:
-    """Sensitivity of a turn: the highest of the agent's floor, the policy's minimum and what the caller declares.
-
-    Raises Refused (400) for a declared label that does not exist: guessing could only be too low.
-    """
-    floor = max(config.sensitivity, config.policy.data.min_sensitivity)
-    if declared is None:
-        return floor
-    try:
-        return max(floor, Sensitivity(declared))
-    except ValueError:
-        words = f"X-Regent-Sensitivity must be one of {', '.join(Sensitivity)}."
-        raise Refused(INVALID_SENSITIVITY, words, param="X-Regent-Sensitivity") from None
+from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
 
 
 def rule_for(config: AgentConfig, sensitivity: Sensitivity) -> RuleConfig:
@@ -31,21 +16,24 @@ def rule_for(config: AgentConfig, sensitivity: Sensitivity) -> RuleConfig:
     raise Refused(NO_RULE_MATCHES, f"No rule of the route is for {sensitivity} turns.")
 
 
-def candidates(config: AgentConfig, rule: RuleConfig, sensitivity: Sensitivity) -> Sequence[ProviderConfig]:
+def candidates(
+    config: AgentConfig, rule: RuleConfig, sensitivity: Sensitivity, *, local_only: bool = False
+) -> Sequence[ProviderConfig]:
     """The rule's providers that may see the turn, in the rule's order. Raises Refused (403) when none may.
 
-    That a Local provider is local is claimed here and proved by the transport before a byte is sent.
+    `local_only`: what the class of the data asks for; `models.localAtOrAbove` can ask for the same. That a Local
+    provider is local is claimed here and proved by the transport before a byte is sent.
     """
-    by_name = {provider.name: provider for provider in config.route.providers}
-    allowed = [by_name[name] for name in rule.providers if _may_see(config, by_name[name], sensitivity)]
+    must_be_local = local_only or sensitivity >= config.policy.models.local_at_or_above
+    named = [provider for name in rule.providers for provider in config.route.providers if provider.name == name]
+    allowed = [provider for provider in named if _may_see(config, provider, sensitivity, must_be_local=must_be_local)]
     if not allowed:
         raise Refused(NO_PROVIDER_ALLOWED, f"The policy lets {sensitivity} turns reach no provider of the route.")
     return allowed
 
 
-def _may_see(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity) -> bool:
+def _may_see(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity, *, must_be_local: bool) -> bool:
     models, egress = config.policy.models, config.policy.egress
-    must_be_local = sensitivity >= models.local_at_or_above
     return (
         sensitivity <= provider.max_sensitivity
         and (provider.type is ProviderType.LOCAL or not must_be_local)

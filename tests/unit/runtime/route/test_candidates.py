@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import candidates, label, rule_for
+from regent_runtime.route.candidates import candidates, rule_for
+from tests.enforces import enforces
 from tests.fakes import configs
 
 labels = st.sampled_from(Sensitivity)
@@ -19,22 +20,15 @@ def provider(name: str, **more: Any) -> dict[str, Any]:
 LOCAL = configs.provider_config("local", "http://model.demo.svc/v1")
 
 
-def names(config: Any, sensitivity: Sensitivity) -> list[str]:
+def names(config: Any, sensitivity: Sensitivity, **more: Any) -> list[str]:
     rule = rule_for(config, sensitivity)
-    return [each.name for each in candidates(config, rule, sensitivity)]
+    return [each.name for each in candidates(config, rule, sensitivity, **more)]
 
 
 def code(config: Any, sensitivity: Sensitivity) -> str:
     with pytest.raises(Refused) as refused:
         names(config, sensitivity)
     return refused.value.refusal.code
-
-
-@given(labels, labels, st.none() | labels)
-def test_a_label_only_rises(agent: Sensitivity, policy: Sensitivity, declared: Sensitivity | None) -> None:
-    config = configs.config(sensitivity=agent, policy={"data": {"minSensitivity": policy}})
-    found = label(config, declared)
-    assert found == max(agent, policy, declared or agent)
 
 
 def test_the_order_is_the_rules() -> None:
@@ -69,6 +63,14 @@ def test_no_provider_sees_more_than_it_may(highest: Sensitivity, local_from: Sen
         assert code(config, turn) == "no_provider_allowed"
     else:
         assert names(config, turn) == expected
+
+
+@enforces("data.classes.*.aiProcessing", "models.localAtOrAbove")
+@given(labels, labels, st.booleans())
+def test_a_class_or_a_label_can_ask_for_local_models(local_from: Sensitivity, turn: Sensitivity, local: bool) -> None:
+    config = configs.config(provider("cloud"), LOCAL, policy={"models": {"localAtOrAbove": local_from}})
+
+    assert names(config, turn, local_only=local) == ["cloud"] * (turn < local_from and not local) + ["local"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+from typing import Any
+
+import pytest
+
+from regent_api.types import Sensitivity
+from regent_runtime.access.classes import Treatment, decisions, treatment
+from regent_runtime.decision import Decision, Stage
+from regent_runtime.refusals import Refused
+from tests.enforces import enforces
+from tests.fakes import configs
+
+CONFIDENTIAL = Sensitivity.CONFIDENTIAL
+
+
+def of(**stated: Any) -> Treatment:
+    return treatment(configs.config(policy={"data": {"classes": {"Confidential": stated}}}), CONFIDENTIAL)
+
+
+def test_a_class_without_opinions_asks_for_nothing() -> None:
+    assert of() == Treatment(CONFIDENTIAL, frozenset(), anonymize=False, retention_seconds=None)
+    of().check()
+
+
+@enforces("data.classes.*.aiProcessing")
+def test_forbidden_data_reaches_no_model() -> None:
+    with pytest.raises(Refused) as refused:
+        of(aiProcessing=["Deny"]).check()
+    assert (refused.value.refusal.status, refused.value.refusal.code) == (403, "data_class_forbidden")
+
+
+@enforces("data.classes.*.aiProcessing")
+def test_obligations_do_not_replace_each_other() -> None:
+    both = of(aiProcessing=["Approve", "LocalOnly"])
+
+    assert (both.local_only, both.needs_approval) == (True, True)
+    both.check()
+
+
+def test_a_class_is_about_its_own_label_alone() -> None:
+    config = configs.config(policy={"data": {"classes": {"Restricted": {"aiProcessing": ["Deny"], "anonymize": True}}}})
+
+    for label in (Sensitivity.PUBLIC, Sensitivity.INTERNAL, CONFIDENTIAL):
+        assert treatment(config, label) == Treatment(label, frozenset(), anonymize=False, retention_seconds=None)
+
+
+@enforces("data.classes.*.retention")
+def test_retention_is_that_of_the_label() -> None:
+    assert of(retentionSeconds=3600).retention_seconds == 3600
+
+
+def test_each_obligation_is_told_with_its_policies() -> None:
+    stated = {"aiProcessing": ["Approve", "LocalOnly"], "anonymize": True}
+    config = configs.config(
+        policy={"data": {"classes": {"Confidential": stated}}},
+        sources={"data.classes.Confidential.anonymize": ["demo/house"]},
+    )
+
+    path = "data.classes.Confidential"
+    assert list(decisions(config, treatment(config, CONFIDENTIAL))) == [
+        Decision(Stage.CLASS, "Approve", f"{path}.aiProcessing", (), "Confidential"),
+        Decision(Stage.CLASS, "LocalOnly", f"{path}.aiProcessing", (), "Confidential"),
+        Decision(Stage.CLASS, "Anonymize", f"{path}.anonymize", ("demo/house",), "Confidential"),
+    ]
