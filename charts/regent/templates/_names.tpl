@@ -28,3 +28,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .image.repository }}
 {{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
+
+{{/* The audit collector. */}}
+{{- define "regent.collector.name" -}}regent-collector{{- end }}
+{{- define "regent.collector.clusterName" -}}regent-collector:{{ .Release.Namespace }}{{- end }}
+
+{{- define "regent.collector.selector" -}}
+app.kubernetes.io/name: regent-collector
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "regent.collector.labels" -}}
+{{ include "regent.collector.selector" . }}
+{{ include "regent.sharedLabels" . }}
+{{- end }}
+
+{{- define "regent.collector.keySecret" -}}
+{{ .Values.collector.signingKey.secretName | default (printf "%s-key" (include "regent.collector.name" .)) }}
+{{- end }}

@@ -29,6 +29,7 @@ class Settings:
     cluster_domain: str = "cluster.local"
     monitoring_namespaces: tuple[str, ...] = ()
     dns_peers: tuple[dict[str, Any], ...] | None = None
+    collector_url: str | None = None
     image_pull_policy: str = "IfNotPresent"
     lease_name: str = "regent-operator"
     metrics_host: str = "0.0.0.0"  # noqa: S104 (kubelet and Prometheus come from outside the pod)
@@ -56,6 +57,7 @@ class Settings:
             image_pull_policy=self.image_pull_policy,
             cluster_domain=self.cluster_domain,
             monitoring_namespaces=self.monitoring_namespaces,
+            collector_url=self.collector_url,
         )
         if self.dns_peers is None:
             return base
@@ -109,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         help="namespace that may read the agents' metrics; repeatable",
     )
     add("--dns-peers", type=_peers, default=None, help="NetworkPolicy peers of the cluster's DNS, a JSON list")
+    add("--collector-url", default=None, help="of the audit collector; absent: there is none")
     add("--image-pull-policy", choices=("IfNotPresent", "Always", "Never"), default="IfNotPresent")
     add("--lease-name", type=_subdomain, default="regent-operator", help="name of the Lease that replicas share")
     add("--metrics-host", default="0.0.0.0", help="address of /livez, /readyz and /metrics")  # noqa: S104

@@ -11,6 +11,7 @@ from typing import Any
 
 from regent_api.agent import Resources, Workload
 from regent_api.objects import AIAgent
+from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, labels, selector
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.observation import CREDENTIALS_VOLUME, CredentialPair
@@ -64,7 +65,7 @@ def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[Cred
         },
         "topologySpreadConstraints": [_spread(agent)],
         "containers": [_container(agent, installation, mounts_credentials=bool(credentials))],
-        "volumes": _volumes(agent, credentials),
+        "volumes": [*_volumes(agent, credentials), *collector.volumes(installation)],
         **_placement(agent.spec.workload or Workload()),
     }
 
@@ -77,7 +78,7 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
         "name": "agent",
         "image": installation.runtime_image,
         "imagePullPolicy": installation.image_pull_policy,
-        "command": _command(),
+        "command": [*_command(), *collector.flags(installation)],
         "env": [_downward("POD_NAME", "metadata.name"), _downward("POD_UID", "metadata.uid")],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -94,7 +95,7 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
         "livenessProbe": _probe("/livez", period=10, failures=3),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": DEREGISTER_SECONDS}}},
-        "volumeMounts": mounts,
+        "volumeMounts": [*mounts, *collector.mounts(installation)],
     }
 
 

@@ -30,6 +30,8 @@ class Installation:
         },
     )
     monitoring_namespaces: tuple[str, ...] = ()
+    collector_url: str | None = None
+    """Of the audit collector, whose pods are in `namespace`; None: there is none."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.objects import AIAgent
 from regent_api.route import ProviderType
+from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, selector
 from regent_operator.plan.hosts import in_cluster, port_of
 from regent_operator.plan.inputs import Installation, ServiceFacts
@@ -61,6 +62,7 @@ def _ingress(config: AgentConfig, installation: Installation) -> list[dict[str, 
 
 def _egress(config: AgentConfig, services: Services, installation: Installation) -> list[dict[str, Any]]:
     rules = [_dns(installation)] if installation.dns_peers else []
+    rules += collector.egress(installation)
     ports: set[int] = set()
     for provider in config.route.providers:
         if in_cluster(provider.host, installation.cluster_domain) is not None:

@@ -1,0 +1,55 @@
+"""The subjects' keys, a file for each agent beside its pods' logs.
+
+A pod asks for the key of a subject and gets the one of its own agent: pseudonyms of a subject are the same in all pods
+of an agent, and no agent can compute another's. Keys are read from the file at each request, so an erasure by another
+process (`erase`, by an admin in the pod) holds at once.
+"""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from regent_api.audit.subjects import FILE, KeyFile, SubjectKey
+from regent_operator.collector.tokens import Origin
+
+LONGEST_SUBJECT = 1024
+"""Characters."""
+MOST_OPEN = 128
+"""Agents whose file is held open."""
+
+
+class AgentKeys:
+    """Blocking, and safe to be called from several threads."""
+
+    def __init__(self, folder: Path, most_open: int = MOST_OPEN) -> None:
+        self._folder = folder
+        self._most_open = most_open
+        self._guard = threading.Lock()
+        self._open: OrderedDict[Path, KeyFile] = OrderedDict()
+
+    def key(self, origin: Origin, subject: str) -> SubjectKey:
+        """The subject's key with the origin's agent, on the disk. Raises OSError (TooManySubjects), ValueError."""
+        path = self._folder / origin.namespace / origin.agent / FILE
+        with self._guard:
+            file = self._open.pop(path, None) or KeyFile(path)
+            self._open[path] = file
+            if len(self._open) > self._most_open:
+                self._open.popitem(last=False)[1].close()
+            return file.make(subject)
+
+    def close(self) -> None:
+        with self._guard:
+            while self._open:
+                self._open.popitem()[1].close()
+
+
+def erase(folder: Path, subject: str) -> int:
+    """Destroy the subject's keys with every agent; how many there were. Raises OSError."""
+    erased = 0
+    for path in sorted(folder.rglob(FILE)):
+        file = KeyFile(path)
+        try:
+            erased += file.erase(subject)
+        finally:
+            file.close()
+    return erased

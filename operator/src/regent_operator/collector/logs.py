@@ -1,0 +1,187 @@
+"""The logs on the volume: one folder for each pod, FOLDER/NAMESPACE/AGENT/POD_UID, appended to and never rewritten.
+
+What is taken follows on what is there, byte for byte as the pod sealed it, and is on the disk before it is
+acknowledged. Records that are there already are compared and passed over, so a pod may send the same ones again; other
+records in their place are a fork.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from regent_api.audit import segment
+from regent_api.audit.chain import BrokenChain
+from regent_api.audit.frame import OVERHEAD
+from regent_api.audit.log import Log
+from regent_api.audit.record import MalformedRecord, Record, decode
+from regent_operator.collector.tokens import Origin
+
+MOST_OPEN = 256
+"""Logs whose files are held open; each costs two descriptors."""
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """Records that are not kept. `size`: how many of the log are; None: nobody looked."""
+
+    code = "refused"
+
+    def __init__(self, words: str, size: int | None = None) -> None:
+        super().__init__(words)
+        self.size = size
+
+
+class Malformed(Refused):
+    code = "malformed"
+
+
+class Gap(Refused):
+    """Records are missing between what is kept and what was sent."""
+
+    code = "gap"
+
+
+class Fork(Refused):
+    """Another record stands at that place, or the records do not follow on what is kept."""
+
+    code = "fork"
+
+
+class Foreign(Refused):
+    """A record says that it is of another agent than the token's."""
+
+    code = "foreign"
+
+
+class Full(Refused):
+    code = "full"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """`size` records of the log are on the disk, `fresh` of them since this call."""
+
+    size: int
+    fresh: tuple[Record, ...] = ()
+
+
+class Logs:
+    """Blocking, for threads; a log is used by one at a time, which is the caller's to see to."""
+
+    def __init__(self, folder: Path, most_bytes: int, most_open: int = MOST_OPEN) -> None:
+        self.folder = folder
+        self.most_bytes = most_bytes
+        self._most_open = most_open
+        self._guard = threading.Lock()
+        self._idle: OrderedDict[Origin, Log] = OrderedDict()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.bytes = 0
+        self.weigh()
+
+    def folder_of(self, origin: Origin) -> Path:
+        return self.folder / origin.path
+
+    def origins(self) -> list[Origin]:
+        """Of every log on the volume."""
+        return [Origin(*folder.relative_to(self.folder).parts) for folder in segment.folders(self.folder)]
+
+    def exists(self, origin: Origin) -> bool:
+        return bool(segment.segments(self.folder_of(origin)))
+
+    def size(self, origin: Origin) -> int:
+        """How many records are kept, those that retention has let go among them; 0 for a log that is not known."""
+        if not self.exists(origin):
+            return 0
+        with self.opened(origin) as log:
+            return log.chain.size
+
+    def take(self, origin: Origin, payloads: Sequence[bytes]) -> Taken:
+        """Keep what is new of these consecutive records. Raises Refused (and keeps none), OSError."""
+        records = _records(payloads)
+        if not records:
+            return Taken(self.size(origin))
+        _check_agent(records, origin)
+        with self.opened(origin) as log:
+            size = log.chain.size
+            start = records[0].sequence
+            if start > size:
+                raise Gap(f"record {start} was sent, and record {size} is the next", size)
+            known = min(size - start, len(payloads))
+            _compare(log, start, payloads[:known])
+            fresh = payloads[known:]
+            if not fresh:
+                return Taken(size)
+            self._make_room(fresh, size)
+            try:
+                taken = log.take(fresh)
+            except BrokenChain as broken:
+                raise Fork(str(broken), size) from None
+            return Taken(log.chain.size, tuple(taken))
+
+    def weigh(self) -> int:
+        """Count the bytes on the volume anew; removals are seen only here."""
+        self.bytes = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return self.bytes
+
+    @contextmanager
+    def opened(self, origin: Origin) -> Iterator[Log]:
+        """The log, opened or of those that are open. Raises OSError, ValueError."""
+        with self._guard:
+            log = self._idle.pop(origin, None)
+        if log is None:
+            log = Log(self.folder_of(origin), str(origin))
+        try:
+            yield log
+        finally:
+            with self._guard:
+                self._idle[origin] = log
+                closing = self._idle.popitem(last=False)[1] if len(self._idle) > self._most_open else None
+            if closing is not None:
+                closing.close()
+
+    def forget(self, origin: Origin) -> None:
+        """Close the log: its folder is about to go."""
+        with self._guard:
+            log = self._idle.pop(origin, None)
+        if log is not None:
+            log.close()
+
+    def close(self) -> None:
+        with self._guard:
+            while self._idle:
+                self._idle.popitem()[1].close()
+
+    def _make_room(self, payloads: Sequence[bytes], size: int) -> None:
+        more = sum(len(payload) + OVERHEAD for payload in payloads)
+        if self.bytes + more > self.most_bytes:
+            raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
+        self.bytes += more
+
+
+def _records(payloads: Sequence[bytes]) -> list[Record]:
+    try:
+        records = [decode(payload) for payload in payloads]
+    except MalformedRecord as malformed:
+        raise Malformed(str(malformed)) from None
+    for before, after in pairwise(records):
+        if after.sequence != before.sequence + 1:
+            raise Malformed("the records are not consecutive")
+    return records
+
+
+def _check_agent(records: Sequence[Record], origin: Origin) -> None:
+    agent = f"{origin.namespace}/{origin.agent}"
+    for record in records:
+        if record.agent != agent:
+            raise Foreign(f"record {record.sequence} is not of the agent that the token names")
+
+
+def _compare(log: Log, start: int, payloads: Sequence[bytes]) -> None:
+    """Those that are kept already must be the same; what retention has let go can no longer differ."""
+    kept = dict(segment.payloads(log.folder, start)) if payloads else {}
+    for sequence, payload in enumerate(payloads, start):
+        if sequence in kept and kept[sequence] != payload:
+            raise Fork(f"another record {sequence} is kept", log.chain.size)

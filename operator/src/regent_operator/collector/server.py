@@ -1,0 +1,177 @@
+"""HTTP of the collector. Pods speak to one port, kubelet, Prometheus and auditors to the other.
+
+    POST :8080/v1/log        R frames, consecutive -> {"size"}, once they are on the disk
+    GET  :8080/v1/log        {"size"}: from which record a pod goes on
+    POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
+    GET  :9090/livez /readyz /metrics /key
+
+Every call of the first kind bears a pod's token; what it may write and ask follows from the token alone. Errors are
+{"error": {"code", "message", "size"?}}.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from regent_api.audit.frame import RECORD, BadFrame, frames
+from regent_api.audit.subjects import TooManySubjects
+from regent_operator.collector.intake import Intake
+from regent_operator.collector.keys import LONGEST_SUBJECT, AgentKeys
+from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused
+from regent_operator.collector.metrics import Metrics
+from regent_operator.collector.retention import Retention
+from regent_operator.collector.tokens import Origin, TokenRefused
+from regent_operator.collector.trust import Trust
+
+log = logging.getLogger(__name__)
+LARGEST_BATCH = 4 * 1024 * 1024
+"""Bytes of a body."""
+BODIES_AT_ONCE = 16
+BODY_SECONDS = 30.0
+RETENTION = "X-Regent-Retention"
+"""Header: seconds for which the pod's policy wants its records kept."""
+STATUS_OF = {Malformed: 400, Foreign: 403, Gap: 409, Fork: 409, Full: 507}
+_JSON = "application/json"
+_Handler = Callable[[web.Request, Origin], Awaitable[web.Response]]
+
+
+class Collecting:
+    """The port of the pods."""
+
+    def __init__(self, trust: Trust, intake: Intake, keys: AgentKeys, retention: Retention, metrics: Metrics) -> None:
+        self._trust = trust
+        self._intake = intake
+        self._keys = keys
+        self._retention = retention
+        self._metrics = metrics
+        self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
+
+    def application(self) -> web.Application:
+        made = web.Application(client_max_size=LARGEST_BATCH)
+        made.router.add_post("/v1/log", self._guarded(self._take))
+        made.router.add_get("/v1/log", self._guarded(self._where))
+        made.router.add_post("/v1/subjects", self._guarded(self._key))
+        return made
+
+    def _guarded(self, handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Nothing of a body is read before the token has been verified."""
+
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                origin = await self._trust.origin(request.headers.get("Authorization"))
+            except TokenRefused as refused:
+                self._metrics.refused("token")
+                return _error(401, "token_refused", str(refused))
+            try:
+                return await handler(request, origin)
+            except Refused as refused:
+                self._report(origin, refused)
+                return _error(STATUS_OF[type(refused)], refused.code, str(refused), refused.size)
+            except TimeoutError:
+                return _error(408, "too_slow", "the body did not come in time")
+            except (OSError, ValueError) as error:
+                self._metrics.refused("disk")
+                log.warning("%s: %s", origin, type(error).__name__)
+                return _error(503, "disk", "the volume cannot be used; try again")
+
+        return handle
+
+    async def _take(self, request: web.Request, origin: Origin) -> web.Response:
+        retention = _seconds(request.headers.get(RETENTION))
+        async with self._bodies:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+            taken = await self._intake.take(origin, _payloads(body))
+        if retention is not None and taken.size:
+            await self._retention.ask(origin, retention)
+        self._metrics.taken(len(taken.fresh))
+        return _json(200, {"size": taken.size})
+
+    async def _where(self, _: web.Request, origin: Origin) -> web.Response:
+        return _json(200, {"size": await self._intake.size(origin)})
+
+    async def _key(self, request: web.Request, origin: Origin) -> web.Response:
+        async with asyncio.timeout(BODY_SECONDS):
+            subject = _subject(await request.read())
+        if subject is None:
+            return _error(400, "malformed", 'send {"subject": TEXT}, at most 1024 characters')
+        try:
+            key = await asyncio.to_thread(self._keys.key, origin, subject)
+        except TooManySubjects:
+            return _error(507, "too_many_subjects", "this agent has as many subjects as it may have")
+        return _json(200, {"key": base64.b64encode(key.master).decode()})
+
+    def _report(self, origin: Origin, refused: Refused) -> None:
+        self._metrics.refused(refused.code)
+        log.warning("%s: refused %s: %s", origin, refused.code, refused)
+
+
+class Telling:
+    """The port of probes, Prometheus and auditors."""
+
+    def __init__(self, ready: Callable[[], str | None], metrics: Metrics, verifier_key: str) -> None:
+        self._ready = ready
+        self._metrics = metrics
+        self._key = verifier_key
+
+    def application(self) -> web.Application:
+        made = web.Application()
+        made.router.add_get("/livez", self._livez)
+        made.router.add_get("/readyz", self._readyz)
+        made.router.add_get("/metrics", self._figures)
+        made.router.add_get("/key", self._verifier)
+        return made
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        missing = self._ready()
+        return web.Response(text=missing or "ok", status=503 if missing else 200)
+
+    async def _figures(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def _verifier(self, _: web.Request) -> web.Response:
+        return web.Response(text=self._key + "\n")
+
+
+def _payloads(body: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    try:
+        for each in frames(body):
+            if each.kind != RECORD:
+                raise Malformed("a frame that is no record was sent")
+            found.append(bytes(each.payload))
+    except BadFrame as bad:
+        raise Malformed(str(bad)) from None
+    return found
+
+
+def _subject(body: bytes) -> str | None:
+    try:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    subject = said.get("subject") if isinstance(said, dict) else None
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
+        return None
+    return None if any("\ud800" <= each <= "\udfff" for each in subject) else subject
+
+
+def _seconds(header: str | None) -> int | None:
+    return int(header) if header and header.isascii() and header.isdigit() and len(header) <= 12 else None
+
+
+def _json(status: int, said: dict[str, Any]) -> web.Response:
+    return web.Response(body=json.dumps(said).encode(), status=status, content_type=_JSON)
+
+
+def _error(status: int, code: str, message: str, size: int | None = None) -> web.Response:
+    error: dict[str, Any] = {"code": code, "message": message}
+    return _json(status, {"error": error | ({} if size is None else {"size": size})})

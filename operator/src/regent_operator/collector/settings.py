@@ -1,0 +1,67 @@
+"""The collector's flags. The chart writes them; `python3 -I -m regent_operator.collector --help` explains them."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_UNIT_SECONDS = {"h": 3600, "d": 86_400, "y": 365 * 86_400}
+
+
+@dataclass(frozen=True)
+class Serve:
+    data: Path
+    signing_key: Path
+    name: str
+    min_retention: int
+    most_bytes: int
+    host: str
+    port: int
+    status_port: int
+    json_lines: bool
+    webhook: str | None
+    kubeconfig: str | None
+
+
+@dataclass(frozen=True)
+class Erase:
+    data: Path
+    subject: str
+
+
+def parse(arguments: Sequence[str] | None = None) -> Serve | Erase:
+    """Exits with status 2 and a message where a flag is wrong."""
+    given = vars(_parser().parse_args(arguments))
+    return Serve(**given) if given.pop("command") == "serve" else Erase(**given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="regent_operator.collector", description="Keeps and signs agents' audit logs.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="receive logs until SIGTERM", allow_abbrev=False)
+    add = serve.add_argument
+    add("--data", type=Path, required=True, help="folder of the volume")
+    add("--signing-key", type=Path, required=True, help="Ed25519 key, PKCS 8 in PEM")
+    add("--name", default="regent-collector", help="name that checkpoints are signed under")
+    add("--min-retention", type=_duration, default=_duration("180d"), help="records are kept at least so long")
+    add("--most-bytes", type=int, default=9_000_000_000, help="the logs grow to this many bytes")
+    add("--host", default="0.0.0.0")  # noqa: S104 - a pod's only way in
+    add("--port", type=int, default=8080)
+    add("--status-port", type=int, default=9090)
+    add("--json-lines", action="store_true", help="each record as a line of JSON on standard output")
+    add("--webhook", default=None, help="batches of records are posted here")
+    add("--kubeconfig", default=None, help="absent: the pod's ServiceAccount, else $KUBECONFIG")
+    erase = commands.add_parser("erase", help="destroy a subject's keys", allow_abbrev=False)
+    erase.add_argument("--data", type=Path, required=True, help="folder of the volume")
+    erase.add_argument("--subject", required=True, help="as records' pseudonyms were made from it")
+    return parser
+
+
+def _duration(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdy])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 180d")
+    return int(found[1]) * _UNIT_SECONDS[found[2]]

@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+from regent_operator.plan import collector, deployment, networkpolicy
+from regent_operator.plan.agent import plan_agent
+from tests.unit.plan.samples import INSTALLATION, SERVICES, agent, inputs
+
+WITH = replace(INSTALLATION, collector_url="http://regent-collector.regent-system.svc:8080")
+
+
+def test_a_pod_gets_a_token_of_the_collectors_audience_and_its_address() -> None:
+    bare = deployment.build(agent(), INSTALLATION, frozenset(), 1)["spec"]["template"]["spec"]
+    pod = deployment.build(agent(), WITH, frozenset(), 1)["spec"]["template"]["spec"]
+    token = {"serviceAccountToken": {"audience": "regent-collector", "expirationSeconds": 3600, "path": "token"}}
+    volume = {"name": "collector-token", "projected": {"defaultMode": 0o440, "sources": [token]}}
+    mount = {"name": "collector-token", "mountPath": "/etc/regent/collector", "readOnly": True}
+    flags = ["--collector", WITH.collector_url, "--collector-token", "/etc/regent/collector/token"]
+
+    (was,), (container,) = bare["containers"], pod["containers"]
+    assert pod["volumes"] == [*bare["volumes"], volume]
+    assert container["volumeMounts"] == [*was["volumeMounts"], mount]
+    assert container["command"] == [*was["command"], *flags]
+    assert pod["automountServiceAccountToken"] is False, "and still none for the API server"
+
+
+def test_the_agents_network_policy_opens_the_way_to_the_collectors_pods_alone() -> None:
+    config = plan_agent(inputs(), INSTALLATION).config
+    assert config is not None
+    bare = networkpolicy.build(agent(), config, SERVICES, INSTALLATION)["spec"]["egress"]
+    made = networkpolicy.build(agent(), config, SERVICES, WITH)["spec"]["egress"]
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "regent-system"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "regent-collector"}},
+    }
+    assert [rule for rule in made if rule not in bare] == [{"to": [peer], "ports": [{"port": 8080, "protocol": "TCP"}]}]
+    assert [rule for rule in bare if rule not in made] == []
+
+
+def test_without_a_collector_there_is_nothing_of_it() -> None:
+    parts = (collector.flags, collector.volumes, collector.mounts, collector.egress)
+    assert [part(INSTALLATION) for part in parts] == [[], [], [], []]
