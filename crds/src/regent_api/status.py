@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INVALID = "Invalid"
     NAME_CONFLICT = "NameConflict"
     POLICY_CONFLICT = "PolicyConflict"
+    COLLECTOR_REQUIRED = "CollectorRequired"
     REFERENCES_RESOLVED = "ReferencesResolved"
     POLICY_MISSING = "PolicyMissing"
     POLICY_INVALID = "PolicyInvalid"
@@ -79,6 +80,7 @@ MEANING: dict[Reason, str] = {
     Reason.INVALID: "The spec cannot be valid as it is; the message names the field and what to write instead.",
     Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
+    Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",
     Reason.REFERENCES_RESOLVED: "Every object that is named exists and is valid.",
     Reason.POLICY_MISSING: "A policy that the agent names does not exist. A running agent keeps its last config.",
     Reason.POLICY_INVALID: "A policy that applies, or might apply, is invalid. A running agent keeps its last config.",

@@ -1,8 +1,12 @@
 from dataclasses import replace
 
+from regent_api.policy import AuditDurability
+from regent_api.status import ConditionType, Reason
 from regent_operator.plan import collector, deployment, networkpolicy
 from regent_operator.plan.agent import plan_agent
-from tests.unit.plan.samples import INSTALLATION, SERVICES, agent, inputs
+from regent_operator.plan.inputs import AgentInputs
+from tests.enforces import enforces
+from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, SERVICES, agent, for_all, inputs
 
 WITH = replace(INSTALLATION, collector_url="http://regent-collector.regent-system.svc:8080")
 
@@ -38,3 +42,30 @@ def test_the_agents_network_policy_opens_the_way_to_the_collectors_pods_alone() 
 def test_without_a_collector_there_is_nothing_of_it() -> None:
     parts = (collector.flags, collector.volumes, collector.mounts, collector.egress)
     assert [part(INSTALLATION) for part in parts] == [[], [], [], []]
+
+
+def collected(name: str = "audited") -> AgentInputs:
+    policies = (for_all("base", **LOCAL_HOSTS), for_all(name, audit={"durability": "Collector"}))
+    return inputs(policies=policies)
+
+
+@enforces("audit.durability")
+def test_durability_at_a_collector_that_is_not_there_is_told_and_runs_nothing_new() -> None:
+    plan = plan_agent(collected(), INSTALLATION)
+    (problem,) = plan.problems
+    assert (problem.type, problem.reason) == (ConditionType.ACCEPTED, Reason.COLLECTOR_REQUIRED)
+    assert "acme/audited want records at a collector" in problem.message
+    assert "collector.enabled=true" in problem.message
+    assert plan.config is None
+
+
+def test_a_running_agent_takes_the_obligation_up_so_that_its_pods_deny() -> None:
+    last = plan_agent(inputs(), INSTALLATION).config
+    plan = plan_agent(replace(collected(), last=last), INSTALLATION)
+    assert plan.problems[0].reason is Reason.COLLECTOR_REQUIRED
+    assert plan.config is not None
+    assert plan.config.policy.audit.durability is AuditDurability.COLLECTOR
+
+
+def test_with_a_collector_there_is_no_problem() -> None:
+    assert plan_agent(collected(), WITH).problems == ()

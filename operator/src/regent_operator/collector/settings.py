@@ -1,12 +1,11 @@
 """The collector's flags. The chart writes them; `python3 -I -m regent_operator.collector --help` explains them."""
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_UNIT_SECONDS = {"h": 3600, "d": 86_400, "y": 365 * 86_400}
+from regent_api.types import seconds
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _duration(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})([hdy])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 180d")
-    return int(found[1]) * _UNIT_SECONDS[found[2]]
+    try:
+        return int(seconds(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

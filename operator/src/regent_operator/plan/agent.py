@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from regent_api.agent import EffectiveField, PolicyUse
 from regent_api.config import AgentConfig, RouteConfig
 from regent_api.objects import AIAgent
+from regent_api.policy import AuditDurability
 from regent_api.status import ConditionType, Digests, Reason
 from regent_operator.plan import config, networkpolicy, policy
 from regent_operator.plan.conflict import conflicts
@@ -90,7 +91,7 @@ def _made(
     """Everything is there: a config of its own, unless the policies let nothing of the route through."""
     rules = applying.in_force
     route, excluded = config.cut(declared, rules.policy)
-    problems = _conflicts(rules, inputs.agent.metadata.namespace)
+    problems = (*_conflicts(rules, inputs.agent.metadata.namespace), *_collector_required(rules, installation))
     if not route.providers:
         problems = (*problems, _no_provider(declared.name, excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
@@ -118,6 +119,18 @@ def _conflicts(rules: InForce, namespace: str) -> tuple[Problem, ...]:
         found = (*found, f"callers.ingressFrom: {named} have more than {MOST_PEERS} combinations")
     words = (f"{sentence}. Change one of them so that something is left." for sentence in found)
     return tuple(Problem(ConditionType.ACCEPTED, Reason.POLICY_CONFLICT, sentence) for sentence in words)
+
+
+def _collector_required(rules: InForce, installation: Installation) -> tuple[Problem, ...]:
+    """A running agent takes the policy up all the same: its pods then answer as `audit.onFailure` says."""
+    if rules.policy.audit.durability is not AuditDurability.COLLECTOR or installation.collector_url is not None:
+        return ()
+    named = ", ".join(sorted(rules.opinions["audit.durability"].sources))
+    words = (
+        f"audit.durability: {named} want records at a collector, and there "
+        "is none. Install the chart with collector.enabled=true, or state durability: Pod."
+    )
+    return (Problem(ConditionType.ACCEPTED, Reason.COLLECTOR_REQUIRED, words),)
 
 
 def _no_provider(route: str, excluded: tuple[str, ...]) -> Problem:

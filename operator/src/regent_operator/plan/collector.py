@@ -14,7 +14,7 @@ TOKEN_DIR = "/etc/regent/collector"
 TOKEN_SECONDS = 3600
 """The kubelet renews it at 80 % of this age."""
 _VOLUME = "collector-token"
-_PODS = {"app.kubernetes.io/name": "regent-collector"}
+PODS = {"app.kubernetes.io/name": "regent-collector"}
 
 
 def flags(installation: Installation) -> list[str]:
@@ -44,5 +44,5 @@ def egress(installation: Installation) -> list[dict[str, Any]]:
     if installation.collector_url is None:
         return []
     namespace = {"matchLabels": {NAMESPACE_NAME: installation.namespace}}
-    peer = {"namespaceSelector": namespace, "podSelector": {"matchLabels": _PODS}}
+    peer = {"namespaceSelector": namespace, "podSelector": {"matchLabels": PODS}}
     return [{"to": [peer], "ports": [{"port": PORT, "protocol": "TCP"}]}]

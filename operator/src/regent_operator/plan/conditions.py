@@ -16,6 +16,7 @@ STALLED = frozenset(
         Reason.INVALID,
         Reason.NAME_CONFLICT,
         Reason.POLICY_CONFLICT,
+        Reason.COLLECTOR_REQUIRED,
         Reason.POLICY_INVALID,
         Reason.ROUTE_INVALID,
         Reason.NO_PROVIDER_ALLOWED,
