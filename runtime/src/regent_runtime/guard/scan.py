@@ -1,0 +1,206 @@
+"""Finds rules' matches in text that arrives in pieces: the same matches, however the text was cut.
+
+Time is linear in the text and memory is bounded by the longest match. A match is told when nothing that may still come
+could change it: it cannot grow, and none can begin before it. `Scanner.settled` is how far that is true.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import re2
+
+from regent_runtime.guard.extent import Extent, Unmeasured, byte_class, extent
+
+LONGEST_MATCH = 512
+"""Bytes that a window may have to hold back; a rule that can match more is not scanned in pieces."""
+_CONTEXT = 4
+"""Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
+
+
+class Judged(NamedTuple):
+    """What of a candidate counts, as offsets into it, and where the search for the next candidate goes on."""
+
+    spans: Sequence[tuple[int, int]]
+    resume: int
+
+
+def all_of_it(candidate: bytes) -> Judged:
+    return Judged([(0, len(candidate))], len(candidate))
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A pattern, and who judges its candidates: a function of the candidate's bytes alone."""
+
+    name: str
+    pattern: str
+    judge: Callable[[bytes], Judged] = all_of_it
+    is_utf8: bool = False
+    """Whether the pattern is about characters (users') or about bytes (ours)."""
+
+    def extent(self) -> Extent:
+        """Raises Unmeasured."""
+        return extent(self.pattern, latin1=not self.is_utf8)
+
+    def compiled(self) -> "re2._Regexp":
+        """Raises re2.error."""
+        return compiled(self.pattern, is_utf8=self.is_utf8)
+
+
+def compiled(pattern: str, *, is_utf8: bool) -> "re2._Regexp":
+    """A pattern for bytes. Raises re2.error."""
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    if is_utf8:
+        return re2.compile(pattern.encode(), options)
+    options.encoding = re2.Options.Encoding.LATIN1
+    return re2.compile(pattern.encode("latin-1"), options)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Offsets are bytes from the beginning of the text, at borders of characters."""
+
+    rule: Rule
+    start: int
+    end: int
+
+
+class RuleSet:
+    """Rules compiled to be scanned for together. The order is the precedence of matches that begin together.
+
+    `is_windowed`: every rule has a longest match of LONGEST_MATCH bytes at the most. Raises re2.error.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self._rank = {rule: rank for rank, rule in enumerate(self.rules)}
+        self.patterns = tuple((rule, rule.compiled()) for rule in self.rules)
+        self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
+        self.is_windowed = not self.unbounded
+        self._any = _any_of(self.rules)
+        extents = [] if self.unbounded else [rule.extent() for rule in self.rules]
+        self.longest = max((each.longest or 0 for each in extents), default=0)
+        self.pending = _pending(extents)
+        """Finds where the first match may begin that more text could still complete, lengthen or end."""
+
+    def precedence(self, match: Match) -> tuple[int, int]:
+        """The order in which matches claim their bytes."""
+        return match.start, self._rank[match.rule]
+
+    def may_match(self, text: bytes, begin: int) -> bool:
+        """Whether it is worth asking each rule; never wrongly False."""
+        return not self._any or any(pattern.search(text, begin) is not None for pattern in self._any)
+
+
+class Scanner:
+    """One text, piece by piece. Without a windowed rule set nothing settles before the end."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self.text = bytearray()
+        """What was fed and not dropped."""
+        self.dropped = 0
+        """Bytes of the text that came before `text`."""
+        self.settled = 0
+        """All matches that begin before this offset have been told."""
+        self._resume = [0] * len(rules.rules)
+        self._early: list[Match] = []
+        """Found in a candidate that has settled, but behind what has."""
+
+    @property
+    def fed(self) -> int:
+        return self.dropped + len(self.text)
+
+    def feed(self, piece: bytes, *, final: bool = False) -> list[Match]:
+        """The matches that settle now, by where they begin; `piece` ends at the border of a character."""
+        self.text += piece
+        until = self.fed if final else self._unsettled()
+        if until <= self.settled and not final:
+            return []
+        found = [*self._early, *self._matches(until, final=final)] if self._rules.rules else []
+        found.sort(key=self._rules.precedence)
+        self.settled = max(self.settled, until)
+        self._early = [] if final else [match for match in found if match.start >= self.settled]
+        return found[: len(found) - len(self._early)]
+
+    def drop(self, before: int) -> None:
+        """Forget what lies before an offset, but for the context that patterns look at."""
+        surplus = min(before, self.settled) - _CONTEXT - self.dropped
+        if surplus > 0:
+            del self.text[:surplus]
+            self.dropped += surplus
+
+    def _unsettled(self) -> int:
+        if not self._rules.is_windowed:
+            return self.settled
+        if self._rules.pending is None:
+            return self.fed
+        begin = max(self.settled - self.dropped, len(self.text) - self._rules.longest - 1, 0)
+        found = self._rules.pending.search(bytes(self.text[begin:]))
+        if found is None:
+            return self.fed
+        return self.dropped + _border_before(self.text, begin + found.start())
+
+    def _matches(self, until: int, *, final: bool) -> list[Match]:
+        text, begin = bytes(self.text), self.settled - self.dropped
+        if not self._rules.may_match(text, begin):
+            return []
+        end = len(text) if final else until - self.dropped
+        matches: list[Match] = []
+        for index, (rule, pattern) in enumerate(self._rules.patterns):
+            at = max(self._resume[index] - self.dropped, begin)
+            while (found := pattern.search(text, at)) is not None and found.start() < end:
+                start, stop = found.span()
+                judged = rule.judge(text[start:stop])
+                for first, last in judged.spans:
+                    if last > first:
+                        borders = _border_before(text, start + first), _border_after(text, start + last)
+                        matches.append(Match(rule, self.dropped + borders[0], self.dropped + borders[1]))
+                at = max(start + judged.resume, start + 1)
+            self._resume[index] = self.dropped + at if at > begin else self._resume[index]
+        return matches
+
+
+def _is_bounded(rule: Rule) -> bool:
+    try:
+        longest = rule.extent().longest
+    except Unmeasured:
+        return False
+    return longest is not None and longest <= LONGEST_MATCH
+
+
+def _any_of(rules: Sequence[Rule]) -> tuple["re2._Regexp", ...]:
+    """Patterns that find nothing only where no rule does, and spare asking each. None where they would be too large."""
+    kinds = [[rule.pattern for rule in rules if rule.is_utf8 is is_utf8] for is_utf8 in (False, True)]
+    try:
+        return tuple(
+            compiled("|".join(f"(?:{pattern})" for pattern in patterns), is_utf8=is_utf8)
+            for is_utf8, patterns in zip((False, True), kinds, strict=True)
+            if patterns
+        )
+    except re2.error:
+        return ()
+
+
+def _pending(extents: Sequence[Extent]) -> "re2._Regexp | None":
+    """`[first][alphabet]*` of every rule, up to the end of the text."""
+    if not extents:
+        return None
+    shapes = {f"{byte_class(each.first)}{byte_class(each.alphabet)}*" for each in extents if each.alphabet}
+    return compiled(f"(?:{'|'.join(sorted(shapes))})\\z", is_utf8=False)
+
+
+def _border_before(text: bytes | bytearray, at: int) -> int:
+    """The last border of a UTF-8 character at or before an offset."""
+    while 0 < at < len(text) and text[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+def _border_after(text: bytes | bytearray, at: int) -> int:
+    while at < len(text) and text[at] & 0xC0 == 0x80:
+        at += 1
+    return at

@@ -1,0 +1,77 @@
+"""Whatever RE2 finds lies within the extent that was read from its pattern."""
+
+import pytest
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regent_runtime.guard.extent import Unmeasured, byte_class, extent
+from regent_runtime.guard.scan import compiled
+
+ATOMS = ["a", "k", "S", "é", "€", "\\d", "\\w", "\\s", ".", "[a-f]", "[^b]", "[é-ü]", "[^\\s]", "[[:alpha:]]", "[\\]x-]", "\\x41",
+         "\\x{20ac}", "\\pL", "\\p{Greek}", "\\Qa.b\\E", "\\.", "\\b", "^", "$", "\\z", "\\t", "\\101", "[\\d_]", "]", "{", "}", "a{,2}", "[a-]"]  # fmt: skip
+QUANTIFIERS = ["", "", "", "?", "{2}", "{1,3}", "{0,2}", "*", "+", "+?", "{2,}"]
+
+
+@st.composite
+def patterns(draw: st.DrawFn, depth: int = 2) -> str:
+    parts = []
+    for _ in range(draw(st.integers(1, 4))):
+        if depth and draw(st.booleans()):
+            opening = draw(st.sampled_from(["(", "(?:", "(?i:", "(?P<n>", "(?s-i:"]))
+            inner = "|".join(draw(st.lists(patterns(depth=depth - 1), min_size=1, max_size=3)))
+            part = f"{opening}{inner})" if opening != "(?P<n>" else f"({inner})"
+        else:
+            part = draw(st.sampled_from(ATOMS))
+        quantifier = draw(st.sampled_from(QUANTIFIERS))
+        if part in {"\\b", "^", "$", "\\z", "\\Qa.b\\E", "a{,2}"}:
+            quantifier = ""
+        parts.append(part + quantifier)
+    return draw(st.sampled_from(["", "(?i)"])) + "".join(parts)
+
+
+TEXTS = st.text("aAbkK\u017fsSKé€ü. ]{},-_x1\n\tΩω日", max_size=24)
+
+
+@given(patterns(), st.lists(TEXTS, min_size=4, max_size=8))
+def test_every_match_lies_within_the_extent(pattern: str, texts: list[str]) -> None:
+    try:
+        found = compiled(pattern, is_utf8=True)
+    except re2.error:
+        return
+    measured = extent(pattern)
+    for text in texts:
+        for match in found.finditer(text.encode()):
+            matched = match.group()
+            assert measured.shortest <= len(matched)
+            assert measured.longest is None or len(matched) <= measured.longest
+            assert all(measured.alphabet >> byte & 1 for byte in matched)
+            assert not matched or measured.first >> matched[0] & 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest"),
+    [
+        ("abc", 3), ("a{2,5}", 5), ("(ab|cde)?x", 4), ("a*", None), ("a+b", None), ("é", 2), ("[é]", 4), ("(?i)k", 3), ("^$", 0),
+        ("a{,3}", 5), ("\\Qa+\\E", 2), (".", 4), ("(?:a{10}){10}", 100),
+    ],
+)  # fmt: skip
+def test_the_longest_match_is_counted_in_bytes(pattern: str, longest: int | None) -> None:
+    assert extent(pattern).longest == longest
+
+
+@pytest.mark.parametrize("pattern", ["(a", "[a", "a\\", "(?=a)", "\\1", "\\q", "a{1001}", "[[:nothing:]]", "(" * 9000])
+def test_what_is_not_understood_is_not_measured(pattern: str) -> None:
+    with pytest.raises(Unmeasured):
+        extent(pattern)
+
+
+def test_the_complement_of_a_class_of_bytes_is_exact() -> None:
+    measured = extent("<[^>]*>", latin1=True)
+    assert measured.first == 1 << ord("<")
+    assert extent("[^>]", latin1=True).alphabet == (1 << 256) - 1 - (1 << ord(">"))
+
+
+def test_a_byte_class_matches_its_bytes_alone() -> None:
+    pattern = compiled(byte_class(1 << 0x41 | 1 << 0xFF), is_utf8=False)
+    assert [byte for byte in range(256) if pattern.search(bytes([byte]))] == [0x41, 0xFF]
