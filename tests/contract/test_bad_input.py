@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from regent_runtime.serve import http, listener
 from tests.contract.raw_http import connect, head
+from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import provider
 from tests.fakes.serving import Served, serving
@@ -195,12 +196,14 @@ async def test_another_path_or_method(living: Served, method: str, path: str, st
         assert (response.status, (await response.json())["error"]["code"]) == (status, code)
 
 
+@enforces("size.maxRequestBytes")
 async def test_ten_megabytes_that_are_sent_are_refused_as_well(living: Served) -> None:
     status, answer, headers = await living.post(b" " * 10 * 1024 * 1024)
     assert (status, answer["error"]["code"]) == (413, "body_too_large")
     assert headers["connection"] == "close"
 
 
+@enforces("size.maxRequestBytes")
 async def test_an_endless_body_without_a_length_is_cut(living: Served) -> None:
     reader, writer = await connect(living)
     writer.write(head("Transfer-Encoding: chunked"))
@@ -211,6 +214,7 @@ async def test_an_endless_body_without_a_length_is_cut(living: Served) -> None:
     writer.close()
 
 
+@enforces("size.maxInputTokens")
 async def test_too_many_tokens_are_422(living: Served) -> None:
     status, answer, _ = await living.post(messages("word " * 50_000))
     assert (status, answer["error"]["code"]) == (422, "input_too_long")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import provider
 from tests.fakes.resolver import loopback
@@ -13,6 +14,7 @@ LABELS = ["Public", "Internal", "Confidential", "Restricted"]
 
 
 @pytest.mark.parametrize("floor", LABELS)
+@enforces("models.localAtOrAbove")
 async def test_confidential_turns_stay_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, floor: str) -> None:
     monkeypatch.setattr("socket.getaddrinfo", loopback)
     async with provider() as cloud, provider() as local:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import provider, status
 from tests.fakes.resolver import ELSEWHERE, loopback
@@ -66,6 +67,7 @@ async def outcome(served: Served) -> tuple[str, list[tuple[str, str, str]]]:
         (["10.96.0.10"], [["10.0.0.0/8"]]),
     ],
 )
+@enforces("egress.cidrs")
 async def test_an_outside_host_at_a_wrong_address_is_not_connected_to(
     tmp_path: Path,
     names: dict[str, list[str]],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import (
     Behaviour,
@@ -248,6 +249,7 @@ async def test_when_all_fail_the_caller_learns_their_common_class(
     assert headers.get("retry-after") == ("3" if code == 429 else None)
 
 
+@enforces("size.turnTimeout")
 async def test_the_whole_turn_has_a_limit(tmp_path: Path) -> None:
     async with (
         provider(stalls()) as fake,

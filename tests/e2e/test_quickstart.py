@@ -9,6 +9,7 @@ from tests.e2e import caller
 from tests.e2e.caller import Caller
 from tests.e2e.conftest import ROOT, Installed
 from tests.e2e.kube import Kube, condition, kstatus
+from tests.enforces import enforces
 
 WHERE = "quickstart"
 AGENT = f"{WHERE}/helper"
@@ -66,6 +67,7 @@ def test_a_token_for_another_agent_is_refused(visitor: Caller) -> None:
     assert visitor.ask(AGENT, token=f"{WHERE}/other").status == 401
 
 
+@enforces("callers.serviceAccounts.name")
 def test_an_unlisted_service_account_of_an_allowed_namespace_is_refused(quickstart: Kube) -> None:
     stranger = caller.start(quickstart, "stranger", WHERE, "stranger", AGENT)
     answer = stranger.ask(AGENT)
@@ -73,6 +75,7 @@ def test_an_unlisted_service_account_of_an_allowed_namespace_is_refused(quicksta
     assert answer.body["error"]["type"]
 
 
+@enforces("callers.serviceAccounts.namespace")
 def test_a_pod_of_a_namespace_that_is_not_allowed_cannot_connect(quickstart: Kube, regent: Installed) -> None:
     outside = regent.namespace()
     outsider = caller.start(quickstart, "outsider", outside, "visitor", AGENT)

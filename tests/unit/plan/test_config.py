@@ -10,6 +10,7 @@ from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.config import cut, declared_route, text
 from regent_operator.plan.lattice import opinions_of
 from regent_operator.plan.policy import effective
+from tests.enforces import enforces
 from tests.unit.plan.samples import CLOUD, INSTALLATION, LOCAL_HOSTS, ONPREM, agent, for_all, inputs, policy, route
 
 
@@ -93,6 +94,7 @@ def test_a_route_is_uncut_where_everything_is_allowed() -> None:
         ({}, ("onprem: models.localHosts does not count llm.models.svc as local",)),
     ],
 )
+@enforces("models.allow.host", "models.localHosts", "egress.hosts")
 def test_an_excluded_provider_is_dropped_and_named(spec: dict[str, Any], words: tuple[str, ...]) -> None:
     route_config, excluded = cut(declared_route("hybrid", route().spec), policy_of(**spec))
     gone = words[0].split(":", maxsplit=1)[0]

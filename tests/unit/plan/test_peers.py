@@ -7,6 +7,7 @@ from regent_api.effective import EffectiveCallers
 from regent_api.policy import Peer
 from regent_api.types import LabelSelector, Opinion
 from regent_operator.plan.peers import MOST_PEERS, NAMESPACE_NAME, peers, too_many_peers
+from tests.enforces import enforces
 
 Labels = dict[str, str]
 
@@ -72,6 +73,7 @@ def test_an_empty_conjunction_lets_nobody_in() -> None:
     assert peers(callers([]), "acme") == []
 
 
+@enforces("callers.ingressFrom.podSelector")
 def test_peers_without_namespace_selector_are_of_the_agents_namespace() -> None:
     found = peers(callers([], [[{"podSelector": {"matchLabels": {"app": "gate"}}}]]), "acme")
     assert lets(found, in_namespace("acme"), {"app": "gate"})
@@ -79,6 +81,7 @@ def test_peers_without_namespace_selector_are_of_the_agents_namespace() -> None:
     assert not lets(found, in_namespace("acme"), {"app": "other"})
 
 
+@enforces("callers.ingressFrom.namespaceSelector")
 def test_contradicting_peers_let_nobody_in() -> None:
     one = [{"namespaceSelector": {"matchLabels": {"team": "a"}}}]
     other = [{"namespaceSelector": {"matchLabels": {"team": "b"}}}]

@@ -10,6 +10,7 @@ from regent_api.types import Opinion
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.lattice import fields, meet_all
 from regent_operator.plan.policy import MOST_VALUE_CHARACTERS, applying, described, effective, sources, tightened
+from tests.enforces import enforces
 from tests.unit.plan.samples import FLOOR_NAMESPACE, INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs, policy
 
 
@@ -85,6 +86,7 @@ def test_an_empty_selector_applies_to_all_of_the_namespace() -> None:
     assert applied(for_all("all"), for_all("elsewhere", "blue")) == (["acme/all"], (), {})
 
 
+@enforces("selector.agents")
 def test_a_selector_picks_agents_by_label() -> None:
     front = policy("front", selector={"agents": {"matchLabels": {"tier": "front"}}})
     back = policy("back", selector={"agents": {"matchLabels": {"tier": "back"}}})
@@ -95,6 +97,7 @@ def test_an_empty_selector_in_the_operators_namespace_is_a_floor_for_all() -> No
     assert applied(for_all("floor", FLOOR_NAMESPACE)) == (["regent-system/floor"], (), {})
 
 
+@enforces("selector.agents", "selector.namespaces")
 def test_a_floor_selects_by_the_labels_of_both_agent_and_namespace() -> None:
     selector = {
         "agents": {"matchLabels": {"tier": "front"}},
@@ -135,6 +138,7 @@ def test_a_misplaced_selector_of_other_agents_is_not_this_agents_business() -> N
     assert applied(policy("misplaced", selector=selector)) == ([], (), {})
 
 
+@enforces("mode")
 def test_a_policy_in_mode_audit_casts_a_shadow_and_takes_no_part() -> None:
     trial = for_all("trial", mode="Audit", size={"maxOutputTokens": 5})
     plan = plan_agent(

@@ -14,6 +14,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind, Callers, tokens, verified
 from regent_runtime.callers.signing_keys import signing_keys
 from regent_runtime.refusals import Refused
+from tests.enforces import enforces
 from tests.fakes import configs
 
 NOW = 1_800_000_000
@@ -78,6 +79,7 @@ def test_an_elliptic_key_works_as_well() -> None:
     assert agent().identify("Bearer " + signed(key=P256, algorithm="ES256", kid="ec")) == CALLER
 
 
+@enforces("callers.anonymous")
 def test_without_a_token_the_caller_is_anonymous_only_where_the_policy_allows() -> None:
     assert agent(anonymous="Allow").identify(None) is ANONYMOUS
     assert refusal(lambda: agent().identify(None)) == "token_missing"
@@ -176,6 +178,7 @@ def test_a_clock_that_is_a_little_off_is_forgiven() -> None:
         ([[{"name": "*"}], [{"name": "other"}]], False),
     ],
 )
+@enforces("callers.serviceAccounts.namespace", "callers.serviceAccounts.name")
 def test_every_policys_list_must_let_the_caller_in(grants: Any, admitted: bool) -> None:
     known = agent(*grants)
     caller = known.identify(f"Bearer {signed()}")

@@ -84,5 +84,6 @@ def test_a_class_or_a_label_can_ask_for_local_models(local_from: Sensitivity, tu
         {"egress": {"hosts": []}},
     ],
 )
+@enforces("models.allow.host", "models.allow.models", "models.localHosts", "egress.hosts")
 def test_what_a_policy_does_not_let_is_no_candidate(policy: dict[str, Any]) -> None:
     assert code(configs.config(LOCAL, policy=policy), Sensitivity.INTERNAL) == "no_provider_allowed"

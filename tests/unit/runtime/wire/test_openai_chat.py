@@ -5,6 +5,7 @@ import pytest
 
 from regent_runtime.refusals import Refused
 from regent_runtime.wire.openai_chat import outbound, output_cap, parse
+from tests.enforces import enforces
 from tests.fakes import configs
 
 
@@ -51,6 +52,7 @@ def test_the_agents_instructions_stand_before_a_callers() -> None:
         (100, None, None, {"max_tokens": 1000}, 100),
     ],
 )
+@enforces("size.maxOutputTokens")
 def test_the_smallest_output_cap_holds(
     policy: int, agent: int | None, provider: int | None, asked: dict[str, int], cap: int
 ) -> None:
