@@ -98,6 +98,16 @@ class Served:
         await eventually(self.statusz, lambda status: status["activeConversations"] == 0)
         return [(each.provider, each.outcome, each.detail) for each in self.runtime.records[-1].attempts]
 
+    async def series(self, name: str) -> dict[str, float]:
+        """Series of /metrics that begin with a name, once no turn runs."""
+        await eventually(self.statusz, lambda status: status["activeConversations"] == 0)
+        async with self.http.get(f"{self.status_url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return {
+            series: float(value)
+            for series, _, value in (line.rpartition(" ") for line in lines if line.startswith(name))
+        }
+
     def secret(self, name: str, **keys: str) -> None:
         folder = self.credentials / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ never read from the file.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import ValidationError
 
-from regent_api.config import AgentConfig, AgentIdentity
+from regent_api.config import AgentConfig, AgentIdentity, Shadow
 from regent_api.status import Digests
 from regent_runtime.callers import Callers
 from regent_runtime.credentials import Credentials
@@ -38,6 +38,8 @@ class Snapshot:
     digests: Digests
     callers: Callers
     channels: Mapping[str, Channel]
+    shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
+    """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
 
     async def close(self) -> None:
         for channel in self.channels.values():
@@ -56,9 +58,15 @@ def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity 
         _check_route(config)
         callers = Callers(config)
         outbound = channels(config, credentials)
+        shadows = {shadow.name: _shadow(config, shadow) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
-    return Snapshot(config, config.digests(), callers, outbound)
+    return Snapshot(config, config.digests(), callers, outbound, shadows)
+
+
+def _shadow(config: AgentConfig, shadow: Shadow) -> Snapshot:
+    tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
+    return Snapshot(tried, tried.digests(), Callers(tried), {})
 
 
 class ConfigFile:

@@ -7,6 +7,7 @@ content, a caller or a key: `reason` is a word of the stage's own, such as the n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Stage(StrEnum):
@@ -25,6 +26,21 @@ class Stage(StrEnum):
     AUDIT = "audit"
 
 
+STAGE_OF = {
+    "callers": Stage.CALLERS,
+    "limits": Stage.LIMITS,
+    "onStateError": Stage.LIMITS,
+    "size": Stage.SIZE,
+    "guardrails": Stage.INPUT,
+    "data": Stage.CLASS,
+    "approvals": Stage.CLASS,
+    "models": Stage.ROUTE,
+    "egress": Stage.ROUTE,
+    "audit": Stage.AUDIT,
+}
+"""The stage at which fields of a group refuse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`action`: Allow, a duty (Approve, LocalOnly, ...), an action of a guard (Audit, Escape, Redact, ...), or Deny."""
@@ -38,6 +54,10 @@ class Decision:
     reason: str = ""
     shadow: str = ""
     """NAMESPACE/NAME of the policy in mode Audit that would have decided so; empty: it was decided."""
+
+    def wire(self) -> dict[str, Any]:
+        """JSON, without what is empty."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
 
 
 def decided(

@@ -2,9 +2,11 @@
 
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from regent_runtime.decision import Decision
+from regent_runtime.decision import STAGE_OF, Decision, decided
+from regent_runtime.refusals import Refused
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.wire.answer import Usage
 
@@ -40,6 +42,8 @@ class TurnRecord:
     created: int = field(default_factory=lambda: int(time.time()))
     agent: str = ""
     config: str = ""
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """AgentConfig.sources of the config that the turn runs under."""
     caller_kind: str = ""
     stream: bool = False
     sensitivity: str = ""
@@ -58,6 +62,13 @@ class TurnRecord:
     def attempt(self, provider: str) -> AttemptRecord:
         self.attempts.append(AttemptRecord(provider))
         return self.attempts[-1]
+
+    def refused(self, refused: Refused) -> None:
+        """Write down which field refused the turn, where a policy's did."""
+        self.code = refused.refusal.code
+        if refused.field:
+            stage = STAGE_OF[refused.field.partition(".")[0]]
+            self.decisions.append(decided(self.sources, stage, "Deny", refused.field, self.code))
 
     @property
     def provider(self) -> str:

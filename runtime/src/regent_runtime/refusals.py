@@ -16,6 +16,8 @@ class Refusal:
     status: int
     type: str
     meaning: str
+    field: str = ""
+    """Path of the AgentPolicy field that refuses; empty where none does, or several may."""
     retry: bool = False
     """Whether sending the same request again can help; sent as `x-should-retry`, which OpenAI's clients obey."""
 
@@ -24,7 +26,13 @@ class Refused(Exception):  # noqa: N818 - a refusal is an outcome, not a fault o
     """A turn ends here. `message` is for the caller: what was wrong and what to write or do instead."""
 
     def __init__(
-        self, refusal: Refusal, message: str, *, param: str | None = None, retry_after: float | None = None
+        self,
+        refusal: Refusal,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        field: str | None = None,
     ) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
@@ -32,6 +40,8 @@ class Refused(Exception):  # noqa: N818 - a refusal is an outcome, not a fault o
         self.param = param
         self.retry_after = retry_after
         """Seconds, sent as `Retry-After`."""
+        self.field = refusal.field if field is None else field
+        """Path of the AgentPolicy field that refuses."""
 
 
 _REQUEST = "invalid_request_error"
@@ -59,6 +69,7 @@ INSTRUCTIONS_NOT_ALLOWED = Refusal(
     400,
     _REQUEST,
     "The policy does not let callers send system or developer messages (`callers.mayInstruct`).",
+    field="callers.mayInstruct",
 )
 INVALID_SENSITIVITY = Refusal(
     "invalid_sensitivity",
@@ -66,7 +77,13 @@ INVALID_SENSITIVITY = Refusal(
     _REQUEST,
     "X-Regent-Sensitivity is not one of Public, Internal, Confidential, Restricted.",
 )
-TOKEN_MISSING = Refusal("token_missing", 401, _AUTHENTICATION, "The request bears no bearer token.")
+TOKEN_MISSING = Refusal(
+    "token_missing",
+    401,
+    _AUTHENTICATION,
+    "The request bears no bearer token.",
+    field="callers.anonymous",
+)
 TOKEN_INVALID = Refusal(
     "token_invalid",
     401,
@@ -96,13 +113,21 @@ NOT_FOUND = Refusal("not_found", 404, _REQUEST, "There is nothing at this path."
 METHOD_NOT_ALLOWED = Refusal("method_not_allowed", 405, _REQUEST, "The path exists, with another method.")
 BODY_TOO_SLOW = Refusal("body_too_slow", 408, _REQUEST, "The request did not arrive in time.", retry=True)
 BODY_TOO_LARGE = Refusal(
-    "body_too_large", 413, _REQUEST, "The body is larger than the policy's `size.maxRequestBytes`."
+    "body_too_large",
+    413,
+    _REQUEST,
+    "The body is larger than the policy's `size.maxRequestBytes`.",
+    field="size.maxRequestBytes",
 )
 UNSUPPORTED_MEDIA_TYPE = Refusal(
     "unsupported_media_type", 415, _REQUEST, "The body must be application/json, in UTF-8, without Content-Encoding."
 )
 INPUT_TOO_LONG = Refusal(
-    "input_too_long", 422, _REQUEST, "The input has more tokens than the policy's `size.maxInputTokens` lets through."
+    "input_too_long",
+    422,
+    _REQUEST,
+    "The input has more tokens than the policy's `size.maxInputTokens` lets through.",
+    field="size.maxInputTokens",
 )
 CONTEXT_TOO_LONG = Refusal(
     "context_too_long", 422, _REQUEST, "The input does not fit into the context window of any provider of the rule."
@@ -127,7 +152,11 @@ OVERLOADED = Refusal(
 )
 PROVIDER_TIMEOUT = Refusal("provider_timeout", 504, _PROVIDER, "No provider of the rule answered in time.", retry=True)
 TURN_TIMEOUT = Refusal(
-    "turn_timeout", 504, _SERVER, "The turn took longer than the policy's `size.turnTimeout` or the route's total."
+    "turn_timeout",
+    504,
+    _SERVER,
+    "The turn took longer than the policy's `size.turnTimeout` or the route's total.",
+    field="size.turnTimeout",
 )
 
 

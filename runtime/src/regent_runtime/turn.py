@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import Protocol
 
 from regent_api.config import AgentConfig
-from regent_api.types import Opinion
+from regent_runtime import shadow
 from regent_runtime.access.weigh import weigh
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
@@ -16,6 +16,7 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import TURN_TIMEOUT, Refused
 from regent_runtime.route import fallback
 from regent_runtime.route.candidates import candidates, rule_for
+from regent_runtime.shadow import Asked
 from regent_runtime.wire import openai_chat
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
@@ -54,25 +55,27 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
     snapshot = lifecycle.admit()
     record.config = snapshot.digests.config
     record.agent = snapshot.config.agent.name
+    record.sources = snapshot.config.sources
     caller = snapshot.callers.identify(incoming.authorization)
     record.caller_kind = caller.kind
     snapshot.callers.admit(caller)
     with lifecycle.run(snapshot) as turn:
-        request = openai_chat.parse(
-            await incoming.body(snapshot.config.policy.size.max_request_bytes),
-            may_instruct=snapshot.config.policy.callers.may_instruct is Opinion.ALLOW,
-        )
+        body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
+        request = openai_chat.parse(body)
+        openai_chat.check_instructing(request, snapshot.config)
         outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
         treatment = weigh(snapshot.config, incoming.sensitivity, None, record)
         rule = rule_for(snapshot.config, treatment.sensitivity)
         record.rule = rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
+        shadow.review_request(snapshot, Asked(caller, len(body), request, incoming.sensitivity, providers), record)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
                 async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:
                     async for chunk in chunks:
                         await outlet.release(chunk)
+                shadow.review_answer(snapshot, record)
                 await outlet.finish()
 
 

@@ -33,7 +33,11 @@ class Treatment:
     def check(self) -> None:
         """Raises Refused (403) where no model may see such data."""
         if Duty.DENY in self.duties:
-            raise Refused(DATA_CLASS_FORBIDDEN, f"The policy lets no model see {self.sensitivity} data.")
+            raise Refused(
+                DATA_CLASS_FORBIDDEN,
+                f"The policy lets no model see {self.sensitivity} data.",
+                field=f"data.classes.{self.sensitivity}.aiProcessing",
+            )
 
 
 def treatment(config: AgentConfig, sensitivity: Sensitivity) -> Treatment:

@@ -47,7 +47,8 @@ class Callers:
     def admit(self, caller: Caller) -> None:
         """Raises Refused (403) for a caller that some policy's list does not hold."""
         if not self._admits(caller):
-            raise Refused(CALLER_NOT_ALLOWED, "The policy of this agent does not let this caller in.")
+            field = "callers.anonymous" if caller is ANONYMOUS else "callers.serviceAccounts"
+            raise Refused(CALLER_NOT_ALLOWED, "The policy of this agent does not let this caller in.", field=field)
 
     def _admits(self, caller: Caller) -> bool:
         if caller is ANONYMOUS:

@@ -7,7 +7,7 @@ it costs microseconds a kilobyte; docs/reference/tokens.md has its calibration a
 import string
 
 from regent_api.config import AgentConfig
-from regent_runtime.refusals import INPUT_TOO_LONG, Refused
+from regent_runtime.refusals import BODY_TOO_LARGE, INPUT_TOO_LONG, Refused
 from regent_runtime.wire.openai_chat import ChatRequest
 
 TOKENS_PER_MESSAGE = 4
@@ -28,6 +28,13 @@ _SMALL = string.ascii_lowercase.encode() + b" "
 _CAPITALS = string.ascii_uppercase.encode()
 _DIGITS = string.digits.encode()
 _ASCII = bytes(range(128))
+
+
+def check_bytes(length: int, config: AgentConfig) -> None:
+    """Raises Refused (413) for a body longer than the policy's size.maxRequestBytes."""
+    most = config.policy.size.max_request_bytes
+    if length > most:
+        raise Refused(BODY_TOO_LARGE, f"The body is larger than {most} bytes.")
 
 
 def check_input(request: ChatRequest, config: AgentConfig) -> int:

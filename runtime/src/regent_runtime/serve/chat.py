@@ -192,7 +192,7 @@ class Chat:
         if answer.complete:
             return
         why = error if isinstance(error, Refused) else refused([error.error])
-        record.code = why.refusal.code
+        record.refused(why)
         if answer.begun:
             record.outcome = INTERRUPTED
             await answer.break_off(why)

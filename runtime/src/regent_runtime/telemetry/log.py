@@ -41,6 +41,7 @@ def turn(record: TurnRecord) -> None:
             {"provider": attempt.provider, "outcome": attempt.outcome, "detail": attempt.detail}
             for attempt in record.attempts
         ],
+        decisions=[decision.wire() for decision in record.decisions],
         inputEstimate=record.input_estimate,
         inputTokens=usage.prompt_tokens if usage else None,
         outputTokens=usage.completion_tokens if usage else None,

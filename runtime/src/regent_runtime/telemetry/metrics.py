@@ -23,6 +23,12 @@ class Metrics:
         self._tokens = Counter(
             "regent_tokens", "Tokens as providers counted them.", ["provider", "direction"], registry=self._registry
         )
+        self._shadows = Counter(
+            "regent_shadow_decisions",
+            "What policies in mode Audit would have decided.",
+            ["policy", "field", "action"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -34,6 +40,9 @@ class Metrics:
         self._seconds.labels(record.outcome).observe(record.seconds)
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
+        for decision in record.decisions:
+            if decision.shadow:
+                self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
         if record.usage:
             self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
             self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)

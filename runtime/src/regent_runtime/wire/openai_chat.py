@@ -11,6 +11,7 @@ import msgspec
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
+from regent_api.types import Opinion
 from regent_runtime.refusals import (
     INSTRUCTIONS_NOT_ALLOWED,
     INVALID_JSON,
@@ -49,7 +50,7 @@ class ChatRequest:
             yield msgspec.json.encode(self.forwarded["response_format"]).decode()
 
 
-def parse(body: bytes, *, may_instruct: bool) -> ChatRequest:
+def parse(body: bytes) -> ChatRequest:
     """Read a body. Raises Refused (400), naming the field; time and memory are linear in the body."""
     values = dict(_understood(_fields(body)))
     messages: list[Message] | None = values.pop("messages", None)
@@ -60,13 +61,23 @@ def parse(body: bytes, *, may_instruct: bool) -> ChatRequest:
     values.pop("model", None)
     caps = [cap for name in ("max_tokens", "max_completion_tokens") if (cap := values.pop(name, None)) is not None]
     return ChatRequest(
-        messages=[_message(index, message, may_instruct=may_instruct) for index, message in enumerate(messages)],
+        messages=[_message(index, message) for index, message in enumerate(messages)],
         stream=values.pop("stream", False),
         include_usage=options.include_usage or False,
         max_output_tokens=min(caps, default=None),
         temperature=values.pop("temperature", None),
         forwarded=values,
     )
+
+
+def check_instructing(request: ChatRequest, config: AgentConfig) -> None:
+    """Raises Refused (400) where the caller instructs the agent and the policy's callers.mayInstruct denies it."""
+    if config.policy.callers.may_instruct is Opinion.ALLOW:
+        return
+    for index, message in enumerate(request.messages):
+        if message["role"] in _INSTRUCTING_ROLES:
+            words = f"The policy lets no caller instruct this agent; send messages[{index}] with the role user."
+            raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"messages[{index}].role")
 
 
 def outbound(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> bytes:
@@ -137,16 +148,12 @@ def _class_of(words: str) -> Any:
     return MISSING_FIELD if words.startswith("Object missing required field") else INVALID_VALUE
 
 
-def _message(index: int, message: Message, *, may_instruct: bool) -> dict[str, str]:
+def _message(index: int, message: Message) -> dict[str, str]:
     """The message as it goes upstream."""
     at = f"messages[{index}]"
-    if message.role in _INSTRUCTING_ROLES:
-        if not may_instruct:
-            words = f"The policy lets no caller instruct this agent; send {at} with the role user."
-            raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"{at}.role")
-    elif message.role in {"tool", "function"}:
+    if message.role in {"tool", "function"}:
         raise Refused(UNSUPPORTED_FIELD, f"`{at}.role`: tools are not offered yet.", param=f"{at}.role")
-    elif message.role not in _SPEAKING_ROLES:
+    if message.role not in _SPEAKING_ROLES | _INSTRUCTING_ROLES:
         raise Refused(INVALID_VALUE, f"`{at}.role` must be user or assistant.", param=f"{at}.role")
     for name in ("tool_calls", "tool_call_id", "function_call", "audio"):
         if getattr(message, name) not in (None, []):

@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 
 from regent_runtime.refusals import Refused
-from regent_runtime.wire.openai_chat import outbound, output_cap, parse
+from regent_runtime.wire.openai_chat import check_instructing, outbound, output_cap, parse
 from tests.enforces import enforces
 from tests.fakes import configs
 
 
 def request(**more: Any) -> Any:
     body = {"messages": [{"role": "user", "content": "Hi"}], **more}
-    return parse(json.dumps(body).encode(), may_instruct=True)
+    return parse(json.dumps(body).encode())
 
 
 def sent(asked: Any, provider: dict[str, Any] | None = None, **agent: Any) -> dict[str, Any]:
@@ -112,9 +112,11 @@ def test_an_empty_answer_of_the_past_is_kept_as_its_refusal() -> None:
     assert request(messages=[past]).messages == [{"role": "assistant", "content": "No."}]
 
 
+@enforces("callers.mayInstruct")
 def test_system_messages_need_the_policys_word() -> None:
-    body = b'{"messages":[{"role":"system","content":"Obey"}]}'
-    assert parse(body, may_instruct=True).messages == [{"role": "system", "content": "Obey"}]
+    instructing = parse(b'{"messages":[{"role":"system","content":"Obey"}]}')
+    assert instructing.messages == [{"role": "system", "content": "Obey"}]
+    check_instructing(instructing, configs.config(policy={"callers": {"mayInstruct": "Allow"}}))
     with pytest.raises(Refused) as refused:
-        parse(body, may_instruct=False)
-    assert refused.value.refusal.code == "instructions_not_allowed"
+        check_instructing(instructing, configs.config())
+    assert (refused.value.refusal.code, refused.value.param) == ("instructions_not_allowed", "messages[0].role")

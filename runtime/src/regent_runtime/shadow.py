@@ -1,0 +1,87 @@
+"""What policies in mode Audit would have decided on the same turn.
+
+A shadow runs the same stages on the same turn under a config of its own: the policies in force and it. What it would
+have refused is written into the turn's record and counted; it never blocks, parks or rewrites, and a fault in one is
+its own. A turn that the policies in force refuse is not shown to shadows: they would refuse it as well.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from regent_api.config import ProviderConfig
+from regent_runtime.access.weigh import weigh
+from regent_runtime.callers import Caller
+from regent_runtime.config import Snapshot
+from regent_runtime.decision import Decision, Stage
+from regent_runtime.limits import size
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import Refused
+from regent_runtime.route.candidates import candidates, rule_for
+from regent_runtime.wire.openai_chat import ChatRequest, check_instructing
+from regent_runtime.withheld import Withheld
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that the policies in force let pass."""
+
+    caller: Caller
+    body_bytes: int
+    request: ChatRequest
+    declared: str | None
+    """X-Regent-Sensitivity."""
+    providers: Sequence[ProviderConfig]
+    """Whom the turn may go to."""
+
+
+def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -> None:
+    """Let every shadow decide on the request."""
+    for name, shadow in snapshot.shadows.items():
+        trial = _Trial(name, record)
+        config = shadow.config
+        trial.decide(Stage.CALLERS, partial(shadow.callers.admit, asked.caller))
+        trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
+        trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
+        trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
+        trial.decide(Stage.ROUTE, partial(trial.route, shadow, asked))
+
+
+def review_answer(snapshot: Snapshot, record: TurnRecord) -> None:
+    """Let every shadow decide on what the turn took."""
+    for name, shadow in snapshot.shadows.items():
+        bounds = shadow.config.policy.size
+        if record.seconds > bounds.turn_timeout_seconds:
+            record.decisions.append(Decision(Stage.SIZE, "Deny", "size.turnTimeout", (name,), "turn_timeout", name))
+        if record.usage and record.usage.completion_tokens > bounds.max_output_tokens:
+            record.decisions.append(Decision(Stage.SIZE, "Clamp", "size.maxOutputTokens", (name,), "", name))
+
+
+class _Trial:
+    """One shadow, deciding on one turn."""
+
+    def __init__(self, name: str, record: TurnRecord) -> None:
+        self._name = name
+        self._record = record
+
+    def decide(self, stage: Stage, check: Callable[[], object]) -> None:
+        try:
+            check()
+        except Refused as refused:
+            self._tell(stage, "Deny", refused.field, refused.refusal.code)
+        except Withheld:
+            self._tell(stage, "Deny", "", "withheld")
+        except Exception as fault:  # noqa: BLE001 - a trial must not harm the turn that it watches
+            self._tell(stage, "Fault", "", type(fault).__name__)
+
+    def route(self, shadow: Snapshot, asked: Asked) -> None:
+        """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
+        treatment = weigh(shadow.config, asked.declared, None, TurnRecord())
+        rule = rule_for(shadow.config, treatment.sensitivity)
+        kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
+        for provider in asked.providers:
+            if provider not in kept:
+                self._tell(Stage.ROUTE, "Exclude", "", provider.name)
+
+    def _tell(self, stage: Stage, action: str, field: str, reason: str) -> None:
+        self._record.decisions.append(Decision(stage, action, field, (self._name,), reason, self._name))
