@@ -132,6 +132,12 @@ INPUT_TOO_LONG = Refusal(
 CONTEXT_TOO_LONG = Refusal(
     "context_too_long", 422, _REQUEST, "The input does not fit into the context window of any provider of the rule."
 )
+TOO_MUCH_PERSONAL_DATA = Refusal(
+    "too_much_personal_data",
+    422,
+    _REQUEST,
+    "The input is to be anonymised and holds more different items of personal data than a turn can.",
+)
 PROVIDER_RATE_LIMITED = Refusal(
     "provider_rate_limited", 429, _RATE, "Every provider of the rule is at its limit.", retry=True
 )

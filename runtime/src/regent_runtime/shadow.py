@@ -5,12 +5,14 @@ have refused is written into the turn's record and counted; it never blocks, par
 its own. A turn that the policies in force refuse is not shown to shadows: they would refuse it as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
-from regent_runtime.access.weigh import weigh
+from regent_runtime.access.personal import PersonalData
+from regent_runtime.access.stages import weigh
 from regent_runtime.callers import Caller
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage
@@ -29,22 +31,23 @@ class Asked:
     caller: Caller
     body_bytes: int
     request: ChatRequest
+    personal: PersonalData
     declared: str | None
     """X-Regent-Sensitivity."""
     providers: Sequence[ProviderConfig]
     """Whom the turn may go to."""
 
 
-def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -> None:
+async def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -> None:
     """Let every shadow decide on the request."""
     for name, shadow in snapshot.shadows.items():
         trial = _Trial(name, record)
         config = shadow.config
-        trial.decide(Stage.CALLERS, partial(shadow.callers.admit, asked.caller))
-        trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
-        trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
-        trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
-        trial.decide(Stage.ROUTE, partial(trial.route, shadow, asked))
+        await trial.decide(Stage.CALLERS, partial(shadow.callers.admit, asked.caller))
+        await trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
+        await trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
+        await trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
+        await trial.decide(Stage.ROUTE, partial(trial.route, shadow, asked))
 
 
 def review_answer(snapshot: Snapshot, record: TurnRecord) -> None:
@@ -64,9 +67,11 @@ class _Trial:
         self._name = name
         self._record = record
 
-    def decide(self, stage: Stage, check: Callable[[], object]) -> None:
+    async def decide(self, stage: Stage, check: Callable[[], Awaitable[object] | object]) -> None:
         try:
-            check()
+            checked = check()
+            if isawaitable(checked):
+                await checked
         except Refused as refused:
             self._tell(stage, "Deny", refused.field, refused.refusal.code)
         except Withheld:
@@ -74,9 +79,9 @@ class _Trial:
         except Exception as fault:  # noqa: BLE001 - a trial must not harm the turn that it watches
             self._tell(stage, "Fault", "", type(fault).__name__)
 
-    def route(self, shadow: Snapshot, asked: Asked) -> None:
+    async def route(self, shadow: Snapshot, asked: Asked) -> None:
         """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
-        treatment = weigh(shadow.config, asked.declared, None, TurnRecord())
+        treatment = await weigh(shadow.config, asked.declared, asked.personal, TurnRecord())
         rule = rule_for(shadow.config, treatment.sensitivity)
         kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         for provider in asked.providers:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from regent_api.config import AgentConfig
 from regent_runtime import shadow
-from regent_runtime.access.weigh import weigh
+from regent_runtime.access.personal import PersonalData
+from regent_runtime.access.stages import veil, weigh
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -65,14 +66,17 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
         openai_chat.check_instructing(request, snapshot.config)
         outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
-        treatment = weigh(snapshot.config, incoming.sensitivity, None, record)
+        personal = PersonalData(request)
+        treatment = await weigh(snapshot.config, incoming.sensitivity, personal, record)
         rule = rule_for(snapshot.config, treatment.sensitivity)
         record.rule = rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-        shadow.review_request(snapshot, Asked(caller, len(body), request, incoming.sensitivity, providers), record)
+        asked = Asked(caller, len(body), request, personal, incoming.sensitivity, providers)
+        await shadow.review_request(snapshot, asked, record)
+        veiled = await veil(snapshot.config, treatment, request, personal, caller, record)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
-                async with aclosing(fallback.call(snapshot, providers, request, record)) as chunks:
+                async with aclosing(veiled.lift(fallback.call(snapshot, providers, veiled.request, record))) as chunks:
                     async for chunk in chunks:
                         await outlet.release(chunk)
                 shadow.review_answer(snapshot, record)

@@ -46,9 +46,7 @@ def treatment(config: AgentConfig, sensitivity: Sensitivity) -> Treatment:
 
 
 def decisions(config: AgentConfig, chosen: Treatment) -> Iterator[Decision]:
-    """One for each obligation of the class."""
-    path = f"data.classes.{chosen.sensitivity}"
-    for duty in sorted(chosen.duties):
-        yield decided(config.sources, Stage.CLASS, duty.value, f"{path}.aiProcessing", chosen.sensitivity.value)
-    if chosen.anonymize:
-        yield decided(config.sources, Stage.CLASS, "Anonymize", f"{path}.anonymize", chosen.sensitivity.value)
+    """One for each duty of the class that lets the turn go on."""
+    field = f"data.classes.{chosen.sensitivity}.aiProcessing"
+    for duty in sorted(chosen.duties - {Duty.DENY}):
+        yield decided(config.sources, Stage.CLASS, duty.value, field, chosen.sensitivity.value)

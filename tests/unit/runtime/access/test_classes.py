@@ -48,16 +48,15 @@ def test_retention_is_that_of_the_label() -> None:
     assert of(retentionSeconds=3600).retention_seconds == 3600
 
 
-def test_each_obligation_is_told_with_its_policies() -> None:
-    stated = {"aiProcessing": ["Approve", "LocalOnly"], "anonymize": True}
+def test_each_duty_is_told_with_its_policies() -> None:
+    stated = {"aiProcessing": ["Approve", "LocalOnly"]}
     config = configs.config(
         policy={"data": {"classes": {"Confidential": stated}}},
-        sources={"data.classes.Confidential.anonymize": ["demo/house"]},
+        sources={"data.classes.Confidential.aiProcessing": ["demo/house"]},
     )
 
-    path = "data.classes.Confidential"
+    field = "data.classes.Confidential.aiProcessing"
     assert list(decisions(config, treatment(config, CONFIDENTIAL))) == [
-        Decision(Stage.CLASS, "Approve", f"{path}.aiProcessing", (), "Confidential"),
-        Decision(Stage.CLASS, "LocalOnly", f"{path}.aiProcessing", (), "Confidential"),
-        Decision(Stage.CLASS, "Anonymize", f"{path}.anonymize", ("demo/house",), "Confidential"),
+        Decision(Stage.CLASS, "Approve", field, ("demo/house",), "Confidential"),
+        Decision(Stage.CLASS, "LocalOnly", field, ("demo/house",), "Confidential"),
     ]

@@ -1,0 +1,53 @@
+"""The personal data of a request: what the detectors find in all that a provider would be sent of the caller's.
+
+All six detectors look, whatever `guardrails.output.personalData.detectors` says of answers. What they cannot see stands
+in docs/limits.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from regent_api.policy import Detector
+from regent_runtime.access.placeholders import KINDS
+from regent_runtime.guard.personal_data import found
+from regent_runtime.wire.openai_chat import ChatRequest
+
+_ALL = tuple(detector.value for detector in Detector)
+
+
+class PersonalData:
+    """Of one request; searched when first asked, and once."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._values: dict[str, str] | None = None
+
+    async def values(self) -> Mapping[str, str]:
+        """Each value as it is written -> the kind of its placeholder. Lets others run while it searches."""
+        if self._values is None:
+            values: dict[str, str] = {}
+            for text in texts(self._request):
+                for each in await found(text, _ALL):
+                    values.setdefault(text[each.start : each.end], KINDS[Detector(each.detector)])
+            self._values = values
+        return self._values
+
+
+def texts(request: ChatRequest) -> Iterator[str]:
+    """Every text of the caller that goes to a provider, one by one."""
+    for message in request.messages:
+        yield from (text for name, text in message.items() if name != "role")
+    for value in request.forwarded.values():
+        yield from _strings(value)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)

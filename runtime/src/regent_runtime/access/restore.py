@@ -1,0 +1,61 @@
+"""Placeholders of an answer back into what they stand for, as the answer comes.
+
+The last stage before the caller: guards, cache and audit see placeholders. A placeholder that a model altered stays as
+it is, and so does every one whose caller may not read what stands behind it.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+import msgspec
+
+from regent_runtime.access.placeholders import LONGEST, QUOTED, SHAPE
+from regent_runtime.wire.answer import Chunk
+
+_ANY = re.compile(SHAPE)
+
+
+def visible(originals: Mapping[str, str], *, may_read: bool) -> Mapping[str, str]:
+    """What a caller gets back: all, or only what it wrote in the shape of a placeholder, which is no personal data."""
+    if may_read:
+        return originals
+    return {given: original for given, original in originals.items() if given.startswith(f"[{QUOTED}_")}
+
+
+async def restored(chunks: AsyncGenerator[Chunk], originals: Mapping[str, str]) -> AsyncGenerator[Chunk]:
+    """The chunks with their placeholders restored; the text does not depend on where it was cut into chunks."""
+    content, refusal = Restoration(originals), Restoration(originals)
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            last = chunk.finish_reason is not None
+            yield msgspec.structs.replace(
+                chunk,
+                content=content.feed(chunk.content, last=last),
+                refusal=refusal.feed(chunk.refusal, last=last),
+            )
+
+
+class Restoration:
+    """Restores one text that comes in parts; what may be the beginning of a placeholder waits for the next part."""
+
+    def __init__(self, originals: Mapping[str, str]) -> None:
+        self._originals = originals
+        self._held = ""
+
+    def feed(self, part: str, *, last: bool) -> str:
+        """What can be let go. `last`: no part follows, so nothing is held."""
+        text = self._held + part
+        cut = len(text) if last else self._begun(text)
+        self._held = text[cut:]
+        return _ANY.sub(self._original, text[:cut])
+
+    def _begun(self, text: str) -> int:
+        """Where a placeholder begins that the next part may complete; the end where there is none."""
+        at = text.rfind("[", max(0, len(text) - LONGEST + 1))
+        if at < 0 or not any(given.startswith(text[at:]) for given in self._originals):
+            return len(text)
+        return at
+
+    def _original(self, match: re.Match[str]) -> str:
+        return self._originals.get(match[0], match[0])

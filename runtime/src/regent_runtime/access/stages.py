@@ -1,0 +1,67 @@
+"""The stages of a turn that are about its data: weigh it, and veil what no model may see. Each is written down."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+
+from regent_api.config import AgentConfig
+from regent_runtime.access import membership
+from regent_runtime.access.anonymise import Anonymised, anonymise
+from regent_runtime.access.classes import Treatment, decisions, treatment
+from regent_runtime.access.labels import label
+from regent_runtime.access.personal import PersonalData, texts
+from regent_runtime.access.placeholders import nonce
+from regent_runtime.access.restore import restored, visible
+from regent_runtime.callers import Caller
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import DATA_CLASS_FORBIDDEN, Refused
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.openai_chat import ChatRequest
+
+QUICK_CHARACTERS = 16_384
+"""Of a request that is anonymised on the event loop, which that holds for a few milliseconds."""
+
+
+async def weigh(config: AgentConfig, declared: str | None, personal: PersonalData, record: TurnRecord) -> Treatment:
+    """How the turn is to be treated. Raises Refused: 400 for a declared label that is none, 403 for forbidden data."""
+    sensitivity, raised = await label(config, declared, personal)
+    chosen = treatment(config, sensitivity)
+    record.sensitivity, record.retention_seconds = sensitivity.value, chosen.retention_seconds
+    record.decisions += (*raised, *decisions(config, chosen))
+    chosen.check()
+    if chosen.needs_approval:
+        raise Refused(DATA_CLASS_FORBIDDEN, "Turns of this sensitivity need an approval, and nobody may give it.")
+    return chosen
+
+
+class Veil:
+    """What a model sees of a turn, and how its answer becomes what the caller sees."""
+
+    def __init__(self, made: Anonymised, *, may_read: bool) -> None:
+        self.request = made.request
+        self._originals = visible(made.originals, may_read=may_read)
+
+    def lift(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
+        """The last stage before the caller. Closing it closes `chunks`."""
+        return restored(chunks, self._originals) if self._originals else chunks
+
+
+async def veil(
+    config: AgentConfig,
+    chosen: Treatment,
+    request: ChatRequest,
+    personal: PersonalData,
+    caller: Caller,
+    record: TurnRecord,
+) -> Veil:
+    """Placeholders in the place of personal data, where the class asks for them. Raises Refused (422)."""
+    if not chosen.anonymize:
+        return Veil(Anonymised(request, {}), may_read=False)
+    values = await personal.values()
+    asked = (request, values, nonce(secrets.token_hex(16)))
+    is_quick = sum(map(len, texts(request))) <= QUICK_CHARACTERS
+    made = anonymise(*asked) if is_quick else await asyncio.to_thread(anonymise, *asked)
+    field = f"data.classes.{chosen.sensitivity}.anonymize"
+    record.decisions.append(decided(config.sources, Stage.ANONYMIZE, "Anonymize", field, f"{len(values)} values"))
+    return Veil(made, may_read=config.policy.data.personal_data.may_read(membership.groups(caller)))
