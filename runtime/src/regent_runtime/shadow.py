@@ -81,7 +81,7 @@ class _Trial:
 
     async def route(self, shadow: Snapshot, asked: Asked) -> None:
         """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
-        treatment = await weigh(shadow.config, asked.declared, asked.personal, TurnRecord())
+        treatment = await weigh(shadow.config, asked.declared, None, asked.personal, TurnRecord())
         rule = rule_for(shadow.config, treatment.sensitivity)
         kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         for provider in asked.providers:

@@ -67,7 +67,7 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
         outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
         personal = PersonalData(request)
-        treatment = await weigh(snapshot.config, incoming.sensitivity, personal, record)
+        treatment = await weigh(snapshot.config, incoming.sensitivity, None, personal, record)
         rule = rule_for(snapshot.config, treatment.sensitivity)
         record.rule = rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)

@@ -1,6 +1,7 @@
 """The label of a turn: the highest of everything that has a say. Nothing ever lowers it.
 
-It is computed anew over the whole history that the caller sends.
+It is computed anew over the whole history that the caller sends, and met with what its conversation bore before, so it
+never falls within a conversation, whatever the caller leaves out.
 """
 
 from collections.abc import Iterator
@@ -13,16 +14,16 @@ from regent_runtime.refusals import INVALID_SENSITIVITY, Refused
 
 
 async def label(
-    config: AgentConfig, declared: str | None, personal: PersonalData
+    config: AgentConfig, declared: str | None, stored: Sensitivity | None, personal: PersonalData
 ) -> tuple[Sensitivity, list[Decision]]:
     """The label, and a decision for each thing that raised it above the agent's own.
 
-    Personal data is searched for only where finding some would raise the label. Raises Refused (400) for a declared
+    `stored`: what the turn's conversation bore before.     Personal data is searched for only where finding some would raise the label. Raises Refused (400) for a declared
     label that does not exist: guessing could only be too low.
     """
     highest = config.sensitivity
     decisions = []
-    for opinion, field, reason in _opinions(config, declared):
+    for opinion, field, reason in _opinions(config, declared, stored):
         if opinion > highest:
             highest = opinion
             decisions.append(_raised(config, field, reason, opinion))
@@ -33,11 +34,15 @@ async def label(
     return highest, decisions
 
 
-def _opinions(config: AgentConfig, declared: str | None) -> Iterator[tuple[Sensitivity, str, str]]:
+def _opinions(
+    config: AgentConfig, declared: str | None, stored: Sensitivity | None
+) -> Iterator[tuple[Sensitivity, str, str]]:
     """(label, field behind it, reason) of all that is known without a look at the input."""
     yield config.policy.data.min_sensitivity, "data.minSensitivity", "the policy's minimum"
     if declared is not None:
         yield _declared(declared), "", "declared by the caller"
+    if stored is not None:
+        yield stored, "", "borne by the conversation"
 
 
 def _declared(text: str) -> Sensitivity:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator
 
 from regent_api.config import AgentConfig
+from regent_api.types import Sensitivity
 from regent_runtime.access import membership
 from regent_runtime.access.anonymise import Anonymised, anonymise
 from regent_runtime.access.classes import Treatment, decisions, treatment
@@ -23,9 +24,11 @@ QUICK_CHARACTERS = 16_384
 """Of a request that is anonymised on the event loop, which that holds for a few milliseconds."""
 
 
-async def weigh(config: AgentConfig, declared: str | None, personal: PersonalData, record: TurnRecord) -> Treatment:
+async def weigh(
+    config: AgentConfig, declared: str | None, stored: Sensitivity | None, personal: PersonalData, record: TurnRecord
+) -> Treatment:
     """How the turn is to be treated. Raises Refused: 400 for a declared label that is none, 403 for forbidden data."""
-    sensitivity, raised = await label(config, declared, personal)
+    sensitivity, raised = await label(config, declared, stored, personal)
     chosen = treatment(config, sensitivity)
     record.sensitivity, record.retention_seconds = sensitivity.value, chosen.retention_seconds
     record.decisions += (*raised, *decisions(config, chosen))

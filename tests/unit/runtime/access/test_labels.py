@@ -26,8 +26,13 @@ NOTHING = said("Hi")
 SOMETHING = said("I am ann@example.com.", "Who am I?")
 
 
-async def of(config: AgentConfig, declared: str | None = None, personal: PersonalData = NOTHING) -> Sensitivity:
-    return (await label(config, declared, personal))[0]
+async def of(
+    config: AgentConfig,
+    declared: str | None = None,
+    personal: PersonalData = NOTHING,
+    stored: Sensitivity | None = None,
+) -> Sensitivity:
+    return (await label(config, declared, stored, personal))[0]
 
 
 def agent(sensitivity: Sensitivity | str, **data: Any) -> AgentConfig:
@@ -35,9 +40,13 @@ def agent(sensitivity: Sensitivity | str, **data: Any) -> AgentConfig:
 
 
 @enforces("data.minSensitivity")
-@given(labels, labels, st.none() | labels)
-async def test_it_is_the_highest_of_all(own: Sensitivity, policy: Sensitivity, declared: Sensitivity | None) -> None:
-    assert await of(agent(own, minSensitivity=policy), declared) == max(own, policy, declared or own)
+@given(labels, labels, st.none() | labels, st.none() | labels)
+async def test_it_is_the_highest_of_all(
+    own: Sensitivity, policy: Sensitivity, declared: Sensitivity | None, stored: Sensitivity | None
+) -> None:
+    found = await of(agent(own, minSensitivity=policy), declared, stored=stored)
+
+    assert found == max(own, policy, declared or own, stored or own)
 
 
 @enforces("data.personalData.raisesTo")
@@ -67,7 +76,7 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
         sources={"data.personalData.raisesTo": ["demo/house"]},
     )
 
-    _, decisions = await label(config, "Confidential", SOMETHING)
+    _, decisions = await label(config, "Confidential", Sensitivity.INTERNAL, SOMETHING)
 
     assert decisions == [
         Decision(Stage.LABEL, "Raise", "data.minSensitivity", (), "Internal: the policy's minimum"),
@@ -80,3 +89,14 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
             "Restricted: personal data in the input",
         ),
     ]
+
+
+@given(st.lists(st.tuples(st.none() | labels, st.booleans()), max_size=6))
+async def test_it_never_falls_within_a_conversation(turns: list[tuple[Sensitivity | None, bool]]) -> None:
+    config = agent("Public", personalData={"raisesTo": "Confidential"})
+    reached: list[Sensitivity] = []
+    for declared, personal in turns:
+        stored = reached[-1] if reached else None
+        reached.append(await of(config, declared, SOMETHING if personal else NOTHING, stored))
+
+    assert reached == sorted(reached)
