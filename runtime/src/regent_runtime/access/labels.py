@@ -18,8 +18,8 @@ async def label(
 ) -> tuple[Sensitivity, list[Decision]]:
     """The label, and a decision for each thing that raised it above the agent's own.
 
-    `stored`: what the turn's conversation bore before.     Personal data is searched for only where finding some would raise the label. Raises Refused (400) for a declared
-    label that does not exist: guessing could only be too low.
+    `stored`: what the turn's conversation bore before. Personal data is searched for only where finding some would
+    raise the label. Raises Refused (400) for a declared label that does not exist: guessing could only be too low.
     """
     highest = config.sensitivity
     decisions = []
