@@ -99,6 +99,7 @@ def runtime(config: Path) -> Iterator[tuple[Server, float]]:
     """The runtime, and the seconds from its start to ready."""
     port, status_port = free_port(), free_port()
     flags = ["--config", str(config), "--credentials", str(config.parent), "--host", "127.0.0.1"]
+    flags += ["--audit", str(config.parent / f"audit-{port}")]
     begun = time.monotonic()
     with process("-I", "-m", "regent_runtime", *flags, "--port", str(port), "--status-port", str(status_port)) as pid:
         wait_for(status_port, "/readyz")

@@ -41,7 +41,18 @@ async def running(tmp_path: Path, document: dict[str, Any], **environment: Any) 
     volume.write(document)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path)),
-        *("--credentials", str(tmp_path), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
+        *(
+            "--credentials",
+            str(tmp_path),
+            "--audit",
+            str(tmp_path / "audit"),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--status-port",
+            "0",
+        ),
         stdout=asyncio.subprocess.PIPE,
         env=environment,
     )

@@ -124,7 +124,8 @@ async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> A
         volume.write(document)
     credentials = directory / "credentials"
     runtime = Observed(
-        Options(volume.path, credentials, host="127.0.0.1", port=0, status_port=0), PodIdentity("helper-1", "uid-1")
+        Options(volume.path, credentials, directory / "audit", host="127.0.0.1", port=0, status_port=0),
+        PodIdentity("helper-1", "uid-1"),
     )
     running = asyncio.create_task(runtime.run())
     async with aiohttp.ClientSession() as http:

@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from regent_runtime import __version__
+from regent_runtime.audit.audit import Audit
 from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
@@ -35,6 +36,7 @@ class Options:
 
     config: Path
     credentials: Path
+    audit: Path
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
     port: int = 8080
     status_port: int = 9090
@@ -48,9 +50,10 @@ class Runtime:
         self.metrics = Metrics()
         credentials = Credentials(options.credentials)
         self.config = ConfigFile(options.config, credentials, self._swapped)
-        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics)
+        self.audit = Audit(options.audit, pod.uid)
+        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
-        turns = {chat.PATH: {"POST": chat.Chat(self.lifecycle, self._ended)}}
+        turns = {chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)}}
         figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
         self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
@@ -61,6 +64,17 @@ class Runtime:
         gc.freeze()  # a full collection over the imported modules would hold the loop for 50 ms
         log.write("started", version=__version__, port=self.serving.port, statusPort=self.telling.port)
         async with asyncio.TaskGroup() as tasks:
+            auditing = tasks.create_task(self.audit.run())
+            try:
+                await self._serve()
+            finally:
+                auditing.cancel()
+        await self.lifecycle.close()
+        log.write("stopped")
+
+    async def _serve(self) -> None:
+        """Until `stop`, when the last turn has ended and the sockets are closed."""
+        async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(self._follow())
             tasks.create_task(self.serving.listen())
             tasks.create_task(self.telling.listen())
@@ -70,8 +84,6 @@ class Runtime:
             following.cancel()
             self.serving.stop()
             self.telling.stop()
-        await self.lifecycle.close()
-        log.write("stopped")
 
     def stop(self) -> None:
         """Begin to end; called again, end the running turns too."""
@@ -89,10 +101,12 @@ class Runtime:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
+        self.audit.configure(new.config)
         await self.lifecycle.swap(old, new)
         log.write("config", suspended=new.config.suspended, **new.digests.wire())
 
     def _ended(self, record: TurnRecord) -> None:
+        self.audit.ended(record)
         self.metrics.turn_ended(record)
         log.turn(record)
 
@@ -109,6 +123,7 @@ def options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="regent_runtime", description="Serve one agent under its effective policy.")
     parser.add_argument("--config", type=Path, default=Path("/etc/regent/config/agent.json"))
     parser.add_argument("--credentials", type=Path, default=Path("/etc/regent/credentials"))
+    parser.add_argument("--audit", type=Path, default=Path("/var/lib/regent/audit"))
     parser.add_argument("--host", default=Options.host)
     parser.add_argument("--port", type=int, default=Options.port)
     parser.add_argument("--status-port", type=int, default=Options.status_port)

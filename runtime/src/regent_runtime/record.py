@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from regent_runtime.decision import STAGE_OF, Decision, decided
 from regent_runtime.refusals import Refused
@@ -33,9 +34,16 @@ class AttemptRecord:
         return error
 
 
+class OpenTrail(Protocol):
+    """The turn's records in the audit log, while it may still lack an outcome."""
+
+    def close(self) -> None:
+        """The turn has ended."""
+
+
 @dataclass(slots=True)
 class TurnRecord:
-    """Filled as the turn goes; logged and counted when it has ended."""
+    """Filled as the turn goes; logged, counted and audited when it has ended."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     began: float = field(default_factory=time.monotonic)
@@ -44,7 +52,12 @@ class TurnRecord:
     config: str = ""
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """AgentConfig.sources of the config that the turn runs under."""
+    policy: str = ""
+    route: str = ""
     caller_kind: str = ""
+    subject: str = ""
+    """Who called: for the audit's pseudonym and nothing else; in no log line, metric or error."""
+    conversation: str = ""
     stream: bool = False
     sensitivity: str = ""
     retention_seconds: float | None = None
@@ -58,6 +71,8 @@ class TurnRecord:
     usage: Usage | None = None
     outcome: str = ANSWERED
     code: str = ""
+    trail: OpenTrail | None = None
+    """None until the turn has passed all that can stop it."""
 
     def attempt(self, provider: str) -> AttemptRecord:
         self.attempts.append(AttemptRecord(provider))

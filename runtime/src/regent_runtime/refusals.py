@@ -156,6 +156,13 @@ OVERLOADED = Refusal(
     "The pod runs as many turns, or holds as many bytes of requests, as it may at once.",
     retry=True,
 )
+AUDIT_UNAVAILABLE = Refusal(
+    "audit_unavailable",
+    503,
+    _SERVER,
+    "The turn cannot be written down, and the policy lets no such turn pass (`audit.onFailure`).",
+    retry=True,
+)
 PROVIDER_TIMEOUT = Refusal("provider_timeout", 504, _PROVIDER, "No provider of the rule answered in time.", retry=True)
 TURN_TIMEOUT = Refusal(
     "turn_timeout",

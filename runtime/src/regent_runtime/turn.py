@@ -5,12 +5,14 @@ what stands above it has let the turn pass.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from regent_api.config import AgentConfig
 from regent_runtime import shadow
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import veil, weigh
+from regent_runtime.audit.audit import Audit
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -48,17 +50,17 @@ class Outlet(Protocol):
     async def finish(self) -> None: ...
 
 
-async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> None:
+async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> None:
     """Serve one turn. Raises Refused, Interrupted, CallerGone and, once the outlet has begun, Withheld.
 
     Until the first release nothing of an answer is sent.
     """
     snapshot = lifecycle.admit()
-    record.config = snapshot.digests.config
+    record.config, record.policy = snapshot.digests.config, snapshot.digests.policy
     record.agent = snapshot.config.agent.name
     record.sources = snapshot.config.sources
     caller = snapshot.callers.identify(incoming.authorization)
-    record.caller_kind = caller.kind
+    record.caller_kind, record.subject = caller.kind, caller.identity
     snapshot.callers.admit(caller)
     with lifecycle.run(snapshot) as turn:
         body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
@@ -69,17 +71,21 @@ async def take(lifecycle: Lifecycle, incoming: Incoming, outlet: Outlet, record:
         personal = PersonalData(request)
         treatment = await weigh(snapshot.config, incoming.sensitivity, None, personal, record)
         rule = rule_for(snapshot.config, treatment.sensitivity)
-        record.rule = rule.name
+        record.route, record.rule = snapshot.config.route.name, rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         asked = Asked(caller, len(body), request, personal, incoming.sensitivity, providers)
         await shadow.review_request(snapshot, asked, record)
         veiled = await veil(snapshot.config, treatment, request, personal, caller, record)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
-                async with aclosing(veiled.lift(fallback.call(snapshot, providers, veiled.request, record))) as chunks:
+                trail = await audit.begin(snapshot.config, record, veiled.request.texts())
+                async with (
+                    aclosing(fallback.call(snapshot, providers, veiled.request, record, trail)) as answered,
+                    aclosing(trail.follow(answered, partial(shadow.review_answer, snapshot, record))) as followed,
+                    aclosing(veiled.lift(followed)) as chunks,
+                ):
                     async for chunk in chunks:
                         await outlet.release(chunk)
-                shadow.review_answer(snapshot, record)
                 await outlet.finish()
 
 

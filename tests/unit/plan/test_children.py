@@ -119,7 +119,7 @@ def test_the_pods_meet_the_restricted_pod_security_standard() -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
     pod_spec = body_of("Deployment", planned())["spec"]["template"]["spec"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers", "initContainers"} & pod_spec.keys()
-    assert all(volume.keys() - {"name"} <= {"configMap", "projected"} for volume in pod_spec["volumes"])
+    assert all(volume.keys() - {"name"} <= {"configMap", "emptyDir", "projected"} for volume in pod_spec["volumes"])
     assert pod_spec["securityContext"]["runAsNonRoot"] is True
     assert pod_spec["securityContext"]["runAsUser"] > 0
     assert pod_spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

@@ -67,7 +67,10 @@ def test_the_whole_deployment_of_the_simplest_agent() -> None:
                         }
                     ],
                     "containers": [CONTAINER],
-                    "volumes": [{"name": "config", "configMap": {"name": "helper", "defaultMode": 0o444}}],
+                    "volumes": [
+                        {"name": "config", "configMap": {"name": "helper", "defaultMode": 0o444}},
+                        {"name": "audit", "emptyDir": {"sizeLimit": "1Gi"}},
+                    ],
                 },
             },
         },
@@ -87,6 +90,8 @@ CONTAINER = {
         "/etc/regent/config/agent.json",
         "--credentials",
         "/etc/regent/credentials",
+        "--audit",
+        "/var/lib/regent/audit",
         "--port",
         "8080",
         "--status-port",
@@ -126,14 +131,17 @@ CONTAINER = {
         "failureThreshold": 2,
     },
     "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
-    "volumeMounts": [{"name": "config", "mountPath": "/etc/regent/config", "readOnly": True}],
+    "volumeMounts": [
+        {"name": "config", "mountPath": "/etc/regent/config", "readOnly": True},
+        {"name": "audit", "mountPath": "/var/lib/regent/audit"},
+    ],
 }
 
 
 def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
     pairs = frozenset({("openai", "api-key"), ("mistral", "a"), ("mistral", "b")})
     pod = pod_of(build(agent(), INSTALLATION, pairs, 1))
-    assert pod["volumes"][1] == {
+    assert pod["volumes"][2] == {
         "name": "credentials",
         "projected": {
             "defaultMode": 0o440,
@@ -162,7 +170,7 @@ def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
             ],
         },
     }
-    assert pod["containers"][0]["volumeMounts"][1] == {
+    assert pod["containers"][0]["volumeMounts"][2] == {
         "name": "credentials",
         "mountPath": "/etc/regent/credentials",
         "readOnly": True,

@@ -37,6 +37,8 @@ class Log:
         self.chain = Chain(log)
         self.recovered = 0
         """Bytes of a torn tail that were cut off since the log was opened."""
+        self.kept = 0
+        """Bytes of all segments."""
         self._segment_bytes = segment_bytes
         self._file: int | None = None
         self._path: Path | None = None
@@ -75,15 +77,13 @@ class Log:
         self._write(followed)
         return records
 
-    def bytes_kept(self) -> int:
-        return sum(path.stat().st_size for path in segment.segments(self.folder))
-
     def let_go(self, before: int) -> int:
         """Delete the segments whose records all stand before a sequence; the last one stays. Gives `first`."""
         found = segment.segments(self.folder)
         for path, after in pairwise(found):
             if segment.first_of(after) > before:
                 break
+            self.kept -= path.stat().st_size
             path.unlink()
         _sync_folder(self.folder)
         return self.first
@@ -120,6 +120,7 @@ class Log:
             view = view[os.write(self._file, view) :]
         os.fdatasync(self._file)
         self._end += len(data)
+        self.kept += len(data)
 
     def _begin_segment(self) -> None:
         path = self.folder / segment.name(self.chain.size)
@@ -160,6 +161,7 @@ class Log:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             os.ftruncate(self._file, end)
             os.fdatasync(self._file)
+        self.kept = sum(each.stat().st_size for each in segment.segments(self.folder))
 
     def _set_aside(self, path: Path, data: bytes, end: int) -> None:
         self.recovered += len(data) - end

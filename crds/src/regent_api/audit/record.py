@@ -107,6 +107,8 @@ class Record(_Part, frozen=True, kw_only=True):
     """Pseudonym: an HMAC under the subject's key."""
     caller_kind: Text = ""
     sensitivity: Text = ""
+    decision: Text = ""
+    """Allow or Deny: whether the turn may go on, or did end well."""
     outcome: Text = ""
     """answered, refused, withheld, failed, interrupted, caller_gone."""
     code: Text = ""

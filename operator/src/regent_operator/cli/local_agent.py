@@ -53,6 +53,7 @@ class LocalAgent:
         secrets.mkdir(mode=0o700, exist_ok=True)
         command = [sys.executable, "-I", "-m", "regent_runtime", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--status-port", str(self._status_port), "--config", str(config), "--credentials", str(secrets)]
+        command += ["--audit", str(self._directory / "audit")]
         self._child = Child(f"agent {self.key}", command, env=self._environment(), log=self._log)
         self._child.wait_for(self._status_port, "/readyz", START_SECONDS)
         self.wait_for_echo(START_SECONDS)

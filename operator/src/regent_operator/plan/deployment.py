@@ -18,6 +18,10 @@ from regent_operator.plan.observation import CREDENTIALS_VOLUME, CredentialPair
 
 CONFIG_DIR = "/etc/regent/config"
 CREDENTIALS_DIR = "/etc/regent/credentials"
+AUDIT_DIR = "/var/lib/regent/audit"
+AUDIT_VOLUME = "audit"
+AUDIT_VOLUME_SIZE = "1Gi"
+"""A third more than the runtime lets the log take: the kubelet ends a pod that fills its volume."""
 NOBODY = 65532
 
 GRACE_SECONDS = 330
@@ -71,7 +75,10 @@ def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[Cred
 
 
 def _container(agent: AIAgent, installation: Installation, *, mounts_credentials: bool) -> dict[str, Any]:
-    mounts = [{"name": "config", "mountPath": CONFIG_DIR, "readOnly": True}]
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
+        {"name": AUDIT_VOLUME, "mountPath": AUDIT_DIR},
+    ]
     if mounts_credentials:
         mounts.append({"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_DIR, "readOnly": True})
     return {
@@ -100,7 +107,7 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
 
 
 def _command() -> list[str]:
-    files = ["--config", f"{CONFIG_DIR}/agent.json", "--credentials", CREDENTIALS_DIR]
+    files = ["--config", f"{CONFIG_DIR}/agent.json", "--credentials", CREDENTIALS_DIR, "--audit", AUDIT_DIR]
     ports = ["--port", str(HTTP_PORT), "--status-port", str(STATUS_PORT)]
     return ["python3", "-I", "-m", "regent_runtime", *files, *ports]
 
@@ -136,9 +143,10 @@ def _without(defaults: Mapping[str, str], names: AbstractSet[str]) -> dict[str, 
 
 
 def _volumes(agent: AIAgent, credentials: frozenset[CredentialPair]) -> list[dict[str, Any]]:
-    """The config, and exactly the keys that the route names, each Secret with its `hosts`."""
+    """The config, the audit log, and exactly the keys that the route names, each Secret with its `hosts`."""
     volumes: list[dict[str, Any]] = [
-        {"name": "config", "configMap": {"name": agent.metadata.name, "defaultMode": 0o444}}
+        {"name": "config", "configMap": {"name": agent.metadata.name, "defaultMode": 0o444}},
+        {"name": AUDIT_VOLUME, "emptyDir": {"sizeLimit": AUDIT_VOLUME_SIZE}},
     ]
     if credentials:
         keys = defaultdict(list)

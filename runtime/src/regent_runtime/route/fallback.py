@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 
 from regent_api.config import ProviderConfig
+from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
@@ -17,14 +18,15 @@ from regent_runtime.wire.openai_chat import ChatRequest, outbound, output_cap
 
 
 async def call(
-    snapshot: Snapshot, candidates: Sequence[ProviderConfig], request: ChatRequest, record: TurnRecord
+    snapshot: Snapshot, candidates: Sequence[ProviderConfig], request: ChatRequest, record: TurnRecord, trail: Trail
 ) -> AsyncGenerator[Chunk]:
     """The answer of the first candidate that begins one. Raises Refused before the first chunk, Interrupted after.
 
-    Each request that is sent stands in `record.attempts`, before it is sent.
+    Each request that is sent stands in the audit log and in `record.attempts`, before it is sent.
     """
     errors: list[ProviderError] = []
     for provider in _tries(candidates, errors):
+        await trail.attempt(provider.name, provider.model)
         attempted = record.attempt(provider.name)
         chunks = attempt(
             snapshot.channels[provider.name],

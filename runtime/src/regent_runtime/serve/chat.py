@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from regent_runtime import turn
+from regent_runtime.audit.audit import Audit
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
 from regent_runtime.limits.bodies import Bodies, Share
 from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, WITHHELD, TurnRecord
@@ -152,8 +153,9 @@ _STREAM_HEADERS = [
 class Chat:
     """The endpoint. `ended` is told of every turn, whatever its outcome."""
 
-    def __init__(self, lifecycle: Lifecycle, ended: Callable[[TurnRecord], None]) -> None:
+    def __init__(self, lifecycle: Lifecycle, audit: Audit, ended: Callable[[TurnRecord], None]) -> None:
         self._lifecycle = lifecycle
+        self._audit = audit
         self._ended = ended
         self._bodies = Bodies()
 
@@ -165,7 +167,7 @@ class Chat:
         record = TurnRecord()
         answer = Answer(send, [(b"x-regent-turn", record.id.encode())])
         try:
-            await turn.take(self._lifecycle, request, answer, record)
+            await turn.take(self._lifecycle, self._audit, request, answer, record)
         except CallerGone:
             record.outcome = record.outcome if answer.complete else CALLER_GONE
         except Withheld as withheld:

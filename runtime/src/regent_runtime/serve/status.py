@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from regent_runtime import __version__
+from regent_runtime.audit.audit import Audit
 from regent_runtime.config import ConfigFile
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
@@ -27,13 +28,20 @@ class Status:
     """The endpoints beside the turns. Each answers from memory, so probes stay quick while turns run."""
 
     def __init__(
-        self, pod: PodIdentity, lifecycle: Lifecycle, config: ConfigFile, credentials: Credentials, metrics: Metrics
+        self,
+        pod: PodIdentity,
+        lifecycle: Lifecycle,
+        config: ConfigFile,
+        credentials: Credentials,
+        metrics: Metrics,
+        audit: Audit,
     ) -> None:
         self._pod = pod
         self._lifecycle = lifecycle
         self._config = config
         self._credentials = credentials
         self._metrics = metrics
+        self._audit = audit
 
     async def livez(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await respond(send, 200, b"ok\n", media_type=b"text/plain")
@@ -70,4 +78,5 @@ class Status:
             "activeConversations": self._lifecycle.turns,
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,
+            "audit": self._audit.status(),
         }

@@ -1,0 +1,145 @@
+"""The audit of one process: a trail for each turn, a record for each refused one, and what /statusz says of it."""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from regent_api.audit.content import Sealed
+from regent_api.audit.record import Record
+from regent_api.audit.subjects import SubjectKey, SubjectKeys
+from regent_api.config import AgentConfig
+from regent_api.policy import AuditDurability, AuditFailure
+from regent_api.types import Sensitivity
+from regent_runtime import __version__
+from regent_runtime.audit import entry
+from regent_runtime.audit.disk import Disk, Keeping
+from regent_runtime.audit.journal import AuditFailed, Journal
+from regent_runtime.audit.keys import PodKeys
+from regent_runtime.audit.refused import Refusals
+from regent_runtime.audit.shipper import ShipmentFailed, Shipper
+from regent_runtime.audit.trail import Trail
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import AUDIT_UNAVAILABLE, Refused
+
+ON_FAILURE = "audit.onFailure"
+RETRY_SECONDS = 5
+NO_COLLECTOR = "no_collector"
+NO_KEY = "no_subject_key"
+UNSIGNED = "unsigned"
+_MAY_BE_LOST = "all records of this pod: they end with its volume, and nothing outside of it proves that they are whole"
+
+
+class Audit:
+    """`run` until cancelled. Before a first config there is no log, and no turn either.
+
+    `keys` and `shipper`: a collector's, where there is one; otherwise the keys stay beside the log.
+    """
+
+    def __init__(
+        self, folder: Path, pod_uid: str, keys: SubjectKeys | None = None, shipper: Shipper | None = None
+    ) -> None:
+        self.disk = Disk(folder)
+        self.journal = Journal(self.disk, self._committed)
+        self._pod_uid = re.sub(r"[^-A-Za-z0-9]", "", pod_uid) or "local"
+        self._pod_keys = PodKeys(folder)
+        self._keys = self._pod_keys if keys is None else keys
+        self._shipper = shipper
+        self._writer = entry.Writer("", __version__)
+        self._refusals = Refusals(self.journal, lambda: self._writer, self._keys)
+        self._durability = AuditDurability.POD
+
+    def configure(self, config: AgentConfig) -> None:
+        """A config has come into force; the first one names the log."""
+        self._writer = entry.Writer(f"{config.agent.namespace}/{config.agent.name}", __version__)
+        policy = config.policy.audit
+        self._durability = policy.durability
+        content = {label: config.policy.data.classes.of(label).retention_seconds for label in Sensitivity}
+        self.disk.keeping = Keeping(
+            policy.retention_seconds,
+            {label: seconds for label, seconds in content.items() if seconds is not None},
+            drops_oldest=policy.on_failure is AuditFailure.CONTINUE,
+        )
+        shipper = self._shipper
+        if shipper is not None:
+            self.disk.kept_elsewhere = lambda: shipper.kept
+        self.journal.begin(f"{self._writer.agent}/{self._pod_uid}", self._writer)
+
+    async def begin(self, config: AgentConfig, turn: TurnRecord, texts: Iterable[str]) -> Trail:
+        """The trail of a turn that has passed all that can stop it. Raises Refused (503).
+
+        `texts`: what the model will read of the caller.
+        """
+        try:
+            key = await self._keys.key(turn.subject)
+        except (OSError, ValueError):
+            _failed(config, turn, NO_KEY)
+            key = SubjectKey(turn.subject, os.urandom(32))  # of this turn alone: it links to nothing
+        write = partial(self._write, config, turn)
+        turn.trail = Trail(turn, self._writer, key, config.policy.audit.content, write, self.journal.note)
+        turn.trail.intend(texts)
+        return turn.trail
+
+    def ended(self, turn: TurnRecord) -> None:
+        """Write down how a turn ended, where that is not on disk yet."""
+        if turn.trail is not None:
+            turn.trail.close()
+        else:
+            self._refusals.add(turn)
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                journal = tasks.create_task(self.journal.run())
+                try:
+                    await self._refusals.run()
+                finally:
+                    journal.cancel()
+        finally:
+            self._pod_keys.close()
+
+    def status(self) -> dict[str, Any]:
+        """For /statusz."""
+        return {
+            "durability": self._durability,
+            "state": UNSIGNED if self._durability is AuditDurability.POD else "",
+            "mayBeLost": _MAY_BE_LOST if self._durability is AuditDurability.POD else "",
+            "failing": self.journal.failing,
+            "records": self.journal.size,
+            "lost": self.journal.lost,
+            "dropped": self.disk.dropped,
+            "bytes": self.disk.kept,
+            "mostBytes": self.disk.most_bytes,
+        }
+
+    async def _write(
+        self, config: AgentConfig, turn: TurnRecord, records: Sequence[Record], sealed: Sequence[Sealed]
+    ) -> None:
+        """Returns when the records are where the policy wants them. Raises Refused (503)."""
+        try:
+            size = await self.journal.write(records, sealed)
+            if config.policy.audit.durability is AuditDurability.COLLECTOR:
+                await self._acknowledged(size)
+        except (AuditFailed, ShipmentFailed) as failed:
+            _failed(config, turn, failed.reason)
+
+    async def _acknowledged(self, size: int) -> None:
+        if self._shipper is None:
+            raise ShipmentFailed(NO_COLLECTOR)
+        await self._shipper.acknowledged(size)
+
+    def _committed(self, size: int, _payloads: Sequence[bytes]) -> None:
+        if self._shipper is not None:
+            self._shipper.offer(size)
+
+
+def _failed(config: AgentConfig, turn: TurnRecord, reason: str) -> None:
+    """What `audit.onFailure` says of a turn that cannot be written down. Raises Refused (503)."""
+    if config.policy.audit.on_failure is AuditFailure.DENY:
+        words = "This turn cannot be written down; try again later."
+        raise Refused(AUDIT_UNAVAILABLE, words, retry_after=RETRY_SECONDS, field=ON_FAILURE)
+    turn.decisions.append(decided(config.sources, Stage.AUDIT, "Allow", ON_FAILURE, reason))

@@ -1,0 +1,133 @@
+"""Records, made from what a turn knows. Nothing of a caller's text enters but digests under the subject's key."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, TokensPart
+from regent_runtime.audit.disk import stamp
+from regent_runtime.decision import Decision, Stage
+from regent_runtime.record import ANSWERED, TurnRecord
+
+MOST_DECISIONS = 64
+MOST_ATTEMPTS = 32
+MOST_POLICIES = 16
+LONGEST_WORD = 256
+"""Characters of any word of a record: 64 decisions of 16 policies stay within the bound of a record."""
+INJECTION_ATTEMPT = "injection_attempt"
+LEAK_BLOCKED = "leak_blocked"
+PERSONAL_DATA = "personal_data"
+UNAUTHORIZED = "unauthorized"
+LOCAL_ONLY = "local_only"
+ANONYMIZED = "anonymized"
+_CUTS = {"Deny", "Redact", "Strip"}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes: the agent (NAMESPACE/NAME) and the version of this program."""
+
+    agent: str
+    image: str
+
+    def started(self, recovered: int) -> Record:
+        return self.record(Kind.STARTED, recovered=recovered)
+
+    def stopped(self) -> Record:
+        return self.record(Kind.STOPPED)
+
+    def lost(self, counts: Mapping[str, int]) -> Record:
+        return self.record(Kind.LOST, counts=dict(counts))
+
+    def refusals(self, counts: Mapping[str, int]) -> Record:
+        """Refused turns that have no record of their own, by code."""
+        return self.record(Kind.REFUSALS, decision="Deny", flags=_unauthorized(counts), counts=dict(counts))
+
+    def of_turn(self, kind: Kind, turn: TurnRecord, **more: Any) -> Record:
+        return self.record(
+            kind,
+            config=turn.config,
+            policy=turn.policy,
+            route=turn.route,
+            rule=turn.rule,
+            conversation=turn.conversation[:LONGEST_WORD],
+            turn=turn.id,
+            caller_kind=turn.caller_kind,
+            sensitivity=turn.sensitivity,
+            **more,
+        )
+
+    def record(self, kind: Kind, **fields: Any) -> Record:
+        return Record(
+            kind=kind,
+            id=secrets.token_hex(8),
+            time=stamp(datetime.now(UTC)),
+            agent=self.agent,
+            image=self.image,
+            **fields,
+        )
+
+
+def decisions(made: Iterable[Decision]) -> list[DecisionPart]:
+    """The last MOST_DECISIONS: what ended a turn is among them."""
+    return [
+        DecisionPart(
+            stage=str(each.stage),
+            action=each.action[:LONGEST_WORD],
+            field=each.field[:LONGEST_WORD],
+            policies=[name[:LONGEST_WORD] for name in each.policies[:MOST_POLICIES]],
+            reason=each.reason[:LONGEST_WORD],
+            shadow=each.shadow[:LONGEST_WORD],
+        )
+        for each in list(made)[-MOST_DECISIONS:]
+    ]
+
+
+def ending(turn: TurnRecord) -> dict[str, Any]:
+    """The fields of a record that tell how a turn ended."""
+    usage = turn.usage
+    return {
+        "decision": "Allow" if turn.outcome == ANSWERED else "Deny",
+        "outcome": turn.outcome,
+        "code": turn.code,
+        "decisions": decisions(turn.decisions),
+        "flags": flags(turn),
+        "attempts": [
+            AttemptPart(provider=each.provider, outcome=each.outcome, detail=each.detail[:LONGEST_WORD])
+            for each in turn.attempts[-MOST_ATTEMPTS:]
+        ],
+        "tokens": TokensPart(input=usage.prompt_tokens, output=usage.completion_tokens) if usage else None,
+    }
+
+
+def flags(turn: TurnRecord) -> list[str]:
+    """Compliance flags of what the stages decided, sorted; what only a shadow would have done is none."""
+    found = set(_unauthorized([turn.code]))
+    for each in turn.decisions:
+        if not each.shadow:
+            found |= _flags_of(each)
+    return sorted(found)
+
+
+def _flags_of(made: Decision) -> set[str]:
+    found = set()
+    if made.field.startswith("guardrails.input.injection"):
+        found.add(INJECTION_ATTEMPT)
+    if made.stage is Stage.OUTPUT and made.action in _CUTS:
+        found.add(LEAK_BLOCKED)
+    if "personalData" in made.field:
+        found.add(PERSONAL_DATA)
+    if made.action == "LocalOnly":
+        found.add(LOCAL_ONLY)
+    if made.stage is Stage.ANONYMIZE:
+        found.add(ANONYMIZED)
+    return found
+
+
+def _unauthorized(codes: Iterable[str]) -> list[str]:
+    return [UNAUTHORIZED] if not UNAUTHORIZED_CODES.isdisjoint(codes) else []
+
+
+UNAUTHORIZED_CODES = frozenset({"token_missing", "token_invalid", "caller_not_allowed"})

@@ -1,0 +1,130 @@
+"""The records of one turn, each on disk before what it is about happens: the intent and an attempt before a request is
+sent, the outcome before the caller sees the end of the answer.
+"""
+
+import hmac
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from regent_api.audit.content import Sealed, seal
+from regent_api.audit.record import AttemptPart, Kind, Record
+from regent_api.audit.subjects import SubjectKey
+from regent_api.policy import AuditContent
+from regent_api.types import Sensitivity
+from regent_runtime.audit import entry
+from regent_runtime.record import ANSWERED, WITHHELD, TurnRecord
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.withheld import Withheld
+
+Write = Callable[[Sequence[Record], Sequence[Sealed]], Awaitable[None]]
+Note = Callable[[Sequence[Record], Sequence[Sealed]], None]
+
+
+class Trail:
+    """One turn's. `write` raises Refused where the policy denies what cannot be written down."""
+
+    def __init__(
+        self, turn: TurnRecord, writer: entry.Writer, key: SubjectKey, content: AuditContent, write: Write, note: Note
+    ) -> None:
+        self._turn = turn
+        self._writer = writer
+        self._key = key
+        self._write, self._note = write, note
+        self._keeps = content is AuditContent.ENCRYPTED
+        self._pending: list[tuple[Record, Sealed | None]] = []
+        self._said: list[str] = []
+        self._output: hmac.HMAC | None = None
+        self._concluded = False
+
+    def intend(self, texts: Iterable[str]) -> None:
+        """The turn has passed all that can stop it. On disk together with the first attempt, at the latest.
+
+        `texts`: what the model will read of the caller.
+        """
+        said, digest = list(texts), self._key.digest()
+        for text in said:
+            digest.update(b"%d\n" % len(text))
+            digest.update(text.encode())
+        self._put(
+            Kind.INTENT,
+            said,
+            decision="Allow",
+            decisions=entry.decisions(self._turn.decisions),
+            flags=entry.flags(self._turn),
+            input=digest.hexdigest(),
+        )
+
+    async def attempt(self, provider: str, model: str) -> None:
+        """Returns when the attempt is on disk, and all before it. Raises Refused."""
+        self._put(Kind.ATTEMPT, None, attempts=[AttemptPart(provider=provider, model=model)])
+        await self._flush()
+
+    async def follow(self, chunks: AsyncIterator[Chunk], review: Callable[[], None]) -> AsyncGenerator[Chunk]:
+        """The answer; its end only when the outcome is on disk. Raises Refused, and what `chunks` raises.
+
+        `review` is called when all has come, and may still decide something that the outcome tells.
+        """
+        held: list[Chunk] = []
+        try:
+            async for chunk in chunks:
+                self._saw(chunk)
+                if held or chunk.finish_reason:
+                    held.append(chunk)
+                else:
+                    yield chunk
+        except Withheld:
+            await self._conclude(WITHHELD)
+            raise
+        review()
+        await self._conclude(ANSWERED)
+        for chunk in held:
+            yield chunk
+
+    def close(self) -> None:
+        """The turn has ended; an outcome that is not written yet is written soon."""
+        if not self._concluded:
+            self._concluded = True
+            self._put_outcome()
+            records, sealed = self._taken()
+            self._note(records, sealed)
+
+    async def _conclude(self, outcome: str) -> None:
+        self._turn.outcome = outcome
+        self._put_outcome()
+        await self._flush()
+        self._concluded = True
+
+    def _put_outcome(self) -> None:
+        output = self._output.hexdigest() if self._output else ""
+        self._put(Kind.OUTCOME, self._said or None, output=output, **entry.ending(self._turn))
+
+    def _saw(self, chunk: Chunk) -> None:
+        self._turn.usage = chunk.usage or self._turn.usage
+        text = chunk.content or chunk.refusal
+        if text:
+            self._output = self._output or self._key.digest()
+            self._output.update(text.encode())
+            if self._keeps:
+                self._said.append(text)
+
+    def _put(self, kind: Kind, texts: list[str] | None, **fields: Any) -> None:
+        record = self._writer.of_turn(kind, self._turn, caller=self._key.pseudonym, **fields)
+        sealed = self._sealed(record, texts) if self._keeps and texts is not None else None
+        if sealed is not None:
+            record = msgspec.structs.replace(record, content=sealed.part)
+        self._pending.append((record, sealed))
+
+    def _sealed(self, record: Record, texts: list[str]) -> Sealed:
+        plain = msgspec.json.encode({"kind": record.kind, "texts": texts})
+        label = Sensitivity(self._turn.sensitivity)
+        return seal(plain, turn=self._turn.id, label=label, day=record.time[:10], key=self._key)
+
+    async def _flush(self) -> None:
+        records, sealed = self._taken()
+        await self._write(records, sealed)
+
+    def _taken(self) -> tuple[list[Record], list[Sealed]]:
+        pending, self._pending = self._pending, []
+        return [record for record, _ in pending], [sealed for _, sealed in pending if sealed is not None]
