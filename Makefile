@@ -68,6 +68,10 @@ bench: bench-runtime  ## all benchmarks
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 
+.PHONY: mutants
+mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access)
+	@$(PYTHON) tools/mutants.py $(ROOM)
+
 .PHONY: generate
 generate: venv  ## write the CRDs and the reference from the models
 	@$(PYTHON) tools/generate.py

@@ -1,5 +1,6 @@
 """The laws of the lattice, over random policies and random requests."""
 
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,8 @@ from regent_operator.plan.lattice import Opinions, clause, fields, from_effectiv
 from regent_operator.plan.policy import DEFAULTS, effective, value_of
 from tests.unit.plan.policies import ADDRESSES, GROUPS, HOSTS, MODELS, NAMES, NAMESPACES, specs
 
-laws = settings(deadline=None, max_examples=50)
+laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "50")))
+"""`make mutants` asks for fewer: it runs them hundreds of times."""
 opinions = st.builds(opinions_of, specs, st.sampled_from(("acme/a", "acme/b", "acme/c")))
 
 
