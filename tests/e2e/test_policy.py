@@ -25,8 +25,8 @@ class World:
     friend: caller.Caller
     """A ServiceAccount of front's namespace, with a token for either agent."""
 
-    def ask(self, agent: str, prompt: str = "Say hello.", **more: object) -> caller.Answer:
-        return self.friend.ask(f"{getattr(self, agent)}/{agent}", prompt, **more)
+    def ask(self, agent: str, prompt: str = "Say hello.") -> caller.Answer:
+        return self.friend.ask(f"{getattr(self, agent)}/{agent}", prompt)
 
     def effective(self, agent: str) -> dict[str, tuple[str, list[str]]]:
         """Field -> (value as JSON, policies)."""
