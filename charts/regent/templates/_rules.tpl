@@ -63,6 +63,9 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 {{- define "regent.rules.own" -}}
 {{- if .Values.watchNamespaces }}
 {{- include "regent.rules.policies" . }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch]
 {{ end }}
 {{- include "regent.rules.lease" . }}
 {{- end }}

@@ -6,7 +6,7 @@ lets nothing. Duties and actions are lists of words that all hold; a list with D
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -16,6 +16,7 @@ from regent_api.model import Model
 from regent_api.policy import (
     Action,
     AlertRule,
+    ApiKeyGrant,
     Approvers,
     AuditContent,
     AuditDurability,
@@ -25,6 +26,7 @@ from regent_api.policy import (
     InputPattern,
     Limit,
     ModelAllow,
+    OidcGrant,
     OutputPattern,
     Peer,
     ServiceAccountGrant,
@@ -47,6 +49,9 @@ class Duty(StrEnum):
 
 class EffectiveCallers(Model):
     service_accounts: Conjunction[ServiceAccountGrant]
+    oidc: Conjunction[OidcGrant] = []
+    """Every key set inline, cut down to its public members."""
+    api_keys: Conjunction[ApiKeyGrant] = []
     anonymous: Opinion
     may_instruct: Opinion
     ingress_from: Conjunction[Peer]
@@ -59,6 +64,29 @@ class EffectiveCallers(Model):
             return wanted in {"*", namespace} and glob_matches(grant.name, name)
 
         return every(self.service_accounts, lets)
+
+    def oidc_groups(self, subject: str, groups: Callable[[OidcGrant], frozenset[str] | None]) -> frozenset[str] | None:
+        """The groups of a caller on which every policy's list agrees; None: some list does not let it in.
+
+        `groups`: those that its token names when proved under a grant; None where it cannot be.
+        """
+
+        def of(grant: OidcGrant) -> frozenset[str] | None:
+            named = groups(grant)
+            return named if named is not None and grant.lets_in(subject, named) else None
+
+        return _agreed(self.oidc, of)
+
+    def api_key_groups(self, name: str, holds: Callable[[ApiKeyGrant], bool]) -> frozenset[str] | None:
+        """The same for the caller that an API key stands for. `holds`: whether the grant's Secret holds its value."""
+        return _agreed(
+            self.api_keys,
+            lambda grant: frozenset(grant.groups or ()) if grant.name == name and holds(grant) else None,
+        )
+
+    def api_key_grants(self) -> Iterator[ApiKeyGrant]:
+        """Of every policy."""
+        return (grant for grants in self.api_keys for grant in grants)
 
 
 class EffectiveSize(Model):
@@ -239,6 +267,14 @@ class EffectivePolicy(Model):
     egress: EffectiveEgress
     audit: EffectiveAudit
     on_state_error: StateError
+
+
+def _agreed(conjunction: Conjunction[T], groups: Callable[[T], frozenset[str] | None]) -> frozenset[str] | None:
+    """Of each list, the groups of the entries that let the caller in; of all lists, what they have in common."""
+    lists = [[named for entry in entries if (named := groups(entry)) is not None] for entries in conjunction]
+    if not lists or not all(lists):
+        return None
+    return frozenset.intersection(*(frozenset[str]().union(*named) for named in lists))
 
 
 def every(conjunction: Sequence[Iterable[T]], lets: Callable[[T], bool]) -> bool:

@@ -56,7 +56,7 @@ def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity 
         raise ConfigRefused(f"agent: the document is for another agent than {identity.namespace}/{identity.name}")
     try:
         _check_route(config)
-        callers = Callers(config)
+        callers = Callers(config, credentials)
         outbound = channels(config, credentials)
         shadows = {shadow.name: _shadow(config, shadow) for shadow in config.shadows}
     except ValueError as error:

@@ -60,10 +60,15 @@ class Credentials:
                 absent.add(f"{credential.secret}/{HOSTS_KEY}")
         return sorted(absent)
 
+    def path(self, secret: str, key: str) -> Path | None:
+        """Where the key of a Secret is mounted; None for names that would lead elsewhere."""
+        plain = _PLAIN_NAME.fullmatch(secret) and _PLAIN_NAME.fullmatch(key)
+        return self._directory / secret / key if plain else None
+
     def _text(self, secret: str, key: str) -> str | None:
-        if not _PLAIN_NAME.fullmatch(secret) or not _PLAIN_NAME.fullmatch(key):
+        path = self.path(secret, key)
+        if path is None:
             return None
-        path = self._directory / secret / key
         try:
             found = path.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)

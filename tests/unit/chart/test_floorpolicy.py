@@ -14,6 +14,8 @@ def floor(values: Object | None = None) -> Object:
 
 
 UNSTATED = {
+    "callers.oidc": "nobody comes in by an issuer until a policy names one; state one here and others only cut",
+    "callers.apiKeys": "a floor cannot state it: keys are Secrets of the agents' namespace",
     "callers.ingressFrom": "opens connections, not calls: the process asks for the same tokens",
     "models.allow": "an opinion only cuts the route's own list",
     "egress.hosts": "an opinion only cuts the route's own list",

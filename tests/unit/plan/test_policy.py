@@ -24,6 +24,8 @@ def test_without_policies_the_defaults_hold() -> None:
     assert effective({}).wire() == {
         "callers": {
             "serviceAccounts": [[{"name": "*"}]],
+            "oidc": [],
+            "apiKeys": [],
             "anonymous": "Deny",
             "mayInstruct": "Deny",
             "ingressFrom": [],

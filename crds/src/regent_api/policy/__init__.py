@@ -13,7 +13,7 @@ from regent_api.policy.audit import (
     AuditDurability,
     AuditFailure,
 )
-from regent_api.policy.callers import Callers, Peer, ServiceAccountGrant
+from regent_api.policy.callers import ApiKeyGrant, Callers, KeySet, OidcGrant, Peer, ServiceAccountGrant
 from regent_api.policy.data import AiProcessing, Data, DataClass, DataClasses, PersonalData
 from regent_api.policy.egress import Egress
 from regent_api.policy.guardrails import (
@@ -54,6 +54,7 @@ __all__ = [
     "AgentPolicyStatus",
     "AiProcessing",
     "AlertRule",
+    "ApiKeyGrant",
     "Approvals",
     "Approvers",
     "Audit",
@@ -69,10 +70,12 @@ __all__ = [
     "Guardrails",
     "InjectionLevel",
     "InputPattern",
+    "KeySet",
     "Limit",
     "LimitScope",
     "ModelAllow",
     "Models",
+    "OidcGrant",
     "OutputPattern",
     "Peer",
     "PersonalData",

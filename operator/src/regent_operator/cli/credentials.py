@@ -42,6 +42,8 @@ def _pairs(config: AgentConfig) -> Iterator[tuple[str, str]]:
         for credential in provider.credentials:
             yield credential.secret, credential.key
             yield credential.secret, HOSTS_KEY
+    for grant in config.policy.callers.api_key_grants():
+        yield grant.secret_key_ref.name, grant.secret_key_ref.key
 
 
 def _value(secret: str, key: str, namespace: str, bundle: Bundle, environment: Mapping[str, str]) -> bytes | None:

@@ -18,6 +18,7 @@ from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.hosts import in_cluster
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
+from regent_operator.plan.oidc import key_sets_of
 
 FLOOR = Path(__file__).with_name("floor.yaml")
 LOOPBACK_CIDRS = ("127.0.0.0/8",)
@@ -63,6 +64,7 @@ def _plan(bundle: Bundle, agent: AIAgent, policies: tuple[AgentPolicy, ...], ins
             route=route,
             instructions=_instructions(bundle, agent),
             services=_services(bundle),
+            key_sets={key: _text(bundle, *key) for key in key_sets_of(policies)},
         ),
         installation,
     )
@@ -82,7 +84,12 @@ def _instructions(bundle: Bundle, agent: AIAgent) -> str | None:
     reference = agent.spec.instructions.config_map_key_ref
     if reference is None:
         return agent.spec.instructions.inline
-    return bundle.config_maps.get(f"{agent.metadata.namespace}/{reference.name}", {}).get(reference.key)
+    return _text(bundle, agent.metadata.namespace, reference.name, reference.key)
+
+
+def _text(bundle: Bundle, namespace: str, name: str, key: str) -> str | None:
+    """What a ConfigMap holds under a key."""
+    return bundle.config_maps.get(f"{namespace}/{name}", {}).get(key)
 
 
 def _services(bundle: Bundle) -> dict[str, ServiceFacts | None]:

@@ -82,7 +82,7 @@ class Engine:
         self.pods = Pods(self._pod_moved, self._touch_agent)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.namespaces = Namespaces(self.store.touch_namespace)
-        self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, settings.scope.manages)
+        self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
         self.target_ports = TargetPorts(self.client, self.services.touch_users, settings.scope.manages)
         self.recorder = Recorder(self.client, settings.identity)
@@ -265,6 +265,7 @@ class Engine:
             yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
         if not scope.manages(scope.own):
             yield Collection(POLICIES, scope.own), self.store
+            yield Collection(CONFIG_MAPS, scope.own, labels=NOT_OURS, metadata_only=True), self.config_maps
 
     def _gatherer(self) -> Gatherer:
         return Gatherer(
@@ -276,6 +277,10 @@ class Engine:
             self.services,
             self.target_ports,
         )
+
+    def _watches_config_maps(self, namespace: str) -> bool:
+        """The operator's own hold key sets of the floor's issuers."""
+        return self.settings.scope.manages(namespace) or namespace == self.settings.scope.own
 
     def _observer_of(self, resource: Resource) -> Observer:
         """Agents may refer to children of other agents, too."""

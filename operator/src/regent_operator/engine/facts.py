@@ -1,6 +1,6 @@
 """What the cluster says of itself: whose tokens it signs, and in which ranges its Services lie.
 
-Read at start and every five minutes after; a change replans every agent. The pods verify callers' tokens with these
+Read at start and every minute after; a change replans every agent. The pods verify callers' tokens with these
 keys and never ask the API server.
 """
 
@@ -15,7 +15,7 @@ from regent_operator.engine.resources import SERVICE_CIDRS
 from regent_operator.plan.inputs import Installation
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 300.0
+POLL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 
 

@@ -1,5 +1,6 @@
 """Gathers all that the plan of one agent may look at. Reads references, writes nothing."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from regent_operator.engine.store import Store
 from regent_operator.engine.targetports import TargetPorts, has_named_port
 from regent_operator.plan.hosts import host_of, in_cluster, services_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
+from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
 
 class Gatherer:
@@ -44,6 +46,9 @@ class Gatherer:
 
     async def inputs(self, key: Key, agent: AIAgent, cluster_domain: str) -> AgentInputs:
         """Of one moment as far as memory goes. Raises ApiError when a reference, or the namespace, cannot be read."""
+        policies = self._store.policies_for(key.namespace)
+        key_sets = key_sets_of(policies)
+        self._config_maps.use(key, frozenset(_config_maps_of(key, agent, key_sets)))
         instructions = await self._instructions(key, agent)
         route = self._store.route(key.namespace, agent.spec.model_route_ref.name)
         wanted = services_of(route.spec, cluster_domain) if isinstance(route, Valid) else frozenset()
@@ -55,10 +60,11 @@ class Gatherer:
         return AgentInputs(
             agent=agent,
             namespace_labels=labels,
-            policies=self._store.policies_for(key.namespace),
+            policies=policies,
             route=route,
             instructions=instructions,
             services=services,
+            key_sets={each: await self._text(*each) for each in sorted(key_sets)},
             live_replicas=deployment.replicas if deployment else None,
             live_credentials=deployment.credentials if deployment else None,
         )
@@ -104,12 +110,13 @@ class Gatherer:
     async def _instructions(self, key: Key, agent: AIAgent) -> str | None:
         reference = agent.spec.instructions.config_map_key_ref
         if reference is None:
-            self._config_maps.use(key, frozenset())
             return agent.spec.instructions.inline
-        name: Name = (key.namespace, reference.name)
-        self._config_maps.use(key, frozenset({name}))
-        found = await self._config_maps.read(name)
-        return ((found or {}).get("data") or {}).get(reference.key)
+        return await self._text(key.namespace, reference.name, reference.key)
+
+    async def _text(self, namespace: str, name: str, key: str) -> str | None:
+        """What a ConfigMap holds under a key; None: it does not exist."""
+        found = await self._config_maps.read((namespace, name))
+        return ((found or {}).get("data") or {}).get(key)
 
     async def _service_facts(self, key: Key, wanted: frozenset[str]) -> dict[str, ServiceFacts | None]:
         names = {service: (service.split("/")[0], service.split("/")[1]) for service in wanted}
@@ -120,6 +127,14 @@ class Gatherer:
         service = await self._services.read(name)
         named = await self._target_ports.of(name) if has_named_port(service) else {}
         return service_facts(service, named)
+
+
+def _config_maps_of(key: Key, agent: AIAgent, key_sets: Iterable[ConfigMapKey]) -> Iterator[Name]:
+    """Every one that the plan of the agent looks at."""
+    reference = agent.spec.instructions.config_map_key_ref
+    if reference is not None:
+        yield key.namespace, reference.name
+    yield from ((namespace, name) for namespace, name, _ in key_sets)
 
 
 def _parsed(text: str) -> AgentConfig | None:

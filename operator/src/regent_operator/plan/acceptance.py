@@ -12,6 +12,7 @@ from regent_api.policy import AgentPolicySpec
 from regent_api.route import Provider, ProviderType
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan.hosts import host_of, in_cluster
+from regent_operator.plan.keysets import KeySetError, public_key_set
 
 
 def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
@@ -38,11 +39,29 @@ def _policy_errors(policy: AgentPolicy, operator_namespace: str) -> Iterator[str
         )
     for selector, path in _selectors(spec):
         yield from _selector_errors(selector, path)
+    yield from _caller_errors(policy, floor=policy.metadata.namespace == operator_namespace)
     for cidr in (spec.egress and spec.egress.cidrs) or []:
         if not _reads(ipaddress.ip_network, cidr):
             yield f"spec.egress.cidrs: {cidr!r} is not a range of addresses; write one such as 10.0.0.0/8"
     if spec.size and spec.size.turn_timeout and not _is_positive(spec.size.turn_timeout):
         yield "spec.size.turnTimeout: must be longer than 0s; write for example 30s"
+
+
+def _caller_errors(policy: AgentPolicy, *, floor: bool) -> Iterator[str]:
+    callers = policy.spec.callers
+    if callers is None:
+        return
+    if floor and callers.api_keys:
+        yield (
+            "spec.callers.apiKeys: a floor policy is for agents of every namespace, and pods mount Secrets of their "
+            "own namespace alone; state apiKeys in a policy of the agents' namespace"
+        )
+    for index, grant in enumerate(callers.oidc or []):
+        if grant.jwks.inline is not None:
+            try:
+                public_key_set(grant.jwks.inline)
+            except KeySetError as error:
+                yield f"spec.callers.oidc[{index}].jwks.inline: {error}"
 
 
 def _selectors(spec: AgentPolicySpec) -> Iterator[tuple[LabelSelector, str]]:

@@ -4,6 +4,7 @@
 at a given moment, `children` says.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from regent_api.agent import EffectiveField, PolicyUse
@@ -150,9 +151,17 @@ def _uses(applying: Applying, inputs: AgentInputs) -> tuple[PolicyUse, ...]:
 
 
 def _credentials(inputs: AgentInputs, outcome: _Outcome) -> frozenset[CredentialPair]:
-    """As the route declares them, excluded providers too: a policy edit must not replace pods."""
+    """The route's as declared, excluded providers' too: what a policy excludes must not replace pods. API keys."""
     if outcome.route is None and inputs.live_credentials is not None:
         return inputs.live_credentials
     route = outcome.route or (inputs.last.route if inputs.last else None)
     providers = route.providers if route else []
-    return frozenset((file.secret, file.key) for provider in providers for file in provider.credentials)
+    keys = ((file.secret, file.key) for provider in providers for file in provider.credentials)
+    return frozenset((*keys, *_api_keys(outcome.config)))
+
+
+def _api_keys(config: AgentConfig | None) -> Iterator[CredentialPair]:
+    """Of the policy in force and of its shadows, which must know the same callers."""
+    for rules in (config.policy, *(shadow.policy for shadow in config.shadows)) if config else ():
+        for grant in rules.callers.api_key_grants():
+            yield grant.secret_key_ref.name, grant.secret_key_ref.key

@@ -10,8 +10,10 @@ from regent_api.types import Opinion
 from regent_operator.plan.intersection import GRANTS, TooManyCombinationsError, intersect
 from regent_operator.plan.lattice import Opinions, Stated
 
-_NEEDED = ("callers.serviceAccounts", "models.allow", "egress.hosts", "egress.cidrs")
-"""An agent for which one of these lets nothing through is of no use. Without local hosts it may still have others."""
+_LISTS = ("callers.serviceAccounts", "callers.oidc", "callers.apiKeys", "models.allow", "egress.hosts", "egress.cidrs")
+"""Lists with nothing in common are no use to anybody. Without local hosts an agent may still have others."""
+_OTHER_WAYS = ("callers.oidc", "callers.apiKeys")
+"""A caller that comes in by one of these needs no ServiceAccount."""
 
 
 def conflicts(opinions: Opinions, agent_namespace: str) -> tuple[str, ...]:
@@ -20,8 +22,8 @@ def conflicts(opinions: Opinions, agent_namespace: str) -> tuple[str, ...]:
 
 
 def _conflicts(opinions: Opinions, agent_namespace: str) -> Iterator[str]:
-    for path in _NEEDED:
-        if path == "callers.serviceAccounts" and _anonymous(opinions):
+    for path in _LISTS:
+        if path == "callers.serviceAccounts" and (_anonymous(opinions) or any(way in opinions for way in _OTHER_WAYS)):
             continue
         stated = opinions.get(path)
         if stated is not None and _is_empty(path, stated, agent_namespace):

@@ -57,6 +57,8 @@ class AgentInputs:
     """The text, inline or from the ConfigMap; None: the ConfigMap or its key does not exist."""
     services: Mapping[str, ServiceFacts | None] = field(default_factory=dict)
     """`NAMESPACE/NAME` of each in-cluster provider -> what is known; None: there is no such Service."""
+    key_sets: Mapping[tuple[str, str, str], str | None] = field(default_factory=dict)
+    """(Namespace, name, key) of each ConfigMap key that a policy names as `jwks` -> its text; None: there is none."""
     last: AgentConfig | None = None
     """What the agent was given last; None for a new agent. From the engine's memory, or after a start read back from
     the ConfigMap when its config digest is the one in status.digests: a hand edit must not pass for what was given."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from regent_api.policy import ModelAllow, ServiceAccountGrant
+from regent_api.policy import ApiKeyGrant, ModelAllow, OidcGrant, ServiceAccountGrant
 from regent_api.types import glob_matches, host_matches
 
 T = TypeVar("T", bound=Hashable)
@@ -84,6 +84,39 @@ def both_namespaces(one: str, other: str) -> str | None:
     return one if other in {"*", one} else None
 
 
+OidcCallers = tuple[str, frozenset[tuple[str, str]]]
+"""Issuer, and what must all be true of a token."""
+
+
+def oidc_callers(grant: OidcGrant) -> tuple[OidcCallers, ...]:
+    trust = {("audience", grant.audience), ("keys", grant.jwks.inline or ""), ("claim", grant.groups_claim or "")}
+    who = [*(("subject", s) for s in grant.subjects or ()), *(("group", g) for g in grant.groups or ())]
+    return tuple((grant.issuer, frozenset((*trust, *one))) for one in ([named] for named in who)) or (
+        (grant.issuer, frozenset(trust)),
+    )
+
+
+def both_oidc_callers(one: OidcCallers, other: OidcCallers) -> OidcCallers | None:
+    """Two key sets, audiences or groups may be those of one token; two issuers or subjects never are."""
+    needed = one[1] | other[1]
+    if one[0] != other[0] or sum(kind == "subject" for kind, _ in needed) > 1:
+        return None
+    return one[0], needed
+
+
+ApiKeyCallers = tuple[str, frozenset[tuple[str, str]], frozenset[str]]
+"""Name, the Secret keys that must all hold the value, groups."""
+
+
+def api_key_callers(grant: ApiKeyGrant) -> ApiKeyCallers:
+    reference = grant.secret_key_ref
+    return grant.name, frozenset({(reference.name, reference.key)}), frozenset(grant.groups or ())
+
+
+def both_api_key_callers(one: ApiKeyCallers, other: ApiKeyCallers) -> ApiKeyCallers | None:
+    return None if one[0] != other[0] else (one[0], one[1] | other[1], one[2] & other[2])
+
+
 AllowedModels = tuple[str, Globs]
 """Host pattern and globs of the model."""
 
@@ -123,6 +156,8 @@ class Listed:
 
 GRANTS: Mapping[str, Listed] = {
     "callers.serviceAccounts": Listed(lambda grant, own: (service_accounts(grant, own),), both_service_accounts),
+    "callers.oidc": Listed(lambda grant, _: oidc_callers(grant), both_oidc_callers),
+    "callers.apiKeys": Listed(lambda grant, _: (api_key_callers(grant),), both_api_key_callers),
     "models.allow": Listed(lambda entry, _: allowed_models(entry), both_allowed_models),
     "models.localHosts": Listed(lambda host, _: (host,), both_hosts),
     "egress.hosts": Listed(lambda host, _: (host,), both_hosts),

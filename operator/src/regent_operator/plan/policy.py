@@ -51,11 +51,14 @@ from regent_operator.plan.lattice import (
     meet_all,
     to_effective,
 )
+from regent_operator.plan.oidc import resolved
 from regent_operator.plan.reading import Reading, read
 
 _CLASS_DEFAULTS: Mapping[str, Any] = {"aiProcessing": frozenset(), "retention": None, "anonymize": False}
 DEFAULTS: Mapping[str, Any] = {
     "callers.serviceAccounts": conjunction([[ServiceAccountGrant(name="*")]]),
+    "callers.oidc": (),
+    "callers.apiKeys": (),
     "callers.anonymous": Opinion.DENY,
     "callers.mayInstruct": Opinion.DENY,
     "callers.ingressFrom": (),
@@ -172,7 +175,7 @@ def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
         if isinstance(policy, Invalid):
             invalid[key] = policy.error
             continue
-        reading = read(policy, operator_namespace)
+        reading = resolved(read(policy, operator_namespace), inputs.key_sets)
         if key not in named and not reading.selects(metadata.labels, inputs.namespace_labels):
             continue
         if policy.spec.mode is PolicyMode.AUDIT:

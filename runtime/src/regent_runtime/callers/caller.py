@@ -1,6 +1,6 @@
 """A caller: what was proved of who is calling, never how it was proved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -22,6 +22,22 @@ class Caller:
     issuer: str = ""
     groups: frozenset[str] = frozenset()
     """Every policy that has a say agrees that the caller is in them; a ServiceAccount has none."""
+    admitted: bool = field(default=False, compare=False)
+    """Whether every policy's list lets the caller in."""
+
+    @property
+    def subject(self) -> str:
+        """The name by which `approvals.approvers.subjects` know the caller; anonymous has none.
+
+        Names of the cluster begin with `system:` and `apikey:`; no OIDC token has such a subject.
+        """
+        match self.kind:
+            case CallerKind.SERVICE_ACCOUNT:
+                return f"system:serviceaccount:{self.namespace}:{self.name}"
+            case CallerKind.API_KEY:
+                return f"apikey:{self.name}"
+            case _:
+                return self.name
 
     @property
     def identity(self) -> str:
@@ -40,5 +56,5 @@ class Caller:
                 return "anonymous"
 
 
-ANONYMOUS = Caller(CallerKind.ANONYMOUS)
-"""Everybody who shows nothing: one caller, so one bucket of every limit."""
+ANONYMOUS = Caller(CallerKind.ANONYMOUS, admitted=True)
+"""Everybody who shows nothing, where the policies let such callers in: one caller, so one bucket of every limit."""

@@ -1,12 +1,11 @@
 """ServiceAccounts, by the claims of Kubernetes' bound tokens (KEP-1205)."""
 
-from regent_runtime.callers.caller import Caller, CallerKind
 from regent_runtime.callers.tokens import Claims
 from regent_runtime.refusals import TOKEN_INVALID, Refused
 
 
-def service_account(claims: Claims) -> Caller:
-    """The ServiceAccount that verified claims name. Raises Refused (401)."""
+def service_account(claims: Claims) -> tuple[str, str]:
+    """Namespace and name that verified claims give. Raises Refused (401)."""
     kubernetes = claims.get("kubernetes.io")
     account = kubernetes.get("serviceaccount") if isinstance(kubernetes, dict) else None
     namespace = kubernetes.get("namespace") if isinstance(kubernetes, dict) else None
@@ -15,4 +14,4 @@ def service_account(claims: Claims) -> Caller:
         raise Refused(TOKEN_INVALID, "The token is not of a ServiceAccount.")
     if claims["sub"] != f"system:serviceaccount:{namespace}:{name}":
         raise Refused(TOKEN_INVALID, "The token's subject and its ServiceAccount differ.")
-    return Caller(CallerKind.SERVICE_ACCOUNT, name, namespace)
+    return namespace, name

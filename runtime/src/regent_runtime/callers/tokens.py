@@ -19,6 +19,15 @@ LEEWAY_SECONDS = 10
 Claims = Mapping[str, Any]
 
 
+def claimed_issuer(token: str) -> str:
+    """Whose a token says it is, not verified: it chooses the keys that must prove it. Empty for what is no token."""
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return ""
+    return issuer if isinstance(issuer, str) else ""
+
+
 @dataclass(frozen=True)
 class Trust:
     """Whose tokens count: of one issuer, for one audience, signed by one of these keys (by id)."""

@@ -65,6 +65,7 @@ class Status:
         """The body of /statusz; `digests` are those of new turns, null before the first valid config."""
         snapshot = self._lifecycle.snapshot
         oldest = self._lifecycle.oldest_turn
+        keys = snapshot.callers.api_keys if snapshot else None
         needed = (
             [each for provider in snapshot.config.route.providers for each in provider.credentials] if snapshot else []
         )
@@ -74,7 +75,8 @@ class Status:
             "digests": snapshot.digests.wire() if snapshot else None,
             "oldestTurn": {"config": oldest.snapshot.digests.config} if oldest else None,
             "configError": self._config.error,
-            "missingCredentials": self._credentials.missing(needed),
+            "missingCredentials": sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())}),
+            "apiKeyProblems": keys.problems() if keys else [],
             "activeConversations": self._lifecycle.turns,
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,

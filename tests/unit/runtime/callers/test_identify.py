@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -13,11 +14,13 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind, Callers, tokens, verified
 from regent_runtime.callers.signing_keys import signing_keys
+from regent_runtime.credentials import Credentials
 from regent_runtime.refusals import Refused
 from tests.enforces import enforces
 from tests.fakes import configs
 
 NOW = 1_800_000_000
+CREDENTIALS = Credentials(Path("/nowhere"))
 CALLER = Caller(CallerKind.SERVICE_ACCOUNT, "caller", "demo")
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -41,7 +44,7 @@ def agent(*grants: Any, anonymous: str = "Deny", **more: Any) -> Callers:
         tokens={"jwks": JWKS, "maxLifetimeSeconds": 86_400},
         **more,
     )
-    return Callers(config, now=lambda: NOW)
+    return Callers(config, CREDENTIALS, now=lambda: NOW)
 
 
 def claims(**more: Any) -> dict[str, Any]:
@@ -199,13 +202,13 @@ def test_a_name_alone_is_of_the_agents_own_namespace() -> None:
 
 def test_no_list_at_all_lets_nobody_in() -> None:
     config = configs.config(policy={"callers": {"serviceAccounts": []}}, tokens={"jwks": JWKS})
-    known = Callers(config, now=lambda: NOW)
+    known = Callers(config, CREDENTIALS, now=lambda: NOW)
     assert refusal(lambda: known.admit(known.identify(f"Bearer {signed()}"))) == "caller_not_allowed"
 
 
 def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = [float(NOW)]
-    known = Callers(configs.config(tokens={"jwks": JWKS}), now=lambda: moment[0])
+    known = Callers(configs.config(tokens={"jwks": JWKS}), CREDENTIALS, now=lambda: moment[0])
     token = f"Bearer {signed()}"
     known.identify(token)
     with monkeypatch.context() as patch:

@@ -1,0 +1,74 @@
+"""The key sets that policies name: found in ConfigMaps, cut down to their public members, and put into the opinions.
+
+A policy whose key set is missing or no key set does not take part as if it stated no issuer: it is invalid until the
+set is there, and agents keep what they have.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from regent_api.objects import AgentPolicy, Invalid
+from regent_api.policy import KeySet, OidcGrant
+from regent_operator.plan.keysets import KeySetError, public_key_set
+from regent_operator.plan.lattice import Clause, Stated, clause
+from regent_operator.plan.reading import Reading
+
+PATH = "callers.oidc"
+MOST_REMEMBERED = 1024
+
+ConfigMapKey = tuple[str, str, str]
+"""Namespace, name, key."""
+
+
+def key_sets_of(policies: Iterable[AgentPolicy | Invalid]) -> frozenset[ConfigMapKey]:
+    """The ConfigMap keys that hold key sets of some policies."""
+    valid = (policy for policy in policies if not isinstance(policy, Invalid))
+    return frozenset(key for policy in valid for _, key in _references(policy))
+
+
+def resolved(reading: Reading, texts: Mapping[ConfigMapKey, str | None]) -> Reading:
+    """The reading with every key set inline and canonical; the same one for the same texts.
+
+    `texts`: what the keys hold; None, or absent: no such ConfigMap or key. Of a set that cannot be used, `error` tells.
+    """
+    if reading.error is not None or PATH not in reading.opinions:
+        return reading
+    return _resolved(reading, tuple(texts.get(key) for _, key in _references(reading.policy)))
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def _resolved(reading: Reading, texts: tuple[str | None, ...]) -> Reading:
+    found = dict(zip((index for index, _ in _references(reading.policy)), texts, strict=True))
+    grants = []
+    for index, grant in enumerate(_grants(reading.policy)):
+        try:
+            grants.append(_inline(grant, found.get(index)))
+        except KeySetError as error:
+            return replace(reading, error=f"spec.{PATH}[{index}].jwks{_where(grant)} {error}")
+    lists: tuple[Clause, ...] = (clause(grants),)
+    stated = Stated(lists, reading.opinions[PATH].sources)
+    return replace(reading, opinions={**reading.opinions, PATH: stated})
+
+
+def _inline(grant: OidcGrant, found: str | None) -> OidcGrant:
+    text = grant.jwks.inline if grant.jwks.config_map_key_ref is None else found
+    if text is None:
+        raise KeySetError("does not exist; create it with the issuer's key set")
+    return grant.model_copy(update={"jwks": KeySet(inline=public_key_set(text))})
+
+
+def _where(grant: OidcGrant) -> str:
+    reference = grant.jwks.config_map_key_ref
+    return f": key {reference.key} of ConfigMap {reference.name}" if reference else ".inline:"
+
+
+def _grants(policy: AgentPolicy) -> list[OidcGrant]:
+    return (policy.spec.callers and policy.spec.callers.oidc) or []
+
+
+def _references(policy: AgentPolicy) -> Iterator[tuple[int, ConfigMapKey]]:
+    for index, grant in enumerate(_grants(policy)):
+        reference = grant.jwks.config_map_key_ref
+        if reference is not None:
+            yield index, (policy.metadata.namespace, reference.name, reference.key)
