@@ -58,15 +58,15 @@ def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity 
         _check_route(config)
         callers = Callers(config, credentials)
         outbound = channels(config, credentials)
-        shadows = {shadow.name: _shadow(config, shadow) for shadow in config.shadows}
+        shadows = {shadow.name: _shadow(config, shadow, credentials) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
     return Snapshot(config, config.digests(), callers, outbound, shadows)
 
 
-def _shadow(config: AgentConfig, shadow: Shadow) -> Snapshot:
+def _shadow(config: AgentConfig, shadow: Shadow, credentials: Credentials) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
-    return Snapshot(tried, tried.digests(), Callers(tried), {})
+    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {})
 
 
 class ConfigFile:

@@ -14,6 +14,7 @@ from regent_api.config import ProviderConfig
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
 from regent_runtime.callers import Caller
+from regent_runtime.callers.identify import FIELDS
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.limits import size
@@ -29,6 +30,7 @@ class Asked:
     """A request that the policies in force let pass."""
 
     caller: Caller
+    authorization: str | None
     body_bytes: int
     request: ChatRequest
     personal: PersonalData
@@ -43,7 +45,7 @@ async def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -
     for name, shadow in snapshot.shadows.items():
         trial = _Trial(name, record)
         config = shadow.config
-        await trial.decide(Stage.CALLERS, partial(shadow.callers.admit, asked.caller))
+        await trial.decide(Stage.CALLERS, partial(_enter, shadow, asked))
         await trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
         await trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
         await trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
@@ -58,6 +60,14 @@ def review_answer(snapshot: Snapshot, record: TurnRecord) -> None:
             record.decisions.append(Decision(Stage.SIZE, "Deny", "size.turnTimeout", (name,), "turn_timeout", name))
         if record.usage and record.usage.completion_tokens > bounds.max_output_tokens:
             record.decisions.append(Decision(Stage.SIZE, "Clamp", "size.maxOutputTokens", (name,), "", name))
+
+
+def _enter(shadow: Snapshot, asked: Asked) -> None:
+    """Raises Refused: a shadow may know callers of this kind by other issuers, audiences or keys."""
+    try:
+        shadow.callers.admit(shadow.callers.identify(asked.authorization))
+    except Refused as refused:
+        raise Refused(refused.refusal, refused.message, field=FIELDS[asked.caller.kind]) from None
 
 
 class _Trial:

@@ -13,6 +13,7 @@ from regent_runtime import shadow
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import veil, weigh
 from regent_runtime.audit.audit import Audit
+from regent_runtime.callers.entry import enter
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -59,9 +60,7 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
     record.config, record.policy = snapshot.digests.config, snapshot.digests.policy
     record.agent = snapshot.config.agent.name
     record.sources = snapshot.config.sources
-    caller = snapshot.callers.identify(incoming.authorization)
-    record.caller_kind, record.subject = caller.kind, caller.identity
-    snapshot.callers.admit(caller)
+    caller = enter(snapshot.callers, incoming.authorization, record)
     with lifecycle.run(snapshot) as turn:
         body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
         request = openai_chat.parse(body)
@@ -73,7 +72,7 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
         rule = rule_for(snapshot.config, treatment.sensitivity)
         record.route, record.rule = snapshot.config.route.name, rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-        asked = Asked(caller, len(body), request, personal, incoming.sensitivity, providers)
+        asked = Asked(caller, incoming.authorization, len(body), request, personal, incoming.sensitivity, providers)
         await shadow.review_request(snapshot, asked, record)
         veiled = await veil(snapshot.config, treatment, request, personal, caller, record)
         with incoming.watched(turn):

@@ -62,6 +62,20 @@ def test_a_turn_takes_time() -> None:
     assert str(error_of_policy(size={"turnTimeout": "0s"})).startswith("spec.size.turnTimeout: must be longer than 0s")
 
 
+def test_api_keys_are_of_the_agents_namespace_and_never_of_a_floor() -> None:
+    callers = {"apiKeys": [{"name": "ci", "secretKeyRef": {"name": "keys", "key": "ci"}}]}
+    assert policy_error(policy("own", callers=callers), FLOOR_NAMESPACE) is None
+    error = policy_error(policy("floor", FLOOR_NAMESPACE, callers=callers), FLOOR_NAMESPACE)
+    assert error is not None
+    assert "state apiKeys in a policy of the agents' namespace" in error
+
+
+def test_a_key_set_that_is_none_is_told_with_its_path() -> None:
+    grant = {"issuer": "https://id.test", "audience": "helper", "jwks": {"inline": "nonsense"}}
+    error = policy_error(policy("own", callers={"oidc": [grant]}), FLOOR_NAMESPACE)
+    assert error == "spec.callers.oidc[0].jwks.inline: is not JSON; paste what the issuer serves at its jwks_uri"
+
+
 def test_a_plain_route_is_accepted() -> None:
     assert error_of_route() is None
 

@@ -270,6 +270,18 @@ def _bodies(given: AgentInputs, installation: Installation) -> dict[str, Any]:
         (edited(services={**SERVICES, "models/llm": None}), {"NetworkPolicy"}),
         (
             edited(
+                policies=(
+                    for_all(
+                        "base",
+                        callers={"apiKeys": [{"name": "ci", "secretKeyRef": {"name": "keys", "key": "ci"}}]},
+                        **LOCAL_HOSTS,
+                    ),
+                )
+            ),
+            {"ConfigMap", "template"},
+        ),
+        (
+            edited(
                 route=route(
                     providers=[
                         ONPREM,

@@ -18,12 +18,24 @@ def accounts(**grant: str) -> dict[str, Any]:
     return {"callers": {"serviceAccounts": [grant]}}
 
 
+def oidc(host: str, **more: Any) -> dict[str, Any]:
+    grant = {"issuer": f"https://{host}.test", "audience": "helper", "jwks": {"inline": '{"keys": []}'}, **more}
+    return {"callers": {"oidc": [grant]}}
+
+
+def api_key(name: str, key: str = "k") -> dict[str, Any]:
+    return {"callers": {"apiKeys": [{"name": name, "secretKeyRef": {"name": "keys", "key": key}}]}}
+
+
 @pytest.mark.parametrize(
     ("path", "one", "other"),
     [
         ("callers.serviceAccounts", accounts(name="front"), accounts(name="back")),
         ("callers.serviceAccounts", accounts(name="a*"), accounts(name="b*")),
         ("callers.serviceAccounts", accounts(name="*"), accounts(name="*", namespace="blue")),
+        ("callers.oidc", oidc("one"), oidc("two")),
+        ("callers.oidc", oidc("one", subjects=["a"]), oidc("one", subjects=["b"])),
+        ("callers.apiKeys", api_key("ci"), api_key("ops")),
         (
             "models.allow",
             {"models": {"allow": [{"host": "api.openai.com", "models": ["gpt-*"]}]}},
@@ -59,6 +71,17 @@ def test_three_lists_may_only_conflict_together() -> None:
 def test_anonymous_callers_are_something_that_is_left() -> None:
     anonymous = {"callers": {"serviceAccounts": [{"name": "front"}], "anonymous": "Allow"}}
     assert found(anonymous, {"callers": {"serviceAccounts": [{"name": "back"}]}}) == ()
+
+
+def test_callers_of_another_kind_are_something_that_is_left() -> None:
+    assert found(accounts(name="front"), accounts(name="back"), api_key("ci")) == ()
+    assert found(accounts(name="front"), accounts(name="back"), oidc("one")) == ()
+
+
+def test_what_one_token_or_key_may_satisfy_is_no_conflict() -> None:
+    groups = {"groupsClaim": "groups", "groups": ["staff"]}
+    assert found(oidc("one", subjects=["a"]), oidc("one", **groups), oidc("one", audience="other")) == ()
+    assert found(api_key("ci"), api_key("ci", key="other")) == (), "both files may hold the same value"
 
 
 def test_lists_too_large_to_intersect_are_presumed_to_overlap() -> None:

@@ -6,6 +6,7 @@ from regent_api.config import AgentConfig
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.explanations import widened
 from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, for_all, inputs
+from tests.unit.plan.test_oidc import ONE as KEYS
 
 BASE = for_all("base", **LOCAL_HOSTS)
 
@@ -70,6 +71,17 @@ def test_a_list_within_the_one_that_held_does_not_widen() -> None:
     )
     assert widened(config_of(BASE, wide), config_of(BASE, narrow)) == ()
     assert len(widened(config_of(BASE, narrow), config_of(BASE, wide))) == 2
+
+
+def test_callers_within_those_that_were_let_in_do_not_widen() -> None:
+    def callers(subjects: list[str], groups: list[str]) -> Any:
+        oidc = {"issuer": "https://id.test", "audience": "helper", "jwks": {"inline": KEYS}, "subjects": subjects}
+        keys = {"name": "ci", "secretKeyRef": {"name": "keys", "key": "ci"}, "groups": groups}
+        return for_all("callers", callers={"oidc": [oidc], "apiKeys": [keys]})
+
+    wide, narrow = config_of(BASE, callers(["a", "b"], ["x", "y"])), config_of(BASE, callers(["a"], ["x"]))
+    assert widened(wide, narrow) == ()
+    assert [line.split(":")[0] for line in widened(narrow, wide)] == ["callers.oidc", "callers.apiKeys"]
 
 
 def test_a_first_list_of_something_closed_by_default_widens() -> None:
