@@ -90,6 +90,21 @@ class TokenTrust(Model):
     max_lifetime_seconds: int = 86_400
 
 
+class RedisConfig(Model):
+    """The Redis that all replicas of the agent share."""
+
+    url: str
+    password: CredentialFile | None = None
+
+
+class StateConfig(Model):
+    """Where the pods keep what outlives a turn: in Redis, or each pod its own."""
+
+    redis: RedisConfig | None = None
+    conversations: bool = False
+    """Whether ids of conversations are issued: there is one pod, or state that all pods share."""
+
+
 class Shadow(Model):
     """What a policy in mode Audit would come to beside those in force: decided on the same turn, changing nothing."""
 
@@ -111,9 +126,16 @@ class AgentConfig(Model):
     """Field path -> the policies (NAMESPACE/NAME) behind its value; empty where the default holds. In no digest."""
     shadows: list[Shadow] = []
     route: RouteConfig
+    state: StateConfig = StateConfig()
     tokens: TokenTrust
     cluster_cidrs: list[str]
     """Ranges of the cluster's Services and pods: where a Local provider's address must lie."""
+
+    def credential_files(self) -> list[CredentialFile]:
+        """Every credential that a pod with this config reads."""
+        redis = self.state.redis
+        of_state = [redis.password] if redis and redis.password else []
+        return [*(file for provider in self.route.providers for file in provider.credentials), *of_state]
 
     def digests(self) -> Digests:
         whole = self.wire()

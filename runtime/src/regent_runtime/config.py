@@ -17,7 +17,10 @@ from pydantic import ValidationError
 from regent_api.config import AgentConfig, AgentIdentity, Shadow
 from regent_api.status import Digests
 from regent_runtime.callers import Callers
+from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
+from regent_runtime.limits.rates import Limits
+from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
 
 LARGEST_CONFIG = 4 * 1024 * 1024
@@ -38,15 +41,21 @@ class Snapshot:
     digests: Digests
     callers: Callers
     channels: Mapping[str, Channel]
+    state: StateInUse
+    limits: Limits
+    conversations: Conversations
     shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
     """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
 
     async def close(self) -> None:
+        await self.state.close()
         for channel in self.channels.values():
             await channel.close()
 
 
-def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity | None = None) -> Snapshot:
+def snapshot(
+    document: bytes, credentials: Credentials, states: States, identity: AgentIdentity | None = None
+) -> Snapshot:
     """Understand a document. Raises ConfigRefused.
 
     `identity`: whose config this process serves; a document for another agent is refused.
@@ -58,27 +67,35 @@ def snapshot(document: bytes, credentials: Credentials, identity: AgentIdentity 
         _check_route(config)
         callers = Callers(config, credentials)
         outbound = channels(config, credentials)
-        shadows = {shadow.name: _shadow(config, shadow, credentials) for shadow in config.shadows}
+        state = states.of(config)
+        shadows = {shadow.name: _shadow(config, shadow, credentials, state) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
-    return Snapshot(config, config.digests(), callers, outbound, shadows)
+    limits, conversations = Limits(config, state), Conversations(config, state)
+    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, shadows)
 
 
-def _shadow(config: AgentConfig, shadow: Shadow, credentials: Credentials) -> Snapshot:
+def _shadow(config: AgentConfig, shadow: Shadow, credentials: Credentials, state: StateInUse) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
-    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {})
+    limits, conversations = Limits(tried, state, counted_for=shadow.name), Conversations(tried, state)
+    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations)
 
 
 class ConfigFile:
     """Follows one file. `current` is the snapshot in force, None until the first good document."""
 
     def __init__(
-        self, path: Path, credentials: Credentials, swapped: Callable[[Snapshot | None, Snapshot], Awaitable[None]]
+        self,
+        path: Path,
+        credentials: Credentials,
+        states: States,
+        swapped: Callable[[Snapshot | None, Snapshot], Awaitable[None]],
     ) -> None:
         self.path = path
         self.current: Snapshot | None = None
         self.error: str | None = f"{path.name}: not read yet"
         self._credentials = credentials
+        self._states = states
         self._swapped = swapped
         self._stamp: tuple[int, ...] | None = None
 
@@ -97,7 +114,8 @@ class ConfigFile:
     async def _load(self) -> None:
         old = self.current
         try:
-            new = snapshot(_bounded(self.path), self._credentials, old.config.agent if old else None)
+            identity = old.config.agent if old else None
+            new = snapshot(_bounded(self.path), self._credentials, self._states, identity)
         except ConfigRefused as refused:
             self.error = str(refused)
             return
@@ -111,6 +129,8 @@ class ConfigFile:
         if old is None or new.digests != old.digests:
             self.current = new
             await self._swapped(old, new)
+        else:
+            await new.close()
 
 
 def _bounded(path: Path) -> bytes:

@@ -22,10 +22,12 @@ from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.record import TurnRecord
-from regent_runtime.serve import chat
+from regent_runtime.serve import chat, conversations
 from regent_runtime.serve.app import Router
+from regent_runtime.serve.http import App
 from regent_runtime.serve.listener import MOST_CONNECTIONS, Listener
 from regent_runtime.serve.status import PodIdentity, Status
+from regent_runtime.state.source import States
 from regent_runtime.telemetry import log
 from regent_runtime.telemetry.metrics import Metrics
 
@@ -49,11 +51,15 @@ class Runtime:
         self.lifecycle = Lifecycle()
         self.metrics = Metrics()
         credentials = Credentials(options.credentials)
-        self.config = ConfigFile(options.config, credentials, self._swapped)
+        self.states = States(credentials, self.metrics.state_failed)
+        self.config = ConfigFile(options.config, credentials, self.states, self._swapped)
         self.audit = Audit(options.audit, pod.uid)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
-        turns = {chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)}}
+        turns: dict[str, dict[str, App]] = {
+            chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)},
+            conversations.PATH: {"DELETE": conversations.Delete(self.lifecycle)},
+        }
         figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
         self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)

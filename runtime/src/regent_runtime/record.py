@@ -59,6 +59,8 @@ class TurnRecord:
     """Who called: for the audit's pseudonym and nothing else; in no log line, metric or error."""
     conversation: str = ""
     stream: bool = False
+    conversation: str = ""
+    """Its id, for the caller and the audit; empty where none is kept."""
     sensitivity: str = ""
     retention_seconds: float | None = None
     """How long the class of the turn's data lets its content be kept; None: no bound."""

@@ -110,6 +110,12 @@ DATA_CLASS_FORBIDDEN = Refusal(
     "give.",
 )
 NOT_FOUND = Refusal("not_found", 404, _REQUEST, "There is nothing at this path.")
+CONVERSATION_NOT_FOUND = Refusal(
+    "conversation_not_found",
+    404,
+    _REQUEST,
+    "No conversation of this caller has this id. Leave the id out: the answer brings a new one.",
+)
 METHOD_NOT_ALLOWED = Refusal("method_not_allowed", 405, _REQUEST, "The path exists, with another method.")
 BODY_TOO_SLOW = Refusal("body_too_slow", 408, _REQUEST, "The request did not arrive in time.", retry=True)
 BODY_TOO_LARGE = Refusal(
@@ -138,6 +144,13 @@ TOO_MUCH_PERSONAL_DATA = Refusal(
     _REQUEST,
     "The input is to be anonymised and holds more different items of personal data than a turn can.",
 )
+RATE_LIMITED = Refusal(
+    "rate_limit_exceeded",
+    429,
+    _RATE,
+    "The policy's `limits` let no more turns begin, or run at once; `Retry-After` says when there is room.",
+    retry=True,
+)
 PROVIDER_RATE_LIMITED = Refusal(
     "provider_rate_limited", 429, _RATE, "Every provider of the rule is at its limit.", retry=True
 )
@@ -161,6 +174,13 @@ AUDIT_UNAVAILABLE = Refusal(
     503,
     _SERVER,
     "The turn cannot be written down, and the policy lets no such turn pass (`audit.onFailure`).",
+    retry=True,
+)
+STATE_UNAVAILABLE = Refusal(
+    "state_unavailable",
+    503,
+    _SERVER,
+    "The state that limits, conversations or approvals need cannot be reached, or is full (`onStateError`).",
     retry=True,
 )
 PROVIDER_TIMEOUT = Refusal("provider_timeout", 504, _PROVIDER, "No provider of the rule answered in time.", retry=True)

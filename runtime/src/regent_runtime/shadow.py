@@ -11,6 +11,7 @@ from functools import partial
 from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
+from regent_api.types import Sensitivity
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
 from regent_runtime.callers import Caller
@@ -36,6 +37,8 @@ class Asked:
     personal: PersonalData
     declared: str | None
     """X-Regent-Sensitivity."""
+    stored: Sensitivity | None
+    """What the conversation bore before."""
     providers: Sequence[ProviderConfig]
     """Whom the turn may go to."""
 
@@ -46,6 +49,7 @@ async def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -
         trial = _Trial(name, record)
         config = shadow.config
         await trial.decide(Stage.CALLERS, partial(_enter, shadow, asked))
+        await trial.decide(Stage.LIMITS, partial(shadow.limits.count, asked.caller, record))
         await trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
         await trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
         await trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
@@ -91,7 +95,7 @@ class _Trial:
 
     async def route(self, shadow: Snapshot, asked: Asked) -> None:
         """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
-        treatment = await weigh(shadow.config, asked.declared, None, asked.personal, TurnRecord())
+        treatment = await weigh(shadow.config, asked.declared, asked.stored, asked.personal, TurnRecord())
         rule = rule_for(shadow.config, treatment.sensitivity)
         kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         for provider in asked.providers:

@@ -210,7 +210,12 @@ def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Chan
 
 def must_lie_inside(provider: ProviderConfig) -> bool:
     """Local providers and Services must lie in the cluster; all other hosts must lie outside of it."""
-    return provider.type is ProviderType.LOCAL or provider.host.endswith(_IN_CLUSTER_SUFFIXES)
+    return provider.type is ProviderType.LOCAL or in_cluster_name(provider.host)
+
+
+def in_cluster_name(host: str) -> bool:
+    """Whether a host is the name of a Service of the cluster."""
+    return host.endswith(_IN_CLUSTER_SUFFIXES)
 
 
 def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: AddressRule) -> str | None:

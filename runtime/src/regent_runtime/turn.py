@@ -13,7 +13,9 @@ from regent_runtime import shadow
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import veil, weigh
 from regent_runtime.audit.audit import Audit
+from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
+from regent_runtime.config import Snapshot
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -31,6 +33,7 @@ class Incoming(Protocol):
 
     authorization: str | None
     sensitivity: str | None
+    conversation: str | None
 
     async def body(self, most_bytes: int) -> bytes:
         """Raises Refused (408, 413, 415, 503) without reading more than it must, CallerGone."""
@@ -61,18 +64,22 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
     record.agent = snapshot.config.agent.name
     record.sources = snapshot.config.sources
     caller = enter(snapshot.callers, incoming.authorization, record)
-    with lifecycle.run(snapshot) as turn:
+    async with begun(lifecycle, snapshot, caller, record) as turn:
         body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
         request = openai_chat.parse(body)
         openai_chat.check_instructing(request, snapshot.config)
         outlet.begin(request, record)
         record.input_estimate = size.check_input(request, snapshot.config)
+        conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
+        stored = conversation.label if conversation else None
         personal = PersonalData(request)
-        treatment = await weigh(snapshot.config, incoming.sensitivity, None, personal, record)
+        treatment = await weigh(snapshot.config, incoming.sensitivity, stored, personal, record)
+        await snapshot.conversations.keep(conversation, treatment.sensitivity)
         rule = rule_for(snapshot.config, treatment.sensitivity)
         record.route, record.rule = snapshot.config.route.name, rule.name
         providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-        asked = Asked(caller, incoming.authorization, len(body), request, personal, incoming.sensitivity, providers)
+        declared = incoming.sensitivity
+        asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, stored, providers)
         await shadow.review_request(snapshot, asked, record)
         veiled = await veil(snapshot.config, treatment, request, personal, caller, record)
         with incoming.watched(turn):
@@ -86,6 +93,16 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
                     async for chunk in chunks:
                         await outlet.release(chunk)
                 await outlet.finish()
+
+
+@asynccontextmanager
+async def begun(
+    lifecycle: Lifecycle, snapshot: Snapshot, caller: Caller, record: TurnRecord
+) -> AsyncIterator[RunningTurn]:
+    """A turn that runs and that the limits have let in: its slots come back before it counts as ended."""
+    with lifecycle.run(snapshot) as turn:
+        async with snapshot.limits.admit(caller, record):
+            yield turn
 
 
 @asynccontextmanager

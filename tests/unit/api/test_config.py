@@ -33,6 +33,7 @@ CONFIG: dict[str, Any] = {
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
         "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
     },
+    "state": {"conversations": False},
     "tokens": {"issuer": "https://issuer", "jwks": {"keys": []}, "maxLifetimeSeconds": 86400},
     "clusterCidrs": ["10.0.0.0/8"],
 }

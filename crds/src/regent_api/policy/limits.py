@@ -22,7 +22,10 @@ class StateError(Ranked):
 
 
 class Limit(Model):
-    """Bounds on turns, counted for each caller or for the whole agent. A turn must fit into every bound."""
+    """Bounds on turns, counted for each caller or for the whole agent. A turn must fit into every bound.
+
+    Windows are exact: the moment of every turn within them is kept, which is what bounds the numbers.
+    """
 
     cel_rules = (
         Cel(
@@ -34,10 +37,10 @@ class Limit(Model):
         LimitScope, Field(description="Whose turns are counted together: one Caller's, or all of the Agent.")
     ]
     requests_per_minute: Annotated[
-        int | None, Field(ge=1, le=1_000_000, description="Most turns begun within any 60 seconds; beyond it 429.")
+        int | None, Field(ge=1, le=60_000, description="Most turns begun within any 60 seconds; beyond it 429.")
     ] = None
     requests_per_hour: Annotated[
-        int | None, Field(ge=1, le=10_000_000, description="Most turns begun within any 3,600 seconds; beyond it 429.")
+        int | None, Field(ge=1, le=200_000, description="Most turns begun within any 3,600 seconds; beyond it 429.")
     ] = None
     max_concurrent_turns: Annotated[
         int | None, Field(ge=1, le=100_000, description="Most turns that run at the same time; beyond it 429.")

@@ -8,13 +8,16 @@ from regent_runtime.serve.http import App, Receive, Scope, Send, respond_and_clo
 
 
 class Router:
-    """Exact paths only, as they were written: `%2F` is no slash. `routes`: path -> method -> endpoint."""
+    """Paths as they were written: `%2F` is no slash. `routes`: path -> method -> endpoint.
+
+    A path that ends with `/{}` takes any one last segment there, which `segment` gives to the endpoint.
+    """
 
     def __init__(self, routes: Mapping[str, Mapping[str, App]]) -> None:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        methods = self._routes.get(scope["raw_path"].decode("latin-1"))
+        methods = self._methods(scope["raw_path"].decode("latin-1"))
         endpoint = methods.get(scope["method"]) if methods else None
         if endpoint is not None:
             await endpoint(scope, receive, send)
@@ -24,6 +27,16 @@ class Router:
             allowed = ", ".join(sorted(methods))
             refused = Refused(METHOD_NOT_ALLOWED, f"This path takes {allowed}.")
             await _refuse(refused, receive, send, allow=allowed)
+
+    def _methods(self, path: str) -> Mapping[str, App] | None:
+        folder, _, last = path.rpartition("/")
+        return self._routes.get(path) or (self._routes.get(f"{folder}/{{}}") if last else None)
+
+
+def segment(scope: Scope) -> str:
+    """The last segment of the request's path."""
+    path: bytes = scope["raw_path"]
+    return path.decode("latin-1").rpartition("/")[2]
 
 
 async def _refuse(refused: Refused, receive: Receive, send: Send, *, allow: str = "") -> None:

@@ -41,6 +41,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, share: Share) -> None:
         self.authorization = header(scope, b"authorization")
         self.sensitivity = header(scope, b"x-regent-sensitivity")
+        self.conversation = header(scope, b"x-regent-conversation")
         self.unread = True
         self._scope = scope
         self._receive = receive
@@ -68,11 +69,10 @@ class Request:
 class Answer:
     """turn.Outlet over ASGI. Nothing is sent before the first chunk, so until then an error can have its status."""
 
-    def __init__(self, send: Send, headers: list[Header]) -> None:
+    def __init__(self, send: Send) -> None:
         self.begun = False
         self.complete = False
         self._send = send
-        self._headers = headers
         self._request: ChatRequest
         self._record: TurnRecord
         self._writer: AnswerWriter
@@ -89,9 +89,8 @@ class Answer:
         if not self._request.stream:
             self._whole = chunk
         elif not self.begun:
-            await self._send(
-                {"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *self._headers]}
-            )
+            headers = [*_STREAM_HEADERS, *turn_headers(self._record)]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             self.begun = True
             await self._event(self._writer.chunk(self._record.model, chunk, first=True))
         elif chunk.content or chunk.refusal or chunk.finish_reason:
@@ -101,7 +100,7 @@ class Answer:
         if self._whole is not None:
             body = self._writer.completion(self._record.model, self._whole)
             self.begun = True
-            await respond(self._send, 200, body, headers=self._headers)
+            await respond(self._send, 200, body, headers=turn_headers(self._record))
         else:
             usage = b""
             if self._request.include_usage:
@@ -150,6 +149,12 @@ _STREAM_HEADERS = [
 ]
 
 
+def turn_headers(record: TurnRecord) -> list[Header]:
+    """What every answer and refusal tells of its turn."""
+    headers = [(b"x-regent-turn", record.id.encode())]
+    return [*headers, (b"x-regent-conversation", record.conversation.encode())] if record.conversation else headers
+
+
 class Chat:
     """The endpoint. `ended` is told of every turn, whatever its outcome."""
 
@@ -165,7 +170,7 @@ class Chat:
 
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         record = TurnRecord()
-        answer = Answer(send, [(b"x-regent-turn", record.id.encode())])
+        answer = Answer(send)
         try:
             await turn.take(self._lifecycle, self._audit, request, answer, record)
         except CallerGone:
@@ -200,7 +205,7 @@ class Chat:
             await answer.break_off(why)
             return
         record.outcome = FAILED if why.refusal.status >= 500 else REFUSED
-        headers = [(b"x-regent-turn", record.id.encode()), *error_headers(why)]
+        headers = [*turn_headers(record), *error_headers(why)]
         if request.unread:
             await respond_and_close(receive, send, why.refusal.status, error_body(why), headers)
         else:

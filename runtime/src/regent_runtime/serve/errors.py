@@ -1,5 +1,6 @@
 """Refusals as OpenAI's error object: over HTTP, and within a stream that has begun."""
 
+import math
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ def error_body(refused: Refused) -> bytes:
 def error_headers(refused: Refused) -> list[Header]:
     headers = [(b"x-should-retry", b"true" if refused.refusal.retry else b"false")]
     if refused.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(refused.retry_after))).encode()))
+        headers.append((b"retry-after", str(max(1, math.ceil(refused.retry_after))).encode()))
     if refused.refusal.status == 401:
         words = b'Bearer realm="regent"' + (
             b', error="invalid_token"' if refused.refusal.code == "token_invalid" else b""

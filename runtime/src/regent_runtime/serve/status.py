@@ -66,9 +66,7 @@ class Status:
         snapshot = self._lifecycle.snapshot
         oldest = self._lifecycle.oldest_turn
         keys = snapshot.callers.api_keys if snapshot else None
-        needed = (
-            [each for provider in snapshot.config.route.providers for each in provider.credentials] if snapshot else []
-        )
+        needed = snapshot.config.credential_files() if snapshot else []
         return {
             "pod": {"name": self._pod.name, "uid": self._pod.uid},
             "version": __version__,

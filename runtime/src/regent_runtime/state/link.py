@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import hiredis
@@ -27,6 +27,7 @@ RETRY_SECONDS = 0.5
 MOST_WAITING = 4096
 """Requests that wait for their reply; one more is refused."""
 LARGEST_REPLY = 16 * 1024 * 1024
+_KNOWN_ERRORS = frozenset({"loading", "misconf", "noauth", "noperm", "oom", "readonly", "wrongpass"})
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,26 @@ class ErrorReply(Exception):  # noqa: N818 - it never leaves this folder
 
 
 class Link:
-    """`password`: read anew at each connection; raises CredentialUnusable."""
+    """`password`: read anew at each connection; raises CredentialUnusable. `refused`: no connection may be made at all.
+
+    `failed` is told the reason of each call that ends with StateAway.
+    """
 
     def __init__(
         self,
         address: Address,
         resolver: PinnedResolver,
         password: Callable[[], str] | None = None,
+        *,
+        refused: StateAway | None = None,
+        failed: Callable[[str], None] = lambda _: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = address
         self._resolver = resolver
         self._password = password
+        self._refused = refused
+        self._told = failed
         self._now = now
         self._tls = ssl.create_default_context() if address.tls else None
         self._connecting = asyncio.Lock()
@@ -87,6 +96,20 @@ class Link:
     async def call(self, *words: bytes | str | int) -> Any:
         """Redis' reply. Raises StateAway; ErrorReply for NOSCRIPT alone: any other error means that it is away."""
         try:
+            return await self._in_time(words)
+        except StateAway as away:
+            self._told(away.reason)
+            raise
+
+    def close(self) -> None:
+        if self._replies is not None:
+            self._replies.abort("closed")
+            self._replies = None
+
+    async def _in_time(self, words: tuple[bytes | str | int, ...]) -> Any:
+        if self._refused is not None:
+            raise StateAway(self._refused.reason)
+        try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._asked(words)
         except TimeoutError:
@@ -94,12 +117,8 @@ class Link:
         except ErrorReply as error:
             if error.word == "NOSCRIPT":
                 raise
-            raise self._failed(f"error_{error.word.lower()[:24]}") from None
-
-    def close(self) -> None:
-        if self._replies is not None:
-            self._replies.abort("closed")
-            self._replies = None
+            word = error.word.lower()
+            raise self._failed(f"error_{word}" if word in _KNOWN_ERRORS else "error") from None
 
     async def _asked(self, words: tuple[bytes | str | int, ...]) -> Any:
         replies = self._replies
@@ -174,8 +193,7 @@ class _Replies(asyncio.Protocol):
         self._waiting: deque[asyncio.Future[Any]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     async def ask(self, words: tuple[bytes | str | int, ...]) -> Any:
         """Raises StateAway, ErrorReply."""

@@ -28,6 +28,14 @@ class _Log:
             return 0
         return max(0, self.moments[-window.most] + micros(window.seconds) - now)
 
+    def cut(self, most: int) -> int:
+        """Forget what no window of this size looks at, and say how much: rarely and much, as it moves the rest."""
+        surplus = len(self.moments) - most
+        if surplus <= most // 8:
+            return 0
+        del self.moments[:surplus]
+        return surplus
+
 
 class Takes:
     """State.take and State.give_back. `now`: seconds, and never falls."""
@@ -84,10 +92,7 @@ class Takes:
             self._logs.move_to_end(bucket)
             log.longest = max(log.longest, *(micros(window.seconds) for window in of_bucket))
             log.moments.append(now)
-            surplus = len(log.moments) - max(window.most for window in of_bucket)
-            if surplus > 0:
-                del log.moments[:surplus]
-            self._moments += 1 - max(0, surplus)
+            self._moments += 1 - log.cut(max(window.most for window in of_bucket))
 
     def _make_room(self, wants: Sequence[Want], now: int) -> None:
         """Forget logs that no window looks at any more. Raises StateFull."""

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from regent_runtime.decision import Stage
 from regent_runtime.record import TurnRecord
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -29,6 +30,15 @@ class Metrics:
             ["policy", "field", "action"],
             registry=self._registry,
         )
+        self._limited = Counter(
+            "regent_limited", "Turns that a limit refused, by the bound.", ["bound"], registry=self._registry
+        )
+        self._state_errors = Counter(
+            "regent_state_errors",
+            "Operations that the shared state did not answer, by the reason.",
+            ["reason"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -38,6 +48,9 @@ class Metrics:
     def turn_ended(self, record: TurnRecord) -> None:
         self._turns.labels(record.outcome, record.code).inc()
         self._seconds.labels(record.outcome).observe(record.seconds)
+        for decision in record.decisions:
+            if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
+                self._limited.labels(decision.reason).inc()
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
         for decision in record.decisions:
@@ -46,6 +59,9 @@ class Metrics:
         if record.usage:
             self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
             self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)
+
+    def state_failed(self, reason: str) -> None:
+        self._state_errors.labels(reason).inc()
 
     def text(self, *, turns: int, config_valid: bool) -> bytes:
         self._active.set(turns)

@@ -1,0 +1,99 @@
+"""Conversations: ids that this runtime issues, bound to their caller, with the label that they have reached.
+
+A request without an id begins one; the answer's X-Regent-Conversation says which. Where no state is shared by all
+pods of the agent none is kept, because an id that only one pod knows would fail at the next.
+"""
+
+import re
+import secrets
+
+from regent_api.config import AgentConfig
+from regent_api.policy import StateError
+from regent_api.types import Sensitivity
+from regent_runtime.callers.caller import Caller
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import CONVERSATION_NOT_FOUND, STATE_UNAVAILABLE, Refused
+from regent_runtime.state.contract import Conversation, StateAway, hashed
+from regent_runtime.state.source import StateInUse
+
+_ID = re.compile(r"[-_a-zA-Z0-9]{16,64}", re.ASCII)
+
+
+class Conversations:
+    """Of one config."""
+
+    def __init__(self, config: AgentConfig, state: StateInUse) -> None:
+        self._kept = config.state.conversations
+        self._floor = max(config.sensitivity, config.policy.data.min_sensitivity)
+        self._sources = config.sources
+        self._state = state
+
+    async def open(self, id_: str | None, caller: Caller, record: TurnRecord) -> Conversation | None:
+        """The caller's conversation, or a new one; None: none is kept.
+
+        Raises Refused: 404 for an id that is unknown or another caller's, 503 when nobody can tell. Where
+        `onStateError` is Local a turn that bears no id goes on without a conversation.
+        """
+        try:
+            found = await (self._begun(caller) if id_ is None else self._recalled(id_, caller))
+        except StateAway:
+            if id_ is not None or self._state.on_error is not StateError.LOCAL:
+                record.decisions.append(
+                    decided(self._sources, Stage.CONVERSATION, "Deny", "onStateError", "state_away")
+                )
+                raise unavailable() from None
+            return None
+        record.conversation = found.id if found else ""
+        return found
+
+    async def keep(self, conversation: Conversation | None, label: Sensitivity) -> None:
+        """Let the conversation bear at least the label of a turn, before the turn goes anywhere.
+
+        Raises Refused: 404 when the conversation was deleted meanwhile, 503.
+        """
+        if conversation is None or label <= conversation.label:
+            return
+        try:
+            kept = await self._state.state.raise_label(conversation.id, conversation.owner, label)
+        except StateAway:
+            raise unavailable() from None
+        if kept is None:
+            raise not_found()
+
+    async def delete(self, id_: str, caller: Caller) -> None:
+        """Raises Refused (404, 503)."""
+        try:
+            known = self._kept and bool(_ID.fullmatch(id_)) and await self._state.state.forget(id_, owner(caller))
+        except StateAway:
+            raise unavailable() from None
+        if not known:
+            raise not_found()
+
+    async def _begun(self, caller: Caller) -> Conversation | None:
+        if not self._kept:
+            return None
+        fresh = Conversation(secrets.token_urlsafe(18), owner(caller), self._floor, secrets.token_hex(16))
+        await self._state.state.begin(fresh)
+        return fresh
+
+    async def _recalled(self, id_: str, caller: Caller) -> Conversation:
+        known = self._kept and _ID.fullmatch(id_)
+        found = await self._state.state.recall(id_, owner(caller)) if known else None
+        if found is None:
+            raise not_found()
+        return found
+
+
+def owner(caller: Caller) -> str:
+    """What the state knows of a caller."""
+    return hashed("conversations", caller.identity)
+
+
+def not_found() -> Refused:
+    words = "No conversation of yours has this id; leave X-Regent-Conversation out, and the answer brings a new one."
+    return Refused(CONVERSATION_NOT_FOUND, words, param="X-Regent-Conversation")
+
+
+def unavailable() -> Refused:
+    return Refused(STATE_UNAVAILABLE, "The state that keeps conversations has no answer; try again.", retry_after=1)
