@@ -51,6 +51,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
             "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
             "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
         },
+        "state": {"conversations": True},
         "tokens": {
             "issuer": "https://kubernetes.default.svc",
             "jwks": {"keys": [{"kid": "one"}]},

@@ -27,6 +27,7 @@ from regent_api.types import Sensitivity, seconds
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows, sources
 from regent_operator.plan.reading import Reading
+from regent_operator.plan.state import state_config
 
 Number = TypeVar("Number", int, float)
 
@@ -53,6 +54,7 @@ def fresh(
         sources=sources(rules.opinions),
         shadows=shadows(rules, audited),
         route=route,
+        state=state_config(agent),
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
     )
@@ -81,6 +83,7 @@ def tightened(
             "sources": sources(rules.opinions),
             "shadows": shadows(rules, audited),
             "route": route,
+            "state": state_config(agent),
             "tokens": _tokens(installation),
             "cluster_cidrs": list(installation.cluster_cidrs),
         }
