@@ -65,3 +65,23 @@ async def test_what_is_in_force_refuses_whatever_a_shadow_would_let_pass(tmp_pat
             status, answer, _ = await served.post(HELLO)
     assert (status, answer["error"]["code"]) == (422, "input_too_long")
     assert not fake.requests
+
+
+@enforces("mode", "limits")
+async def test_a_shadows_limits_count_by_themselves(tmp_path: Path) -> None:
+    limits = [
+        {"policy": "demo/in-force", "per": "Caller", "requestsPerHour": 3},
+        {"policy": "demo/trial", "per": "Caller", "requestsPerHour": 1},
+    ]
+    async with provider() as fake:
+        document = configs.document(
+            configs.provider_config("local", fake.url), policy={"limits": limits[:1]}, shadows=[shadow(limits=limits)]
+        )
+        async with serving(tmp_path, document) as served:
+            found = [(await served.ask())[0] for _ in range(4)]
+            told = [
+                [(each.field, each.shadow, each.action) for each in record.decisions if each.shadow]
+                for record in served.runtime.records
+            ]
+    assert found == [200, 200, 200, 429]
+    assert told == [[], [("limits", "demo/trial", "Deny")], [("limits", "demo/trial", "Deny")], []]

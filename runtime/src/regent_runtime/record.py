@@ -57,7 +57,6 @@ class TurnRecord:
     caller_kind: str = ""
     subject: str = ""
     """Who called: for the audit's pseudonym and nothing else; in no log line, metric or error."""
-    conversation: str = ""
     stream: bool = False
     conversation: str = ""
     """Its id, for the caller and the audit; empty where none is kept."""

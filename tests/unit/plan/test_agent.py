@@ -297,7 +297,7 @@ def _bodies(given: AgentInputs, installation: Installation) -> dict[str, Any]:
         (reinstalled(runtime_image="regent-runtime:2"), {"template"}),
         (edited(agent=agent(workload={"nodeSelector": {"pool": "agents"}})), {"template"}),
         (edited(agent=agent(workload={"resources": {"requests": {"cpu": "1"}}})), {"template"}),
-        (edited(agent=agent(scaling={"replicas": 3})), {"Deployment", "PodDisruptionBudget"}),
+        (edited(agent=agent(scaling={"replicas": 3})), {"ConfigMap", "Deployment", "PodDisruptionBudget"}),
         (edited(agent=agent(description="The helper.")), set()),
         (edited(policies=(for_all("renamed", **LOCAL_HOSTS),)), {"ConfigMap"}),
     ],
