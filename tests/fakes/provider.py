@@ -188,6 +188,7 @@ def gated(gate: asyncio.Event, *words: str) -> Behaviour:
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()
+        await asyncio.wait(waits)  # a read that still waits would be in the way of the next request's
         if not gate.is_set():
             writer.close()
             return

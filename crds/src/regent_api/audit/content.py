@@ -24,7 +24,9 @@ SUFFIX = ".enc"
 _NONCE_BYTES = 12
 
 
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The payload of a content frame: `subject` is the pseudonym, `sealed` nonce and ciphertext."""
+
     turn: str
     subject: str
     sealed: bytes
@@ -57,7 +59,7 @@ def seal(text: bytes, *, turn: str, label: Sensitivity, day: str, key: SubjectKe
     nonce = os.urandom(_NONCE_BYTES)
     sealed = nonce + AESGCM(key.content).encrypt(nonce, text, _bound_to(turn, label))
     part = ContentPart(label=str(label), file=f"{day}{SUFFIX}", sha256=hashlib.sha256(sealed).hexdigest())
-    return Sealed(part, frame(CONTENT, msgspec.msgpack.encode(_Head(turn, key.pseudonym, sealed))))
+    return Sealed(part, frame(CONTENT, msgspec.msgpack.encode(Head(turn, key.pseudonym, sealed))))
 
 
 def unseal(stored: Stored, key: SubjectKey) -> bytes:
@@ -75,13 +77,18 @@ def path_of(folder: Path, part: ContentPart) -> Path:
 
 def stored(folder: Path) -> Iterator[Stored]:
     """All that is kept beside a log, up to the first frame of each file that is not whole. Raises OSError."""
-    for path in sorted((folder / FOLDER).glob(f"*/*{SUFFIX}")):
+    for path in files(folder):
         try:
             for each in frames(path.read_bytes()):
-                head = msgspec.msgpack.decode(each.payload, type=_Head)
+                head = msgspec.msgpack.decode(each.payload, type=Head)
                 yield Stored(head.turn, head.subject, head.sealed, path.parent.name)
         except (BadFrame, msgspec.DecodeError):
             continue
+
+
+def files(folder: Path) -> list[Path]:
+    """Beside the log, or below its folder: a collector keeps the keys of an agent above its pods' logs."""
+    return sorted(folder.rglob(f"{FOLDER}/*/*{SUFFIX}"))
 
 
 def expired(folder: Path, label: Sensitivity, before: str) -> list[Path]:

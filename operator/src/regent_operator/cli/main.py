@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
+from regent_api.audit import command as audit
 from regent_operator.cli import callers, dev
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
 from regent_operator.cli.local_agent import RefusedConfigError
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_dev(commands.add_parser("dev", help="run the agents of some manifests on this machine, without a cluster"))
     _add_chat(commands.add_parser("chat", help="ask an agent and print its answer as it comes"))
+    checked = commands.add_parser("audit", help="verify, export or erase audit logs")
+    audit.add_commands(checked)
+    checked.set_defaults(run=_audit)
     return parser
 
 
@@ -136,6 +140,10 @@ def _chat(asked: argparse.Namespace, _progress: Progress) -> None:
         sys.stdout.write(delta)
         sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+def _audit(asked: argparse.Namespace, _progress: Progress) -> None:
+    sys.exit(audit.run(asked))
 
 
 def _interrupt(_number: int, _frame: object) -> None:

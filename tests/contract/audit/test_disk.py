@@ -1,0 +1,137 @@
+"""The pod's disk: full, bounded, and let go by retention."""
+
+import asyncio
+import errno
+import resource
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from regent_api.audit import content, segment
+from regent_api.audit.log import Log
+from regent_api.audit.record import Kind, decode
+from regent_api.audit.subjects import SubjectKey
+from regent_api.audit.verify import verify
+from regent_api.types import Sensitivity
+from regent_runtime.audit.disk import Disk, Keeping, stamp
+from tests.contract.audit.test_turns import document
+from tests.contract.processes import request, running
+from tests.contract.streams import Stream
+from tests.enforces import enforces
+from tests.fakes.audit import NAME, record
+from tests.fakes.provider import answers, gated, provider
+from tests.fakes.serving import serving
+
+NOW = datetime.now(UTC)
+KEY = SubjectKey("somebody", bytes(32))
+
+
+@enforces("audit.onFailure")
+async def test_a_disk_that_is_full_in_mid_stream_is_a_typed_error_and_then_turns_are_denied(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with (
+        provider(gated(gate, "Hel", "lo."), answers("Hi.")) as fake,
+        running(tmp_path, document(fake.url)) as pod,
+        aiohttp.ClientSession() as http,
+    ):
+        async with http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response:
+            stream = Stream(response)
+            assert await stream.content() == "Hel"
+            (log,) = segment.segments(tmp_path / "audit")
+            most = resource.RLIM_INFINITY
+            resource.prlimit(pod.process.pid, resource.RLIMIT_FSIZE, (log.stat().st_size + 100, most))
+            gate.set()
+            assert await stream.content() == "lo."
+            assert (await stream.event())["error"]["code"] == "audit_unavailable"
+            assert (await response.content.read()).strip() == b""
+        async with http.post(f"{pod.url}/v1/chat/completions", **request()) as refused:
+            assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+            assert (await refused.json())["error"]["code"] == "audit_unavailable"
+        assert len(fake.requests) == 1
+        status = await (await http.get(f"{pod.status_url}/statusz")).json()
+        assert (status["audit"]["failing"], status["audit"]["lost"] > 2) == ("disk_full", True)
+        resource.prlimit(pod.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        async with http.post(f"{pod.url}/v1/chat/completions", **request()) as answered:
+            assert answered.status == 200
+        status = await (await http.get(f"{pod.status_url}/statusz")).json()
+        assert status["audit"]["failing"] == ""
+    (found,) = verify(tmp_path / "audit")
+    assert (found.problem, found.lost > 2, len(found.interrupted)) == (None, True, 1)
+
+
+def written(disk: Disk, days_old: int, count: int = 1) -> None:
+    for _ in range(count):
+        disk.commit([record(Kind.REFUSED, turn="t", code="x" * 200)], [])
+
+
+def test_a_log_at_its_bound_takes_no_record_or_lets_the_oldest_go(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, most_bytes=20_000, segment_bytes=2000)
+    disk.open(NAME)
+    with pytest.raises(OSError, match="bound") as full:
+        written(disk, 0, 100)
+    assert full.value.errno == errno.ENOSPC
+    size = disk.log.chain.size
+    disk.keeping = Keeping(1e9, drops_oldest=True)
+    written(disk, 0, 50)
+    disk.close()
+    (found,) = verify(tmp_path)
+    assert (found.size, found.problem) == (size + 50, None)
+    assert disk.dropped == found.first > 0
+    assert sum(path.stat().st_size for path in segment.segments(tmp_path)) == disk.log.kept <= 20_000
+
+
+def test_what_a_collector_has_goes_first(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, most_bytes=20_000, segment_bytes=2000)
+    disk.open(NAME)
+    disk.kept_elsewhere = lambda: disk.log.chain.size
+    written(disk, 0, 200)
+    disk.close()
+    assert (disk.dropped, verify(tmp_path)[0].size) == (0, 200)
+
+
+def age(folder: Path, days: list[int]) -> None:
+    """A log with a segment and a piece of content for each of these ages."""
+    log = Log(folder, NAME, segment_bytes=1)
+    for old in days:
+        moment = stamp(NOW - timedelta(days=old))
+        log.append([record(Kind.REFUSED).__class__(kind=Kind.REFUSED, id="i", time=moment, agent="demo/helper")])
+        for label in (Sensitivity.PUBLIC, Sensitivity.RESTRICTED):
+            sealed = content.seal(b"said", turn="t", label=label, day=moment[:10], key=KEY)
+            path = content.path_of(folder, sealed.part)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(sealed.data)
+    log.close()
+
+
+def ages(folder: Path) -> tuple[int, Counter[str]]:
+    """How many old records and pieces of content are there."""
+    records = [
+        decode(payload) for _, payload in segment.payloads(folder, segment.first_of(segment.segments(folder)[0]))
+    ]
+    kept = [each for each in records if each.id == "i"]
+    return len(kept), Counter(each.label for each in content.stored(folder))
+
+
+@enforces("audit.retention", "data.classes.*.retention")
+@pytest.mark.parametrize(
+    ("days", "restricted_days", "kept", "content_kept"),
+    [
+        (365, None, 4, {"Public": 4, "Restricted": 4}),
+        (50, None, 3, {"Public": 2, "Restricted": 2}),
+        (365, 25, 4, {"Public": 4, "Restricted": 1}),
+    ],
+)
+async def test_records_and_content_go_when_their_retention_ends(
+    tmp_path: Path, days: int, restricted_days: int | None, kept: int, content_kept: dict[str, int]
+) -> None:
+    age(tmp_path / "audit", [100, 60, 40, 20])
+    retention = {} if restricted_days is None else {"Restricted": {"retentionSeconds": restricted_days * 86_400}}
+    more = {"policy": {"data": {"classes": retention}}}
+    audit = {"retentionSeconds": days * 86_400}
+    async with provider() as fake, serving(tmp_path, document(fake.url, audit=audit, **more)) as served:
+        assert (await served.ask())[0] == 200
+    assert ages(tmp_path / "audit") == (kept, Counter(content_kept))
+    assert verify(tmp_path / "audit")[0].problem is None

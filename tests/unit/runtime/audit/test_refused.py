@@ -1,0 +1,68 @@
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from regent_api.audit.record import Kind, Record
+from regent_api.audit.subjects import SubjectKey
+from regent_runtime.audit.entry import Writer
+from regent_runtime.audit.refused import BURST, MOST_WAITING, Refusals
+from regent_runtime.record import REFUSED, TurnRecord
+
+WRITER = Writer("demo/helper", "0")
+
+
+class Notes:
+    """What the journal was asked to write."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def note(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+
+class Keys:
+    async def key(self, subject: str) -> SubjectKey:
+        if subject == "away":
+            raise OSError
+        return SubjectKey(subject, bytes(32))
+
+
+async def written(*turns: TurnRecord) -> list[Record]:
+    """By refusals that are stopped when they have come to rest."""
+    notes = Notes()
+    refusals = Refusals(notes, lambda: WRITER, Keys())
+    running = asyncio.create_task(refusals.run())
+    for turn in turns:
+        refusals.add(turn)
+    for _ in range(5 * MOST_WAITING):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return notes.records
+
+
+def refused(code: str, subject: str = "") -> TurnRecord:
+    return TurnRecord(subject=subject, outcome=REFUSED, code=code)
+
+
+async def test_a_refused_turn_is_one_record() -> None:
+    one, two, three = await written(refused("token_invalid"), refused("unknown_field", "a"), refused("x", "away"))
+    assert (one.kind, one.code, one.flags, one.caller, one.decision) == (
+        Kind.REFUSED,
+        "token_invalid",
+        ["unauthorized"],
+        "",
+        "Deny",
+    )
+    assert (two.caller, three.caller) == (SubjectKey("a", bytes(32)).pseudonym, "")
+
+
+async def test_of_a_flood_every_turn_is_counted_in_few_records() -> None:
+    records = await written(*[refused("token_invalid")] * 5000, *[refused("token_missing")] * 70)
+    singles = [each for each in records if each.kind is Kind.REFUSED]
+    counts = sum((Counter(each.counts) for each in records if each.kind is Kind.REFUSALS), Counter())
+    assert len(singles) <= BURST + 2
+    assert len(records) - len(singles) <= 2
+    assert (counts["token_invalid"] + len(singles), counts["token_missing"]) == (5000, 70)
+    assert records[-1].flags == ["unauthorized"]
