@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from regent_api.policy import REFUSAL_DEFAULT
 from regent_runtime.limits import size
 from regent_runtime.route import fallback
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.withheld import REFUSAL_TEXT, Withheld
+from regent_runtime.withheld import Withheld
 from tests.fakes import configs
 from tests.fakes.provider import Provider, answers, provider
 from tests.fakes.serving import Served, serving
@@ -31,7 +32,7 @@ async def served(fake: Provider, tmp_path: Path) -> AsyncIterator[Served]:
         yield served
 
 
-def before(monkeypatch: pytest.MonkeyPatch, text: str = REFUSAL_TEXT) -> None:
+def before(monkeypatch: pytest.MonkeyPatch, text: str = REFUSAL_DEFAULT) -> None:
     """A guard ends the turn before a provider is asked."""
 
     def guard(*_: Any) -> int:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     READY = "Ready"
     ACCEPTED = "Accepted"
     INVALID = "Invalid"
+    INVALID_PATTERN = "InvalidPattern"
     NAME_CONFLICT = "NameConflict"
     POLICY_CONFLICT = "PolicyConflict"
     COLLECTOR_REQUIRED = "CollectorRequired"
@@ -78,6 +79,7 @@ MEANING: dict[Reason, str] = {
     Reason.READY: "Accepted, resolved, enforced in every serving pod, and at least one pod available.",
     Reason.ACCEPTED: "The spec is valid.",
     Reason.INVALID: "The spec cannot be valid as it is; the message names the field and what to write instead.",
+    Reason.INVALID_PATTERN: "A pattern is none of RE2's, or too large; the message names it.",
     Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",

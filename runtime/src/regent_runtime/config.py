@@ -19,6 +19,7 @@ from regent_api.status import Digests
 from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
+from regent_runtime.guard.input import InputGuard
 from regent_runtime.limits.rates import Limits
 from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
@@ -44,6 +45,8 @@ class Snapshot:
     state: StateInUse
     limits: Limits
     conversations: Conversations
+    input_guard: InputGuard
+    """It decides for the shadows too."""
     shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
     """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
 
@@ -67,18 +70,21 @@ def snapshot(
         _check_route(config)
         callers = Callers(config, credentials)
         outbound = channels(config, credentials)
+        guard = InputGuard(config)
         state = states.of(config)
-        shadows = {shadow.name: _shadow(config, shadow, credentials, state) for shadow in config.shadows}
+        shadows = {shadow.name: _shadow(config, shadow, credentials, state, guard) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
     limits, conversations = Limits(config, state), Conversations(config, state)
-    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, shadows)
+    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, guard, shadows)
 
 
-def _shadow(config: AgentConfig, shadow: Shadow, credentials: Credentials, state: StateInUse) -> Snapshot:
+def _shadow(
+    config: AgentConfig, shadow: Shadow, credentials: Credentials, state: StateInUse, guard: InputGuard
+) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
     limits, conversations = Limits(tried, state, counted_for=shadow.name), Conversations(tried, state)
-    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations)
+    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations, guard)
 
 
 class ConfigFile:

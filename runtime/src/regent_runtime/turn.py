@@ -72,6 +72,7 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
         record.input_estimate = size.check_input(request, snapshot.config)
         conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
         stored = conversation.label if conversation else None
+        request = await snapshot.input_guard.screen(request, record)
         personal = PersonalData(request)
         treatment = await weigh(snapshot.config, incoming.sensitivity, stored, personal, record)
         await snapshot.conversations.keep(conversation, treatment.sensitivity)

@@ -4,7 +4,7 @@ It is no error. The caller sees a 200 whose text is the policy's and whose `fini
 OpenAI's own API answers, so clients need no branch for it; which rule it was stands in the record alone.
 """
 
-REFUSAL_TEXT = "I'm sorry, but I can't assist with that request."
+from regent_api.policy import REFUSAL_DEFAULT
 
 
 class Withheld(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -14,6 +14,6 @@ class Withheld(Exception):  # noqa: N818 - an outcome, not a fault of the progra
     are out cannot be taken back.
     """
 
-    def __init__(self, text: str = REFUSAL_TEXT) -> None:
+    def __init__(self, text: str = REFUSAL_DEFAULT) -> None:
         super().__init__("withheld")
         self.text = text

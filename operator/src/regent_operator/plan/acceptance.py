@@ -6,18 +6,39 @@ One sentence for the first thing that is wrong; it names the field and what to w
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from regent_api.objects import AgentPolicy, ModelRoute
 from regent_api.policy import AgentPolicySpec
 from regent_api.route import Provider, ProviderType
+from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.keysets import KeySetError, public_key_set
+from regent_operator.plan.patterns import pattern_errors
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why an object is not Accepted."""
+
+    words: str
+    reason: Reason = Reason.INVALID
+
+
+def policy_rejection(policy: AgentPolicy, operator_namespace: str) -> Rejection | None:
+    """Why an AgentPolicy cannot take part; None: it is Accepted."""
+    for words in _policy_errors(policy, operator_namespace):
+        return Rejection(words)
+    for words in pattern_errors(policy.spec):
+        return Rejection(words, Reason.INVALID_PATTERN)
+    return None
 
 
 def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
-    """Why an AgentPolicy cannot take part; None: it is Accepted."""
-    return next(_policy_errors(policy, operator_namespace), None)
+    """The words of the rejection."""
+    rejection = policy_rejection(policy, operator_namespace)
+    return rejection.words if rejection else None
 
 
 def route_error(route: ModelRoute, cluster_domain: str) -> str | None:

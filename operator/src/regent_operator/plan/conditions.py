@@ -14,6 +14,7 @@ MOST_MESSAGE = 4096
 STALLED = frozenset(
     {
         Reason.INVALID,
+        Reason.INVALID_PATTERN,
         Reason.NAME_CONFLICT,
         Reason.POLICY_CONFLICT,
         Reason.COLLECTOR_REQUIRED,

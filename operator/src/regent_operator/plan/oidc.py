@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from regent_api.objects import AgentPolicy, Invalid
 from regent_api.policy import KeySet, OidcGrant
+from regent_operator.plan.acceptance import Rejection
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.lattice import Clause, Stated, clause
 from regent_operator.plan.reading import Reading
@@ -45,7 +46,7 @@ def _resolved(reading: Reading, texts: tuple[str | None, ...]) -> Reading:
         try:
             grants.append(_inline(grant, found.get(index)))
         except KeySetError as error:
-            return replace(reading, error=f"spec.{PATH}[{index}].jwks{_where(grant)} {error}")
+            return replace(reading, rejection=Rejection(f"spec.{PATH}[{index}].jwks{_where(grant)} {error}"))
     lists: tuple[Clause, ...] = (clause(grants),)
     stated = Stated(lists, reading.opinions[PATH].sources)
     return replace(reading, opinions={**reading.opinions, PATH: stated})

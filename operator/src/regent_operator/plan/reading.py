@@ -9,7 +9,7 @@ from regent_api.config import digest
 from regent_api.objects import AgentPolicy
 from regent_api.policy import PolicyMode
 from regent_api.types import LabelSelector
-from regent_operator.plan.acceptance import policy_error, selector_error
+from regent_operator.plan.acceptance import Rejection, policy_rejection, selector_error
 from regent_operator.plan.lattice import Clause, Opinions, opinions_of
 
 MOST_REMEMBERED = 4096
@@ -20,7 +20,7 @@ class Reading:
     """Compared by identity: `read` gives the same reading for the same object."""
 
     policy: AgentPolicy
-    error: str | None
+    rejection: Rejection | None
     """Why it is not Accepted."""
     selector_unreadable: bool
     """Nobody can tell which agents it is for."""
@@ -29,6 +29,11 @@ class Reading:
     opinions: Opinions
     digest: str
     """Over what it selects and states, in canonical form: equal meaning, equal digest."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it is not Accepted, in words."""
+        return self.rejection.words if self.rejection else None
 
     @property
     def key(self) -> str:
@@ -71,7 +76,7 @@ def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
     opinions = opinions_of(policy.spec, policy.metadata.key)
     return Reading(
         policy=policy,
-        error=policy_error(policy, operator_namespace),
+        rejection=policy_rejection(policy, operator_namespace),
         selector_unreadable=any(selector_error(part, "") is not None for part in parts),
         floor=policy.metadata.namespace == operator_namespace,
         opinions=opinions,

@@ -12,7 +12,7 @@ from regent_api.objects import AgentPolicy, Invalid, ModelRoute
 from regent_api.policy import AgentPolicyStatus, PolicyMode, UsedByAgents
 from regent_api.route import ModelRouteStatus
 from regent_api.status import ConditionType, Reason
-from regent_operator.plan.acceptance import route_error
+from regent_operator.plan.acceptance import Rejection, route_error
 from regent_operator.plan.conditions import Finding, dated, false, progress, true
 from regent_operator.plan.config import declared_route
 from regent_operator.plan.figures import AgentFigures
@@ -41,9 +41,9 @@ def policy_status(
 ) -> AgentPolicyStatus:
     """`agents`: the figures of those whose `policies` hold this policy's key."""
     key = policy.metadata.key
-    error, present = _judged_policy(policy, installation)
+    rejection, present = _judged_policy(policy, installation)
     uses = [_use(agent, agent.policies.get(key), present) for agent in agents]
-    status = _status(policy.metadata.generation, error, present, uses, previous, now)
+    status = _status(policy.metadata.generation, rejection, present, uses, previous, now)
     mode = None if isinstance(policy, Invalid) else policy.spec.mode or PolicyMode.ENFORCE
     return AgentPolicyStatus.model_validate({**status.model_dump(), "mode": mode})
 
@@ -56,26 +56,27 @@ def route_status(
     now: str,
 ) -> ModelRouteStatus:
     """`agents`: the figures of those whose `route` is this route's key."""
-    error, present = _judged_route(route, installation)
+    rejection, present = _judged_route(route, installation)
     uses = [_use(agent, agent.route_digest, present) for agent in agents]
-    status = _status(route.metadata.generation, error, present, uses, previous, now)
+    status = _status(route.metadata.generation, rejection, present, uses, previous, now)
     return ModelRouteStatus.model_validate({**status.model_dump(), **_counts(route)})
 
 
-def _judged_policy(policy: AgentPolicy | Invalid, installation: Installation) -> tuple[str | None, str | None]:
+def _judged_policy(policy: AgentPolicy | Invalid, installation: Installation) -> tuple[Rejection | None, str | None]:
     """Why it is not Accepted, and the digest of what it means."""
     if isinstance(policy, Invalid):
-        return policy.error, None
+        return Rejection(policy.error), None
     reading = read(policy, installation.namespace)
-    return reading.error, reading.digest
+    return reading.rejection, reading.digest
 
 
-def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tuple[str | None, str | None]:
+def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tuple[Rejection | None, str | None]:
     """Why it is not Accepted, and the digest of what it means."""
     if isinstance(route, Invalid):
-        return route.error, None
+        return Rejection(route.error), None
     meaning = declared_route(route.metadata.name, route.spec).wire()
-    return route_error(route, installation.cluster_domain), digest(meaning)
+    words = route_error(route, installation.cluster_domain)
+    return Rejection(words) if words is not None else None, digest(meaning)
 
 
 def _counts(route: ModelRoute | Invalid) -> dict[str, int]:
@@ -86,13 +87,13 @@ def _counts(route: ModelRoute | Invalid) -> dict[str, int]:
 
 def _status(
     generation: int,
-    error: str | None,
+    rejection: Rejection | None,
     present: str | None,
     uses: Sequence[_Use],
     previous: UsedByAgents | None,
     now: str,
 ) -> UsedByAgents:
-    accepted = _accepted(error)
+    accepted = _accepted(rejection)
     ready = _ready(accepted, uses)
     findings = [ready, accepted, progress(ready)]
     return UsedByAgents(
@@ -104,10 +105,10 @@ def _status(
     )
 
 
-def _accepted(error: str | None) -> Finding:
-    if error is not None:
-        words = f"{error}. Correct the spec; agents that use it keep their last config."
-        return false(ConditionType.ACCEPTED, Reason.INVALID, words)
+def _accepted(rejection: Rejection | None) -> Finding:
+    if rejection is not None:
+        words = f"{rejection.words}. Correct the spec; agents that use it keep their last config."
+        return false(ConditionType.ACCEPTED, rejection.reason, words)
     return true(ConditionType.ACCEPTED, Reason.ACCEPTED, "The spec is valid. Nothing to do.")
 
 

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from regent_runtime.decision import Stage
+from regent_runtime.guard.findings import INJECTION
 from regent_runtime.record import TurnRecord
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -39,6 +40,12 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self._injections = Counter(
+            "regent_injection_attempts",
+            "Turns in which the guards of input found an attempt to give other instructions, by what was done.",
+            ["action"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -56,6 +63,8 @@ class Metrics:
         for decision in record.decisions:
             if decision.shadow:
                 self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
+        if attempt_actions := {each.action for each in record.decisions if each.field in INJECTION and not each.shadow}:
+            self._injections.labels("Deny" if "Deny" in attempt_actions else "Audit").inc()
         if record.usage:
             self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
             self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)

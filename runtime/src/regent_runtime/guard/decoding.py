@@ -1,0 +1,114 @@
+"""The views of a text: what it says once its disguises are taken off, each to be matched like the text itself.
+
+Every decoder works on what matches its own shape and makes at most as many bytes as it read, and views are decoded
+again to MOST_DEPTH, so all views of a text together are at most BOUND times its size, in time linear in it.
+"""
+
+import binascii
+import codecs
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+import re2
+
+from regent_runtime.guard.normalise import fold
+
+MOST_DEPTH = 2
+BOUND = 20
+"""All views together, in sizes of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`text` in UTF-8, folded. `loose`: spaces and the letters i and l are no longer told apart."""
+
+    text: bytes
+    loose: bool = False
+
+
+_CONTROLS = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
+_ROT13 = bytes(codecs.encode(chr(code), "rot13").encode()[0] if code < 128 else code for code in range(256))
+_LEET = bytes.maketrans(b"013457@$!|+iI", b"oleastaslltlL")
+LATIN1 = re2.Options()
+LATIN1.encoding = re2.Options.Encoding.LATIN1
+"""For patterns that look at bytes."""
+_LOOKS_LEET = re2.compile(rb"[A-Za-z][013457@$!|+][A-Za-z]|[013457@$!|+][A-Za-z]{2}", LATIN1)
+_LOOKS_SPACED = re2.compile(
+    rb"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){4}[A-Za-z0-9](?:[^A-Za-z0-9]|$)", LATIN1
+)
+_LOOKS_PACKED = re2.compile(rb"[A-Za-z0-9+/_-]{16}|(?:[0-9a-fA-F]{2}[ :,]){7}[0-9a-fA-F]{2}", LATIN1)
+_SPACED = re.compile(rb"(?<![A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}+[A-Za-z0-9]?(?![A-Za-z0-9])")
+_SEPARATORS = b" \t._*|~-"
+_HEX = re.compile(rb"(?<![0-9A-Za-z+/])(?:[0-9a-fA-F]{2}[ :,]?){8,}+(?![0-9A-Za-z+/])")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[A-Za-z0-9+/_-]{16,}+)*+(?:\r?\n[A-Za-z0-9+/_-]{2,15}(?==|\s|$))?")
+_ESCAPED = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0{0,4}([0-9a-fA-F]{2})\})")
+_UNUSUAL = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def views(folded: str, depth: int = 0) -> Iterator[View]:
+    """The text itself and everything that it decodes to."""
+    text = folded.encode("utf-8", "replace").translate(None, _CONTROLS)
+    yield View(text)
+    yield View(text.translate(_ROT13))
+    if _LOOKS_LEET.search(text):
+        yield View(text.translate(_LEET), loose=True)
+    if _LOOKS_SPACED.search(text):
+        yield View(_joined(text).translate(_LEET), loose=True)
+    if depth == MOST_DEPTH:
+        return
+    for decoded in (_unescaped(text), _unpacked(text)):
+        if decoded:
+            yield from views(fold(decoded), depth + 1)
+
+
+def _joined(text: bytes) -> bytes:
+    """L e t t e r s that stand apart, as words."""
+    return _SPACED.sub(lambda spaced: spaced[0].translate(None, _SEPARATORS), text)
+
+
+def _unescaped(text: bytes) -> str:
+    """Without URL, HTML and backslash escapes; empty where there are none."""
+    plain = text
+    if b"%" in plain:
+        plain = unquote_to_bytes(plain)
+    if b"\\" in plain:
+        plain = _ESCAPED.sub(lambda escape: binascii.unhexlify(escape[1] or escape[2] or escape[3]), plain)
+    if b"&" in plain:
+        plain = html.unescape(plain.decode("utf-8", "replace")).encode("utf-8", "replace")
+    return "" if plain == text else plain.decode("utf-8", "replace")
+
+
+def _unpacked(text: bytes) -> str:
+    """What runs of base64 and hex say, a line each; runs that are no text are left out."""
+    if not _LOOKS_PACKED.search(text):
+        return ""
+    found = [_from_hex(run[0]) for run in _HEX.finditer(text)]
+    found += [_from_base64(run[0]) for run in _BASE64.finditer(text)]
+    return "\n".join(filter(None, found))
+
+
+def _from_hex(run: bytes) -> str:
+    digits = run.translate(None, b" :,")
+    return _text_of(binascii.unhexlify(digits[: len(digits) & ~1]))
+
+
+def _from_base64(run: bytes) -> str:
+    """Of the four ways to cut a run into groups the first that gives text: what stands before it may belong to it."""
+    run = run.translate(_URL_SAFE, b"\r\n")
+    for begin in range(4):
+        cut = run[begin:]
+        cut = cut[: len(cut) - (len(cut) % 4 == 1)]
+        if text := _text_of(binascii.a2b_base64(cut + b"=" * (-len(cut) % 4))):
+            return text
+    return ""
+
+
+def _text_of(raw: bytes) -> str:
+    """The bytes as text, empty where they are none. A character may be cut at either end."""
+    text = raw.decode("utf-8", "replace")
+    strange = text.count("\ufffd") + sum(map(_UNUSUAL.__contains__, text))
+    return text if strange * 10 <= len(text) else ""

@@ -1,0 +1,98 @@
+"""A linear model of attempts to give an agent other instructions: what no fixed sentence catches.
+
+The weights were learned by `tests/bench/guards/train.py` and ship with the program; docs/reference/injection-model.md
+is their card. A text's score is that of its worst stretch of WINDOW tokens, so neither its length nor what an attacker
+wraps around an attack changes it. Runs of one, two and three tokens are hashed into a table of one byte a weight.
+"""
+
+import re
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import accumulate, repeat
+from math import sqrt
+
+import re2
+
+from regent_api.policy import InjectionLevel
+from regent_runtime.guard.decoding import LATIN1
+
+FILE = "injection_model.bin"
+SLOTS = 1 << 18
+WINDOW = 64
+STRIDE = 16
+LEAST_TOKENS = 8
+"""A shorter text weighs as one of this length, so that one word alone proves little."""
+_MASK = SLOTS - 1
+_MAGIC = b"RGNTINJ1"
+_HEADER = struct.Struct("<8sff3f")
+_LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
+_TOKEN = re.compile(rb"[a-z0-9\x80-\xff]+|[^\sa-z0-9\x80-\xff]")
+_MIXED = re2.compile(rb"[a-z0-9@$!|]*(?:[a-z][013-8@$!|]|[013-8@$!|][a-z])[a-z0-9@$!|]*", LATIN1)
+_LETTERS = bytes.maketrans(b"01345678@$!|", b"oieasgtbasii")
+
+
+@dataclass(frozen=True)
+class InjectionModel:
+    weights: Sequence[int]
+    """-127 to 127 a slot, in units of `scale`."""
+    scale: float
+    bias: float
+    thresholds: dict[InjectionLevel, float]
+
+    def score(self, text: bytes) -> float:
+        """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
+        weights = self.weights
+        sums = [list(accumulate([weights[slot & _MASK] for slot in runs], initial=0)) for runs in hashed(text)]
+        tokens = len(sums[0]) - 1
+        return self.bias + self.scale * max(_mean(sums, begin, end) for begin, end in stretches(tokens))
+
+
+def hashed(text: bytes) -> tuple[list[int], list[int], list[int]]:
+    """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
+    small = _MIXED.sub(lambda word: word[0].translate(_LETTERS), text.lower())
+    tokens = _TOKEN.findall(small)
+    begun = list(map(zlib.crc32, tokens, repeat(1)))
+    twos = list(map(zlib.crc32, tokens[1:], begun))
+    return list(map(zlib.crc32, tokens)), twos, list(map(zlib.crc32, tokens[2:], twos))
+
+
+def _mean(sums: Sequence[Sequence[int]], begin: int, end: int) -> float:
+    """What the runs that lie within a stretch weigh, by the root of its length."""
+    total = 0
+    for behind, summed in enumerate(sums):
+        if end - behind > begin:
+            total += summed[end - behind] - summed[begin]
+    return total / sqrt(max(end - begin, LEAST_TOKENS))
+
+
+def stretches(tokens: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each stretch that is weighed; all tokens are in at least one."""
+    for begin in range(0, max(tokens - WINDOW, 0) + STRIDE, STRIDE):
+        yield begin, min(begin + WINDOW, tokens)
+
+
+@cache
+def model() -> InjectionModel:
+    """The model that ships with the program, read once."""
+    return loads(files(__package__).joinpath(FILE).read_bytes())
+
+
+def dumps(model: InjectionModel) -> bytes:
+    """The file of a model."""
+    thresholds = (model.thresholds[level] for level in _LEVELS)
+    packed = zlib.compress(array("b", model.weights).tobytes(), 9)
+    return _HEADER.pack(_MAGIC, model.scale, model.bias, *thresholds) + packed
+
+
+def loads(data: bytes) -> InjectionModel:
+    """Raises ValueError when the bytes are no model of this form."""
+    magic, scale, bias, *thresholds = _HEADER.unpack_from(data)
+    weights = array("b", zlib.decompress(data[_HEADER.size :]))
+    if magic != _MAGIC or len(weights) != SLOTS:
+        raise ValueError(f"{FILE} is no injection model")
+    return InjectionModel(weights, scale, bias, dict(zip(_LEVELS, thresholds, strict=True)))

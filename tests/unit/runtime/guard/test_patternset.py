@@ -1,0 +1,40 @@
+import pytest
+
+from regent_runtime.guard.patternset import PatternSet, ScanFailed
+
+
+def test_every_pattern_that_a_text_holds_is_named() -> None:
+    assert PatternSet(["cat", "dog", r"\bbird\b"]).match(b"a dog, a cat and birds") == [0, 1]
+
+
+def test_patterns_are_read_as_re2_reads_them() -> None:
+    patterns = PatternSet(["Cat", "(?i)Cat", "a.b", "(?s)a.b"])
+    assert patterns.match(b"cat a\nb") == [1, 3]
+
+
+def test_no_pattern_matches_nothing() -> None:
+    assert PatternSet([]).match(b"text") == []
+
+
+@pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?=a)", "a{1001}", "((a{100}){100}){100}"])
+def test_what_is_no_re2_pattern_is_an_error(pattern: str) -> None:
+    with pytest.raises(ValueError, match="RE2"):
+        PatternSet([pattern])
+
+
+def test_text_that_is_no_utf8_is_scanned_all_the_same() -> None:
+    assert PatternSet(["cat"]).match(b"\xff\xfe cat \x80") == [0]
+
+
+def test_a_scan_that_found_no_room_is_no_clean_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = PatternSet(["cat"])
+
+    class OutOfMemory:
+        """As RE2's binding answers: no error, and no match."""
+
+        def Match(self, text: bytes) -> list[int]:  # noqa: N802
+            return []
+
+    patterns._set = OutOfMemory()
+    with pytest.raises(ScanFailed):
+        patterns.match(b"cat")
