@@ -20,6 +20,7 @@ from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
 from regent_runtime.guard.input import InputGuard
+from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.rates import Limits
 from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
@@ -47,6 +48,7 @@ class Snapshot:
     conversations: Conversations
     input_guard: InputGuard
     """It decides for the shadows too."""
+    output_guard: OutputGuard
     shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
     """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
 
@@ -71,12 +73,14 @@ def snapshot(
         callers = Callers(config, credentials)
         outbound = channels(config, credentials)
         guard = InputGuard(config)
+        output_guard = OutputGuard(config, credentials.mounted)
         state = states.of(config)
         shadows = {shadow.name: _shadow(config, shadow, credentials, state, guard) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
     limits, conversations = Limits(config, state), Conversations(config, state)
-    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, guard, shadows)
+    guards = guard, output_guard
+    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, *guards, shadows)
 
 
 def _shadow(
@@ -84,7 +88,8 @@ def _shadow(
 ) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
     limits, conversations = Limits(tried, state, counted_for=shadow.name), Conversations(tried, state)
-    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations, guard)
+    guards = guard, OutputGuard(tried, credentials.mounted)
+    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations, *guards)
 
 
 class ConfigFile:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from regent_api.config import CredentialFile
 from regent_api.types import host_matches
+from regent_runtime.guard.mounted import Mounted
 
 HOSTS_KEY = "hosts"
 LARGEST_FILE = 65_536
@@ -38,6 +39,8 @@ class Credentials:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.mounted = Mounted(directory)
+        """Every value of the directory, for the guard that keeps them out of answers."""
         self._read: dict[Path, _Read] = {}
 
     def value(self, credential: CredentialFile, host: str) -> str:

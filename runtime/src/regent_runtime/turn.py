@@ -16,6 +16,7 @@ from regent_runtime.audit.audit import Audit
 from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
 from regent_runtime.config import Snapshot
+from regent_runtime.guard.screening import screened
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -49,7 +50,7 @@ class Outlet(Protocol):
         """Learn how the caller wants to be answered; nothing is sent."""
 
     async def release(self, chunk: Chunk) -> None:
-        """Let the caller have a chunk: the first commits the turn to its provider."""
+        """Let the caller have a chunk: the first commits the turn to its provider. An empty one says: still at it."""
 
     async def finish(self) -> None: ...
 
@@ -88,7 +89,8 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
                 trail = await audit.begin(snapshot.config, record, veiled.request.texts())
                 async with (
                     aclosing(fallback.call(snapshot, providers, veiled.request, record, trail)) as answered,
-                    aclosing(trail.follow(answered, partial(shadow.review_answer, snapshot, record))) as followed,
+                    aclosing(screened(snapshot, answered, record)) as clean,
+                    aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
                     aclosing(veiled.lift(followed)) as chunks,
                 ):
                     async for chunk in chunks:

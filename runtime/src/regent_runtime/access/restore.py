@@ -29,11 +29,13 @@ async def restored(chunks: AsyncGenerator[Chunk], originals: Mapping[str, str]) 
     async with aclosing(chunks):
         async for chunk in chunks:
             last = chunk.finish_reason is not None
-            yield msgspec.structs.replace(
+            lifted = msgspec.structs.replace(
                 chunk,
                 content=content.feed(chunk.content, last=last),
                 refusal=refusal.feed(chunk.refusal, last=last),
             )
+            if lifted or not chunk:
+                yield lifted
 
 
 class Restoration:

@@ -15,6 +15,7 @@ _ALL = (1 << 256) - 1
 _HIGH = _ALL ^ ((1 << 128) - 1)
 """Every byte of a UTF-8 sequence beyond ASCII."""
 _LONGEST_CHARACTER = 4
+_LONGEST_HEAD = 8
 _ZERO_WIDTH = frozenset("bBAz")
 _CLASSES = {
     "d": "0123456789",
@@ -34,21 +35,33 @@ class Unmeasured(ValueError):  # noqa: N818 - an outcome
 
 @dataclass(frozen=True)
 class Extent:
-    """Of every possible match. `alphabet` and `first` are sets of bytes, as bit masks."""
+    """Of every possible match. Sets of bytes are bit masks."""
 
     longest: int | None
     """Bytes; None: without bound."""
     shortest: int
     alphabet: int
     first: int
+    """What a match may begin with; nothing that is empty."""
+    head: tuple[int, ...] = ()
+    """What its first bytes are, one by one, as far as that is fixed; never more than `shortest`."""
+    at_word: bool = False
+    """Whether it begins at a word boundary."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every match is as long as the head."""
+        return self.longest == self.shortest == len(self.head)
 
     def then(self, other: "Extent") -> "Extent":
-        first = self.first if self.shortest else self.first | other.first
+        head = self.head + other.head if self.is_fixed else self.head
         return Extent(
             None if self.longest is None or other.longest is None else self.longest + other.longest,
             self.shortest + other.shortest,
             self.alphabet | other.alphabet,
-            first,
+            self.first if self.shortest else self.first | other.first,
+            head[:_LONGEST_HEAD],
+            self.at_word or (self.longest == 0 and other.at_word),
         )
 
     def either(self, other: "Extent") -> "Extent":
@@ -57,6 +70,8 @@ class Extent:
             min(self.shortest, other.shortest),
             self.alphabet | other.alphabet,
             self.first | other.first,
+            tuple(one | another for one, another in zip(self.head, other.head, strict=False)),
+            self.at_word and other.at_word,
         )
 
     def times(self, least: int, most: int | None) -> "Extent":
@@ -64,10 +79,19 @@ class Extent:
             longest = 0 if self.longest == 0 else None
         else:
             longest = None if self.longest is None else self.longest * most
-        return Extent(longest, self.shortest * least, self.alphabet, self.first)
+        head = self.head * min(least, _LONGEST_HEAD if self.is_fixed else 1)
+        return Extent(
+            longest, self.shortest * least, self.alphabet, self.first, head[:_LONGEST_HEAD], self.at_word and least > 0
+        )
 
 
 _NOTHING = Extent(0, 0, 0, 0)
+_WORD_BOUNDARY = Extent(0, 0, 0, 0, at_word=True)
+
+
+def _one(mask: int, longest: int = 1) -> Extent:
+    """A character of these bytes."""
+    return Extent(longest, 1, mask, mask, (mask,))
 
 
 def extent(pattern: str, *, latin1: bool = False) -> Extent:
@@ -205,8 +229,8 @@ class _Reader:
         ascii_known = alphabet & _ALL != _ALL
         others = _ALL & ~alphabet if ascii_known else _ALL
         if self._latin1:
-            return Extent(1, 1, others, others)
-        return Extent(_LONGEST_CHARACTER, 1, others | _HIGH, others | _HIGH)
+            return _one(others)
+        return _one(others | _HIGH, _LONGEST_CHARACTER)
 
     def _member(self, *, fold: bool) -> Extent:
         """A character, a range or a class within brackets."""
@@ -228,8 +252,8 @@ class _Reader:
         if high is None or high < low:
             raise Unmeasured("a range of classes")
         if high > 127 and not (self._latin1 and high < 256):
-            low_part = self._range(low, 127, fold=fold) if low < 128 else Extent(_LONGEST_CHARACTER, 1, 0, 0)
-            return low_part.either(Extent(_LONGEST_CHARACTER, 1, _HIGH, _HIGH))
+            low_part = self._range(low, 127, fold=fold) if low < 128 else _one(0, _LONGEST_CHARACTER)
+            return low_part.either(_one(_HIGH, _LONGEST_CHARACTER))
         return self._range(low, high, fold=fold)
 
     def _range(self, low: int, high: int, *, fold: bool) -> Extent:
@@ -289,20 +313,20 @@ class _Reader:
             self.at += 1
             mask = _mask(_CLASSES[letter])
             mask |= _HIGH if fold else 0
-            return Extent(_LONGEST_CHARACTER if fold else 1, 1, mask, mask)
+            return _one(mask, _LONGEST_CHARACTER if fold else 1)
         if letter in {"D", "S", "W"}:
             self.at += 1
             return self._any()
         if letter and letter in _ZERO_WIDTH:
             self.at += 1
-            return _NOTHING
+            return _WORD_BOUNDARY if letter == "b" else _NOTHING
         if letter in {"p", "P"}:
             return self._unicode_class()
         if letter == "Q":
             return self._quoted(fold=fold)
         if letter == "C":
             self.at += 1
-            return Extent(1, 1, _ALL, _ALL)
+            return _one(_ALL)
         point = self._escaped_point()
         if point is None:
             raise Unmeasured("unknown escape")
@@ -334,13 +358,13 @@ class _Reader:
                 cases = {each for each in (character.lower(), character.upper()) if ord(each) < 128}
                 mask |= _mask(cases) if cases else _ALL
                 if character in "kKsS" and not self._latin1:  # the Kelvin sign and the long s fold to these
-                    return Extent(3, 1, mask | _HIGH, mask | _HIGH)
-            return Extent(1, 1, mask, mask)
+                    return _one(mask | _HIGH, 3)
+            return _one(mask)
         length = _LONGEST_CHARACTER if fold else len(character.encode(errors="surrogatepass"))
-        return Extent(length, 1, _ALL if fold else _HIGH, _ALL if fold else _HIGH)
+        return _one(_ALL if fold else _HIGH, length)
 
     def _any(self) -> Extent:
-        return Extent(1 if self._latin1 else _LONGEST_CHARACTER, 1, _ALL, _ALL)
+        return _one(_ALL, 1 if self._latin1 else _LONGEST_CHARACTER)
 
     def _took(self, text: str) -> bool:
         if self._pattern.startswith(text, self.at):

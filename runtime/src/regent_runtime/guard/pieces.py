@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 MOST_BYTES = 4096
 MOST_DIGITS = 64
+SMALL = MOST_DIGITS
+"""Bytes of a text that is one piece whatever it holds."""
 _DIGITS = re.compile(rb"[^0-9]*(?:[0-9][^0-9]*){%d}" % MOST_DIGITS)
 
 

@@ -5,7 +5,7 @@ could change it: it cannot grow, and none can begin before it. `Scanner.settled`
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import re2
@@ -34,7 +34,8 @@ class Rule:
     """A pattern, and who judges its candidates: a function of the candidate's bytes alone."""
 
     name: str
-    pattern: str
+    pattern: str = field(repr=False)
+    """May be a secret's value."""
     judge: Callable[[bytes], Judged] = all_of_it
     is_utf8: bool = False
     """Whether the pattern is about characters (users') or about bytes (ours)."""
@@ -139,10 +140,10 @@ class Scanner:
         if self._rules.pending is None:
             return self.fed
         begin = max(self.settled - self.dropped, len(self.text) - self._rules.longest - 1, 0)
-        found = self._rules.pending.search(bytes(self.text[begin:]))
+        found = self._rules.pending.search(bytes(self.text), begin)
         if found is None:
             return self.fed
-        return self.dropped + _border_before(self.text, begin + found.start())
+        return self.dropped + _border_before(self.text, found.start())
 
     def _matches(self, until: int, *, final: bool) -> list[Match]:
         text, begin = bytes(self.text), self.settled - self.dropped
@@ -186,11 +187,20 @@ def _any_of(rules: Sequence[Rule]) -> tuple["re2._Regexp", ...]:
 
 
 def _pending(extents: Sequence[Extent]) -> "re2._Regexp | None":
-    """`[first][alphabet]*` of every rule, up to the end of the text."""
+    """What every rule's matches may begin with, up to the end of the text."""
     if not extents:
         return None
-    shapes = {f"{byte_class(each.first)}{byte_class(each.alphabet)}*" for each in extents if each.alphabet}
+    shapes = {_beginning(each) for each in extents if each.alphabet}
     return compiled(f"(?:{'|'.join(sorted(shapes))})\\z", is_utf8=False)
+
+
+def _beginning(of: Extent) -> str:
+    """The head as far as it is there, and then anything of the alphabet."""
+    shape = byte_class(of.alphabet) + "*"
+    for mask in reversed(of.head[1:]):
+        shape = f"(?:{byte_class(mask)}{shape})?"
+    boundary = r"\b" if of.at_word else ""
+    return boundary + byte_class(of.head[0] if of.head else of.first) + shape
 
 
 def _border_before(text: bytes | bytearray, at: int) -> int:

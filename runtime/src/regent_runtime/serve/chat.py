@@ -72,6 +72,8 @@ class Answer:
     def __init__(self, send: Send) -> None:
         self.begun = False
         self.complete = False
+        self._said = False
+        """Whether a stream bears a chunk, not only signs of life."""
         self._send = send
         self._request: ChatRequest
         self._record: TurnRecord
@@ -87,14 +89,17 @@ class Answer:
     async def release(self, chunk: Chunk) -> None:
         self._record.usage = chunk.usage or self._record.usage
         if not self._request.stream:
-            self._whole = chunk
-        elif not self.begun:
+            self._whole = chunk or self._whole
+            return
+        if not self.begun:
             headers = [*_STREAM_HEADERS, *turn_headers(self._record)]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             self.begun = True
-            await self._event(self._writer.chunk(self._record.model, chunk, first=True))
-        elif chunk.content or chunk.refusal or chunk.finish_reason:
-            await self._event(self._writer.chunk(self._record.model, chunk, first=False))
+        if not chunk:
+            await self._send({"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True})
+        elif not self._said or chunk.content or chunk.refusal or chunk.finish_reason:
+            await self._event(self._writer.chunk(self._record.model, chunk, first=not self._said))
+            self._said = True
 
     async def finish(self) -> None:
         if self._whole is not None:
@@ -122,7 +127,7 @@ class Answer:
             async with asyncio.timeout(BREAK_OFF_SECONDS):
                 if not self._request.stream:
                     end = msgspec.structs.replace(end, content=withheld.text)
-                elif not self.begun:
+                elif not self._said:
                     await self.release(Chunk(withheld.text))
                 await self.release(end)
                 await self.finish()

@@ -6,6 +6,7 @@ from regent_runtime.decision import Stage
 from regent_runtime.guard.findings import INJECTION
 from regent_runtime.record import TurnRecord
 
+_BLOCKING = {"Deny", "Redact", "Strip"}
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -46,6 +47,12 @@ class Metrics:
             ["action"],
             registry=self._registry,
         )
+        self._leaks = Counter(
+            "regent_leaks_blocked",
+            "Answers in which a guard rewrote or refused something.",
+            ["field", "action"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -63,6 +70,8 @@ class Metrics:
         for decision in record.decisions:
             if decision.shadow:
                 self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
+            elif decision.stage is Stage.OUTPUT and decision.action in _BLOCKING:
+                self._leaks.labels(decision.field, decision.action).inc()
         if attempt_actions := {each.action for each in record.decisions if each.field in INJECTION and not each.shadow}:
             self._injections.labels("Deny" if "Deny" in attempt_actions else "Audit").inc()
         if record.usage:

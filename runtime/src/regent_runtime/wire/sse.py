@@ -55,5 +55,7 @@ def event(data: bytes) -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+KEEP_ALIVE = b": keep-alive\n\n"
+"""A comment: clients read over it, and nothing between them and us takes the connection for dead."""
 DONE_DATA = b"[DONE]"
 DONE = event(DONE_DATA)

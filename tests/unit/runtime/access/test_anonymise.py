@@ -209,7 +209,7 @@ async def test_chunks_keep_their_end_and_lose_no_text() -> None:
     chunks = [chunk async for chunk in restored(answer(), made.originals)]
 
     assert "".join(chunk.content for chunk in chunks) == "Write to ann@example.com or [EMAIL"
-    assert [chunk.finish_reason for chunk in chunks] == [None, None, None, "stop"]
+    assert [chunk.finish_reason for chunk in chunks] == [None, None, "stop"]
     assert chunks[-1].refusal == "ann@example.com"
 
 

@@ -1,5 +1,7 @@
 """Whatever RE2 finds lies within the extent that was read from its pattern."""
 
+import re
+
 import pytest
 import re2
 from hypothesis import given
@@ -47,6 +49,21 @@ def test_every_match_lies_within_the_extent(pattern: str, texts: list[str]) -> N
             assert measured.longest is None or len(matched) <= measured.longest
             assert all(measured.alphabet >> byte & 1 for byte in matched)
             assert not matched or measured.first >> matched[0] & 1
+            assert len(measured.head) <= measured.shortest
+            assert all(mask >> byte & 1 for mask, byte in zip(measured.head, matched, strict=False))
+            assert not measured.at_word or _is_boundary(text.encode(), match.start())
+
+
+def _is_boundary(text: bytes, at: int) -> bool:
+    before, after = re.match(rb"\w", text[at - 1 : at]), re.match(rb"\w", text[at : at + 1])
+    return (at > 0 and before is not None) != (after is not None)
+
+
+def test_the_head_tells_the_first_bytes_one_by_one() -> None:
+    measured = extent(r"\b(?:sk-|gh[ps])[0-9]{2,4}")
+    letters = ["sg", "kh", "-ps"]
+    assert measured.head[:3] == tuple(sum(1 << ord(each) for each in chosen) for chosen in letters)
+    assert measured.at_word
 
 
 @pytest.mark.parametrize(

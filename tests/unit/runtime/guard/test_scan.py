@@ -66,6 +66,12 @@ def test_what_may_become_a_match_does_not_settle() -> None:
     assert scanner.settled == 11
 
 
+def test_a_word_that_only_shares_its_first_letter_settles() -> None:
+    scanner = Scanner(RuleSet([Rule("key", r"\bsk-[a-z0-9]{20,40}")]))
+    scanner.feed(b"Tests so")
+    assert scanner.settled == 8
+
+
 def test_a_rule_without_bound_settles_at_the_end_alone() -> None:
     rules = RuleSet([Rule("long", "a+b")])
     scanner = Scanner(rules)

@@ -1,0 +1,65 @@
+"""What answers are searched for under one config: compiled once a load, and again when a mounted secret changes.
+
+A stream goes through windows, so that most of it goes on as it comes. It waits for its end where the policy says
+Buffer, where a leak of the instructions ends the turn, and where a rule may match more than a window holds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from regent_api.config import AgentConfig
+from regent_api.policy import Action, Streaming
+from regent_runtime.guard.instructions import Instructions
+from regent_runtime.guard.mounted import Mounted
+from regent_runtime.guard.output_rules import addresses, words
+from regent_runtime.guard.scan import RuleSet
+from regent_runtime.guard.window import Treatment, Window
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Rules that look at a text together."""
+
+    rules: RuleSet
+    treatments: Sequence[Treatment]
+
+    def window(self, seen: Callable[[Treatment], None]) -> Window:
+        return Window(self.rules, {treatment.rule: treatment for treatment in self.treatments}, seen)
+
+
+class OutputGuard:
+    """What one config looks for; made once a load. Raises ValueError for a pattern that RE2 does not take."""
+
+    def __init__(self, config: AgentConfig, mounted: Mounted) -> None:
+        self.policy = config.policy.guardrails.output
+        self.refusal = config.policy.guardrails.refusal
+        self.sources = config.sources
+        self.instructions: Instructions | None = None
+        if self.policy.instructions_leak:
+            self.instructions = Instructions(config.instructions)
+        self._mounted = mounted
+        self._values: frozenset[bytes] = frozenset()
+        self._addresses = _pass(tuple(addresses(self.policy)))
+        self._words = _pass(tuple(words(self.policy, self._values)))
+
+    def passes(self) -> list[Pass]:
+        """For a turn that begins now: with the secrets that are mounted now. Raises what reading them raises."""
+        values = self._mounted.values() if self.policy.secrets else self._values
+        if values != self._values:
+            self._words, self._values = _pass(tuple(words(self.policy, values))), values
+        return [each for each in (self._words, self._addresses) if each.treatments]
+
+    def waits(self, passes: Sequence[Pass]) -> bool:
+        """Whether nothing may go out before the end."""
+        leak_denies = self.instructions is not None and Action.DENY in self.policy.instructions_leak
+        is_windowed = all(each.rules.is_windowed for each in passes)
+        return self.policy.streaming is Streaming.BUFFER or leak_denies or not is_windowed
+
+
+def _pass(treatments: tuple[Treatment, ...]) -> Pass:
+    try:
+        return Pass(RuleSet(treatment.rule for treatment in treatments), treatments)
+    except re2.error:
+        raise ValueError("guardrails.output: a pattern is none of RE2's, or all together are too large") from None

@@ -1,0 +1,193 @@
+"""Screens answers: what a policy's `guardrails.output` finds is recorded, rewritten, or ends the turn.
+
+A guard that fails denies: what is not known to be clean does not go out.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from regent_api.policy import Action
+from regent_runtime.config import Snapshot
+from regent_runtime.decision import Decision, Stage, decided
+from regent_runtime.guard.instructions import Repetition
+from regent_runtime.guard.output import OutputGuard
+from regent_runtime.guard.output_rules import INSTRUCTIONS_LEAK
+from regent_runtime.guard.pieces import SMALL, pieces
+from regent_runtime.guard.window import Treatment, Window
+from regent_runtime.record import TurnRecord
+from regent_runtime.telemetry import log
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.withheld import Withheld
+
+KEEP_ALIVE_SECONDS = 5.0
+"""Between two signs of life of a turn that waits for its end."""
+FAULT = "fault"
+
+Decide = Callable[[Decision], None]
+
+
+async def screened(snapshot: Snapshot, chunks: AsyncIterator[Chunk], record: TurnRecord) -> AsyncGenerator[Chunk]:
+    """The chunks that may go out. An empty one only says that the turn is alive. Raises Withheld.
+
+    Policies in mode Audit read the same answer, and tell what they would have found beyond that.
+    """
+    guard, decisions = snapshot.output_guard, record.decisions
+    try:
+        screening = Screening(guard, decisions.append)
+    except Exception as error:  # noqa: BLE001 - secrets that cannot be read, or too many of them
+        raise _failed(error, guard, decisions.append) from None
+    observers = [Observer(name, shadow.output_guard) for name, shadow in snapshot.shadows.items()]
+    clock = asyncio.get_running_loop().time
+    told = clock()
+    async for chunk in chunks:
+        record.usage = chunk.usage or record.usage  # known even of an answer that goes no further
+        for observer in observers:
+            await observer.feed(chunk)
+        released = await screening.feed(chunk)
+        if released or clock() - told >= KEEP_ALIVE_SECONDS:
+            told = clock()
+            yield released
+    for observer in observers:
+        decisions += observer.beyond(decisions)
+
+
+class Screening:
+    """One answer under one policy. `decide` is told once of each rule that found something."""
+
+    def __init__(self, guard: OutputGuard, decide: Decide) -> None:
+        self._guard = guard
+        self._decide = decide
+        self._told: set[tuple[str, str]] = set()
+        self._passes = guard.passes()
+        self._waits = guard.waits(self._passes)
+        self._content = self._text()
+        self._refusal: _Text | None = None
+        self._finished = False
+
+    async def feed(self, chunk: Chunk) -> Chunk:
+        """What of it, and of what waited, may go out; nothing is said after the finish. Raises Withheld."""
+        if self._finished:
+            return Chunk(usage=chunk.usage)
+        self._finished = chunk.finish_reason is not None
+        try:
+            content = await self._content.feed(chunk.content, final=self._finished)
+            refusal = ""
+            if chunk.refusal or self._refusal is not None:
+                self._refusal = self._refusal or self._text()
+                refusal = await self._refusal.feed(chunk.refusal, final=self._finished)
+        except Withheld:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place where a fault of a guard becomes a refusal
+            raise _failed(error, self._guard, self._decide) from None
+        if content == chunk.content and refusal == chunk.refusal:
+            return chunk
+        return msgspec.structs.replace(chunk, content=content, refusal=refusal)
+
+    def _text(self) -> "_Text":
+        guard = self._guard
+        repetition = (
+            Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
+        )
+        windows = [each.window(self._seen) for each in self._passes]
+        return _Text(windows, repetition, self._leaked, waits=self._waits)
+
+    def _leaked(self) -> None:
+        self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])
+
+    def _seen(self, treatment: Treatment) -> None:
+        self._decided(treatment.field, treatment.reason, treatment.actions, treatment.policies)
+
+    def _decided(
+        self, field: str, reason: str, actions: Sequence[str], policies: tuple[str, ...] | None = None
+    ) -> None:
+        if (field, reason) not in self._told:
+            self._told.add((field, reason))
+            for action in actions:
+                decision = decided(self._guard.sources, Stage.OUTPUT, action, field, reason)
+                self._decide(decision if policies is None else replace(decision, policies=policies))
+        if Action.DENY in actions:
+            raise Withheld(self._guard.refusal)
+
+
+class _Text:
+    """One text of an answer on its way through the windows."""
+
+    def __init__(
+        self, windows: Sequence[Window], repetition: Repetition | None, leaked: Callable[[], None], *, waits: bool
+    ) -> None:
+        self._windows = windows
+        self._repetition = repetition
+        self._leaked = leaked
+        self._waits = waits
+        self._waiting: list[bytes] = []
+
+    async def feed(self, text: str, *, final: bool) -> str:
+        data = text.encode()
+        out: list[bytes] = []
+        if len(data) <= SMALL:
+            out.append(self._through(data, final=False) if data else b"")
+        else:
+            for piece in pieces(data):
+                out.append(self._through(piece, final=False))
+                await asyncio.sleep(0)
+        if final:
+            out.append(self._through(b"", final=True))
+        if not self._waits:
+            return b"".join(out).decode()
+        self._waiting += out
+        if not final:
+            return ""
+        return b"".join(self._waiting).decode()
+
+    def _through(self, piece: bytes, *, final: bool) -> bytes:
+        if self._repetition is not None and self._repetition.feed(piece.decode(), final=final):
+            self._repetition = None
+            self._leaked()
+        for window in self._windows:
+            piece = window.feed(piece, final=final)
+        return piece
+
+
+class Observer:
+    """The same answer under a policy in mode Audit: it only tells."""
+
+    def __init__(self, name: str, guard: OutputGuard) -> None:
+        self._name = name
+        self._found: list[Decision] = []
+        self._ended = False
+        try:
+            self._screening = Screening(guard, self._found.append)
+        except Exception as fault:  # noqa: BLE001 - a trial must not harm the turn that it watches
+            self._end(fault)
+
+    async def feed(self, chunk: Chunk) -> None:
+        if not self._ended:
+            try:
+                await self._screening.feed(chunk)
+            except Withheld:
+                self._ended = True
+            except Exception as fault:  # noqa: BLE001 - as above
+                self._end(fault)
+
+    def beyond(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """What was found that the policies in force did not do something about anyway."""
+        done = {(each.action, each.field, each.reason) for each in decisions if not each.shadow}
+        return [
+            replace(each, policies=(self._name,), shadow=self._name)
+            for each in self._found
+            if (each.action, each.field, each.reason) not in done
+        ]
+
+    def _end(self, fault: Exception) -> None:
+        self._ended = True
+        self._found.append(Decision(Stage.OUTPUT, "Fault", reason=type(fault).__name__))
+
+
+def _failed(error: Exception, guard: OutputGuard, decide: Decide) -> Withheld:
+    """What is not known to be clean does not go out."""
+    log.write(FAULT, stage=Stage.OUTPUT, exception=type(error).__name__, at=log.place(error))
+    decide(Decision(Stage.OUTPUT, Action.DENY.value, reason=FAULT))
+    return Withheld(guard.refusal)
