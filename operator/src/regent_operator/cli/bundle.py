@@ -49,16 +49,22 @@ class Bundle:
 
 def gather(manifests: Sequence[Manifest], namespace: str) -> Bundle:
     """Sort manifests into a Bundle; objects without a namespace get `namespace`. Raises ManifestError, all at once."""
+    bundle, problems = sort(manifests, namespace)
+    if problems:
+        raise ManifestError(*(problem for found in problems.values() for problem in found))
+    return bundle
+
+
+def sort(manifests: Sequence[Manifest], namespace: str) -> tuple[Bundle, dict[int, tuple[str, ...]]]:
+    """The same, and what is wrong with the manifests that are left out, by their index."""
     bundle = Bundle()
-    found: list[str] = []
-    for manifest in manifests:
+    problems: dict[int, tuple[str, ...]] = {}
+    for index, manifest in enumerate(manifests):
         try:
             _add(bundle, manifest, namespace)
         except ManifestError as error:
-            found += error.problems
-    if found:
-        raise ManifestError(*found)
-    return bundle
+            problems[index] = error.problems
+    return bundle, problems
 
 
 def _add(bundle: Bundle, manifest: Manifest, default_namespace: str) -> None:

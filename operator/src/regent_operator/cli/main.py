@@ -9,8 +9,9 @@ from enum import IntEnum
 from pathlib import Path
 
 from regent_api.audit import command as audit
-from regent_operator.cli import callers, dev
+from regent_operator.cli import callers, dev, lint
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
 from regent_operator.cli.manifests import ManifestError, PathMissingError
 from regent_operator.cli.output import Progress
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_dev(commands.add_parser("dev", help="run the agents of some manifests on this machine, without a cluster"))
     _add_chat(commands.add_parser("chat", help="ask an agent and print its answer as it comes"))
+    _add_lint(commands.add_parser("lint", help="say what is wrong with manifests, before a cluster sees them"))
     checked = commands.add_parser("audit", help="verify, export or erase audit logs")
     audit.add_commands(checked)
     checked.set_defaults(run=_audit)
@@ -69,19 +71,10 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
         "Plans the agents as the operator does, runs them on loopback, prints endpoint and token, and follows edits. "
         "Secrets come from Secret manifests or from REGENT_SECRET_<NAME>_<KEY> in the environment."
     )
+    _add_manifests(parser)
     add = parser.add_argument
-    add(
-        "-f",
-        "--filename",
-        action="append",
-        type=Path,
-        required=True,
-        metavar="PATH",
-        help="file or directory of manifests; may be repeated",
-    )
     add("--port", type=_port, default=8080, help="port of the first agent; 0: any free one (default: 8080)")
     add("--agent", metavar="NAME", help="run this agent alone (NAME or NAMESPACE/NAME)")
-    add("-n", "--namespace", default="default", help="namespace of objects that name none (default: default)")
     add(
         "--caller",
         action="append",
@@ -89,12 +82,6 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAMESPACE/NAME",
         help="ServiceAccount to make a token for; may be repeated (default: one that the policies let in)",
-    )
-    add(
-        "--floor-namespace",
-        default="regent-system",
-        metavar="NAMESPACE",
-        help="namespace of the floor policies; without any the chart's default floor holds (default: regent-system)",
     )
     add(
         "-o",
@@ -112,6 +99,42 @@ def _add_chat(parser: argparse.ArgumentParser) -> None:
     add("prompt", help="what to ask")
     add("--endpoint", default=os.environ.get("REGENT_ENDPOINT"), help="URL of the agent (default: REGENT_ENDPOINT)")
     add("--token-file", type=Path, help="file that holds the caller's token (default: the variable REGENT_TOKEN)")
+
+
+def _add_lint(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_lint)
+    parser.description = "Exit code 3 when something is found. Nothing is run, and no cluster is asked."
+    _add_manifests(parser)
+    add = parser.add_argument
+    add("-o", "--output", choices=FORMATS, default="table", help="how findings are printed (default: table)")
+
+
+def _add_manifests(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "-f",
+        "--filename",
+        action="append",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="file or directory of manifests; may be repeated",
+    )
+    add("-n", "--namespace", default="default", help="namespace of objects that name none (default: default)")
+    add(
+        "--floor-namespace",
+        default="regent-system",
+        metavar="NAMESPACE",
+        help="namespace of the floor policies; without any the chart's default floor holds (default: regent-system)",
+    )
+
+
+def _lint(asked: argparse.Namespace, _progress: Progress) -> None:
+    try:
+        sys.stdout.write(lint.run(asked.filename, asked.namespace, asked.floor_namespace, asked.output))
+    except lint.FoundError as found:
+        sys.stdout.write(str(found))
+        sys.exit(Exit.CHECK_FAILED)
 
 
 def _dev(asked: argparse.Namespace, progress: Progress) -> None:

@@ -4,13 +4,13 @@ Only the surroundings differ: the issuer and keys of callers' tokens are this co
 and where the manifests state no floor policy the chart's default floor holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regent_api.config import AgentConfig
-from regent_api.objects import AgentPolicy, AIAgent
+from regent_api.objects import AgentPolicy, AIAgent, Invalid
 from regent_operator.cli import demo_model
 from regent_operator.cli.bundle import Bundle, gather
 from regent_operator.cli.manifests import ManifestError, read
@@ -18,7 +18,7 @@ from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.hosts import in_cluster
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
-from regent_operator.plan.oidc import key_sets_of
+from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
 FLOOR = Path(__file__).with_name("floor.yaml")
 LOOPBACK_CIDRS = ("127.0.0.0/8",)
@@ -43,20 +43,31 @@ def plan_all(bundle: Bundle, chosen: str | None, floor_namespace: str, jwks: Map
 
     Raises AgentMissingError, and ManifestError for what the operator would report as a condition.
     """
+    installation = local_installation(floor_namespace, jwks)
+    return {key: _local(bundle, plan_one(bundle, agent, installation)) for key, agent in choose(bundle, chosen).items()}
+
+
+def choose(bundle: Bundle, chosen: str | None) -> dict[str, AIAgent]:
+    """The agents of a name (NAME or NAMESPACE/NAME), or all. Raises AgentMissingError."""
     agents = {key: agent for key, agent in bundle.agents.items() if chosen in {None, key, agent.metadata.name}}
     if not agents:
         raise AgentMissingError(f"no AIAgent{f' {chosen}' if chosen else ''} in the manifests")
-    installation = Installation(
+    return agents
+
+
+def local_installation(floor_namespace: str, jwks: Mapping[str, Any]) -> Installation:
+    """A machine without a cluster in the cluster's place. `jwks`: the keys of callers' tokens."""
+    return Installation(
         namespace=floor_namespace, runtime_image="none", issuer=ISSUER, jwks=jwks, cluster_cidrs=LOOPBACK_CIDRS
     )
-    policies = (*_floor(bundle, floor_namespace), *bundle.policies.values())
-    return {key: _plan(bundle, agent, policies, installation) for key, agent in agents.items()}
 
 
-def _plan(bundle: Bundle, agent: AIAgent, policies: tuple[AgentPolicy, ...], installation: Installation) -> LocalPlan:
+def plan_one(bundle: Bundle, agent: AIAgent, installation: Installation) -> AgentPlan:
+    """As the operator would plan it; its problems are in the plan."""
     namespace = agent.metadata.namespace
+    policies = (*_floor(bundle, installation.namespace), *bundle.policies.values())
     route = bundle.routes.get(f"{namespace}/{agent.spec.model_route_ref.name}")
-    plan = plan_agent(
+    return plan_agent(
         AgentInputs(
             agent=agent,
             namespace_labels=bundle.labels_of_namespace(namespace),
@@ -64,11 +75,20 @@ def _plan(bundle: Bundle, agent: AIAgent, policies: tuple[AgentPolicy, ...], ins
             route=route,
             instructions=_instructions(bundle, agent),
             services=_services(bundle),
-            key_sets={key: _text(bundle, *key) for key in key_sets_of(policies)},
+            key_sets=key_sets(bundle, policies),
         ),
         installation,
     )
-    if plan.config is None or route is None:
+
+
+def key_sets(bundle: Bundle, policies: Iterable[AgentPolicy | Invalid]) -> dict[ConfigMapKey, str | None]:
+    """AgentInputs.key_sets of the manifests."""
+    return {key: _text(bundle, *key) for key in key_sets_of(policies)}
+
+
+def _local(bundle: Bundle, plan: AgentPlan) -> LocalPlan:
+    route = plan.inputs.route
+    if plan.config is None or route is None or isinstance(route, Invalid):
         raise ManifestError(*_words(plan))
     hosts = demo_model.served_hosts(bundle, route)
     return LocalPlan(plan.config, hosts, (*_words(plan), *plan.excluded, *_absent(plan.config, hosts)))

@@ -26,13 +26,17 @@ class Rejection:
     reason: Reason = Reason.INVALID
 
 
+def policy_rejections(policy: AgentPolicy, operator_namespace: str) -> Iterator[Rejection]:
+    """Everything for which an AgentPolicy cannot take part."""
+    for words in _policy_errors(policy, operator_namespace):
+        yield Rejection(words)
+    for words in pattern_errors(policy.spec):
+        yield Rejection(words, Reason.INVALID_PATTERN)
+
+
 def policy_rejection(policy: AgentPolicy, operator_namespace: str) -> Rejection | None:
     """Why an AgentPolicy cannot take part; None: it is Accepted."""
-    for words in _policy_errors(policy, operator_namespace):
-        return Rejection(words)
-    for words in pattern_errors(policy.spec):
-        return Rejection(words, Reason.INVALID_PATTERN)
-    return None
+    return next(policy_rejections(policy, operator_namespace), None)
 
 
 def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
@@ -43,7 +47,7 @@ def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
 
 def route_error(route: ModelRoute, cluster_domain: str) -> str | None:
     """Why a ModelRoute cannot be used; None: it is Accepted."""
-    return next(_route_errors(route, cluster_domain), None)
+    return next(route_errors(route, cluster_domain), None)
 
 
 def selector_error(selector: LabelSelector, path: str) -> str | None:
@@ -104,7 +108,8 @@ def _selector_errors(selector: LabelSelector, path: str) -> Iterator[str]:
             yield f"{path}: {requirement.key}: In and NotIn take values; Exists and DoesNotExist take none"
 
 
-def _route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
+def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
+    """Everything for which a ModelRoute cannot be used."""
     spec = route.spec
     names = [provider.name for provider in spec.providers]
     for kind, counted in (("providers", names), ("rules", [rule.name for rule in spec.rules])):

@@ -45,6 +45,11 @@ def too_many_peers(callers: EffectiveCallers, agent_namespace: str) -> bool:
     return False
 
 
+def never_matches(selector: LabelSelector) -> bool:
+    """Whether no labels can satisfy a selector."""
+    return _contradicts(frozenset(_flat(selector)))
+
+
 def namespace_peer(namespaces: Iterable[str]) -> dict[str, Any]:
     """Every pod of the namespaces; `*` among them: of every namespace."""
     values = list(namespaces)
