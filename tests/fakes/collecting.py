@@ -177,6 +177,17 @@ class CollectorProcess:
         data = payloads if isinstance(payloads, bytes) else body(payloads)
         return await self.call("POST", "/v1/log", data, bearer, **headers)
 
+    async def take(self, payloads: Sequence[bytes]) -> int:
+        """How many records it says are kept, these among them."""
+        status, said = await self.post(payloads)
+        assert status == 200, said
+        return int(said["size"])
+
+    async def held(self) -> int:
+        status, said = await self.call("GET", "/v1/log")
+        assert status == 200, said
+        return int(said["size"])
+
     async def call(
         self, method: str, path: str, data: bytes = b"", bearer: str | None = None, **headers: str
     ) -> tuple[int, dict[str, Any]]:

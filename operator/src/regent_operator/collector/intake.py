@@ -26,16 +26,16 @@ class Intake:
         self._threads = asyncio.Semaphore(AT_ONCE)
         self._turns: dict[Origin, tuple[asyncio.Lock, int]] = {}
 
-    async def size(self, origin: Origin) -> int:
-        """How many records of the log are on the disk. Raises OSError, ValueError."""
-        return await self.alone(origin, lambda: self.logs.size(origin))
+    async def held(self, origin: Origin) -> Taken:
+        """What of the log is on the disk. Raises OSError, ValueError."""
+        return await self.alone(origin, lambda: self.logs.held(origin))
 
     async def take(self, origin: Origin, payloads: Sequence[bytes]) -> Taken:
         """Returns when the records are on the disk. Raises logs.Refused, OSError, ValueError."""
         taken = await self.alone(origin, lambda: self.logs.take(origin, payloads))
         if taken.fresh:
             for tell in self.told:
-                tell(origin, len(taken.fresh))
+                tell(origin, taken.fresh)
         return taken
 
     async def with_log(self, origin: Origin, work: Callable[[Log], T]) -> T:

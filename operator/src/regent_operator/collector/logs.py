@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from regent_api.audit import segment
-from regent_api.audit.chain import BrokenChain
+from regent_api.audit.chain import BrokenChain, Chain
 from regent_api.audit.frame import OVERHEAD
 from regent_api.audit.log import Log
 from regent_api.audit.record import MalformedRecord, Record, decode
@@ -62,10 +62,11 @@ class Full(Refused):
 
 @dataclass(frozen=True)
 class Taken:
-    """`size` records of the log are on the disk, `fresh` of them since this call."""
+    """`size` records of the log are on the disk, the last of which has the hash `head`; `fresh` came with this call."""
 
     size: int
-    fresh: tuple[Record, ...] = ()
+    head: str
+    fresh: int = 0
 
 
 class Logs:
@@ -88,21 +89,18 @@ class Logs:
         """Of every log on the volume."""
         return [Origin(*folder.relative_to(self.folder).parts) for folder in segment.folders(self.folder)]
 
-    def exists(self, origin: Origin) -> bool:
-        return bool(segment.segments(self.folder_of(origin)))
-
-    def size(self, origin: Origin) -> int:
-        """How many records are kept, those that retention has let go among them; 0 for a log that is not known."""
-        if not self.exists(origin):
-            return 0
+    def held(self, origin: Origin) -> Taken:
+        """What is kept, what retention has let go among it; nothing is made of a log that is not known."""
+        if not segment.segments(self.folder_of(origin)):
+            return Taken(0, Chain(str(origin)).head.hex())
         with self.opened(origin) as log:
-            return log.chain.size
+            return _taken(log)
 
     def take(self, origin: Origin, payloads: Sequence[bytes]) -> Taken:
         """Keep what is new of these consecutive records. Raises Refused (and keeps none), OSError."""
         records = _records(payloads)
         if not records:
-            return Taken(self.size(origin))
+            return self.held(origin)
         _check_agent(records, origin)
         with self.opened(origin) as log:
             size = log.chain.size
@@ -113,13 +111,13 @@ class Logs:
             _compare(log, start, payloads[:known])
             fresh = payloads[known:]
             if not fresh:
-                return Taken(size)
+                return _taken(log)
             self._make_room(fresh, size)
             try:
-                taken = log.take(fresh)
+                log.take(fresh)
             except BrokenChain as broken:
                 raise Fork(str(broken), size) from None
-            return Taken(log.chain.size, tuple(taken))
+            return _taken(log, len(fresh))
 
     def weigh(self) -> int:
         """Count the bytes on the volume anew; removals are seen only here."""
@@ -159,6 +157,10 @@ class Logs:
         if self.bytes + more > self.most_bytes:
             raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
         self.bytes += more
+
+
+def _taken(log: Log, fresh: int = 0) -> Taken:
+    return Taken(log.chain.size, log.chain.head.hex(), fresh)
 
 
 def _records(payloads: Sequence[bytes]) -> list[Record]:

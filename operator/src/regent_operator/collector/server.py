@@ -1,7 +1,7 @@
 """HTTP of the collector. Pods speak to one port, kubelet, Prometheus and auditors to the other.
 
-    POST :8080/v1/log        R frames, consecutive -> {"size"}, once they are on the disk
-    GET  :8080/v1/log        {"size"}: from which record a pod goes on
+    POST :8080/v1/log        R frames, consecutive -> {"size", "head"}, once they are on the disk
+    GET  :8080/v1/log        {"size", "head"}: where a pod goes on, and the hash of the record before
     POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
     GET  :9090/livez /readyz /metrics /key
 
@@ -22,7 +22,7 @@ from regent_api.audit.frame import RECORD, BadFrame, frames
 from regent_api.audit.subjects import TooManySubjects
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import LONGEST_SUBJECT, AgentKeys
-from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused
+from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused, Taken
 from regent_operator.collector.metrics import Metrics
 from regent_operator.collector.retention import Retention
 from regent_operator.collector.tokens import Origin, TokenRefused
@@ -89,11 +89,11 @@ class Collecting:
             taken = await self._intake.take(origin, _payloads(body))
         if retention is not None and taken.size:
             await self._retention.ask(origin, retention)
-        self._metrics.taken(len(taken.fresh))
-        return _json(200, {"size": taken.size})
+        self._metrics.taken(taken.fresh)
+        return _held(taken)
 
     async def _where(self, _: web.Request, origin: Origin) -> web.Response:
-        return _json(200, {"size": await self._intake.size(origin)})
+        return _held(await self._intake.held(origin))
 
     async def _key(self, request: web.Request, origin: Origin) -> web.Response:
         async with asyncio.timeout(BODY_SECONDS):
@@ -139,6 +139,10 @@ class Telling:
 
     async def _verifier(self, _: web.Request) -> web.Response:
         return web.Response(text=self._key + "\n")
+
+
+def _held(taken: Taken) -> web.Response:
+    return _json(200, {"size": taken.size, "head": taken.head})
 
 
 def _payloads(body: bytes) -> list[bytes]:

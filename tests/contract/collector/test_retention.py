@@ -1,0 +1,99 @@
+"""Letting go by age: whole segments, signed for, and never sooner than the floor."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from regent_api.audit import segment
+from regent_api.audit.log import Log
+from regent_api.audit.note import Signer
+from regent_api.audit.verify import Verified, verify
+from regent_operator.collector.intake import Intake
+from regent_operator.collector.logs import Logs
+from regent_operator.collector.retention import Retention
+from regent_operator.collector.tokens import Origin
+from tests.fakes.collecting import POD, Writer
+
+ORIGIN = Origin("demo", "helper", POD)
+DAY = 86_400
+NOW = 1_800_000_000.0
+SIGNER = Signer("collector", Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    logs = Logs(tmp_path, 10**9)
+    yield Intake(logs)
+    logs.close()
+
+
+def aged(intake: Intake, *days: float) -> list[str]:
+    """A log of one segment of three records for each age; the names of its segments."""
+    writer, folder = Writer(), intake.logs.folder_of(ORIGIN)
+    log = Log(folder, str(ORIGIN), segment_bytes=1)
+    for _ in days:
+        log.take(writer.write(3))
+    log.close()
+    for path, age in zip(segment.segments(folder), days, strict=True):
+        os.utime(path, (NOW - age * DAY, NOW - age * DAY))
+    return names(intake)
+
+
+def names(intake: Intake) -> list[str]:
+    return [path.name for path in segment.segments(intake.logs.folder_of(ORIGIN))]
+
+
+def retention(intake: Intake, floor_days: float) -> Retention:
+    return Retention(intake, SIGNER, int(floor_days * DAY), lambda: NOW)
+
+
+def verified(intake: Intake) -> Verified:
+    (found,) = verify(intake.logs.folder, SIGNER.verifier)
+    return found
+
+
+async def test_segments_older_than_the_floor_go_and_the_rest_verifies(intake: Intake) -> None:
+    before = aged(intake, 40, 35, 5, 1)
+    await retention(intake, 30).sweep()
+    assert names(intake) == before[2:]
+    found = verified(intake)
+    assert (found.problem, found.first, found.size, found.signed) == (None, 6, 12, 12)
+
+
+async def test_what_a_pod_asks_for_prolongs(intake: Intake) -> None:
+    before = aged(intake, 40, 35, 5)
+    keeping = retention(intake, 30)
+    await keeping.ask(ORIGIN, 36 * DAY)
+    await keeping.sweep()
+    assert names(intake) == before[1:]
+
+
+async def test_what_a_pod_asks_for_never_shortens(intake: Intake) -> None:
+    before = aged(intake, 20, 10)
+    keeping = retention(intake, 30)
+    await keeping.ask(ORIGIN, 365 * DAY)
+    await keeping.ask(ORIGIN, 1)
+    await keeping.sweep()
+    assert names(intake) == before
+    os.utime(intake.logs.folder_of(ORIGIN) / before[0], (NOW - 360 * DAY,) * 2)
+    await keeping.sweep()
+    assert names(intake) == before
+
+
+async def test_a_log_that_is_all_too_old_goes_as_a_whole(intake: Intake) -> None:
+    aged(intake, 40, 35)
+    await retention(intake, 30).sweep()
+    assert not intake.logs.folder_of(ORIGIN).exists()
+    assert intake.logs.bytes == 0
+
+
+async def test_a_segment_missing_without_a_signature_for_it_is_found(intake: Intake) -> None:
+    before = aged(intake, 40, 5, 1)
+    await retention(intake, 30).sweep()
+    (intake.logs.folder_of(ORIGIN) / before[1]).unlink()
+    problem = verified(intake).problem
+    assert problem is not None
+    assert "cut at its beginning" in problem.what

@@ -1,0 +1,200 @@
+"""A pod's log on its way to a real collector, which is killed, started again, and lied to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from regent_api.audit import segment
+from regent_api.audit.log import Log
+from regent_api.audit.record import Kind, Record
+from regent_api.audit.subjects import SubjectKey
+from regent_api.audit.verify import verify
+from regent_operator.collector.keys import erase
+from regent_runtime.audit import collectorkeys
+from regent_runtime.audit.collector import Collector
+from regent_runtime.audit.collectorkeys import CollectorKeys
+from regent_runtime.audit.shipper import ShipmentFailed
+from regent_runtime.audit.shipping import Shipping
+from tests.fakes.collecting import POD, CollectorProcess, Writer, collector, token
+from tests.fakes.waiting import eventually
+
+NAME = f"demo/helper/{POD}"
+
+
+@dataclass
+class Pod:
+    """A log on a disk of its own, and what ships it."""
+
+    log: Log
+    client: Collector
+    shipping: Shipping
+
+    def write(self, count: int = 1, code: str = "") -> int:
+        made = [
+            Record(id="r", kind=Kind.OUTCOME, time="2026-11-26T00:00:00.000000Z", agent="demo/helper", code=code)
+            for _ in range(count)
+        ]
+        payloads = self.log.append(made)
+        self.shipping.offer(self.log.chain.size, payloads)
+        return self.log.chain.size
+
+
+@asynccontextmanager
+async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> AsyncIterator[Pod]:
+    """One that runs; started again over the same folder it is the same pod whose container restarted."""
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    (folder / "token").write_text(token())
+    async with Collector(at.url, folder / "token", lambda: [cidr]) as client:
+        shipping = Shipping(folder / "log", client, lambda: 86_400.0)
+        sending = asyncio.create_task(shipping.run())
+        log = Log(folder / "log", NAME)
+        try:
+            yield Pod(log, client, shipping)
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
+            log.close()
+
+
+def kept(at: CollectorProcess) -> list[bytes]:
+    return [payload for _, payload in segment.payloads(at.logs / NAME)]
+
+
+async def shipped(one: Pod, size: int) -> None:
+    async def now() -> int:
+        return one.shipping.kept
+
+    await eventually(now, lambda kept: kept == size)
+
+
+async def test_a_record_is_acknowledged_when_the_collector_has_it(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        for _ in range(3):
+            size = one.write(2)
+            await one.shipping.acknowledged(size)
+            assert await at.held() == size == one.shipping.kept
+
+
+async def test_while_the_collector_is_away_nothing_is_acknowledged_and_later_all_of_it_is(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        await one.shipping.acknowledged(one.write())
+        await at.kill()
+        size = one.write(1500)
+        with pytest.raises(ShipmentFailed, match="collector_unreachable"):
+            await one.shipping.acknowledged(size)
+        assert one.shipping.failing == "unreachable"
+        await at.start()
+        await shipped(one, size)
+        await one.shipping.acknowledged(size)
+        assert one.shipping.failing == ""
+        assert kept(at) == [payload for _, payload in segment.payloads(tmp_path / "pod" / "log")]
+
+
+async def test_through_kills_of_both_nothing_acknowledged_is_lost_and_nothing_kept_twice(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at:
+        acknowledged = 0
+        for _ in range(4):
+            async with pod(tmp_path / "pod", at) as one:
+                for _ in range(5):
+                    size = one.write(40)
+                await one.shipping.acknowledged(size)
+                acknowledged = size
+                one.write(300)  # on its way, or not, when both end
+                await at.kill()
+            await at.start()
+            assert await at.held() >= acknowledged
+        async with pod(tmp_path / "pod", at) as one:
+            size = one.write()
+            await shipped(one, size)
+        assert kept(at) == [payload for _, payload in segment.payloads(tmp_path / "pod" / "log")]
+        key = await at.verifier()
+        assert await at.stop() == 0
+        (found,) = verify(at.logs, key)
+        assert (found.problem, found.size, found.signed) == (None, size, size)
+
+
+async def test_what_is_left_is_sent_at_the_end_within_a_bound(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at:
+        (tmp_path / "token").write_text(token())
+        async with Collector(at.url, tmp_path / "token", lambda: ["127.0.0.0/8"]) as client:
+            shipping = Shipping(tmp_path / "log", client, lambda: 0.0)
+            writer = Writer()
+            shipping.offer(3, writer.write(3))
+            assert await shipping.drain()
+            assert await at.held() == 3
+            await at.kill()
+            shipping.offer(4, writer.write(1))
+            assert not await shipping.drain()
+
+
+@pytest.mark.parametrize("longer", [True, False], ids=["longer than the pod's", "of the same length"])
+async def test_another_log_under_the_pods_name_is_never_taken_for_its_own(tmp_path: Path, longer: bool) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        await at.take(Writer().write(5 if longer else 1))
+        size = one.write(1, code="mine")
+        with pytest.raises(ShipmentFailed, match="collector_fork"):
+            await one.shipping.acknowledged(size)
+        assert one.shipping.kept == 0
+
+
+async def test_a_token_that_the_collector_refuses_acknowledges_nothing_and_a_renewed_one_is_read(
+    tmp_path: Path,
+) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        (tmp_path / "pod" / "token").write_text(token(exp=1))
+        with pytest.raises(ShipmentFailed, match="collector_token_refused"):
+            await one.shipping.acknowledged(one.write())
+        (tmp_path / "pod" / "token").write_text(token())
+        await shipped(one, 1)
+
+
+async def test_no_address_outside_the_cluster_is_connected_to(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at, cidr="10.0.0.0/8") as one:
+        with pytest.raises(ShipmentFailed, match="collector_address_outside_cluster"):
+            await one.shipping.acknowledged(one.write())
+        assert kept(at) == []
+
+
+class Own:
+    """Keys of the pod's own."""
+
+    async def key(self, subject: str) -> SubjectKey:
+        return SubjectKey(subject, b"o" * 32)
+
+
+async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_then_no_more(tmp_path: Path) -> None:
+    now = 0.0
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, Own(), lambda: False, lambda: now)
+        before = (await keys.key("alice")).pseudonym
+        others = (await keys.key("bob")).pseudonym
+        now += collectorkeys.FRESH_SECONDS
+        assert (await keys.key("alice")).pseudonym == before
+        assert await asyncio.to_thread(erase, at.logs, "alice") == 1
+        now += collectorkeys.FRESH_SECONDS
+        assert (await keys.key("alice")).pseudonym != before
+        assert (await keys.key("bob")).pseudonym == others
+        assert await asyncio.to_thread(erase, at.logs, "carol") == 0
+
+
+async def test_while_the_collector_is_away_a_known_key_serves_and_a_new_subject_gets_one_only_where_it_may(
+    tmp_path: Path,
+) -> None:
+    now, lenient = 0.0, False
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, Own(), lambda: lenient, lambda: now)
+        known = await keys.key("alice")
+        await at.kill()
+        now += collectorkeys.FRESH_SECONDS
+        assert await keys.key("alice") == known
+        with pytest.raises(OSError, match="collector_unreachable"):
+            await keys.key("bob")
+        lenient = True
+        assert await keys.key("bob") == await Own().key("bob")
+        now, lenient = collectorkeys.STALE_SECONDS, False
+        with pytest.raises(OSError, match="collector_unreachable"):
+            await keys.key("alice")
