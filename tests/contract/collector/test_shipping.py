@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
+from regent_api.audit.content import path_of, seal, stored, unseal
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
 from regent_api.audit.subjects import SubjectKey
 from regent_api.audit.verify import verify
+from regent_api.types import Sensitivity
+from regent_operator.collector.disk import append_durably
 from regent_operator.collector.keys import erase
+from regent_operator.collector.retention import wanted
 from regent_runtime.audit import collectorkeys
 from regent_runtime.audit.collector import Collector
 from regent_runtime.audit.collectorkeys import CollectorKeys
+from regent_runtime.audit.contentshipping import ContentShipping
 from regent_runtime.audit.shipper import ShipmentFailed
 from regent_runtime.audit.shipping import Shipping
 from tests.fakes.collecting import POD, CollectorProcess, Writer, collector, token
@@ -49,7 +54,8 @@ async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> 
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     (folder / "token").write_text(token())
     async with Collector(at.url, folder / "token", lambda: [cidr]) as client:
-        shipping = Shipping(folder / "log", client, lambda: 86_400.0)
+        contents = ContentShipping(folder / "log", client, lambda _: 3600.0)
+        shipping = Shipping(folder / "log", client, lambda: 86_400.0, contents)
         sending = asyncio.create_task(shipping.run())
         log = Log(folder / "log", NAME)
         try:
@@ -58,6 +64,11 @@ async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> 
             sending.cancel()
             await asyncio.wait([sending])
             log.close()
+
+
+def put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    append_durably(path, data)
 
 
 def kept(at: CollectorProcess) -> list[bytes]:
@@ -121,7 +132,8 @@ async def test_what_is_left_is_sent_at_the_end_within_a_bound(tmp_path: Path) ->
     async with collector(tmp_path) as at:
         (tmp_path / "token").write_text(token())
         async with Collector(at.url, tmp_path / "token", lambda: ["127.0.0.0/8"]) as client:
-            shipping = Shipping(tmp_path / "log", client, lambda: 0.0)
+            contents = ContentShipping(tmp_path / "log", client, lambda _: None)
+            shipping = Shipping(tmp_path / "log", client, lambda: 0.0, contents)
             writer = Writer()
             shipping.offer(3, writer.write(3))
             assert await shipping.drain()
@@ -157,6 +169,23 @@ async def test_no_address_outside_the_cluster_is_connected_to(tmp_path: Path) ->
         with pytest.raises(ShipmentFailed, match="collector_address_outside_cluster"):
             await one.shipping.acknowledged(one.write())
         assert kept(at) == []
+
+
+async def test_encrypted_content_is_at_the_collector_before_the_record_that_names_it(tmp_path: Path) -> None:
+    key = SubjectKey("alice", b"k" * 32)
+    async with collector(tmp_path) as at:
+        for number in range(3):
+            async with pod(tmp_path / "pod", at) as one:
+                text = f"said {number}".encode()
+                sealed = seal(text, turn=f"t{number}", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
+                await asyncio.to_thread(put, path_of(one.log.folder, sealed.part), sealed.data)
+                await one.shipping.acknowledged(one.write())
+            kept_content = list(stored(at.logs / NAME))
+            assert [unseal(each, key) for each in kept_content] == [b"said %d" % n for n in range(number + 1)]
+            await at.kill()
+            await at.start()
+    asked = wanted(at.logs / NAME)
+    assert (asked.seconds, asked.content) == (86_400, {"Internal": 3600})
 
 
 class Own:

@@ -37,3 +37,10 @@ def append_durably(path: Path, content: bytes) -> None:
         os.close(file)
     if new:
         sync_folder(path.parent)
+
+
+def truncate_durably(path: Path, size: int) -> None:
+    """Raises OSError."""
+    with path.open("r+b") as file:
+        file.truncate(size)
+        os.fdatasync(file.fileno())

@@ -112,7 +112,7 @@ class Logs:
             fresh = payloads[known:]
             if not fresh:
                 return _taken(log)
-            self._make_room(fresh, size)
+            self.make_room(sum(len(payload) + OVERHEAD for payload in fresh), size)
             try:
                 log.take(fresh)
             except BrokenChain as broken:
@@ -152,8 +152,8 @@ class Logs:
             while self._idle:
                 self._idle.popitem()[1].close()
 
-    def _make_room(self, payloads: Sequence[bytes], size: int) -> None:
-        more = sum(len(payload) + OVERHEAD for payload in payloads)
+    def make_room(self, more: int, size: int) -> None:
+        """Count so many bytes that are about to be written. Raises Full; `size`: what it tells of the log."""
         if self.bytes + more > self.most_bytes:
             raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
         self.bytes += more

@@ -10,13 +10,16 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from regent_api.audit import segment
+from regent_api.audit import content, segment
 from regent_api.audit.log import Log
 from regent_api.audit.note import Signer
+from regent_api.types import Sensitivity
 from regent_operator.collector import checkpoints
 from regent_operator.collector.disk import replace_durably
 from regent_operator.collector.intake import Intake
@@ -26,7 +29,7 @@ log = logging.getLogger(__name__)
 PASS_SECONDS = 3600.0
 LONGEST_SECONDS = 100 * 365 * 86_400
 FILE = "retention.json"
-"""Beside the segments: {"seconds": N}."""
+"""Beside the segments: {"seconds": N, "content": {LABEL: N}}."""
 
 
 class Retention:
@@ -41,10 +44,15 @@ class Retention:
         self._now = now
 
     async def ask(self, origin: Origin, seconds: int) -> None:
-        """Raises OSError."""
+        """How long the log's policy wants records kept. Raises OSError."""
         folder = self._intake.logs.folder_of(origin)
-        wanted = min(seconds, LONGEST_SECONDS)
-        await self._intake.alone(origin, lambda: _remember(folder, wanted))
+        wanted = Wanted(min(seconds, LONGEST_SECONDS))
+        await self._intake.alone(origin, partial(_remember, folder, lambda known: known.longer(wanted)))
+
+    async def ask_of_content(self, origin: Origin, label: Sensitivity, seconds: int | None) -> None:
+        """How long the class of a label lets content be kept, None: as long as records. Raises OSError."""
+        folder = self._intake.logs.folder_of(origin)
+        await self._intake.alone(origin, partial(_remember, folder, lambda known: known.of_content(label, seconds)))
 
     async def run(self) -> None:
         while True:
@@ -64,17 +72,25 @@ class Retention:
     def _let_go(self, origin: Origin) -> None:
         logs = self._intake.logs
         folder = logs.folder_of(origin)
-        over = self._now() - max(self._floor, asked(folder))
+        known = wanted(folder)
+        seconds = max(self._floor, known.seconds)
         files = segment.segments(folder)
-        old = [path.stat().st_mtime < over for path in files]
+        old = [path.stat().st_mtime < self._now() - seconds for path in files]
         if all(old):
             logs.forget(origin)
             shutil.rmtree(folder)
             return
+        for label in Sensitivity:
+            for path in content.expired(folder, label, self._day(min(seconds, known.content.get(label, seconds)))):
+                path.unlink()
         stays = files[old.index(False)]
         if stays != files[0]:
             with logs.opened(origin) as opened:
                 self._cut(opened, segment.first_of(stays))
+
+    def _day(self, seconds: float) -> str:
+        """A day that is over for so long."""
+        return datetime.fromtimestamp(max(0, self._now() - seconds), UTC).strftime("%Y-%m-%d")
 
     def _cut(self, opened: Log, first: int) -> None:
         """Signed before: a crash in between leaves records that may go, never a log that looks cut."""
@@ -82,16 +98,34 @@ class Retention:
         opened.let_go(first)
 
 
-def asked(folder: Path) -> int:
-    """Seconds; 0 where no pod has asked. A file that cannot be read keeps its log for as long as there is."""
+@dataclass(frozen=True)
+class Wanted:
+    """`seconds` of records; of content, by label, where its class bounds it."""
+
+    seconds: float = 0
+    content: Mapping[str, float] = field(default_factory=dict)
+
+    def longer(self, other: "Wanted") -> "Wanted":
+        return replace(self, seconds=max(self.seconds, other.seconds))
+
+    def of_content(self, label: Sensitivity, seconds: float | None) -> "Wanted":
+        others = {each: stated for each, stated in self.content.items() if each != label}
+        return replace(self, content=others if seconds is None else {**others, label: seconds})
+
+
+def wanted(folder: Path) -> Wanted:
+    """What was asked of a log. A file that cannot be read keeps its log for as long as there is."""
     try:
-        return int(json.loads((folder / FILE).read_bytes())["seconds"])
+        stated = json.loads((folder / FILE).read_bytes())
+        return Wanted(int(stated["seconds"]), {str(label): int(each) for label, each in stated["content"].items()})
     except FileNotFoundError:
-        return 0
-    except (OSError, ValueError, TypeError, KeyError):
-        return LONGEST_SECONDS
+        return Wanted()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Wanted(LONGEST_SECONDS)
 
 
-def _remember(folder: Path, seconds: int) -> None:
-    if seconds > asked(folder) and folder.exists():
-        replace_durably(folder / FILE, json.dumps({"seconds": seconds}).encode())
+def _remember(folder: Path, change: Callable[[Wanted], Wanted]) -> None:
+    known = wanted(folder)
+    fresh = change(known)
+    if fresh != known and folder.exists():
+        replace_durably(folder / FILE, json.dumps({"seconds": fresh.seconds, "content": dict(fresh.content)}).encode())

@@ -2,6 +2,8 @@
 
     POST :8080/v1/log        R frames, consecutive -> {"size", "head"}, once they are on the disk
     GET  :8080/v1/log        {"size", "head"}: where a pod goes on, and the hash of the record before
+    GET  :8080/v1/content/LABEL/FILE        {"size"}: bytes that are kept of a file of encrypted content
+    POST :8080/v1/content/LABEL/FILE?at=N   C frames, the next bytes of it -> {"size"}
     POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
     GET  :9090/livez /readyz /metrics /key
 
@@ -14,12 +16,15 @@ import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from regent_api.audit.frame import RECORD, BadFrame, frames
 from regent_api.audit.subjects import TooManySubjects
+from regent_api.types import Sensitivity
+from regent_operator.collector.contents import Contents
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import LONGEST_SUBJECT, AgentKeys
 from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused, Taken
@@ -46,6 +51,7 @@ class Collecting:
     def __init__(self, trust: Trust, intake: Intake, keys: AgentKeys, retention: Retention, metrics: Metrics) -> None:
         self._trust = trust
         self._intake = intake
+        self._contents = Contents(intake.logs)
         self._keys = keys
         self._retention = retention
         self._metrics = metrics
@@ -55,6 +61,8 @@ class Collecting:
         made = web.Application(client_max_size=LARGEST_BATCH)
         made.router.add_post("/v1/log", self._guarded(self._take))
         made.router.add_get("/v1/log", self._guarded(self._where))
+        made.router.add_get("/v1/content/{label}/{file}", self._guarded(self._content_size))
+        made.router.add_post("/v1/content/{label}/{file}", self._guarded(self._content))
         made.router.add_post("/v1/subjects", self._guarded(self._key))
         return made
 
@@ -82,7 +90,7 @@ class Collecting:
         return handle
 
     async def _take(self, request: web.Request, origin: Origin) -> web.Response:
-        retention = _seconds(request.headers.get(RETENTION))
+        retention = _number(request.headers.get(RETENTION))
         async with self._bodies:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
@@ -94,6 +102,23 @@ class Collecting:
 
     async def _where(self, _: web.Request, origin: Origin) -> web.Response:
         return _held(await self._intake.held(origin))
+
+    async def _content(self, request: web.Request, origin: Origin) -> web.Response:
+        label, file, at = *_file(request), _number(request.query.get("at"))
+        retention = _number(request.headers.get(RETENTION))
+        if at is None:
+            raise Malformed("say where the content belongs: ?at=BYTES")
+        async with self._bodies:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+            size = await self._intake.alone(origin, partial(self._contents.add, origin, label, file, at, body))
+        await self._retention.ask_of_content(origin, Sensitivity(label), retention)
+        return _json(200, {"size": size})
+
+    async def _content_size(self, request: web.Request, origin: Origin) -> web.Response:
+        label, file = _file(request)
+        size = await self._intake.alone(origin, partial(self._contents.size, origin, label, file))
+        return _json(200, {"size": size})
 
     async def _key(self, request: web.Request, origin: Origin) -> web.Response:
         async with asyncio.timeout(BODY_SECONDS):
@@ -168,8 +193,12 @@ def _subject(body: bytes) -> str | None:
     return None if any("\ud800" <= each <= "\udfff" for each in subject) else subject
 
 
-def _seconds(header: str | None) -> int | None:
-    return int(header) if header and header.isascii() and header.isdigit() and len(header) <= 12 else None
+def _file(request: web.Request) -> tuple[str, str]:
+    return request.match_info["label"], request.match_info["file"]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
 def _json(status: int, said: dict[str, Any]) -> web.Response:

@@ -98,6 +98,15 @@ class Collector:
         headers = {"X-Regent-Retention": str(int(retention_seconds))}
         return _kept(await self._call("POST", "/v1/log", body, headers, CALL_SECONDS))
 
+    async def content_size(self, name: str) -> int:
+        """Bytes of a file of encrypted content (LABEL/YYYY-MM-DD.enc) that the collector has."""
+        return _size(await self._call("GET", f"/v1/content/{name}", b"", {}, CALL_SECONDS))
+
+    async def send_content(self, name: str, at: int, data: bytes, retention_seconds: float | None) -> int:
+        """The next whole frames of a file; its size at the collector, on its disk."""
+        headers = {} if retention_seconds is None else {"X-Regent-Retention": str(int(retention_seconds))}
+        return _size(await self._call("POST", f"/v1/content/{name}?at={at}", data, headers, CALL_SECONDS))
+
     async def key(self, subject: str) -> SubjectKey:
         """The subject's key with this pod's agent."""
         said = await self._call("POST", "/v1/subjects", msgspec.json.encode({"subject": subject}), {}, KEY_SECONDS)
@@ -170,7 +179,14 @@ class Collector:
 
 
 def _kept(said: dict[str, Any]) -> Kept:
-    size, head = said.get("size"), said.get("head")
-    if not isinstance(size, int) or not isinstance(head, str):
+    head = said.get("head")
+    if not isinstance(head, str):
         raise CollectorAway("malformed_answer")
-    return Kept(size, head)
+    return Kept(_size(said), head)
+
+
+def _size(said: dict[str, Any]) -> int:
+    size = said.get("size")
+    if not isinstance(size, int):
+        raise CollectorAway("malformed_answer")
+    return size

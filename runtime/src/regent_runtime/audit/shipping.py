@@ -15,6 +15,7 @@ from pathlib import Path
 from regent_api.audit import segment
 from regent_api.audit.merkle import leaf_hash
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Kept
+from regent_runtime.audit.contentshipping import ContentShipping
 from regent_runtime.audit.shipper import ShipmentFailed
 
 ACKNOWLEDGED_SECONDS = 5.0
@@ -34,13 +35,16 @@ class Shipping:
     `retention`: seconds that the policy in force wants records kept.
     """
 
-    def __init__(self, folder: Path, collector: Collector, retention: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: Path, collector: Collector, retention: Callable[[], float], contents: ContentShipping
+    ) -> None:
         self.kept = 0
         self.failing = ""
         """Why the last call failed; empty while they succeed."""
         self._folder = folder
         self._collector = collector
         self._retention = retention
+        self._contents = contents
         self._size = 0
         self._newest: deque[bytes] = deque()
         self._newest_bytes = 0
@@ -104,6 +108,7 @@ class Shipping:
         """Raises CollectorAway, OSError."""
         if not self._placed:
             await self._place(await self._collector.kept())
+        await self._contents.send_all()
         while self.kept < self._size:
             batch = await self._batch()
             try:
