@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ class Process:
 
 
 @asynccontextmanager
-async def running(tmp_path: Path, document: dict[str, Any], **environment: Any) -> AsyncIterator[Process]:
+async def running(
+    tmp_path: Path, document: dict[str, Any], flags: Sequence[str] = (), **environment: Any
+) -> AsyncIterator[Process]:
     volume = ConfigVolume(tmp_path / "config")
     volume.directory.mkdir()
     volume.write(document)
@@ -53,6 +55,7 @@ async def running(tmp_path: Path, document: dict[str, Any], **environment: Any) 
             "--status-port",
             "0",
         ),
+        *flags,
         stdout=asyncio.subprocess.PIPE,
         env=environment,
     )

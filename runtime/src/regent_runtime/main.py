@@ -18,6 +18,7 @@ import uvloop
 
 from regent_runtime import __version__
 from regent_runtime.audit.audit import Audit
+from regent_runtime.audit.collection import CollectorAt
 from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
@@ -39,6 +40,8 @@ class Options:
     config: Path
     credentials: Path
     audit: Path
+    collector: str | None = None
+    collector_token: Path = Path("/etc/regent/collector/token")
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
     port: int = 8080
     status_port: int = 9090
@@ -53,7 +56,8 @@ class Runtime:
         credentials = Credentials(options.credentials)
         self.states = States(credentials, self.metrics.state_failed)
         self.config = ConfigFile(options.config, credentials, self.states, self._swapped)
-        self.audit = Audit(options.audit, pod.uid)
+        collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
+        self.audit = Audit(options.audit, pod.uid, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         turns: dict[str, dict[str, App]] = {
@@ -130,6 +134,8 @@ def options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--config", type=Path, default=Path("/etc/regent/config/agent.json"))
     parser.add_argument("--credentials", type=Path, default=Path("/etc/regent/credentials"))
     parser.add_argument("--audit", type=Path, default=Path("/var/lib/regent/audit"))
+    parser.add_argument("--collector", default=None, help="URL of the audit collector; absent: there is none")
+    parser.add_argument("--collector-token", type=Path, default=Options.collector_token)
     parser.add_argument("--host", default=Options.host)
     parser.add_argument("--port", type=int, default=Options.port)
     parser.add_argument("--status-port", type=int, default=Options.status_port)

@@ -22,8 +22,7 @@ from regent_runtime.audit import collectorkeys
 from regent_runtime.audit.collector import Collector
 from regent_runtime.audit.collectorkeys import CollectorKeys
 from regent_runtime.audit.contentshipping import ContentShipping
-from regent_runtime.audit.shipper import ShipmentFailed
-from regent_runtime.audit.shipping import Shipping
+from regent_runtime.audit.shipping import ShipmentFailed, Shipping
 from tests.fakes.collecting import POD, CollectorProcess, Writer, collector, token
 from tests.fakes.waiting import eventually
 

@@ -5,6 +5,6 @@ trail     the records of one turn: intent, attempts, outcome
 refused   turns that never came to an intent, also when there is a flood of them
 entry     records made from what a turn knows
 keys      the subjects' keys, while they live in the pod
-shipper   what sends the log to a collector
+collection  the way to a collector: `shipping` and `contentshipping` send, `collectorkeys` asks, `collector` speaks
 audit     the whole, as the process sees it
 """

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from regent_api.policy import AuditDurability, AuditFailure
 from regent_api.types import Sensitivity
 from regent_runtime import __version__
 from regent_runtime.audit import entry
+from regent_runtime.audit.collection import Collection, CollectorAt
 from regent_runtime.audit.disk import Disk, Keeping
 from regent_runtime.audit.journal import AuditFailed, Journal
 from regent_runtime.audit.keys import PodKeys
 from regent_runtime.audit.refused import Refusals
-from regent_runtime.audit.shipper import ShipmentFailed, Shipper
+from regent_runtime.audit.shipping import ShipmentFailed
 from regent_runtime.audit.trail import Trail
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
@@ -37,18 +39,16 @@ _MAY_BE_LOST = "all records of this pod: they end with its volume, and nothing o
 class Audit:
     """`run` until cancelled. Before a first config there is no log, and no turn either.
 
-    `keys` and `shipper`: a collector's, where there is one; otherwise the keys stay beside the log.
+    Where there is a collector, it gets the log and holds the subjects' keys; otherwise they stay beside the log.
     """
 
-    def __init__(
-        self, folder: Path, pod_uid: str, keys: SubjectKeys | None = None, shipper: Shipper | None = None
-    ) -> None:
+    def __init__(self, folder: Path, pod_uid: str, collector: CollectorAt | None = None) -> None:
         self.disk = Disk(folder)
         self.journal = Journal(self.disk, self._committed)
         self._pod_uid = re.sub(r"[^-A-Za-z0-9]", "", pod_uid) or "local"
         self._pod_keys = PodKeys(folder)
-        self._keys = self._pod_keys if keys is None else keys
-        self._shipper = shipper
+        self._collection = Collection(collector, folder, self._pod_keys) if collector else None
+        self._keys: SubjectKeys = self._collection.keys if self._collection else self._pod_keys
         self._writer = entry.Writer("", __version__)
         self._refusals = Refusals(self.journal, lambda: self._writer, self._keys)
         self._durability = AuditDurability.POD
@@ -64,9 +64,10 @@ class Audit:
             {label: seconds for label, seconds in content.items() if seconds is not None},
             drops_oldest=policy.on_failure is AuditFailure.CONTINUE,
         )
-        shipper = self._shipper
-        if shipper is not None:
-            self.disk.kept_elsewhere = lambda: shipper.kept
+        collection = self._collection
+        if collection is not None:
+            collection.configure(config)
+            self.disk.kept_elsewhere = lambda: collection.shipping.kept
         self.journal.begin(f"{self._writer.agent}/{self._pod_uid}", self._writer)
 
     async def begin(self, config: AgentConfig, turn: TurnRecord, texts: Iterable[str]) -> Trail:
@@ -93,14 +94,18 @@ class Audit:
 
     async def run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as tasks:
-                journal = tasks.create_task(self.journal.run())
-                try:
-                    await self._refusals.run()
-                finally:
-                    journal.cancel()
+            async with self._collection.running() if self._collection else nullcontext():
+                await self._run_log()
         finally:
             self._pod_keys.close()
+
+    async def _run_log(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            journal = tasks.create_task(self.journal.run())
+            try:
+                await self._refusals.run()
+            finally:
+                journal.cancel()
 
     def status(self) -> dict[str, Any]:
         """For /statusz."""
@@ -114,6 +119,7 @@ class Audit:
             "dropped": self.disk.dropped,
             "bytes": self.disk.kept,
             "mostBytes": self.disk.most_bytes,
+            "collector": self._collection.status() if self._collection else None,
         }
 
     async def _write(
@@ -128,13 +134,13 @@ class Audit:
             _failed(config, turn, failed.reason)
 
     async def _acknowledged(self, size: int) -> None:
-        if self._shipper is None:
+        if self._collection is None:
             raise ShipmentFailed(NO_COLLECTOR)
-        await self._shipper.acknowledged(size)
+        await self._collection.shipping.acknowledged(size)
 
-    def _committed(self, size: int, _payloads: Sequence[bytes]) -> None:
-        if self._shipper is not None:
-            self._shipper.offer(size)
+    def _committed(self, size: int, payloads: Sequence[bytes]) -> None:
+        if self._collection is not None:
+            self._collection.shipping.offer(size, payloads)
 
 
 def _failed(config: AgentConfig, turn: TurnRecord, reason: str) -> None:

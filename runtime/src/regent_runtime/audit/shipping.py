@@ -16,7 +16,6 @@ from regent_api.audit import segment
 from regent_api.audit.merkle import leaf_hash
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Kept
 from regent_runtime.audit.contentshipping import ContentShipping
-from regent_runtime.audit.shipper import ShipmentFailed
 
 ACKNOWLEDGED_SECONDS = 5.0
 BATCH_RECORDS = 512
@@ -29,8 +28,16 @@ DRAIN_SECONDS = 5.0
 FORK = "fork"
 
 
+class ShipmentFailed(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """The collector has not acknowledged in time. `reason` is a word for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Shipping:
-    """`Shipper` over a collector. `run` sends until it is cancelled; `drain` after it, for the last records.
+    """Of one log, within one process. `run` sends until it is cancelled; `drain` after it, for the last records.
 
     `retention`: seconds that the policy in force wants records kept.
     """

@@ -1,0 +1,151 @@
+"""What `audit.durability` asks of a turn: the runtime and the collector, each a real process."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from regent_api.audit import segment
+from regent_api.audit.record import Kind, decode
+from regent_api.audit.subjects import FILE
+from regent_api.audit.verify import verify
+from regent_operator.collector.retention import wanted
+from tests.contract.processes import Process, request, running
+from tests.enforces import enforces
+from tests.fakes import configs
+from tests.fakes.collecting import POD, CollectorProcess, collector, token
+from tests.fakes.provider import answers, provider
+from tests.fakes.waiting import eventually
+
+LOG = Path("demo", "helper", POD)
+
+
+@asynccontextmanager
+async def agent(folder: Path, at: CollectorProcess | None, **audit: Any) -> AsyncIterator[Process]:
+    """A pod over its own disk and a provider that answers."""
+    await asyncio.to_thread(folder.mkdir)
+    flags: Sequence[str] = ()
+    if at is not None:
+        (folder / "token").write_text(token())
+        flags = ("--collector", at.url, "--collector-token", str(folder / "token"))
+    async with provider(answers("Yes.")) as fake:
+        document = configs.document(configs.provider_config("local", fake.url), policy={"audit": audit})
+        async with running(folder, document, flags, POD_UID=POD) as pod:
+            yield pod
+
+
+async def ask(pod: Process) -> tuple[int, str]:
+    """Status, and the error's code."""
+    async with aiohttp.ClientSession() as http, http.post(f"{pod.url}/v1/chat/completions", **request()) as answer:
+        said = await answer.json()
+        return answer.status, (said.get("error") or {}).get("code", "")
+
+
+def kinds(at: CollectorProcess) -> list[Kind]:
+    return [decode(payload).kind for _, payload in segment.payloads(at.logs / LOG)]
+
+
+@enforces("audit.durability")
+async def test_a_turn_waits_until_its_records_are_on_the_collectors_disk(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at, durability="Collector") as pod:
+        assert await ask(pod) == (200, "")
+        await at.kill()  # nothing that comes later can have been waited for
+        assert kinds(at) == [Kind.STARTED, Kind.INTENT, Kind.ATTEMPT, Kind.OUTCOME]
+
+
+@enforces("audit.durability", "audit.onFailure")
+async def test_while_the_collector_is_away_turns_are_denied_and_they_recover_by_themselves(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at, durability="Collector") as pod:
+        assert await ask(pod) == (200, "")
+        await at.kill()
+        assert await ask(pod) == (503, "audit_unavailable")
+        await at.start()
+
+        async def answered() -> bool:
+            return (await ask(pod))[0] == 200
+
+        await eventually(answered)
+        key = await at.verifier()
+        assert await at.stop() == 0
+        (found,) = verify(at.logs, key)
+        assert (found.problem, found.signed, found.lost) == (None, found.size, 0)
+
+
+@enforces("audit.durability")
+async def test_without_a_collector_such_a_turn_is_denied(tmp_path: Path) -> None:
+    async with agent(tmp_path / "pod", None, durability="Collector") as pod:
+        assert await ask(pod) == (503, "audit_unavailable")
+
+
+@enforces("audit.onFailure")
+async def test_continue_lets_turns_go_on_and_ships_their_records_later(tmp_path: Path) -> None:
+    audit = {"durability": "Collector", "onFailure": "Continue"}
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at, **audit) as pod:
+        await at.kill()
+        assert await ask(pod) == (200, "")
+        await at.start()
+        await eventually(lambda: asyncio.to_thread(kinds, at), lambda found: Kind.OUTCOME in found)
+
+
+async def test_with_durability_in_the_pod_turns_go_on_while_the_collector_is_away_and_are_shipped(
+    tmp_path: Path,
+) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
+        assert await ask(pod) == (200, "")
+        await at.kill()
+        assert await ask(pod) == (200, "")
+        await at.start()
+        await eventually(lambda: asyncio.to_thread(kinds, at), lambda found: found.count(Kind.OUTCOME) == 2)
+
+        async def said() -> dict[str, Any]:
+            async with aiohttp.ClientSession() as http, http.get(f"{pod.status_url}/statusz") as answer:
+                return dict((await answer.json())["audit"])
+
+        await eventually(said, lambda audit: audit["collector"] == {"records": audit["records"], "failing": ""})
+
+
+async def test_on_sigterm_the_log_is_closed_and_shipped(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
+        assert await ask(pod) == (200, "")
+        pod.process.send_signal(signal.SIGTERM)
+        assert await pod.ended() == 0
+        assert kinds(at)[-1] is Kind.STOPPED
+        assert "audit_unshipped" not in [line["event"] for line in pod.lines]
+
+
+async def test_a_pod_that_ends_while_the_collector_is_away_says_what_is_left(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
+        await at.kill()
+        assert await ask(pod) == (200, "")
+        pod.process.send_signal(signal.SIGTERM)
+        assert await pod.ended() == 0
+        (line,) = [line for line in pod.lines if line["event"] == "audit_unshipped"]
+        assert (line["reason"], line["collected"]) == ("unreachable", 0)
+
+
+async def test_the_subjects_keys_are_the_collectors_and_none_is_left_in_the_pod(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
+        assert await ask(pod) == (200, "")
+        assert (at.logs / "demo" / "helper" / FILE).stat().st_size > 0
+        assert not list((tmp_path / "pod").rglob(FILE))
+
+
+@enforces("audit.retention")
+async def test_the_collector_is_told_how_long_the_policy_wants_records_kept(tmp_path: Path) -> None:
+    audit = {"durability": "Collector", "retentionSeconds": 7_000_000}
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at, **audit) as pod:
+        assert await ask(pod) == (200, "")
+        assert wanted(at.logs / LOG).seconds == 7_000_000
+
+
+async def test_encrypted_content_goes_to_the_collector_too(tmp_path: Path) -> None:
+    audit = {"durability": "Collector", "content": "Encrypted"}
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at, **audit) as pod:
+        assert await ask(pod) == (200, "")
+        files = [path.read_bytes() for path in (at.logs / LOG).glob("content/Internal/*.enc")]
+        assert files
+        assert not [data for data in files if b"tulip" in data]
