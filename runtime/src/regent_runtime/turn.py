@@ -3,15 +3,16 @@ what stands above it has let the turn pass.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from regent_api.config import AgentConfig
+from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime import shadow
 from regent_runtime.access.personal import PersonalData
-from regent_runtime.access.stages import veil, weigh
+from regent_runtime.access.stages import Veil, veil, weigh
 from regent_runtime.audit.audit import Audit
 from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
@@ -61,41 +62,60 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
     Until the first release nothing of an answer is sent.
     """
     snapshot = lifecycle.admit()
-    record.config, record.policy = snapshot.digests.config, snapshot.digests.policy
-    record.agent = snapshot.config.agent.name
-    record.sources = snapshot.config.sources
+    introduce(snapshot, record)
     caller = enter(snapshot.callers, incoming.authorization, record)
     async with begun(lifecycle, snapshot, caller, record) as turn:
-        body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
-        request = openai_chat.parse(body)
-        openai_chat.check_instructing(request, snapshot.config)
-        outlet.begin(request, record)
-        record.input_estimate = size.check_input(request, snapshot.config)
-        conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
-        stored = conversation.label if conversation else None
-        request = await snapshot.input_guard.screen(request, record)
-        personal = PersonalData(request)
-        treatment = await weigh(snapshot.config, incoming.sensitivity, stored, personal, record)
-        await snapshot.conversations.keep(conversation, treatment.sensitivity)
-        rule = rule_for(snapshot.config, treatment.sensitivity)
-        record.route, record.rule = snapshot.config.route.name, rule.name
-        providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-        declared = incoming.sensitivity
-        asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, stored, providers)
-        await shadow.review_request(snapshot, asked, record)
-        veiled = await veil(snapshot.config, treatment, request, personal, caller, record)
+        ready = await prepare(snapshot, caller, incoming, outlet, record)
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
-                trail = await audit.begin(snapshot.config, record, veiled.request.texts())
+                trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
                 async with (
-                    aclosing(fallback.call(snapshot, providers, veiled.request, record, trail)) as answered,
+                    aclosing(fallback.call(snapshot, ready.providers, ready.veil.request, record, trail)) as answered,
                     aclosing(screened(snapshot, answered, record)) as clean,
                     aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
-                    aclosing(veiled.lift(followed)) as chunks,
+                    aclosing(ready.veil.lift(followed)) as chunks,
                 ):
                     async for chunk in chunks:
                         await outlet.release(chunk)
                 await outlet.finish()
+
+
+def introduce(snapshot: Snapshot, record: TurnRecord) -> None:
+    """Write down whose turn it is and under which config."""
+    record.config, record.policy = snapshot.digests.config, snapshot.digests.policy
+    record.agent = snapshot.config.agent.name
+    record.sources = snapshot.config.sources
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A request that every stage before the attempts has let pass."""
+
+    providers: Sequence[ProviderConfig]
+    """Whom it may go to, in order."""
+    veil: Veil
+
+
+async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> Ready:
+    """Everything between the limits and the audited intent; `regent explain` asks it too. Raises Refused, Withheld."""
+    body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
+    request = openai_chat.parse(body)
+    openai_chat.check_instructing(request, snapshot.config)
+    outlet.begin(request, record)
+    record.input_estimate = size.check_input(request, snapshot.config)
+    conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
+    stored = conversation.label if conversation else None
+    request = await snapshot.input_guard.screen(request, record)
+    personal = PersonalData(request)
+    treatment = await weigh(snapshot.config, incoming.sensitivity, stored, personal, record)
+    await snapshot.conversations.keep(conversation, treatment.sensitivity)
+    rule = rule_for(snapshot.config, treatment.sensitivity)
+    record.route, record.rule = snapshot.config.route.name, rule.name
+    providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
+    declared = incoming.sensitivity
+    asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, stored, providers)
+    await shadow.review_request(snapshot, asked, record)
+    return Ready(providers, await veil(snapshot.config, treatment, request, personal, caller, record))
 
 
 @asynccontextmanager
