@@ -16,6 +16,12 @@ AGENT: dict[str, Any] = {
         "policyRefs": [{"name": "internal"}, {"name": "strict"}],
         "sensitivity": "Internal",
         "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
+        "state": {
+            "redis": {
+                "url": "rediss://regent@redis.data.svc:6380/1",
+                "passwordFrom": {"secretKeyRef": {"name": "redis", "key": "password"}},
+            }
+        },
         "scaling": {"replicas": 2},
         "workload": {
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
@@ -43,6 +49,11 @@ POLICY: dict[str, Any] = {
             "ingressFrom": [{"namespaceSelector": {"matchLabels": {"team": "edge"}}, "podSelector": {}}],
         },
         "size": {"maxRequestBytes": 65536, "maxInputTokens": 4000, "maxOutputTokens": 256, "turnTimeout": "1m30s"},
+        "limits": [
+            {"per": "Caller", "requestsPerMinute": 100, "requestsPerHour": 1000, "maxConcurrentTurns": 10},
+            {"per": "Agent", "requestsPerHour": 10000},
+        ],
+        "onStateError": "Local",
         "models": {
             "allow": [{"host": "api.openai.com", "models": ["gpt-4o", "gpt-4o-*"]}, {"host": "*.models.svc"}],
             "localHosts": ["*.models.svc"],

@@ -33,6 +33,38 @@ class Refusal:
 
 
 REFUSALS = [
+    *(
+        Refusal(f"redis-url-{number}", AGENT, "spec.state.redis.url", url, "must be redis[s]://")
+        for number, url in enumerate(
+            [
+                "redis://user:secret@redis.data.svc",
+                "redis://:secret@redis.data.svc",
+                "http://redis.data.svc",
+                "redis.data.svc:6379",
+                "redis://redis.data.svc:65536",
+                "redis://redis.data.svc:0",
+                "redis://redis.data.svc/name",
+                "redis://redis data.svc",
+                "redis://redis.data.svc?password=secret",
+                "unix:///run/redis.sock",
+            ]
+        )
+    ),
+    Refusal(
+        "redis-password-under-hosts",
+        AGENT,
+        "spec.state.redis.passwordFrom.secretKeyRef.key",
+        "hosts",
+        "keep the password under another key",
+        "spec.state.redis.passwordFrom",
+    ),
+    Refusal("state-empty", AGENT, "spec.state", {}, "Required value", "spec.state.redis"),
+    Refusal("limit-without-a-bound", POLICY, "spec.limits.0", {"per": "Caller"}, "set requestsPerMinute"),
+    Refusal("limit-of-nobody", POLICY, "spec.limits.0.per", "Group", "Unsupported value"),
+    Refusal("limit-of-none", POLICY, "spec.limits.0.requestsPerMinute", 0, "greater than or equal to 1"),
+    Refusal("limit-beyond-counting", POLICY, "spec.limits.0.requestsPerHour", 200_001, "less than or equal to 200000"),
+    Refusal("no-limits-at-all", POLICY, "spec.limits", [], "at least 1 items"),
+    Refusal("state-error-unknown", POLICY, "spec.onStateError", "Allow", "Unsupported value"),
     Refusal(
         "agent-name-too-long",
         AGENT,

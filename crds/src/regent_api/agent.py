@@ -9,6 +9,10 @@ from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
 from regent_api.status import Condition, Digests
 from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectName, ObjectRef, Sensitivity
 
+REDIS_URL = (
+    r"^rediss?://([-._a-zA-Z0-9]{1,64}@)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[0-9]{1,4})?$"
+)
 QUANTITY = r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|Ki|Mi|Gi)?$"
 
 Quantity = Annotated[
@@ -46,6 +50,47 @@ class AgentParameters(Model):
 
 class Scaling(Model):
     replicas: Annotated[int, Field(ge=1, le=1000, description="How many pods serve the agent.")] = 1
+
+
+class SecretSource(Model):
+    """A value that a Secret holds."""
+
+    secret_key_ref: Annotated[
+        KeyRef,
+        Field(description="Secret and key of the agent's namespace. Its key `hosts` says where the value may be sent."),
+    ]
+
+
+class Redis(Model):
+    """A Redis that all pods of the agent share: one server, with replicas for failover if need be; no Redis Cluster.
+
+    Whoever may write to it can forge what policies count and remember, so keep it as closely as a policy.
+    """
+
+    cel_rules = (
+        Cel(
+            "!has(self.passwordFrom) || self.passwordFrom.secretKeyRef.key != 'hosts'",
+            "the key hosts says where a Secret may be sent; keep the password under another key",
+            ".passwordFrom",
+        ),
+    )
+    url: Annotated[
+        str,
+        StringConstraints(pattern=REDIS_URL, min_length=9, max_length=512),
+        Words("redis[s]://[USER@]HOST[:PORT][/DATABASE], such as redis://redis.data.svc:6379, without a password"),
+        Field(
+            description="Where it is: a Service of the cluster, or an outside host with rediss://. Never a password."
+        ),
+    ]
+    password_from: Annotated[SecretSource | None, Field(description="Password of its user; hot when it changes.")] = (
+        None
+    )
+
+
+class State(Model):
+    """Where pods keep what outlives a turn: counts of limits, conversations, approvals. Absent: each pod its own."""
+
+    redis: Annotated[Redis, Field(description="Shared by all pods; several pods with limits or approvals need it.")]
 
 
 class ResourceList(Model):
@@ -154,6 +199,9 @@ class AIAgentSpec(Model):
     ]
     parameters: Annotated[
         AgentParameters | None, Field(description="Model parameters, narrower than the route's and never wider.")
+    ] = None
+    state: Annotated[
+        State | None, Field(description="Where pods keep what outlives a turn; each pod its own when absent.")
     ] = None
     scaling: Annotated[Scaling | None, Field(description="How many pods; one when absent.")] = None
     workload: Annotated[Workload | None, Field(description="Placement and size of the pods.")] = None

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     POLICY_CONFLICT = "PolicyConflict"
     COLLECTOR_REQUIRED = "CollectorRequired"
+    SHARED_STATE_REQUIRED = "SharedStateRequired"
     REFERENCES_RESOLVED = "ReferencesResolved"
     POLICY_MISSING = "PolicyMissing"
     POLICY_INVALID = "PolicyInvalid"
@@ -83,6 +84,7 @@ MEANING: dict[Reason, str] = {
     Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",
+    Reason.SHARED_STATE_REQUIRED: "Several pods need a state that all of them share, and have none that they may use.",
     Reason.REFERENCES_RESOLVED: "Every object that is named exists and is valid.",
     Reason.POLICY_MISSING: "A policy that the agent names does not exist. A running agent keeps its last config.",
     Reason.POLICY_INVALID: "A policy that applies, or might apply, is invalid. A running agent keeps its last config.",

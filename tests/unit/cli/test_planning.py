@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from regent_api.config import RedisConfig, StateConfig
 from regent_api.types import Sensitivity
 from regent_operator.cli.manifests import ManifestError
 from regent_operator.cli.planning import FLOOR as FLOOR_FILE
@@ -104,3 +105,18 @@ def test_the_default_floor_is_the_charts() -> None:
     chart = yaml.safe_load(Path("charts/regent/values.yaml").read_text())["floorPolicy"]["spec"]
 
     assert yaml.safe_load(FLOOR_FILE.read_text())["spec"] == chart
+
+
+def test_one_process_keeps_its_own_state_where_the_agents_is_a_service() -> None:
+    spec = "spec: {state: {redis: {url: 'redis://redis.data.svc'}}, scaling: {replicas: 3}, "
+    plan = planned(AGENT.replace("spec: {", spec), ROUTE, MODEL)
+
+    assert plan.config.state == StateConfig(conversations=True)
+    assert plan.notes == ("AIAgent shop/helper: spec.state.redis does not run here: this process keeps its own state",)
+
+
+def test_a_redis_of_this_machine_is_used() -> None:
+    plan = planned(AGENT.replace("spec: {", "spec: {state: {redis: {url: 'redis://127.0.0.1'}}, "), ROUTE, MODEL)
+
+    assert plan.config.state == StateConfig(conversations=True, redis=RedisConfig(url="redis://127.0.0.1"))
+    assert plan.notes == ()

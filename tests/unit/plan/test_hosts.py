@@ -1,7 +1,7 @@
 import pytest
 
 from regent_operator.plan.hosts import in_cluster, port_of, services_of
-from tests.unit.plan.samples import route
+from tests.unit.plan.samples import agent, route
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,17 @@ def test_which_service_a_host_names(host: str, service: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("url", "port"),
-    [("https://llm.test/v1", 443), ("http://llm.models.svc/v1", 80), ("http://llm.models.svc:8080/v1", 8080)],
+    [
+        ("https://llm.test/v1", 443),
+        ("http://llm.models.svc/v1", 80),
+        ("http://llm.models.svc:8080/v1", 8080),
+        ("redis://redis.data.svc", 6379),
+        ("rediss://ann@cache.example.com:6380/2", 6380),
+    ],
 )
 def test_the_port_is_the_urls_or_its_schemes(url: str, port: int) -> None:
     assert port_of(url) == port
 
 
 def test_the_services_of_a_route_are_those_of_its_providers_within_the_cluster() -> None:
-    assert services_of(route().spec, "cluster.local") == {"models/llm"}
+    assert services_of(agent().spec, route().spec, "cluster.local") == {"models/llm"}

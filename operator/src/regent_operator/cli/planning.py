@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regent_api.config import AgentConfig
+from regent_api.config import AgentConfig, StateConfig
 from regent_api.objects import AgentPolicy, AIAgent, Invalid
 from regent_operator.cli import demo_model
 from regent_operator.cli.bundle import Bundle, gather
 from regent_operator.cli.manifests import ManifestError, read
 from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.hosts import in_cluster
+from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
@@ -91,7 +91,18 @@ def _local(bundle: Bundle, plan: AgentPlan) -> LocalPlan:
     if plan.config is None or route is None or isinstance(route, Invalid):
         raise ManifestError(*_words(plan))
     hosts = demo_model.served_hosts(bundle, route)
-    return LocalPlan(plan.config, hosts, (*_words(plan), *plan.excluded, *_absent(plan.config, hosts)))
+    config, notes = _alone(plan.config)
+    return LocalPlan(config, hosts, (*_words(plan), *plan.excluded, *_absent(config, hosts), *notes))
+
+
+def _alone(config: AgentConfig) -> tuple[AgentConfig, tuple[str, ...]]:
+    """One process keeps its own state where the agent's is a Service of a cluster."""
+    redis = config.state.redis
+    if redis is not None and in_cluster(host_of(redis.url), demo_model.CLUSTER_DOMAIN) is None:
+        return config, ()
+    words = f"AIAgent {config.agent.namespace}/{config.agent.name}: spec.state.redis does not run here: this process"
+    alone = config.model_copy(update={"state": StateConfig(conversations=True)})
+    return alone, (f"{words} keeps its own state",) if redis else ()
 
 
 def _floor(bundle: Bundle, namespace: str) -> tuple[AgentPolicy, ...]:

@@ -51,7 +51,7 @@ class Gatherer:
         self._config_maps.use(key, frozenset(_config_maps_of(key, agent, key_sets)))
         instructions = await self._instructions(key, agent)
         route = self._store.route(key.namespace, agent.spec.model_route_ref.name)
-        wanted = services_of(route.spec, cluster_domain) if isinstance(route, Valid) else frozenset()
+        wanted = services_of(agent.spec, route.spec if isinstance(route, Valid) else None, cluster_domain)
         services = await self._service_facts(key, wanted)
         labels = self._namespaces.labels(key.namespace)
         if labels is None:

@@ -19,6 +19,8 @@ from regent_operator.plan.observation import CredentialPair
 from regent_operator.plan.peers import MOST_PEERS, too_many_peers
 from regent_operator.plan.policy import Applying, InForce
 from regent_operator.plan.references import Problem, References, resolve
+from regent_operator.plan.sharedstate import state_problems
+from regent_operator.plan.state import state_config
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ def _made(
     """Everything is there: a config of its own, unless the policies let nothing of the route through."""
     rules = applying.in_force
     route, excluded = config.cut(declared, rules.policy)
-    problems = (*_conflicts(rules, inputs.agent.metadata.namespace), *_collector_required(rules, installation))
+    problems = (
+        *_conflicts(rules, inputs.agent.metadata.namespace),
+        *state_problems(inputs.agent, rules, installation),
+        *_collector_required(rules, installation),
+    )
     if not route.providers:
         problems = (*problems, _no_provider(declared.name, excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
@@ -151,13 +157,19 @@ def _uses(applying: Applying, inputs: AgentInputs) -> tuple[PolicyUse, ...]:
 
 
 def _credentials(inputs: AgentInputs, outcome: _Outcome) -> frozenset[CredentialPair]:
-    """The route's as declared, excluded providers' too: what a policy excludes must not replace pods. API keys."""
+    """The route's as declared, excluded providers' too: what a policy excludes must not replace pods. All others."""
     if outcome.route is None and inputs.live_credentials is not None:
         return inputs.live_credentials
     route = outcome.route or (inputs.last.route if inputs.last else None)
     providers = route.providers if route else []
     keys = ((file.secret, file.key) for provider in providers for file in provider.credentials)
-    return frozenset((*keys, *_api_keys(outcome.config)))
+    return frozenset((*keys, *_api_keys(outcome.config), *_state_password(inputs.agent)))
+
+
+def _state_password(agent: AIAgent) -> Iterator[CredentialPair]:
+    redis = state_config(agent).redis
+    if redis is not None and redis.password is not None:
+        yield redis.password.secret, redis.password.key
 
 
 def _api_keys(config: AgentConfig | None) -> Iterator[CredentialPair]:

@@ -7,6 +7,7 @@ its Service and the walls around it.
 from dataclasses import dataclass
 from typing import Any
 
+from regent_api.status import Reason
 from regent_operator.plan import configmap, deployment, disruptionbudget, networkpolicy, service, serviceaccount
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.observation import Observation, PodSeen
@@ -58,8 +59,15 @@ def echoes(plan: AgentPlan, pod: PodSeen) -> bool:
 def replicas(plan: AgentPlan, seen: Observation) -> int:
     """How many pods there should be now. A suspended agent keeps its pods until each of them refuses new turns."""
     if not plan.agent.spec.suspend:
-        return plan.agent.spec.replicas
+        return _wanted(plan, seen)
     return 0 if _refuses_everywhere(plan, seen) else seen.deployment.replicas if seen.deployment else 0
+
+
+def _wanted(plan: AgentPlan, seen: Observation) -> int:
+    """No more pods than there are while they lack a state to share: each more would let through what limits hold."""
+    lacks_state = any(problem.reason is Reason.SHARED_STATE_REQUIRED for problem in plan.problems)
+    live = seen.deployment.replicas if seen.deployment and lacks_state else plan.agent.spec.replicas
+    return min(plan.agent.spec.replicas, live)
 
 
 def _refuses_everywhere(plan: AgentPlan, seen: Observation) -> bool:

@@ -18,6 +18,7 @@ STALLED = frozenset(
         Reason.NAME_CONFLICT,
         Reason.POLICY_CONFLICT,
         Reason.COLLECTOR_REQUIRED,
+        Reason.SHARED_STATE_REQUIRED,
         Reason.POLICY_INVALID,
         Reason.ROUTE_INVALID,
         Reason.NO_PROVIDER_ALLOWED,

@@ -1,8 +1,11 @@
-"""Hosts of providers: which of them are Services of the cluster, and on which ports they listen."""
+"""Hosts of providers and of the state: which are Services of the cluster, and on which ports they listen."""
 
 from urllib.parse import urlsplit
 
+from regent_api.agent import AIAgentSpec
 from regent_api.route import ModelRouteSpec
+
+_PORTS = {"https": 443, "http": 80, "redis": 6379, "rediss": 6379}
 
 
 def host_of(base_url: str) -> str:
@@ -12,7 +15,7 @@ def host_of(base_url: str) -> str:
 def port_of(base_url: str) -> int:
     """The URL's port, or its scheme's."""
     parts = urlsplit(base_url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.port or _PORTS[parts.scheme]
 
 
 def in_cluster(host: str, cluster_domain: str) -> str | None:
@@ -23,7 +26,9 @@ def in_cluster(host: str, cluster_domain: str) -> str | None:
     return f"{labels[-2]}/{labels[-3]}"
 
 
-def services_of(route: ModelRouteSpec, cluster_domain: str) -> frozenset[str]:
+def services_of(agent: AIAgentSpec, route: ModelRouteSpec | None, cluster_domain: str) -> frozenset[str]:
     """`NAMESPACE/NAME` of the Services whose selectors and ports the plan wants to know (AgentInputs.services)."""
-    named = (in_cluster(host_of(provider.base_url), cluster_domain) for provider in route.providers)
+    urls = [provider.base_url for provider in route.providers] if route else []
+    urls += [agent.state.redis.url] if agent.state else []
+    named = (in_cluster(host_of(url), cluster_domain) for url in urls)
     return frozenset(service for service in named if service is not None)

@@ -8,15 +8,16 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.config import AgentConfig
 from regent_api.objects import AIAgent
 from regent_api.route import ProviderType
 from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, selector
-from regent_operator.plan.hosts import in_cluster, port_of
+from regent_operator.plan.hosts import host_of, in_cluster, port_of
 from regent_operator.plan.inputs import Installation, ServiceFacts
 from regent_operator.plan.peers import namespace_peer, peers
 from regent_operator.plan.ranges import as_blocks, outside
+from regent_operator.plan.state import is_inside
 
 Services = Mapping[str, ServiceFacts | None]
 
@@ -46,11 +47,12 @@ def union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unreachable(config: AgentConfig, services: Services, installation: Installation) -> tuple[str, ...]:
-    """Words for each provider within the cluster whose Service gives no way to its pods."""
-    found = (
-        (provider, _unreachable(provider, services, installation.cluster_domain)) for provider in config.route.providers
-    )
-    return tuple(f"{provider.name}: {why}" for provider, why in found if why is not None)
+    """Words for each provider, and the state, within the cluster whose Service gives no way to its pods."""
+    urls = {provider.name: provider.base_url for provider in config.route.providers}
+    if config.state.redis is not None:
+        urls["spec.state.redis"] = config.state.redis.url
+    found = ((name, _unreachable(url, services, installation.cluster_domain)) for name, url in urls.items())
+    return tuple(f"{name}: {why}" for name, why in found if why is not None)
 
 
 def _ingress(config: AgentConfig, installation: Installation) -> list[dict[str, Any]]:
@@ -66,11 +68,15 @@ def _egress(config: AgentConfig, services: Services, installation: Installation)
     ports: set[int] = set()
     for provider in config.route.providers:
         if in_cluster(provider.host, installation.cluster_domain) is not None:
-            rules += _to_service(provider, services, installation.cluster_domain)
+            rules += _to_service(provider.base_url, services, installation.cluster_domain)
         elif provider.type is ProviderType.LOCAL:
             rules += _to_blocks(as_blocks(config.cluster_cidrs), {port_of(provider.base_url)})
         else:
             ports.add(port_of(provider.base_url))
+    if config.state.redis is not None:
+        to_state, more = _to_state(config.state.redis.url, services, installation)
+        rules += to_state
+        ports |= more
     blocks = outside(config.policy.egress.cidrs, config.cluster_cidrs)
     return _distinct([*rules, *_to_blocks(blocks, ports)])
 
@@ -80,10 +86,20 @@ def _dns(installation: Installation) -> dict[str, Any]:
     return {"to": [dict(peer) for peer in installation.dns_peers], "ports": ports}
 
 
-def _to_service(provider: ProviderConfig, services: Services, cluster_domain: str) -> list[dict[str, Any]]:
-    if _unreachable(provider, services, cluster_domain) is not None:
+def _to_state(url: str, services: Services, installation: Installation) -> tuple[list[dict[str, Any]], set[int]]:
+    """The way to the Redis, or the port on which it is reached outside."""
+    host, port = host_of(url), port_of(url)
+    if in_cluster(host, installation.cluster_domain) is not None:
+        return _to_service(url, services, installation.cluster_domain), set()
+    if is_inside(host, installation):
+        return _to_blocks(as_blocks([host]), {port}), set()
+    return [], {port}
+
+
+def _to_service(url: str, services: Services, cluster_domain: str) -> list[dict[str, Any]]:
+    if _unreachable(url, services, cluster_domain) is not None:
         return []
-    key = in_cluster(provider.host, cluster_domain) or ""
+    key = in_cluster(host_of(url), cluster_domain) or ""
     facts = services[key]
     assert facts is not None  # noqa: S101  # _unreachable has looked
     namespace = key.split("/", maxsplit=1)[0]
@@ -91,11 +107,11 @@ def _to_service(provider: ProviderConfig, services: Services, cluster_domain: st
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "podSelector": {"matchLabels": dict(facts.selector)},
     }
-    return [{"to": [peer], "ports": [_tcp(port) for port in facts.target_ports[port_of(provider.base_url)]]}]
+    return [{"to": [peer], "ports": [_tcp(port) for port in facts.target_ports[port_of(url)]]}]
 
 
-def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: str) -> str | None:
-    key = in_cluster(provider.host, cluster_domain)
+def _unreachable(url: str, services: Services, cluster_domain: str) -> str | None:
+    key = in_cluster(host_of(url), cluster_domain)
     if key is None:
         return None
     facts = services.get(key)
@@ -105,13 +121,11 @@ def _unreachable(provider: ProviderConfig, services: Services, cluster_domain: s
         return f"the Service {key} is an ExternalName, which is never followed"
     if not facts.selector:
         return f"the Service {key} has no selector, so its pods cannot be named in a NetworkPolicy"
-    if port_of(provider.base_url) not in facts.target_ports:
-        return f"the Service {key} has no port {port_of(provider.base_url)}"
-    if not facts.target_ports[port_of(provider.base_url)]:
-        return (
-            f"the Service {key} names its target port for {port_of(provider.base_url)}, and no pod of it is there to "
-            "say its number"
-        )
+    port = port_of(url)
+    if port not in facts.target_ports:
+        return f"the Service {key} has no port {port}"
+    if not facts.target_ports[port]:
+        return f"the Service {key} names its target port for {port}, and no pod of it is there to say its number"
     return None
 
 
