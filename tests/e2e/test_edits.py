@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
-from tests.e2e.kube import Kube, Object, condition, kstatus
+from tests.e2e.kube import History, Kube, Object, condition, kstatus
 
 
 def config_of(kube: Kube, namespace: str, name: str = "helper") -> Object:
@@ -119,7 +119,19 @@ def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(reg
     kube.until_ready("helper", namespace)
 
 
-def test_children_edited_or_deleted_by_hand_are_healed(regent: Installed, namespace: str) -> None:
+def tells_the_truth(history: History) -> None:
+    """In each version: Ready only beside what it stands for, and otherwise under way, never stalled."""
+    assert history.versions
+    for version in history.versions:
+        if condition(version, "Ready")["status"] == "True":
+            parts = ("Accepted", "ResolvedRefs", "PolicyEnforced", "WorkloadAvailable")
+            assert {part: condition(version, part)["status"] for part in parts} == dict.fromkeys(parts, "True")
+        else:
+            assert condition(version, "Reconciling")["status"] == "True", version["status"]
+    assert set(kstatus(*history.versions)) <= {"Current", "InProgress"}
+
+
+def test_children_edited_by_hand_are_healed_and_the_agent_stays_ready(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     regent.slow_agent(namespace, scaling={"replicas": 2})
     edits: dict[str, Object] = {
@@ -129,27 +141,53 @@ def test_children_edited_or_deleted_by_hand_are_healed(regent: Installed, namesp
         "poddisruptionbudget": {"spec": {"maxUnavailable": 2}},
         "deployment": {"spec": {"template": {"spec": {"automountServiceAccountToken": True}}}},
     }
-    for kind, edit in edits.items():
-        good = kube.get(kind, "helper", namespace)
-        kube.patch(kind, "helper", namespace, edit)
+    with kube.record("aiagent", "helper", namespace) as history:
+        kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
+        for kind, edit in edits.items():
+            good = kube.get(kind, "helper", namespace)
+            kube.patch(kind, "helper", namespace, edit)
 
-        def healed(kind: str = kind, good: Object = good) -> bool:
-            found = kube.get(kind, "helper", namespace)
-            return found.get("spec") == good.get("spec") and found.get("automountServiceAccountToken") == good.get(
-                "automountServiceAccountToken"
-            )
+            def healed(kind: str = kind, good: Object = good) -> bool:
+                found = kube.get(kind, "helper", namespace)
+                return found.get("spec") == good.get("spec") and found.get("automountServiceAccountToken") == good.get(
+                    "automountServiceAccountToken"
+                )
 
-        kube.until(f"the {kind} is healed", healed)
-    for kind in ("configmap", *edits):
-        uid = kube.get(kind, "helper", namespace)["metadata"]["uid"]
-        kube.delete(kind, "helper", namespace)
+            kube.until(f"the {kind} is healed", healed)
+        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+    assert history.of("Ready") == [("True", "Ready")], "the pods went on serving"
+    tells_the_truth(history)
 
-        def back(kind: str = kind, uid: str = uid) -> bool:
-            found = kube.find(kind, "helper", namespace)
-            return found is not None and found["metadata"]["uid"] != uid
 
-        kube.until(f"the {kind} is back", back)
-    kube.until_ready("helper", namespace)
+def test_children_deleted_by_hand_are_back_and_the_status_says_what_is_away(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace, scaling={"replicas": 2})
+    quiet = ("configmap", "service", "networkpolicy", "serviceaccount", "poddisruptionbudget")
+    with kube.record("aiagent", "helper", namespace) as history:
+        kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
+        for kind in quiet:
+            deleted_and_back(kube, kind, namespace)
+        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+        assert history.of("Ready") == [("True", "Ready")], "the pods went on serving"
+        pods = kube.pod_uids("helper", namespace)
+        deleted_and_back(kube, "deployment", namespace)
+        kube.until("two new pods", lambda: len(kube.pod_uids("helper", namespace) - pods) == 2)
+        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+    first, *between, last = history.of("Ready")
+    assert first == last == ("True", "Ready")
+    assert "False" in {status for status, _ in between}, "nobody could serve, and it was said"
+    tells_the_truth(history)
+
+
+def deleted_and_back(kube: Kube, kind: str, namespace: str) -> None:
+    uid = kube.get(kind, "helper", namespace)["metadata"]["uid"]
+    kube.delete(kind, "helper", namespace)
+
+    def back() -> bool:
+        found = kube.find(kind, "helper", namespace)
+        return found is not None and found["metadata"]["uid"] != uid
+
+    kube.until(f"the {kind} is back", back)
 
 
 def test_suspend_refuses_at_once_then_scales_to_zero_and_resume_restores(
