@@ -2,12 +2,14 @@
 
 It stands in for kubelet and runtime on the control tier, where no pod can run. What a pod says is computed from the
 ConfigMap as it was mounted: read when the pod starts, again when the pod object is touched (the real kubelet does that
-within a second), and otherwise only every ten seconds. The e2e tests run the same operator against the real ones.
+within a second), and otherwise only every ten seconds. Seals are judged by the runtime's own code, with the trust that
+the pod's command gives. The e2e tests run the same operator against the real ones.
 """
 
 import asyncio
 import itertools
 import os
+import tempfile
 import threading
 import traceback
 from dataclasses import dataclass, field
@@ -17,14 +19,23 @@ from typing import Any, Self
 from aiohttp import web
 
 from regent_api.config import CONFIG_KEY, AgentConfig
+from regent_api.seal import SEAL_KEY
 from regent_operator.engine.access import from_kubeconfig
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.reflector import Collection, Reflector
 from regent_operator.engine.resources import CONFIG_MAPS, OURS, PODS, Resource
+from regent_runtime.seal import SealRefused, Seals, Trust, trusted_keys
 
 REFRESH_SECONDS = 10.0
 Object = dict[str, Any]
+
+
+def trust(command: list[str], memory: Path) -> Trust:
+    """As the runtime's flags say it."""
+    flags = list(itertools.pairwise(command))
+    keys = [value for flag, value in flags if flag == "--config-key"]
+    return Trust(dict(flags)["--agent-uid"], trusted_keys(keys), memory)
 
 
 class NobodyCounts:
@@ -54,6 +65,7 @@ class FakePod:
     address: str
     image: str
     annotations: Object
+    seals: Seals
     config: AgentConfig | None = None
     error: str | None = None
     task: asyncio.Task[None] | None = None
@@ -72,6 +84,7 @@ class FakeKubelet:
         mine = 20 + os.getpid() % 200
         self._addresses = (f"127.{mine}.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
         self._loop = asyncio.new_event_loop()
+        self._state = tempfile.TemporaryDirectory()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -84,6 +97,7 @@ class FakeKubelet:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        self._state.cleanup()
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         meta = obj["metadata"]
@@ -97,6 +111,7 @@ class FakeKubelet:
                 next(self._addresses),
                 obj["spec"]["containers"][0]["image"],
                 meta.get("annotations") or {},
+                Seals(trust(obj["spec"]["containers"][0]["command"], Path(self._state.name) / meta["uid"])),
             )
             self._pods[pod.uid] = pod
             pod.task = asyncio.create_task(self._live(pod))
@@ -171,13 +186,16 @@ class FakeKubelet:
         if found is None:
             return
         try:
-            config = AgentConfig.model_validate_json(found["data"][CONFIG_KEY])
-        except (KeyError, ValueError) as error:
+            document = found["data"][CONFIG_KEY]
+            seal = pod.seals.check(document.encode(), found["data"].get(SEAL_KEY, "").encode())
+            config = AgentConfig.model_validate_json(document)
+        except (KeyError, ValueError, SealRefused) as error:
             pod.error = str(error)[:200]
             return
         if self.rules.refuse_config and pod.config is not None and config != pod.config:
             pod.error = self.rules.refuse_config
         else:
+            pod.seals.accept(seal)
             pod.config, pod.error = config, None
 
     async def _report(self, pod: FakePod, *, ready: bool) -> None:
@@ -207,6 +225,7 @@ class FakeKubelet:
                 "digests": config.digests().wire() if config else None,
                 "oldestTurn": None,
                 "configError": pod.error,
+                "configSequence": pod.seals.sequence,
                 "missingCredentials": list(self.rules.missing_credentials),
                 "activeConversations": 0,
                 "suspended": bool(config and config.suspended),

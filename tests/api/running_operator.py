@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.cluster import Cluster, Request, tools
 
@@ -90,6 +92,7 @@ class RunningOperator:
             "regent_operator",
             f"--namespace={NAMESPACE}",
             "--runtime-image=regent/runtime:test",
+            f"--signing-keys={self._signing_keys()}",
             f"--kubeconfig={kubeconfig}",
             "--lease-name=regent-operator",
             "--metrics-host=127.0.0.1",
@@ -99,6 +102,16 @@ class RunningOperator:
             environment={**self.cluster.environment, "PATH": os.environ["PATH"], "POD_NAME": self.name},
         )
         return self
+
+    def _signing_keys(self) -> Path:
+        """Beside the kubeconfig: replicas and restarts have the same, as from the chart's Secret."""
+        folder = self.kubeconfig.parent / "signing-keys"
+        if not folder.exists():
+            folder.mkdir()
+            encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+            pem = Ed25519PrivateKey.generate().private_bytes(encoding, form, serialization.NoEncryption())
+            (folder / "signing.pem").write_bytes(pem)
+        return folder
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)

@@ -22,9 +22,12 @@ from typing import Any
 
 import aiohttp
 
+from regent_api.seal import SEAL_KEY
 from tests.bench.parts import WORDS
 from tests.fakes import configs
+from tests.fakes.sealing import AGENT_UID, Sealing
 
+SEALING = Sealing()
 CONCURRENCY = 16
 STREAMS = 20
 WAIT_SECONDS = 60
@@ -100,6 +103,7 @@ def runtime(config: Path) -> Iterator[tuple[Server, float]]:
     port, status_port = free_port(), free_port()
     flags = ["--config", str(config), "--credentials", str(config.parent), "--host", "127.0.0.1"]
     flags += ["--audit", str(config.parent / f"audit-{port}")]
+    flags += ["--agent-uid", AGENT_UID, "--config-key", SEALING.public, "--state", str(config.parent)]
     begun = time.monotonic()
     with process("-I", "-m", "regent_runtime", *flags, "--port", str(port), "--status-port", str(status_port)) as pid:
         wait_for(status_port, "/readyz")
@@ -160,7 +164,9 @@ def run(amount: Amount) -> dict[str, Any]:
         url = f"http://127.0.0.1:{upstream}/v1"
         proxy = stack.enter_context(process("-m", parts, "bare", "--port", str(bare), "--upstream", url))
         config = directory / "agent.json"
-        config.write_text(json.dumps(configs.document(configs.provider_config("bench", url))))
+        document = json.dumps(configs.document(configs.provider_config("bench", url))).encode()
+        config.write_bytes(document)
+        config.with_name(SEAL_KEY).write_bytes(SEALING.seal(document))
         starts = []
         for _ in range(amount.starts):
             with runtime(config) as (_, seconds):

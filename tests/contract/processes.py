@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import configs
+from tests.fakes.sealing import AGENT_UID
 from tests.fakes.serving import ConfigVolume
 from tests.fakes.waiting import WAIT_SECONDS
 
@@ -36,25 +37,23 @@ class Process:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, document: dict[str, Any], flags: Sequence[str] = (), **environment: Any
+    tmp_path: Path,
+    document: dict[str, Any],
+    volume: ConfigVolume | None = None,
+    flags: Sequence[str] = (),
+    **environment: Any,
 ) -> AsyncIterator[Process]:
-    volume = ConfigVolume(tmp_path / "config")
-    volume.directory.mkdir()
-    volume.write(document)
+    """`volume`: what the pod mounts already, where its container starts again."""
+    if volume is None:
+        volume = ConfigVolume(tmp_path / "config")
+        volume.directory.mkdir()
+        volume.write(document)
+    state = tmp_path / "state"
+    state.mkdir(exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path)),
-        *(
-            "--credentials",
-            str(tmp_path),
-            "--audit",
-            str(tmp_path / "audit"),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--status-port",
-            "0",
-        ),
+        *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path), "--state", str(state)),
+        *("--agent-uid", AGENT_UID, "--config-key", volume.sealing.public, "--audit", str(tmp_path / "audit")),
+        *("--credentials", str(tmp_path), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
         *flags,
         stdout=asyncio.subprocess.PIPE,
         env=environment,

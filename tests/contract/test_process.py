@@ -42,6 +42,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                 "digests": configs.AgentConfig.model_validate(document).digests().wire(),
                 "oldestTurn": None,
                 "configError": None,
+                "configSequence": 1,
                 "missingCredentials": [],
                 "activeConversations": 0,
                 "suspended": False,

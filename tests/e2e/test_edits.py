@@ -72,49 +72,95 @@ def operator_away(kube: Kube) -> Iterator[None]:
         kube(*scale, "--replicas=2")
 
 
-def edit_config(kube: Kube, namespace: str, text: str) -> None:
+def edit_config(kube: Kube, namespace: str, data: Object) -> None:
     """By hand, and the pods touched, so that the kubelet brings it at once."""
-    kube.patch("configmap", "helper", namespace, {"data": {"agent.json": text}})
+    kube.patch("configmap", "helper", namespace, {"data": data})
     kube(
         "annotate", "pods", "--namespace", namespace, "--selector", "regent.dev/agent=helper", f"by-hand={time.time()}"
     )
 
 
-def test_a_laxer_config_written_by_hand_is_seen_and_healed(regent: Installed, namespace: str) -> None:
+def refusal(kube: Kube, pod: Object, words: str) -> None:
+    """Waits until the pod says that it refuses its ConfigMap, and why."""
+    kube.until(f"the pod says: {words}", lambda: words in (kube.statusz(pod)["configError"] or ""))
+
+
+def test_a_laxer_config_written_by_hand_is_refused_by_the_pod_and_healed(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     regent.slow_agent(namespace)
-    good = config_of(kube, namespace)
+    good = kube.get("configmap", "helper", namespace)["data"]
     nobody = caller.start(kube, "nobody", namespace, "nobody", f"{namespace}/helper")
-    lax = json.loads(json.dumps(good))
+    lax = json.loads(good["agent.json"])
     lax["policy"]["callers"]["anonymous"] = "Allow"
     (pod,) = kube.pods("helper", namespace)
-    before = kube.statusz(pod)["digests"]
+    before = kube.statusz(pod)
     with operator_away(kube):
-        edit_config(kube, namespace, json.dumps(lax))
-        kube.until("the pod holds what was written", lambda: kube.statusz(pod)["digests"] != before)
-    with kube.record("aiagent", "helper", namespace) as history:
-        kube.until("the config is healed", lambda: config_of(kube, namespace) == good)
-        kube.until("the pod holds it", lambda: kube.statusz(pod)["digests"] == before)
-        kube.until("and status says so", lambda: history.of("PolicyEnforced")[-1] == ("True", "Enforced"))
-        kube.until_ready("helper", namespace)
-    assert ("False", "NotYetEnforced") in history.of("PolicyEnforced"), "the laxer config must have been seen"
+        edit_config(kube, namespace, {"agent.json": json.dumps(lax)})
+        refusal(kube, pod, "not the one that the operator sealed")
+        assert kube.statusz(pod)["digests"] == before["digests"]
+        assert nobody.ask(f"{namespace}/helper", token=None).status == 401
+    kube.until("it is healed", lambda: kube.get("configmap", "helper", namespace)["data"] == good)
+    kube.until("the pod says nothing more", lambda: kube.statusz(pod)["configError"] is None)
+    kube.until_ready("helper", namespace)
+    assert kube.statusz(pod)["configSequence"] == before["configSequence"], "the seal stood, and was not made anew"
     assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
-    assert nobody.ask(f"{namespace}/helper", token=None).status == 401
+
+
+def test_an_old_config_put_back_by_hand_is_refused_also_by_a_container_that_starts_again(
+    regent: Installed, namespace: str
+) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    kube.apply(manifests.policy("open", namespace, selector={}, callers={"mayInstruct": "Deny"}, size=FEW))
+    tightened = kube.until_condition("agentpolicy", "open", namespace, "Ready", "True")
+    assert tightened["status"]["enforced"] == "1/1"
+    old = kube.get("configmap", "helper", namespace)["data"]
+    kube.apply(manifests.policy("open", namespace, selector={}, callers={"mayInstruct": "Deny"}, size=FEWER))
+    (pod,) = kube.pods("helper", namespace)
+    kube.until("the pod holds less", lambda: kube.statusz(pod)["configSequence"] > sequence_of(old))
+    digests = kube.statusz(pod)["digests"]
+    with operator_away(kube):
+        edit_config(kube, namespace, old)
+        refusal(kube, pod, "older than the config in force")
+        assert kube.statusz(pod)["digests"] == digests
+        end_process(kube, pod)
+        kube.until(
+            "its container started again",
+            lambda: kube.pods("helper", namespace)[0]["status"]["containerStatuses"][0]["restartCount"] == 1,
+        )
+        refusal(kube, pod, "older than the config in force")
+        assert kube.statusz(pod)["digests"] is None, "it remembers what it held, and would rather hold nothing"
+    kube.until_ready("helper", namespace)
+    assert kube.statusz(pod)["digests"] == digests
+    assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
+
+
+FEW, FEWER = {"maxOutputTokens": 200}, {"maxOutputTokens": 20}
+
+
+def sequence_of(data: Object) -> int:
+    number: int = json.loads(data["agent.seal.json"])["sequence"]
+    return number
+
+
+def end_process(kube: Kube, pod: Object) -> None:
+    """An idle runtime ends at the signal, and the kubelet starts the container again."""
+    program = "import os, signal; os.kill(1, signal.SIGTERM)"
+    kube.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program)
 
 
 def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     regent.slow_agent(namespace)
-    good = config_of(kube, namespace)
+    good = kube.get("configmap", "helper", namespace)["data"]
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
     (pod,) = kube.pods("helper", namespace)
     with operator_away(kube):
-        edit_config(kube, namespace, "{")
-        kube.until("the pod refuses what was written", lambda: kube.statusz(pod)["configError"])
+        edit_config(kube, namespace, {"agent.json": "{", "agent.seal.json": None})
+        refusal(kube, pod, "agent.seal.json is missing")
         assert friend.ask(f"{namespace}/helper").status == 200
         assert friend.ask(f"{namespace}/helper", token=None).status == 401
-    kube.until("the config is healed", lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{")
-    assert config_of(kube, namespace) == good
+    kube.until("the config is healed", lambda: kube.get("configmap", "helper", namespace)["data"] == good)
     kube.until("the pod holds it", lambda: kube.statusz(pod)["configError"] is None)
     kube.until_ready("helper", namespace)
 

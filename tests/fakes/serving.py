@@ -12,10 +12,12 @@ from typing import Any
 import aiohttp
 import openai
 
+from regent_api.seal import SEAL_KEY
 from regent_runtime.main import Options, Runtime
 from regent_runtime.record import TurnRecord
 from regent_runtime.serve.status import PodIdentity
 from tests.fakes import configs
+from tests.fakes.sealing import AGENT_UID, Sealing
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 
@@ -25,13 +27,20 @@ class ConfigVolume:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = directory / "agent.json"
+        self.sealing = Sealing()
         self._written = 0
 
-    def write(self, content: bytes | dict[str, Any]) -> None:
+    def write(self, content: bytes | dict[str, Any], seal: bytes | None = None) -> None:
+        """Sealed as the operator does it, unless another seal is given; an empty one is left out."""
         self._written += 1
         version = self.directory / f"..version_{self._written}"
         version.mkdir(parents=True)
-        (version / "agent.json").write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        document = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (version / "agent.json").write_bytes(document)
+        if seal is None:
+            seal = self.sealing.seal(document)
+        if seal:
+            (version / SEAL_KEY).write_bytes(seal)
         fresh = self.directory / "..data_tmp"
         fresh.symlink_to(version.name)
         fresh.replace(self.directory / "..data")
@@ -123,10 +132,19 @@ async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> A
     if document is not None:
         volume.write(document)
     credentials = directory / "credentials"
-    runtime = Observed(
-        Options(volume.path, credentials, directory / "audit", host="127.0.0.1", port=0, status_port=0),
-        PodIdentity("helper-1", "uid-1"),
+    options = Options(
+        volume.path,
+        credentials,
+        directory / "audit",
+        AGENT_UID,
+        (volume.sealing.public,),
+        directory / "state",
+        host="127.0.0.1",
+        port=0,
+        status_port=0,
     )
+    options.state.mkdir()
+    runtime = Observed(options, PodIdentity("helper-1", "uid-1"))
     running = asyncio.create_task(runtime.run())
     async with aiohttp.ClientSession() as http:
         served = Served(runtime, volume, credentials, http)

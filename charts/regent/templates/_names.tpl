@@ -5,6 +5,8 @@ bear the namespace.
 {{- define "regent.name" -}}regent-operator{{- end }}
 {{- define "regent.clusterName" -}}regent-operator:{{ .Release.Namespace }}{{- end }}
 
+{{- define "regent.signingSecret" -}}{{ .Values.signing.existingSecret | default "regent-operator-signing" }}{{- end }}
+
 {{- define "regent.selector" -}}
 app.kubernetes.io/name: regent-operator
 app.kubernetes.io/instance: {{ .Release.Name }}

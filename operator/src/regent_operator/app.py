@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import kopf
@@ -19,6 +20,7 @@ from regent_operator.engine.access import ClusterAccess, find_access
 from regent_operator.engine.engine import Engine
 from regent_operator.engine.resources import BY_KIND, GROUP, KINDS
 from regent_operator.settings import Settings
+from regent_operator.signing import Signer, SigningKeyError
 
 VERSION = "v1alpha1"
 
@@ -27,11 +29,16 @@ def run(settings: Settings) -> int:
     """Until SIGTERM or SIGINT, or until a part dies: then the exit code is 1."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event of each object
-    return asyncio.run(_run(settings, find_access(settings.kubeconfig, settings.context)))
+    try:
+        signer = Signer.read(Path(settings.signing_keys))
+    except SigningKeyError as error:
+        logging.getLogger(__name__).error("%s", error)  # noqa: TRY400 - the words say it all
+        return 1
+    return asyncio.run(_run(settings, find_access(settings.kubeconfig, settings.context), signer))
 
 
-async def _run(settings: Settings, access: ClusterAccess) -> int:
-    engine = Engine(settings, access)
+async def _run(settings: Settings, access: ClusterAccess, signer: Signer) -> int:
+    engine = Engine(settings, access, signer)
     namespaces = settings.scope.managed
     try:
         await kopf.operator(

@@ -23,6 +23,7 @@ class Settings:
 
     namespace: str
     runtime_image: str
+    signing_keys: str
     watch_namespaces: tuple[str, ...] = ()
     cluster_cidrs: tuple[str, ...] = ()
     pod_cidrs: tuple[str, ...] = ()
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--namespace", required=True, type=_namespace, help="the operator's own: AgentPolicies in it are the floor")
     add("--runtime-image", required=True, help="image of the agents' pods")
+    add(
+        "--signing-keys",
+        required=True,
+        metavar="FOLDER",
+        help="*.pem: Ed25519 keys that agents' configs are sealed with",
+    )
     add(
         "--watch-namespace",
         dest="watch_namespaces",

@@ -1,8 +1,8 @@
 """The agent's config in force: loaded, watched, and swapped whole between turns.
 
 A turn holds the Snapshot that it began with. A document that does not validate changes nothing: the last good one
-stays in force and `error` says why, in words that quote no value. The digest is computed over what was understood,
-never read from the file.
+stays in force and `error` says why, in words that quote no value. One that the operator did not seal for this agent is
+not even parsed. The digest is computed over what was understood, never read from the file.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +15,7 @@ import msgspec
 from pydantic import ValidationError
 
 from regent_api.config import AgentConfig, AgentIdentity, Shadow
+from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
 from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
@@ -22,6 +23,7 @@ from regent_runtime.credentials import Credentials
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.rates import Limits
+from regent_runtime.seal import LARGEST_SEAL, SealRefused, Seals, Trust
 from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
 
@@ -98,6 +100,7 @@ class ConfigFile:
     def __init__(
         self,
         path: Path,
+        trust: Trust,
         credentials: Credentials,
         states: States,
         swapped: Callable[[Snapshot | None, Snapshot], Awaitable[None]],
@@ -105,6 +108,7 @@ class ConfigFile:
         self.path = path
         self.current: Snapshot | None = None
         self.error: str | None = f"{path.name}: not read yet"
+        self.seals = Seals(trust)
         self._credentials = credentials
         self._states = states
         self._swapped = swapped
@@ -125,31 +129,47 @@ class ConfigFile:
     async def _load(self) -> None:
         old = self.current
         try:
-            identity = old.config.agent if old else None
-            new = snapshot(_bounded(self.path), self._credentials, self._states, identity)
-        except ConfigRefused as refused:
+            new = await self._read(old)
+        except (ConfigRefused, SealRefused) as refused:
             self.error = str(refused)
             return
         except OSError as error:
-            self._stamp, self.error = None, f"{self.path.name}: {error.strerror}"
+            name = Path(error.filename or self.path).name
+            self._stamp, self.error = None, f"{name}: {error.strerror}"
             return
         except Exception as error:  # noqa: BLE001 - no document may end the process
             self.error = f"fault: {type(error).__name__}"
             return
         self.error = None
-        if old is None or new.digests != old.digests:
+        if old is None or new.config != old.config:
             self.current = new
             await self._swapped(old, new)
         else:
+            await new.close()  # sealed anew, or mounted anew
+
+    async def _read(self, old: Snapshot | None) -> Snapshot:
+        """The document and its seal of one moment, judged, understood and remembered, in this order."""
+        real = self.path.resolve(strict=True)  # the kubelet swaps the folder that both lie in
+        document = _bounded(real, LARGEST_CONFIG)
+        try:
+            seal = self.seals.check(document, _bounded(real.with_name(SEAL_KEY), LARGEST_SEAL))
+        except FileNotFoundError:
+            raise SealRefused(f"seal: {SEAL_KEY} is missing, so the document is not the operator's") from None
+        new = snapshot(document, self._credentials, self._states, old.config.agent if old else None)
+        try:
+            self.seals.accept(seal)
+        except OSError:
             await new.close()
+            raise
+        return new
 
 
-def _bounded(path: Path) -> bytes:
+def _bounded(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
-        document = file.read(LARGEST_CONFIG + 1)
-    if len(document) > LARGEST_CONFIG:
-        raise ConfigRefused(f"the document is larger than {LARGEST_CONFIG} bytes")
-    return document
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ConfigRefused(f"{path.name} is larger than {most} bytes")
+    return content
 
 
 def _parsed(document: bytes) -> AgentConfig:

@@ -23,6 +23,7 @@ from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.record import TurnRecord
+from regent_runtime.seal import Trust, trusted_keys
 from regent_runtime.serve import chat, conversations
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
@@ -32,14 +33,20 @@ from regent_runtime.state.source import States
 from regent_runtime.telemetry import log
 from regent_runtime.telemetry.metrics import Metrics
 
+ACCEPTED = "accepted.json"
+
 
 @dataclass(frozen=True)
 class Options:
-    """Port 0: one that is free."""
+    """Port 0: one that is free. `state`: a folder that outlives the process, as long as the pod."""
 
     config: Path
     credentials: Path
     audit: Path
+    agent_uid: str
+    config_keys: tuple[str, ...]
+    """`ed25519:BASE64` each: who may seal the config."""
+    state: Path
     collector: str | None = None
     collector_token: Path = Path("/etc/regent/collector/token")
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
@@ -55,7 +62,8 @@ class Runtime:
         self.metrics = Metrics()
         credentials = Credentials(options.credentials)
         self.states = States(credentials, self.metrics.state_failed)
-        self.config = ConfigFile(options.config, credentials, self.states, self._swapped)
+        trust = Trust(options.agent_uid, trusted_keys(options.config_keys), options.state / ACCEPTED)
+        self.config = ConfigFile(options.config, trust, credentials, self.states, self._swapped)
         collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
         self.audit = Audit(options.audit, pod.uid, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
@@ -134,12 +142,27 @@ def options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--config", type=Path, default=Path("/etc/regent/config/agent.json"))
     parser.add_argument("--credentials", type=Path, default=Path("/etc/regent/credentials"))
     parser.add_argument("--audit", type=Path, default=Path("/var/lib/regent/audit"))
+    parser.add_argument("--agent-uid", required=True, help="metadata.uid of the AIAgent")
+    parser.add_argument(
+        "--config-key",
+        dest="config_keys",
+        action="append",
+        required=True,
+        metavar="ed25519:BASE64",
+        help="public key that the config is sealed with; repeatable",
+    )
+    parser.add_argument("--state", type=Path, default=Path("/var/lib/regent/state"), help="folder that outlives a restart")
     parser.add_argument("--collector", default=None, help="URL of the audit collector; absent: there is none")
     parser.add_argument("--collector-token", type=Path, default=Options.collector_token)
     parser.add_argument("--host", default=Options.host)
     parser.add_argument("--port", type=int, default=Options.port)
     parser.add_argument("--status-port", type=int, default=Options.status_port)
-    return Options(**vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    try:
+        trusted_keys(given["config_keys"])
+    except ValueError as error:
+        parser.error(f"--config-key: {error}")
+    return Options(**{**given, "config_keys": tuple(given["config_keys"])})
 
 
 def raise_file_limit() -> None:

@@ -1,5 +1,6 @@
 """The operator with exactly the flags and the permissions that the chart gives it."""
 
+import base64
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,17 @@ def kubeconfig(cluster: Cluster, namespace: str, folder: Path) -> Path:
     return file
 
 
+def signing_keys(releases: Releases, namespace: str, folder: Path) -> Path:
+    """What the chart's Secret is mounted as."""
+    secret = releases.get("secret", "regent-operator-signing", namespace)
+    assert secret
+    mounted = folder / "signing"
+    mounted.mkdir()
+    for name, value in secret["data"].items():
+        (mounted / name).write_bytes(base64.b64decode(value))
+    return mounted
+
+
 @contextmanager
 def operator(releases: Releases, home: str, folder: Path) -> Iterator[None]:
     """The container of the release's Deployment, run on this machine."""
@@ -39,12 +51,13 @@ def operator(releases: Releases, home: str, folder: Path) -> Iterator[None]:
         "--metrics-host=127.0.0.1",
         "--metrics-port=0",
         f"--kubeconfig={kubeconfig(releases.cluster, home, folder)}",
+        f"--signing-keys={signing_keys(releases, home, folder)}",
     ]
     log = folder / "operator.log"
     process = releases.cluster.spawn(
         sys.executable,
         *container["command"][1:],
-        *[flag for flag in container["args"] if not flag.startswith("--metrics-port")],
+        *[flag for flag in container["args"] if not flag.startswith(("--metrics-port", "--signing-keys"))],
         *here,
         output=log,
         environment={"POD_NAME": "one", "PATH": os.environ["PATH"]},

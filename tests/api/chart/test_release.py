@@ -1,15 +1,19 @@
 """The life of a release on a real API server: install, upgrade, uninstall, install again."""
 
+import base64
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from regent_operator.signing import Signer
 from tests.api.chart.releases import CHART, CRDS, ROOT, Object, Releases, agent, refused
 from tests.api.running_operator import eventually
 from tests.cluster import command
 
+SIGNING = "regent-operator-signing"
 SHARED_ROLES = ("regent-view", "regent-edit", "regent-admin")
 
 
@@ -63,6 +67,34 @@ def test_uninstall_leaves_what_belongs_to_the_cluster_and_another_release_takes_
     floor = releases.get("agentpolicy", "floor", namespace)
     assert floor
     assert floor["spec"]["data"] == {"minSensitivity": "Internal"}
+
+
+def test_the_signing_key_is_made_once_and_outlives_upgrades_and_releases(releases: Releases, tmp_path: Path) -> None:
+    namespace = releases.namespace()
+    releases.install("first", namespace)
+    (signing,) = keys(releases, namespace).values()
+    (tmp_path / "signing.pem").write_bytes(base64.b64decode(signing))
+    assert len(Signer.read(tmp_path).public) == 1
+    releases.upgrade("first", namespace)
+    assert keys(releases, namespace) == {"signing.pem": signing}
+    patch = json.dumps({"data": {"next.pem": signing}})
+    releases.cluster.kubectl("patch", "secret", SIGNING, "-n", namespace, "--type=merge", "-p", patch)
+    releases.upgrade("first", namespace)
+    releases.uninstall("first", namespace)
+    releases.install("second", namespace)
+    assert keys(releases, namespace) == {"signing.pem": signing, "next.pem": signing}, "what a hand added stays"
+
+
+def test_no_key_is_made_where_one_of_the_users_is_named(releases: Releases) -> None:
+    namespace = releases.namespace()
+    releases.install("regent", namespace, {"signing.existingSecret": "house-keys"})
+    assert releases.get("secret", SIGNING, namespace) is None
+
+
+def keys(releases: Releases, namespace: str) -> dict[str, str]:
+    secret = releases.get("secret", SIGNING, namespace)
+    assert secret
+    return dict(secret["data"])
 
 
 def test_another_release_in_another_namespace_takes_over_too(releases: Releases) -> None:

@@ -28,6 +28,7 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
     assert args == [
         "--namespace=regent-system",
         "--runtime-image=localhost/regent-runtime:0.1.0",
+        "--signing-keys=/etc/regent/signing",
         "--image-pull-policy=IfNotPresent",
         "--cluster-domain=cluster.local",
         f"--dns-peers={KUBE_DNS}",
@@ -64,6 +65,7 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
                         "runAsNonRoot": True,
                         "runAsUser": 65532,
                         "runAsGroup": 65532,
+                        "fsGroup": 65532,
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
                     "containers": [
@@ -97,7 +99,11 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
                                 "capabilities": {"drop": ["ALL"]},
                             },
                             "terminationMessagePolicy": "FallbackToLogsOnError",
+                            "volumeMounts": [{"name": "signing", "mountPath": "/etc/regent/signing", "readOnly": True}],
                         }
+                    ],
+                    "volumes": [
+                        {"name": "signing", "secret": {"secretName": "regent-operator-signing", "defaultMode": 0o440}}
                     ],
                 },
             },
@@ -125,6 +131,7 @@ def test_values_become_flags_of_the_operator() -> None:
         "--watch-namespace=acme",
         "--watch-namespace=beta",
         "--runtime-image=mirror.example/x/regent-runtime:0.1.0",
+        "--signing-keys=/etc/regent/signing",
         "--image-pull-policy=Always",
         "--cluster-cidr=10.96.0.0/12",
         "--cluster-cidr=fd00::/108",
@@ -136,6 +143,13 @@ def test_values_become_flags_of_the_operator() -> None:
         "--lease-name=regent-operator",
         "--metrics-port=9090",
     ]
+
+
+def test_the_keys_come_from_a_secret_of_the_users_where_one_is_named() -> None:
+    objects = render({"signing": {"existingSecret": "house-keys"}})
+
+    (volume,) = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert volume["secret"]["secretName"] == "house-keys"
 
 
 def test_a_digest_wins_over_the_tag() -> None:

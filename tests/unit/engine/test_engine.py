@@ -11,6 +11,7 @@ from regent_operator.engine.errors import NotLeadingError
 from regent_operator.engine.health import Progress
 from regent_operator.engine.resources import CONFIG_MAPS, NOT_OURS, OURS, PODS, SERVICES, Key, Resource
 from regent_operator.settings import Settings
+from regent_operator.signing import Signer
 from tests.unit.engine.fake_client import meta
 
 AGENT = Key("AIAgent", "n", "a")
@@ -18,8 +19,8 @@ AGENT = Key("AIAgent", "n", "a")
 
 @pytest.fixture
 def engine() -> Engine:
-    settings = Settings("regent-system", "runtime:1", cluster_cidrs=("10.0.0.0/16",))
-    return Engine(settings, ClusterAccess("http://127.0.0.1:1"))
+    settings = Settings("regent-system", "runtime:1", "/keys", cluster_cidrs=("10.0.0.0/16",))
+    return Engine(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new())
 
 
 async def _dies() -> None:

@@ -20,7 +20,7 @@ class Scene:
         self.changes = 0
         self.facts = ClusterFacts(
             self.client,  # type: ignore[arg-type]
-            Settings(namespace="own", runtime_image="r", **settings).installation,
+            Settings(namespace="own", runtime_image="r", signing_keys="/keys", **settings).installation,
             self._changed,
             read_service_cidrs=read_service_cidrs,
         )

@@ -3,7 +3,7 @@ import pytest
 from regent_operator.engine.scope import Scope
 from regent_operator.settings import parse_settings
 
-REQUIRED = ("--namespace=regent-system", "--runtime-image=regent/runtime:1")
+REQUIRED = ("--namespace=regent-system", "--runtime-image=regent/runtime:1", "--signing-keys=/keys")
 
 
 def test_the_defaults_are_cluster_wide_and_read_the_ranges() -> None:

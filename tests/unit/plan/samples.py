@@ -21,6 +21,7 @@ INSTALLATION = Installation(
     issuer="https://kubernetes.default.svc",
     jwks={"keys": [{"kid": "one"}]},
     cluster_cidrs=("10.211.0.0/16", "10.212.0.0/16"),
+    config_keys=("ed25519:one",),
 )
 
 ONPREM = {

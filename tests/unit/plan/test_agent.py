@@ -86,7 +86,7 @@ def test_a_new_agent_with_something_missing_or_invalid_gets_no_child(reason: Rea
     assert made.problems[0].type is ConditionType.RESOLVED_REFS
     assert made.problems[0].message.endswith(".")
     assert made.config is None
-    assert children(made, Observation()).apply == ()
+    assert children(made, Observation(), None).apply == ()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def changed_by(edit: Edit) -> set[str]:
 
 
 def _bodies(given: AgentInputs, installation: Installation) -> dict[str, Any]:
-    made = {str(body["kind"]): body for body in children(plan_agent(given, installation), Observation()).apply}
+    made = {str(body["kind"]): body for body in children(plan_agent(given, installation), Observation(), "{}").apply}
     template = made["Deployment"]["spec"].pop("template")
     return {**made, "template": template}
 

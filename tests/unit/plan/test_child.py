@@ -42,12 +42,12 @@ def test_the_service_account_mounts_no_token() -> None:
     }
 
 
-def test_the_config_map_holds_the_document_under_its_key() -> None:
-    assert configmap.build(agent(), "{}") == {
+def test_the_config_map_holds_the_document_and_its_seal_under_their_keys() -> None:
+    assert configmap.build(agent(), "{}", "a seal") == {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": METADATA,
-        "data": {"agent.json": "{}"},
+        "data": {"agent.json": "{}", "agent.seal.json": "a seal"},
     }
 
 

@@ -30,16 +30,19 @@ WORKLOAD = {
 }
 
 
+SEAL = "{}"
+
+
 def planned(**changes: Any) -> AgentPlan:
     return plan_agent(inputs(**changes), INSTALLATION)
 
 
 def kinds(plan: AgentPlan, seen: Observation | None = None) -> list[str]:
-    return [body["kind"] for body in children(plan, seen or Observation()).apply]
+    return [body["kind"] for body in children(plan, seen or Observation(), SEAL).apply]
 
 
 def body_of(kind: str, plan: AgentPlan, seen: Observation | None = None) -> dict[str, Any]:
-    return next(body for body in children(plan, seen or Observation()).apply if body["kind"] == kind)
+    return next(body for body in children(plan, seen or Observation(), SEAL).apply if body["kind"] == kind)
 
 
 def replicas_of(plan: AgentPlan, seen: Observation) -> int:
@@ -63,14 +66,14 @@ def test_several_pods_have_a_disruption_budget_too() -> None:
 
 
 def test_a_single_pod_must_not_have_one() -> None:
-    assert children(planned(), Observation()).absent == (ChildKind("policy/v1", "PodDisruptionBudget"),)
-    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation()).absent == ()
+    assert children(planned(), Observation(), SEAL).absent == (ChildKind("policy/v1", "PodDisruptionBudget"),)
+    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation(), SEAL).absent == ()
 
 
 def test_nothing_is_applied_for_an_agent_without_config() -> None:
-    assert children(planned(route=None), Observation()) == children(planned(route=None), Observation())
+    assert children(planned(route=None), Observation(), SEAL) == children(planned(route=None), Observation(), SEAL)
     assert kinds(planned(route=None)) == []
-    assert children(planned(route=None), Observation()).absent == ()
+    assert children(planned(route=None), Observation(), SEAL).absent == ()
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])
@@ -81,7 +84,7 @@ def test_every_child_is_strictly_valid(version: str, given: dict[str, Any]) -> N
         callers={"ingressFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}]},
         **LOCAL_HOSTS,
     )
-    for body in children(planned(agent=agent(**given), policies=(ingress,)), Observation()).apply:
+    for body in children(planned(agent=agent(**given), policies=(ingress,)), Observation(), SEAL).apply:
         kubernetes_validate.validate(body, version, strict=True)
 
 
@@ -113,6 +116,10 @@ def test_ports_are_named_alike_in_pods_service_and_probes() -> None:
     assert {
         container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
     } <= names
+
+
+def test_without_a_seal_nothing_is_applied() -> None:
+    assert children(planned(), Observation(), None).apply == ()
 
 
 def test_the_pods_meet_the_restricted_pod_security_standard() -> None:

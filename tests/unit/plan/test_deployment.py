@@ -69,6 +69,7 @@ def test_the_whole_deployment_of_the_simplest_agent() -> None:
                     "containers": [CONTAINER],
                     "volumes": [
                         {"name": "config", "configMap": {"name": "helper", "defaultMode": 0o444}},
+                        {"name": "state", "emptyDir": {"sizeLimit": "1Mi"}},
                         {"name": "audit", "emptyDir": {"sizeLimit": "1Gi"}},
                     ],
                 },
@@ -90,8 +91,14 @@ CONTAINER = {
         "/etc/regent/config/agent.json",
         "--credentials",
         "/etc/regent/credentials",
+        "--state",
+        "/var/lib/regent/state",
         "--audit",
         "/var/lib/regent/audit",
+        "--agent-uid",
+        "agent-uid",
+        "--config-key",
+        "ed25519:one",
         "--port",
         "8080",
         "--status-port",
@@ -133,6 +140,7 @@ CONTAINER = {
     "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
     "volumeMounts": [
         {"name": "config", "mountPath": "/etc/regent/config", "readOnly": True},
+        {"name": "state", "mountPath": "/var/lib/regent/state"},
         {"name": "audit", "mountPath": "/var/lib/regent/audit"},
     ],
 }
@@ -176,6 +184,11 @@ def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
         "readOnly": True,
     }
     assert credentials_of(pod) == pairs
+
+
+def test_every_key_that_seals_is_trusted() -> None:
+    command = pod_of(build(agent(), replace(INSTALLATION, config_keys=("a", "b")), NONE, 1))["containers"][0]["command"]
+    assert [command[n + 1] for n, word in enumerate(command) if word == "--config-key"] == ["a", "b"]
 
 
 def test_placement_is_passed_on_as_the_agent_states_it() -> None:

@@ -29,6 +29,7 @@ STATUSZ: dict[str, Any] = {
     "digests": {"config": "sha256:c", "policy": "sha256:p", "route": "sha256:r"},
     "oldestTurn": {"config": "sha256:b"},
     "configError": None,
+    "configSequence": 7,
     "missingCredentials": ["openai/hosts"],
     "activeConversations": 4,
     "suspended": False,
@@ -99,6 +100,7 @@ def test_an_echo_is_read_from_statusz() -> None:
         pod_uid="u1",
         digests=Digests(config="sha256:c", policy="sha256:p", route="sha256:r"),
         oldest_turn="sha256:b",
+        config_sequence=7,
         missing_credentials=("openai/hosts",),
         active_conversations=4,
         draining=True,
@@ -107,7 +109,7 @@ def test_an_echo_is_read_from_statusz() -> None:
 
 def test_a_pod_that_has_loaded_nothing_echoes_no_digest() -> None:
     echo = echo_of({**STATUSZ, "digests": None, "configError": "no such file"})
-    assert echo == Echo("u1", None, "sha256:b", "no such file", ("openai/hosts",), 4, draining=True)
+    assert echo == Echo("u1", None, "sha256:b", "no such file", 7, ("openai/hosts",), 4, draining=True)
 
 
 MALFORMED: list[dict[str, Any]] = [
@@ -115,6 +117,7 @@ MALFORMED: list[dict[str, Any]] = [
     *({"digests": digests} for digests in ({}, {"config": "x"}, [], {**STATUSZ["digests"], "config": "x" * 72})),
     *({"oldestTurn": turn} for turn in ({}, "sha256:b", {"config": None}, {"config": "x" * 72})),
     *({"configError": error} for error in (1, {}, ["x"])),
+    *({"configSequence": number} for number in (0, -1, 2**53, 1.5, "7", True)),
     *({"missingCredentials": missing} for missing in (None, [{}], [1], "a/b", ["x" * 513], ["a/b"] * 1025)),
     *({"activeConversations": count} for count in (-1, 10**9 + 1, 10**4000, 1.5, "4", True, None)),
     *({"suspended": flag} for flag in (1, "true", None)),

@@ -1,7 +1,8 @@
 """`regent dev`: the agents of some manifests, on this machine, until Ctrl-C; edits of the files are followed.
 
-The runtime has no switch for development. This command makes a normal AgentConfig with a key pair of its own and lets
-the runtime listen on loopback; all that it starts ends with it, and its files are in a directory for this user alone.
+The runtime has no switch for development. This command makes a normal AgentConfig, with key pairs of its own for
+callers' tokens and for the config's seal, and lets the runtime listen on loopback; all that it starts ends with it, and
+its files are in a directory for this user alone.
 """
 
 import os
@@ -22,6 +23,7 @@ from regent_operator.cli.output import Invitation, Progress
 from regent_operator.cli.planning import AgentMissingError, LocalPlan, plan_all
 from regent_operator.cli.process import Child, free_port, is_free
 from regent_operator.cli.tokens import ServiceAccount, TokenIssuer
+from regent_operator.signing import Signer
 
 WATCH_SECONDS = 0.3
 
@@ -54,6 +56,7 @@ class Session:
     children: ExitStack
     """Stops all that was started, the last first."""
     issuer: TokenIssuer = field(default_factory=TokenIssuer)
+    signer: Signer = field(default_factory=Signer.new)
     agents: dict[str, LocalAgent] = field(default_factory=dict)
     configs: dict[str, AgentConfig] = field(default_factory=dict)
     model: Child | None = None
@@ -110,7 +113,7 @@ class Session:
             self.agents[key].write(config, bundle, os.environ)  # a Secret's value may have changed
 
     def _start_agent(self, key: str, config: AgentConfig, bundle: Bundle) -> None:
-        agent = LocalAgent(key, self.directory / key, self._next_port(), self.options.log)
+        agent = LocalAgent(key, self.directory / key, self._next_port(), self.signer, self.options.log)
         self.progress.note(*_missing(key, agent.write(config, bundle, os.environ)))
         self.progress.say(f"starting agent {key}")
         self.children.callback(agent.stop)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from regent_api.config import CONFIG_KEY
+from regent_api.seal import SEAL_KEY
 from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash
 from regent_operator.engine.resources import (
     AGENTS,
@@ -76,6 +77,7 @@ class Children:
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
         self._images: dict[ChildKey, str | None] = {}
         self._configs: dict[ChildKey, bytes] = {}
+        self._seals: dict[ChildKey, tuple[int, str | None]] = {}
 
     def __len__(self) -> int:
         return len(self._children)
@@ -94,6 +96,16 @@ class Children:
         """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
         packed = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
         return zlib.decompress(packed).decode() if packed is not None else None
+
+    def seal_is_known(self, key: ChildKey) -> bool:
+        """Whether the ConfigMap's present version was read."""
+        child, held = self._children.get(key), self._seals.get(key)
+        return child is not None and held is not None and held[0] == child.version
+
+    def seal(self, key: ChildKey) -> str | None:
+        """The seal in the ConfigMap as it was read last; None: it holds none."""
+        held = self._seals.get(key)
+        return held[1] if held else None
 
     def forget_written(self) -> None:
         """Another replica led meanwhile, and may have written other configs."""
@@ -152,6 +164,7 @@ class Children:
             self._deployments.pop(key, None)
             self._images.pop(key, None)
             self._configs.pop(key, None)
+            self._seals.pop(key, None)
             self._touch(agent_of(key))
 
     @staticmethod
@@ -164,6 +177,8 @@ class Children:
 
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
+        if resource == CONFIG_MAPS:
+            self._seals[key] = (version_of(obj), (obj.get("data") or {}).get(SEAL_KEY))
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):

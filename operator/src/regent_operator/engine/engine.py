@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
@@ -50,11 +51,13 @@ from regent_operator.engine.resources import (
     Key,
     Resource,
 )
+from regent_operator.engine.seals import Sealer
 from regent_operator.engine.statuses import StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
 from regent_operator.settings import Settings
+from regent_operator.signing import Signer
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
@@ -68,7 +71,7 @@ TOGETHER_SECONDS = 0.3
 class Engine:
     """`start` returns when the store is whole; `stop` ends everything. `failed` is set when a part has died."""
 
-    def __init__(self, settings: Settings, access: ClusterAccess) -> None:
+    def __init__(self, settings: Settings, access: ClusterAccess, signer: Signer) -> None:
         self.settings = settings
         self.failed = asyncio.Event()
         self.metrics = Metrics()
@@ -88,7 +91,7 @@ class Engine:
         self.recorder = Recorder(self.client, settings.identity)
         self.facts = ClusterFacts(
             self.client,
-            settings.installation,
+            replace(settings.installation, config_keys=signer.public),
             self._look_at_everything,
             read_service_cidrs=not settings.cluster_cidrs,
         )
@@ -101,6 +104,7 @@ class Engine:
             self.facts,
             self._gatherer(),
             self.echoes,
+            Sealer(self.client, self.children, self.pods, signer),
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
         )

@@ -34,6 +34,7 @@ from regent_operator.engine.resources import (
     POLICIES,
     Key,
 )
+from regent_operator.engine.seals import Sealer
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
 from regent_operator.engine.together import together
@@ -80,6 +81,7 @@ class Reconciler:
         facts: ClusterFacts,
         gatherer: Gatherer,
         echoes: EchoRounds,
+        sealer: Sealer,
         statuses: StatusWriter,
         narrator: Narrator,
         clock: Callable[[], float] = time.monotonic,
@@ -91,6 +93,7 @@ class Reconciler:
         self._facts = facts
         self._gatherer = gatherer
         self._echoes = echoes
+        self._sealer = sealer
         self._statuses = statuses
         self._narrator = narrator
         self._clock = clock
@@ -163,7 +166,7 @@ class Reconciler:
         seen = self._observe(key, plan, Outcome())
         if not settled(plan, seen):
             seen = replace(seen, let_through=await self._let_through_before(key, plan, before))
-        wanted = children(plan, seen)
+        wanted = children(plan, seen, await self._sealer.seal(plan.agent, plan.config_text))
         self._note_let_through(key, wanted.apply, lasting=settled(plan, seen))
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
@@ -289,6 +292,7 @@ class Reconciler:
     def forget_all(self) -> None:
         """What only a leader learns: another replica led meanwhile."""
         self._applier.forget_all()
+        self._sealer.forget_all()
         self._config_since.clear()
         self._let_through.clear()
         self._met.clear()
@@ -299,6 +303,7 @@ class Reconciler:
         if key.kind == AGENTS.kind:
             self._gatherer.forget(key)
             self._echoes.forget(key)
+            self._sealer.forget(key)
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
             self._let_through.pop(key, None)

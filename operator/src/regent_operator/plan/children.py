@@ -27,16 +27,19 @@ class Children:
     """Children (of the agent's name) that must not exist: delete them if they are ours."""
 
 
-def children(plan: AgentPlan, seen: Observation) -> Children:
-    """What to apply now. Nothing while there is no config that could be run safely: what exists stays as it is."""
-    if plan.config is None or plan.config_text is None or plan.agent.metadata.deleting:
+def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
+    """What to apply now. Nothing while there is no config that could be run safely: what exists stays as it is.
+
+    `seal`: of `plan.config_text`, made by whoever holds the key; None where there is no config.
+    """
+    if seal is None or plan.config is None or plan.config_text is None or plan.agent.metadata.deleting:
         return Children((), ())
     agent = plan.agent
     budget = disruptionbudget.build(agent)
     made = (
         serviceaccount.build(agent),
         _network_policy(plan, seen),
-        configmap.build(agent, plan.config_text),
+        configmap.build(agent, plan.config_text, seal),
         service.build(agent),
         budget,
         deployment.build(agent, plan.installation, plan.credentials, replicas(plan, seen)),

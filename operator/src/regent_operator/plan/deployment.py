@@ -1,7 +1,8 @@
 """The Deployment: pods that may do nothing but serve the agent.
 
-The pod template holds only what needs a new pod: image, placement, resources, and which Secret keys are mounted.
-Policy, route and instructions reach running pods through the ConfigMap, so their edits never change the template.
+The pod template holds only what needs a new pod: image, placement, resources, which Secret keys are mounted, and by
+which keys a config must be sealed. Policy, route and instructions reach running pods through the ConfigMap, so their
+edits never change the template.
 """
 
 from collections import defaultdict
@@ -10,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from regent_api.agent import Resources, Workload
+from regent_api.config import CONFIG_KEY
 from regent_api.objects import AIAgent
 from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, labels, selector
@@ -18,6 +20,10 @@ from regent_operator.plan.observation import CREDENTIALS_VOLUME, CredentialPair
 
 CONFIG_DIR = "/etc/regent/config"
 CREDENTIALS_DIR = "/etc/regent/credentials"
+STATE_DIR = "/var/lib/regent/state"
+"""What outlives a container's restart, as long as the pod: which config it accepted last."""
+
+STATE_LIMIT = "1Mi"
 AUDIT_DIR = "/var/lib/regent/audit"
 AUDIT_VOLUME = "audit"
 AUDIT_VOLUME_SIZE = "1Gi"
@@ -77,6 +83,7 @@ def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[Cred
 def _container(agent: AIAgent, installation: Installation, *, mounts_credentials: bool) -> dict[str, Any]:
     mounts: list[dict[str, Any]] = [
         {"name": "config", "mountPath": CONFIG_DIR, "readOnly": True},
+        {"name": "state", "mountPath": STATE_DIR},
         {"name": AUDIT_VOLUME, "mountPath": AUDIT_DIR},
     ]
     if mounts_credentials:
@@ -85,7 +92,7 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
         "name": "agent",
         "image": installation.runtime_image,
         "imagePullPolicy": installation.image_pull_policy,
-        "command": [*_command(), *collector.flags(installation)],
+        "command": [*_command(agent, installation), *collector.flags(installation)],
         "env": [_downward("POD_NAME", "metadata.name"), _downward("POD_UID", "metadata.uid")],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -106,10 +113,14 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
     }
 
 
-def _command() -> list[str]:
-    files = ["--config", f"{CONFIG_DIR}/agent.json", "--credentials", CREDENTIALS_DIR, "--audit", AUDIT_DIR]
+def _command(agent: AIAgent, installation: Installation) -> list[str]:
+    files = ["--config", f"{CONFIG_DIR}/{CONFIG_KEY}", "--credentials", CREDENTIALS_DIR]
+    folders = ["--state", STATE_DIR, "--audit", AUDIT_DIR]
+    trust = ["--agent-uid", agent.metadata.uid]
+    for key in installation.config_keys:
+        trust += ["--config-key", key]
     ports = ["--port", str(HTTP_PORT), "--status-port", str(STATUS_PORT)]
-    return ["python3", "-I", "-m", "regent_runtime", *files, *ports]
+    return ["python3", "-I", "-m", "regent_runtime", *files, *folders, *trust, *ports]
 
 
 def _downward(name: str, field_path: str) -> dict[str, Any]:
@@ -146,6 +157,7 @@ def _volumes(agent: AIAgent, credentials: frozenset[CredentialPair]) -> list[dic
     """The config, the audit log, and exactly the keys that the route names, each Secret with its `hosts`."""
     volumes: list[dict[str, Any]] = [
         {"name": "config", "configMap": {"name": agent.metadata.name, "defaultMode": 0o444}},
+        {"name": "state", "emptyDir": {"sizeLimit": STATE_LIMIT}},
         {"name": AUDIT_VOLUME, "emptyDir": {"sizeLimit": AUDIT_VOLUME_SIZE}},
     ]
     if credentials:

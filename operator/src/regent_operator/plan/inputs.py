@@ -21,6 +21,8 @@ class Installation:
     jwks: Mapping[str, Any]
     cluster_cidrs: tuple[str, ...]
     """Ranges of Services and pods."""
+    config_keys: tuple[str, ...] = ()
+    """Public keys that pods trust the seals of configs by, `ed25519:BASE64` each; none: they take no config."""
     image_pull_policy: str = "IfNotPresent"
     cluster_domain: str = "cluster.local"
     dns_peers: tuple[Mapping[str, Any], ...] = (

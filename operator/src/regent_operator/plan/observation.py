@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
 
 CREDENTIALS_VOLUME = "credentials"
@@ -28,6 +29,8 @@ class Echo:
     oldest_turn: str | None = None
     """Config digest of the oldest turn that still runs; None: no turn runs."""
     config_error: str | None = None
+    config_sequence: int | None = None
+    """Of the seal that the pod accepted last; it takes nothing older."""
     missing_credentials: tuple[str, ...] = ()
     """SECRET/KEY."""
     active_conversations: int = 0
@@ -152,6 +155,7 @@ def echo_of(body: object) -> Echo | None:
         digests=said.digests,
         oldest_turn=said.oldest_turn.config if said.oldest_turn else None,
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
+        config_sequence=said.config_sequence,
         missing_credentials=tuple(said.missing_credentials),
         active_conversations=said.active_conversations,
         suspended=said.suspended,
@@ -190,6 +194,7 @@ class _Statusz(_Said):
     digests: Digests | None = None
     oldest_turn: Annotated[_Turn | None, Field(alias="oldestTurn")] = None
     config_error: Annotated[str | None, Field(alias="configError")] = None
+    config_sequence: Annotated[int | None, Field(alias="configSequence", ge=1, le=LARGEST_SEQUENCE)] = None
     missing_credentials: Annotated[
         list[Annotated[str, StringConstraints(max_length=512)]], Field(alias="missingCredentials", max_length=1024)
     ] = []

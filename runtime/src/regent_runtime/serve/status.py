@@ -73,6 +73,7 @@ class Status:
             "digests": snapshot.digests.wire() if snapshot else None,
             "oldestTurn": {"config": oldest.snapshot.digests.config} if oldest else None,
             "configError": self._config.error,
+            "configSequence": self._config.seals.sequence,
             "missingCredentials": sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())}),
             "apiKeyProblems": keys.problems() if keys else [],
             "activeConversations": self._lifecycle.turns,
