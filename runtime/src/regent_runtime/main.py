@@ -151,7 +151,9 @@ def options(arguments: Sequence[str] | None) -> Options:
         metavar="ed25519:BASE64",
         help="public key that the config is sealed with; repeatable",
     )
-    parser.add_argument("--state", type=Path, default=Path("/var/lib/regent/state"), help="folder that outlives a restart")
+    parser.add_argument(
+        "--state", type=Path, default=Path("/var/lib/regent/state"), help="folder that outlives a restart"
+    )
     parser.add_argument("--collector", default=None, help="URL of the audit collector; absent: there is none")
     parser.add_argument("--collector-token", type=Path, default=Options.collector_token)
     parser.add_argument("--host", default=Options.host)
