@@ -149,7 +149,7 @@ CONTAINER = {
 def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
     pairs = frozenset({("openai", "api-key"), ("mistral", "a"), ("mistral", "b")})
     pod = pod_of(build(agent(), INSTALLATION, pairs, 1))
-    assert pod["volumes"][2] == {
+    assert pod["volumes"][3] == {
         "name": "credentials",
         "projected": {
             "defaultMode": 0o440,
@@ -178,7 +178,7 @@ def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
             ],
         },
     }
-    assert pod["containers"][0]["volumeMounts"][2] == {
+    assert pod["containers"][0]["volumeMounts"][3] == {
         "name": "credentials",
         "mountPath": "/etc/regent/credentials",
         "readOnly": True,
