@@ -44,6 +44,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                 "configError": None,
                 "configSequence": 1,
                 "missingCredentials": [],
+                "apiKeyProblems": [],
                 "activeConversations": 0,
                 "suspended": False,
                 "draining": False,
