@@ -1,39 +1,18 @@
-"""The quickstart guide's commands for a cluster, run as they stand, in one shell."""
+"""The quickstart guide on a cluster: what a newcomer sees."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
-from tests.cluster import tools
+from tests.e2e import guides
 from tests.e2e.conftest import Installed
-from tests.guides import commands
 
 STEPS = ("install", "apply", "ask", "refused", "let in", "in force", "remove")
-MARK = "=== "
-PATIENCE_S = 900
 
 
 @pytest.fixture(scope="module")
 def printed(regent: Installed) -> dict[str, str]:
-    """What each step of the guide prints."""
-    node = regent.kube.cluster
-    blocks = commands("quickstart.md", "On a cluster")
-    assert len(blocks) == len(STEPS)
-    steps = [f"echo; echo '{MARK}{step}'\n{block}" for step, block in zip(STEPS, blocks, strict=True)]
-    path = f"{node.kubectl_program.parent}:{tools.helm().parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(steps)],
-        capture_output=True,
-        text=True,
-        env={**node.environment, "PATH": path},
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    sections = [section.partition("\n") for section in done.stdout.split(f"\n{MARK}")[1:]]
-    return {name: text for name, _, text in sections}
+    return guides.printed(regent, "quickstart.md", STEPS)
 
 
 def test_the_agent_becomes_ready(printed: dict[str, str]) -> None:
