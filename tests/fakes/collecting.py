@@ -93,7 +93,7 @@ async def cluster_keys() -> AsyncIterator[tuple[ClusterKeys, str]]:
 
 
 class CollectorProcess:
-    """`python -I -m regent_operator.collector serve` over one folder; it can be killed and started again."""
+    """`python -I -m regent_operator.collector` over one folder; it can be killed and started again."""
 
     def __init__(self, folder: Path, api_server: str, flags: Sequence[str] = ()) -> None:
         self.data = folder / "data"
@@ -121,7 +121,7 @@ class CollectorProcess:
     async def start(self) -> None:
         """Returns when it is ready. Started again, it listens where it did before."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-m", "regent_operator.collector", "serve", "--data", str(self.data)),
+            *(sys.executable, "-I", "-m", "regent_operator.collector", "--data", str(self.data)),
             *("--signing-key", str(self._key), "--name", "collector", "--kubeconfig", str(self._kubeconfig)),
             *("--host", "127.0.0.1", "--port", str(self.port), "--status-port", str(self._status_port), *self._flags),
             stdout=asyncio.subprocess.PIPE,

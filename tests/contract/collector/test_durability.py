@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.collecting import POD, CollectorProcess, collector, token
 from tests.fakes.provider import answers, provider
-from tests.fakes.waiting import eventually
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 LOG = Path("demo", "helper", POD)
 
@@ -149,3 +150,33 @@ async def test_encrypted_content_goes_to_the_collector_too(tmp_path: Path) -> No
         files = [path.read_bytes() for path in (at.logs / LOG).glob("content/Internal/*.enc")]
         assert files
         assert not [data for data in files if b"tulip" in data]
+
+
+async def test_the_command_verifies_exports_and_erases_what_the_collector_keeps(tmp_path: Path) -> None:
+    async with (
+        collector(tmp_path) as at,
+        agent(tmp_path / "pod", at, durability="Collector", content="Encrypted") as pod,
+    ):
+        assert await ask(pod) == (200, "")
+        key = str(await at.verifier())
+        assert await at.stop() == 0
+    subject = ("--subject", "serviceaccount:demo/caller")
+    verified = await command("verify", at.logs, "--key", key)
+    assert verified == (0, f"{LOG}: records 0 to 3; signed up to 3\n")
+    code, lines = await command("export", at.logs, *subject, "--content")
+    assert (code, lines.count('"kind":'), "Whisper: tulip" in lines) == (0, 3, True)
+    assert await command("erase", at.logs, *subject) == (0, "1 keys destroyed, 2 pieces of content overwritten\n")
+    assert await command("export", at.logs, *subject, "--content") == (0, "")
+    assert await command("verify", at.logs, "--key", key) == verified
+    for path in (at.logs / LOG).glob("*.log"):
+        path.write_bytes(path.read_bytes().replace(b'"kind":"intent"', b'"kind":"attemp"'))
+    code, said = await command("verify", at.logs, "--key", key)
+    assert (code, "BAD: record 1" in said) == (3, True)
+
+
+async def command(verb: str, folder: Path, *flags: str) -> tuple[int, str]:
+    """Exit code and standard output of `regent audit`."""
+    words = (sys.executable, "-I", "-m", "regent_api.audit", verb, str(folder), *flags)
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), WAIT_SECONDS)
+    return process.returncode or 0, said.decode()

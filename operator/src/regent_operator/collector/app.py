@@ -19,7 +19,7 @@ from regent_operator.collector.logs import Logs
 from regent_operator.collector.metrics import Metrics
 from regent_operator.collector.retention import Retention
 from regent_operator.collector.server import Collecting, Telling
-from regent_operator.collector.settings import Serve
+from regent_operator.collector.settings import Settings
 from regent_operator.collector.sinks import Feed, JsonLines, Sink, Webhook
 from regent_operator.collector.trust import Trust, of_cluster
 from regent_operator.engine.access import find_access
@@ -41,7 +41,7 @@ class Uncounted:
 class Collector:
     """All parts over one folder. Use `running`."""
 
-    def __init__(self, settings: Serve, trust: Trust, signer: Signer) -> None:
+    def __init__(self, settings: Settings, trust: Trust, signer: Signer) -> None:
         self.metrics = Metrics()
         self.trust = trust
         self.logs = Logs(settings.data / LOGS, settings.most_bytes)
@@ -101,7 +101,7 @@ class Collector:
         return None if self.trust.known else "the cluster's keys have not been read yet"
 
 
-async def serve(settings: Serve) -> None:
+async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises OSError, ValueError where key or volume cannot be used."""
     signer = load_signer(settings.signing_key, settings.name)
     stopping = asyncio.Event()

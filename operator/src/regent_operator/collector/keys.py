@@ -2,7 +2,7 @@
 
 A pod asks for the key of a subject and gets the one of its own agent: pseudonyms of a subject are the same in all pods
 of an agent, and no agent can compute another's. Keys are read from the file at each request, so an erasure by another
-process (`erase`, by an admin in the pod) holds at once.
+process (`python3 -I -m regent_api.audit erase`, by an admin in the pod) holds at once.
 """
 
 import threading
@@ -41,15 +41,3 @@ class AgentKeys:
         with self._guard:
             while self._open:
                 self._open.popitem()[1].close()
-
-
-def erase(folder: Path, subject: str) -> int:
-    """Destroy the subject's keys with every agent; how many there were. Raises OSError."""
-    erased = 0
-    for path in sorted(folder.rglob(FILE)):
-        file = KeyFile(path)
-        try:
-            erased += file.erase(subject)
-        finally:
-            file.close()
-    return erased

@@ -9,7 +9,7 @@ from regent_api.types import seconds
 
 
 @dataclass(frozen=True)
-class Serve:
+class Settings:
     data: Path
     signing_key: Path
     name: str
@@ -23,25 +23,16 @@ class Serve:
     kubeconfig: str | None
 
 
-@dataclass(frozen=True)
-class Erase:
-    data: Path
-    subject: str
-
-
-def parse(arguments: Sequence[str] | None = None) -> Serve | Erase:
+def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Exits with status 2 and a message where a flag is wrong."""
-    given = vars(_parser().parse_args(arguments))
-    return Serve(**given) if given.pop("command") == "serve" else Erase(**given)
+    return Settings(**vars(_parser().parse_args(arguments)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="regent_operator.collector", description="Keeps and signs agents' audit logs.", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="receive logs until SIGTERM", allow_abbrev=False)
-    add = serve.add_argument
+    add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the volume")
     add("--signing-key", type=Path, required=True, help="Ed25519 key, PKCS 8 in PEM")
     add("--name", default="regent-collector", help="name that checkpoints are signed under")
@@ -53,9 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--json-lines", action="store_true", help="each record as a line of JSON on standard output")
     add("--webhook", default=None, help="batches of records are posted here")
     add("--kubeconfig", default=None, help="absent: the pod's ServiceAccount, else $KUBECONFIG")
-    erase = commands.add_parser("erase", help="destroy a subject's keys", allow_abbrev=False)
-    erase.add_argument("--data", type=Path, required=True, help="folder of the volume")
-    erase.add_argument("--subject", required=True, help="as records' pseudonyms were made from it")
     return parser
 
 
