@@ -25,7 +25,7 @@ def example(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_the_examples_of_the_readme_are_there() -> None:
-    assert {"quickstart", "hybrid"} <= {folder.name for folder in EXAMPLES}
+    assert {"quickstart", "hybrid", "classes"} <= {folder.name for folder in EXAMPLES}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name, indirect=True)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from regent_api.config import AgentConfig, AgentIdentity, Shadow
 from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
+from regent_runtime.access.approvals import Approvals
 from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
@@ -48,6 +49,7 @@ class Snapshot:
     state: StateInUse
     limits: Limits
     conversations: Conversations
+    approvals: Approvals
     input_guard: InputGuard
     """It decides for the shadows too."""
     output_guard: OutputGuard
@@ -80,18 +82,37 @@ def snapshot(
         shadows = {shadow.name: _shadow(config, shadow, credentials, state, guard) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
-    limits, conversations = Limits(config, state), Conversations(config, state)
-    guards = guard, output_guard
-    return Snapshot(config, config.digests(), callers, outbound, state, limits, conversations, *guards, shadows)
+    return Snapshot(
+        config=config,
+        digests=config.digests(),
+        callers=callers,
+        channels=outbound,
+        state=state,
+        limits=Limits(config, state),
+        conversations=Conversations(config, state),
+        approvals=Approvals(state.state, config),
+        input_guard=guard,
+        output_guard=output_guard,
+        shadows=shadows,
+    )
 
 
 def _shadow(
     config: AgentConfig, shadow: Shadow, credentials: Credentials, state: StateInUse, guard: InputGuard
 ) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
-    limits, conversations = Limits(tried, state, counted_for=shadow.name), Conversations(tried, state)
-    guards = guard, OutputGuard(tried, credentials.mounted)
-    return Snapshot(tried, tried.digests(), Callers(tried, credentials), {}, state, limits, conversations, *guards)
+    return Snapshot(
+        config=tried,
+        digests=tried.digests(),
+        callers=Callers(tried, credentials),
+        channels={},
+        state=state,
+        limits=Limits(tried, state, counted_for=shadow.name),
+        conversations=Conversations(tried, state),
+        approvals=Approvals(state.state, tried),
+        input_guard=guard,
+        output_guard=OutputGuard(tried, credentials.mounted),
+    )
 
 
 class ConfigFile:

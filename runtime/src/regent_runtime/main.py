@@ -24,7 +24,7 @@ from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.record import TurnRecord
 from regent_runtime.seal import Trust, trusted_keys
-from regent_runtime.serve import chat, conversations
+from regent_runtime.serve import approvals, chat, conversations
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
 from regent_runtime.serve.listener import MOST_CONNECTIONS, Listener
@@ -68,9 +68,11 @@ class Runtime:
         self.audit = Audit(options.audit, pod.uid, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
+        decisions = approvals.ApprovalEndpoint(self.lifecycle)
         turns: dict[str, dict[str, App]] = {
             chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)},
             conversations.PATH: {"DELETE": conversations.Delete(self.lifecycle)},
+            approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }
         figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
         self.serving = Listener(Router({**probes, **turns}), options.host, options.port)

@@ -4,8 +4,9 @@ A caller learns the class of a refusal and what to do next; the log line of the 
 provider, a token or a prompt contains ever enters a message. `docs/reference/errors.md` is made from this table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Refused(Exception):  # noqa: N818 - a refusal is an outcome, not a fault o
         param: str | None = None,
         retry_after: float | None = None,
         field: str | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
@@ -42,6 +44,8 @@ class Refused(Exception):  # noqa: N818 - a refusal is an outcome, not a fault o
         """Seconds, sent as `Retry-After`."""
         self.field = refusal.field if field is None else field
         """Path of the AgentPolicy field that refuses."""
+        self.details = details or {}
+        """Further fields of the error object, for programs."""
 
 
 _REQUEST = "invalid_request_error"
@@ -109,6 +113,35 @@ DATA_CLASS_FORBIDDEN = Refusal(
     "The policy lets no model see data of this sensitivity (`data.classes`), or asks for an approval that nobody may "
     "give.",
 )
+APPROVAL_REQUIRED = Refusal(
+    "approval_required",
+    403,
+    _PERMISSION,
+    "Data of this sensitivity needs an approval first. `approval` in the error object has the `id` to hand to an "
+    "approver, and `expiresAt`; then repeat the identical request with the header X-Regent-Approval.",
+)
+APPROVAL_PENDING = Refusal("approval_pending", 403, _PERMISSION, "Nobody has decided on the approval yet.")
+APPROVAL_DENIED = Refusal("approval_denied", 403, _PERMISSION, "An approver denied the turn.")
+APPROVAL_INVALID = Refusal(
+    "approval_invalid",
+    403,
+    _PERMISSION,
+    "The approval is unknown, expired or used, or is for another caller, body, policy or sensitivity.",
+)
+NOT_AN_APPROVER = Refusal(
+    "not_an_approver",
+    403,
+    _PERMISSION,
+    "The caller is known, and is not among the policy's `approvals.approvers`.",
+    field="approvals.approvers",
+)
+OWN_APPROVAL = Refusal(
+    "own_approval",
+    403,
+    _PERMISSION,
+    "Callers may not decide on their own turns (`approvals.fourEyes`).",
+    field="approvals.fourEyes",
+)
 NOT_FOUND = Refusal("not_found", 404, _REQUEST, "There is nothing at this path.")
 CONVERSATION_NOT_FOUND = Refusal(
     "conversation_not_found",
@@ -117,6 +150,7 @@ CONVERSATION_NOT_FOUND = Refusal(
     "No conversation of this caller has this id. Leave the id out: the answer brings a new one.",
 )
 METHOD_NOT_ALLOWED = Refusal("method_not_allowed", 405, _REQUEST, "The path exists, with another method.")
+APPROVAL_DECIDED = Refusal("approval_decided", 409, _REQUEST, "Someone has decided on this approval already.")
 BODY_TOO_SLOW = Refusal("body_too_slow", 408, _REQUEST, "The request did not arrive in time.", retry=True)
 BODY_TOO_LARGE = Refusal(
     "body_too_large",
@@ -124,6 +158,9 @@ BODY_TOO_LARGE = Refusal(
     _REQUEST,
     "The body is larger than the policy's `size.maxRequestBytes`.",
     field="size.maxRequestBytes",
+)
+APPROVAL_TOO_LARGE = Refusal(
+    "approval_too_large", 413, _REQUEST, "The turn needs an approval, and is longer than an approver can be shown."
 )
 UNSUPPORTED_MEDIA_TYPE = Refusal(
     "unsupported_media_type", 415, _REQUEST, "The body must be application/json, in UTF-8, without Content-Encoding."

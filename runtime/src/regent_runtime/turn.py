@@ -11,6 +11,7 @@ from typing import Protocol
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime import shadow
+from regent_runtime.access.approvals import Case
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import Veil, veil, weigh
 from regent_runtime.audit.audit import Audit
@@ -36,6 +37,7 @@ class Incoming(Protocol):
     authorization: str | None
     sensitivity: str | None
     conversation: str | None
+    approval: str | None
 
     async def body(self, most_bytes: int) -> bytes:
         """Raises Refused (408, 413, 415, 503) without reading more than it must, CallerGone."""
@@ -115,7 +117,11 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     declared = incoming.sensitivity
     asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, stored, providers)
     await shadow.review_request(snapshot, asked, record)
-    return Ready(providers, await veil(snapshot.config, treatment, request, personal, caller, record))
+    veiled = await veil(snapshot.config, treatment, request, personal, caller, conversation, record)
+    if treatment.needs_approval:
+        case = Case(caller, body, snapshot.digests.policy, treatment.sensitivity, veiled.request)
+        await snapshot.approvals.check(case, incoming.approval, record)
+    return Ready(providers, veiled)
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ def keys(folder: Path, kind: str) -> set[tuple[str, str]]:
 
 
 def test_the_examples_of_the_readme_are_there() -> None:
-    assert {"quickstart", "hybrid"} <= {folder.name for folder in FOLDERS}
+    assert {"quickstart", "hybrid", "classes"} <= {folder.name for folder in FOLDERS}
 
 
 @FOLDER

@@ -46,7 +46,7 @@ def ask(
         connection.request("POST", f"{url.path.rstrip('/')}/v1/chat/completions", body, headers)
         answer = connection.getresponse()
         if answer.status != http.client.OK:
-            raise _refusal(answer.status, answer.read())
+            raise refusal(answer.status, answer.read())
         yield from _deltas(answer)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreachableError(f"{endpoint}: {error}") from error
@@ -72,7 +72,8 @@ def _text(chunk: Mapping[str, Any]) -> Iterator[str]:
             yield str(delta)
 
 
-def _refusal(status: int, body: bytes) -> RefusedError:
+def refusal(status: int, body: bytes) -> RefusedError:
+    """What an answer that is no 200 says."""
     try:
         document = json.loads(body)
     except ValueError:

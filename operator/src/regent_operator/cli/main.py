@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from regent_api.audit import command as audit
-from regent_operator.cli import callers, dev, lint
+from regent_operator.cli import approve, callers, dev, lint
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
 from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
@@ -31,6 +31,7 @@ class Exit(IntEnum):
 _CODES: dict[type[Exception], Exit] = {
     PathMissingError: Exit.NOT_FOUND,
     AgentMissingError: Exit.NOT_FOUND,
+    approve.ApprovalMissingError: Exit.NOT_FOUND,
     ManifestError: Exit.ERROR,
     dev.PortTakenError: Exit.ERROR,
     ChildError: Exit.ERROR,
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     checked = commands.add_parser("audit", help="verify, export or erase audit logs")
     audit.add_commands(checked)
     checked.set_defaults(run=_audit)
+    _add_approve(commands.add_parser("approve", help="decide on a turn that waits for approval"))
     return parser
 
 
@@ -95,8 +97,26 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_chat)
+    parser.add_argument("prompt", help="what to ask")
+    _add_endpoint(parser)
+
+
+def _add_approve(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_approve)
+    parser.description = (
+        "Shows the turn behind an approval's id, asks, and sends the decision. The approver's token is for the agent's "
+        "audience, as a caller's is."
+    )
+    parser.add_argument("id", help="the id from the caller's approval_required")
+    parser.add_argument("--deny", action="store_true", help="deny the turn instead of approving it")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--show", action="store_true", help="show the turn and decide nothing")
+    how.add_argument("--yes", action="store_true", help="do not ask")
+    _add_endpoint(parser)
+
+
+def _add_endpoint(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("prompt", help="what to ask")
     add("--endpoint", default=os.environ.get("REGENT_ENDPOINT"), help="URL of the agent (default: REGENT_ENDPOINT)")
     add("--token-file", type=Path, help="file that holds the caller's token (default: the variable REGENT_TOKEN)")
 
@@ -156,10 +176,8 @@ def _dev(asked: argparse.Namespace, progress: Progress) -> None:
 
 
 def _chat(asked: argparse.Namespace, _progress: Progress) -> None:
-    if not asked.endpoint:
-        raise UnreachableError("no agent to talk to; give --endpoint, or set REGENT_ENDPOINT as `regent dev` prints it")
-    token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get("REGENT_TOKEN")
-    for delta in ask(asked.endpoint, [{"role": "user", "content": asked.prompt}], token=token):
+    endpoint, token = _endpoint(asked)
+    for delta in ask(endpoint, [{"role": "user", "content": asked.prompt}], token=token):
         sys.stdout.write(delta)
         sys.stdout.flush()
     sys.stdout.write("\n")
@@ -167,6 +185,26 @@ def _chat(asked: argparse.Namespace, _progress: Progress) -> None:
 
 def _audit(asked: argparse.Namespace, _progress: Progress) -> None:
     sys.exit(audit.run(asked))
+
+
+def _approve(asked: argparse.Namespace, progress: Progress) -> None:
+    approvals = approve.Approvals(*_endpoint(asked))
+    decision = approve.DENY if asked.deny else approve.APPROVE
+    turn = approvals.show(asked.id)
+    if asked.show:
+        sys.stdout.write(approve.described(turn) + "\n")
+    elif asked.yes or approve.confirmed(turn, decision, input):
+        sys.stdout.write(f"{approvals.decide(asked.id, decision)['status']}\n")
+    else:
+        progress.say("nothing was decided")
+
+
+def _endpoint(asked: argparse.Namespace) -> tuple[str, str | None]:
+    """URL and token."""
+    if not asked.endpoint:
+        raise UnreachableError("no agent to talk to; give --endpoint, or set REGENT_ENDPOINT as `regent dev` prints it")
+    token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get("REGENT_TOKEN")
+    return asked.endpoint, token
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -23,9 +23,9 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"
 _EXACT = re.compile(SHAPE)
 
 
-def nonce(conversation: str) -> str:
-    """Eight letters (34 bits) for a conversation's id, the same in every turn of it, that do not tell the id."""
-    number = int.from_bytes(hashlib.sha256(b"regent placeholder\0" + conversation.encode()).digest())
+def nonce(secret: str) -> str:
+    """Eight letters (34 bits) for a conversation's secret: the same in each of its turns, and not telling it."""
+    number = int.from_bytes(hashlib.sha256(b"regent placeholder\0" + secret.encode()).digest())
     letters = []
     for _ in range(NONCE_LETTERS):
         number, rest = divmod(number, len(_LETTERS))

@@ -16,7 +16,7 @@ from regent_runtime.access.restore import restored, visible
 from regent_runtime.callers import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
-from regent_runtime.refusals import DATA_CLASS_FORBIDDEN, Refused
+from regent_runtime.state.contract import Conversation
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
 
@@ -33,8 +33,6 @@ async def weigh(
     record.sensitivity, record.retention_seconds = sensitivity.value, chosen.retention_seconds
     record.decisions += (*raised, *decisions(config, chosen))
     chosen.check()
-    if chosen.needs_approval:
-        raise Refused(DATA_CLASS_FORBIDDEN, "Turns of this sensitivity need an approval, and nobody may give it.")
     return chosen
 
 
@@ -56,13 +54,17 @@ async def veil(
     request: ChatRequest,
     personal: PersonalData,
     caller: Caller,
+    conversation: Conversation | None,
     record: TurnRecord,
 ) -> Veil:
-    """Placeholders in the place of personal data, where the class asks for them. Raises Refused (422)."""
+    """Placeholders in the place of personal data, where the class asks for them. Raises Refused (422).
+
+    Their nonce is the conversation's; a turn without one has its own.
+    """
     if not chosen.anonymize:
         return Veil(Anonymised(request, {}), may_read=False)
     values = await personal.values()
-    asked = (request, values, nonce(secrets.token_hex(16)))
+    asked = (request, values, nonce(conversation.nonce if conversation else secrets.token_hex(16)))
     is_quick = sum(map(len, texts(request))) <= QUICK_CHARACTERS
     made = anonymise(*asked) if is_quick else await asyncio.to_thread(anonymise, *asked)
     field = f"data.classes.{chosen.sensitivity}.anonymize"

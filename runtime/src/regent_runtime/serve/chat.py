@@ -41,6 +41,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, share: Share) -> None:
         self.authorization = header(scope, b"authorization")
         self.sensitivity = header(scope, b"x-regent-sensitivity")
+        self.approval = header(scope, b"x-regent-approval")
         self.conversation = header(scope, b"x-regent-conversation")
         self.unread = True
         self._scope = scope

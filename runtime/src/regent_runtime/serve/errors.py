@@ -16,6 +16,7 @@ def error_object(refused: Refused) -> dict[str, Any]:
             "type": refused.refusal.type,
             "param": refused.param,
             "code": refused.refusal.code,
+            **refused.details,
         }
     }
 

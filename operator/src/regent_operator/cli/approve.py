@@ -1,0 +1,89 @@
+"""`regent approve ID`: shows an approver the turn that waits, and sends the decision.
+
+The id is the key to the turn: whoever has it and may approve reads what the model would see.
+"""
+
+import http.client
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from regent_operator.cli.ask import UnreachableError, refusal
+
+APPROVE = "Approve"
+DENY = "Deny"
+DEADLINE_SECONDS = 30.0
+
+
+class ApprovalMissingError(Exception):
+    """There is no such approval, or no longer."""
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Of the agent at `url`; `token`: the approver's."""
+
+    url: str
+    token: str | None
+
+    def show(self, id_: str) -> dict[str, Any]:
+        """The turn that waits. Raises ApprovalMissingError, RefusedError, UnreachableError."""
+        return self._call("GET", id_, None)
+
+    def decide(self, id_: str, decision: str) -> dict[str, Any]:
+        """`decision`: APPROVE or DENY. Raises ApprovalMissingError, RefusedError, UnreachableError."""
+        return self._call("POST", id_, json.dumps({"decision": decision}))
+
+    def _call(self, method: str, id_: str, body: str | None) -> dict[str, Any]:
+        url = urlsplit(self.url)
+        secure = url.scheme == "https"
+        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = connect(url.hostname or "", url.port or (443 if secure else 80), timeout=DEADLINE_SECONDS)
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            connection.request(method, f"{url.path.rstrip('/')}/v1/approvals/{quote(id_, safe='')}", body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status == http.client.NOT_FOUND:
+                raise ApprovalMissingError(refusal(answer.status, text).message)
+            if answer.status != http.client.OK:
+                raise refusal(answer.status, text)
+            return dict(json.loads(text))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreachableError(f"{self.url}: {error}") from error
+        finally:
+            connection.close()
+
+
+def described(turn: dict[str, Any]) -> str:
+    """A turn for people. Control characters of its text are shown, not obeyed by the terminal."""
+    lines = [
+        f"{name}: {turn[key] or 'anonymous'}"
+        for name, key in (
+            ("status", "status"),
+            ("caller", "caller"),
+            ("sensitivity", "sensitivity"),
+            ("requested", "requestedAt"),
+            ("expires", "expiresAt"),
+        )
+    ]
+    lines += [f"{message['role']}: {_visible(message['content'])}" for message in turn["messages"]]
+    if turn["parameters"]:
+        lines.append(f"parameters: {_visible(json.dumps(turn['parameters'], ensure_ascii=False))}")
+    return "\n".join(lines)
+
+
+def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) -> bool:
+    """Whether the approver says yes to what is shown. `ask` puts a question and gives the answer; EOFError: no."""
+    try:
+        return ask(f"{described(turn)}\n{decision} this turn? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
+def _visible(text: str) -> str:
+    return "".join(each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text)

@@ -1,0 +1,213 @@
+"""Turns that someone must approve first: asked for, decided, used once.
+
+An approval is bound to the caller, the bytes of the body, the effective policy and the label of the turn, so what was
+seen and approved is what runs. It waits in the state, sealed under its own name (`sealed`): the caller hands the name
+to an approver, and without it nobody reads, decides or uses the approval. Deciding and using are atomic in the state.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from regent_api.config import AgentConfig
+from regent_api.types import Sensitivity
+from regent_runtime.access import membership
+from regent_runtime.access.sealed import NAME_LENGTH, Seal, SealBroken, new_name
+from regent_runtime.callers import Caller
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import (
+    APPROVAL_DECIDED,
+    APPROVAL_DENIED,
+    APPROVAL_INVALID,
+    APPROVAL_PENDING,
+    APPROVAL_REQUIRED,
+    APPROVAL_TOO_LARGE,
+    DATA_CLASS_FORBIDDEN,
+    NOT_AN_APPROVER,
+    NOT_FOUND,
+    OWN_APPROVAL,
+    STATE_UNAVAILABLE,
+    Refused,
+)
+from regent_runtime.state.contract import MOST_APPROVAL_BYTES, Approval, State, StateAway, StateFull, Verdict, hashed
+from regent_runtime.wire.openai_chat import ChatRequest
+
+_LARGEST_SHOWN = 64 * MOST_APPROVAL_BYTES
+"""Of what comes out of the seal when it is unpacked."""
+
+
+class Shown(Struct, frozen=True):
+    """What an approver sees of a turn."""
+
+    caller: str
+    """As policies write subjects; empty for an anonymous caller."""
+    sensitivity: Sensitivity
+    requested: float
+    expires: float
+    """Unix time."""
+    messages: Sequence[Mapping[str, str]]
+    parameters: Mapping[str, Any]
+    """Other fields that a provider would get. All as a model would see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A turn that wants to pass. `body`: the caller's bytes. `policy`: digest of the effective policy."""
+
+    caller: Caller
+    body: bytes
+    policy: str
+    sensitivity: Sensitivity
+    request: ChatRequest
+    """As a model would see it."""
+
+    def binding(self, seal: Seal) -> str:
+        parts = (self.caller.identity, self.policy, self.sensitivity.value)
+        return seal.binding((self.body, *(part.encode() for part in parts)))
+
+
+class Approvals:
+    """The approvals of an agent's turns, under one config."""
+
+    def __init__(self, state: State, config: AgentConfig, now: Callable[[], float] = time.time) -> None:
+        self._state = state
+        self._audience = config.agent.audience
+        self._policy = config.policy.approvals
+        self._now = now
+        self._sources = config.sources
+
+    async def check(self, case: Case, name: str | None, record: TurnRecord) -> None:
+        """Let an approved turn pass, once; `name`: of its approval, from the caller. Raises Refused (403, 413, 503).
+
+        Without the state nothing passes, whatever `onStateError` says.
+        """
+        try:
+            if name is None:
+                raise await self.request(case)
+            await self.use(case, name)
+        except StateAway:
+            raise unavailable() from None
+        field = f"data.classes.{case.sensitivity}.aiProcessing"
+        record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", field, "approved"))
+
+    async def request(self, case: Case) -> Refused:
+        """Keep a turn for approval, and what its caller is told. Raises Refused (403, 413, 503), StateAway."""
+        subject = membership.subject(case.caller)
+        if not self._policy.approvers:
+            words = "Turns of this sensitivity need an approval, and nobody may give it."
+            raise Refused(DATA_CLASS_FORBIDDEN, words, field="approvals.approvers")
+        if subject is None and self._policy.four_eyes:
+            words = "Turns of this sensitivity need someone else's approval; who is anonymous cannot be told apart."
+            raise Refused(DATA_CLASS_FORBIDDEN, words, field="approvals.fourEyes")
+        requested = self._now()
+        shown = Shown(
+            caller=subject or "",
+            sensitivity=case.sensitivity,
+            requested=requested,
+            expires=requested + self._policy.ttl_seconds,
+            messages=case.request.messages,
+            parameters=case.request.forwarded,
+        )
+        name = new_name()
+        seal = Seal.of(name, self._audience)
+        content = seal.close(zlib.compress(msgspec.json.encode(shown)))
+        if len(content) > MOST_APPROVAL_BYTES:
+            words = "Turns of this sensitivity need an approval, and this one is longer than an approver can be shown."
+            raise Refused(APPROVAL_TOO_LARGE, words, param="messages")
+        approval = Approval(seal.id, case.binding(seal), hashed(case.caller.identity), content)
+        try:
+            await self._state.propose(approval, self._policy.ttl_seconds)
+        except StateFull:
+            words = "As many turns wait for approval as may; try again."
+            raise Refused(STATE_UNAVAILABLE, words, retry_after=60) from None
+        return required(name, shown.expires)
+
+    async def use(self, case: Case, name: str) -> None:
+        """Let an approved turn pass, once. Raises Refused (403), StateAway."""
+        seal, approval = await self._find(name, missing=_invalid)
+        binding = case.binding(seal)
+        if approval.binding != binding:
+            raise _invalid()
+        if approval.verdict is Verdict.PENDING:
+            raise Refused(APPROVAL_PENDING, "Nobody has decided on this approval yet.")
+        if approval.verdict is Verdict.DENIED:
+            raise Refused(APPROVAL_DENIED, "An approver denied this turn.")
+        if not await self._state.consume(seal.id, binding):
+            raise _invalid()
+
+    async def show(self, name: str, approver: Caller) -> tuple[Shown, Verdict]:
+        """What an approver sees, and how it stands. Raises Refused (403, 404), StateAway."""
+        self._check_approver(approver)
+        seal, approval = await self._find(name, missing=_unknown)
+        return _opened(seal, approval), approval.verdict
+
+    async def decide(self, name: str, approver: Caller, verdict: Verdict) -> Shown:
+        """Approve or deny, once. Raises Refused (403, 404, 409), StateAway."""
+        self._check_approver(approver)
+        seal, approval = await self._find(name, missing=_unknown)
+        shown = _opened(seal, approval)
+        by = hashed(approver.identity)
+        if self._policy.four_eyes and by == approval.owner:
+            raise Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
+        decided = await self._state.decide(seal.id, verdict, by)
+        if decided is None:
+            raise _unknown()
+        if (decided.verdict, decided.decided_by) != (verdict, by):
+            raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
+        return shown
+
+    def _check_approver(self, caller: Caller) -> None:
+        subject = membership.subject(caller)
+        if subject is None or not self._policy.may_approve(subject, membership.groups(caller)):
+            raise Refused(NOT_AN_APPROVER, "The policy does not let you decide on approvals of this agent.")
+
+    async def _find(self, name: str, missing: Callable[[], Refused]) -> tuple[Seal, Approval]:
+        if len(name) != NAME_LENGTH or not name.isascii():
+            raise missing()
+        seal = Seal.of(name, self._audience)
+        approval = await self._state.approval(seal.id)
+        if approval is None:
+            raise missing()
+        return seal, approval
+
+
+def _opened(seal: Seal, approval: Approval) -> Shown:
+    """Raises Refused (404) for content that was changed."""
+    try:
+        packed = zlib.decompressobj()
+        return msgspec.json.decode(packed.decompress(seal.open(approval.content), _LARGEST_SHOWN), type=Shown)
+    except (SealBroken, zlib.error, msgspec.DecodeError):
+        raise _unknown() from None
+
+
+def unavailable() -> Refused:
+    return Refused(STATE_UNAVAILABLE, "The state that keeps approvals has no answer; try again.", retry_after=1)
+
+
+def required(name: str, expires: float) -> Refused:
+    moment = moment_of(expires)
+    words = (
+        f"A turn of this sensitivity needs an approval. Hand the id {name} to an approver, then repeat the identical "
+        f"request with the header X-Regent-Approval: {name} before {moment}."
+    )
+    return Refused(APPROVAL_REQUIRED, words, details={"approval": {"id": name, "expiresAt": moment}})
+
+
+def moment_of(unix: float) -> str:
+    """RFC 3339, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(unix))
+
+
+def _invalid() -> Refused:
+    words = "This approval is not for this request: unknown, expired, used, or of another caller, body or policy."
+    return Refused(APPROVAL_INVALID, words)
+
+
+def _unknown() -> Refused:
+    return Refused(NOT_FOUND, "There is no such approval, or no longer.")

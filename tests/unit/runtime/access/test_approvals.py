@@ -1,0 +1,233 @@
+"""The flow of an approval, with the state in the pod: who may do what, once, and for exactly what was seen."""
+
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from regent_api.types import Sensitivity
+from regent_runtime.access.approvals import Approvals, Case
+from regent_runtime.access.sealed import Seal, SealBroken, new_name
+from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
+from regent_runtime.refusals import Refused
+from regent_runtime.state.contract import Verdict
+from regent_runtime.state.pod import PodState
+from regent_runtime.wire.openai_chat import ChatRequest
+from tests.enforces import enforces
+from tests.fakes import configs
+
+CALLER = Caller(CallerKind.SERVICE_ACCOUNT, "caller", "demo")
+LEAD = Caller(CallerKind.SERVICE_ACCOUNT, "lead", "demo")
+AUDITOR = Caller(CallerKind.OIDC, "ann", issuer="https://issuer.example", groups=frozenset({"auditors"}))
+BOTH = {"subjects": ["system:serviceaccount:demo:lead", "system:serviceaccount:demo:caller"], "groups": ["auditors"]}
+REQUEST = ChatRequest([{"role": "user", "content": "Secret plan"}], False, False, None, None, {"stop": ["End"]})
+TURN = Case(CALLER, b'{"messages": []}', "sha256:1", Sensitivity.INTERNAL, REQUEST)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class House:
+    """One agent's approvals under a policy that tests vary."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.clock = Clock()
+        self.state = PodState(self.clock)
+        self.with_policy(**policy)
+
+    def with_policy(self, **policy: Any) -> None:
+        stated = {"approvers": [[BOTH]], "ttlSeconds": 900, "fourEyes": True, **policy}
+        self.approvals = Approvals(self.state, configs.config(policy={"approvals": stated}), self.clock)
+
+    async def asked(self, turn: Case = TURN) -> str:
+        return str((await self.approvals.request(turn)).details["approval"]["id"])
+
+    async def approved(self, approver: Caller = LEAD, verdict: Verdict = Verdict.APPROVED) -> str:
+        name = await self.asked()
+        await self.approvals.decide(name, approver, verdict)
+        return name
+
+
+async def code(awaitable: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        await awaitable
+    return refused.value.refusal.code
+
+
+async def test_a_turn_waits_is_shown_is_approved_and_passes() -> None:
+    house = House()
+    required = await house.approvals.request(TURN)
+    name = required.details["approval"]["id"]
+
+    assert (required.refusal.status, required.refusal.code) == (403, "approval_required")
+    assert required.details["approval"]["expiresAt"] == "1970-01-01T00:31:40Z"
+    shown, verdict = await house.approvals.show(name, LEAD)
+    assert (shown.caller, shown.sensitivity, shown.messages, shown.parameters, verdict) == (
+        "system:serviceaccount:demo:caller",
+        Sensitivity.INTERNAL,
+        REQUEST.messages,
+        {"stop": ["End"]},
+        Verdict.PENDING,
+    )
+    assert await code(house.approvals.use(TURN, name)) == "approval_pending"
+    await house.approvals.decide(name, LEAD, Verdict.APPROVED)
+    await house.approvals.use(TURN, name)
+
+
+async def test_it_is_used_once() -> None:
+    house = House()
+    name = await house.approved()
+    await house.approvals.use(TURN, name)
+
+    assert await code(house.approvals.use(TURN, name)) == "approval_invalid"
+    assert await code(house.approvals.show(name, LEAD)) == "not_found"
+
+
+async def test_a_denied_turn_does_not_pass() -> None:
+    house = House()
+    name = await house.approved(verdict=Verdict.DENIED)
+
+    assert await code(house.approvals.use(TURN, name)) == "approval_denied"
+    assert await code(house.approvals.decide(name, AUDITOR, Verdict.APPROVED)) == "approval_decided"
+    assert await code(house.approvals.use(TURN, name)) == "approval_denied"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"body": b'{"messages": [] }'},
+        {"caller": LEAD},
+        {"caller": replace(CALLER, namespace="other")},
+        {"policy": "sha256:2"},
+        {"sensitivity": Sensitivity.CONFIDENTIAL},
+        {"sensitivity": Sensitivity.PUBLIC},
+    ],
+)
+async def test_it_is_for_that_turn_alone(changed: dict[str, Any]) -> None:
+    house = House()
+    name = await house.approved()
+
+    assert await code(house.approvals.use(replace(TURN, **changed), name)) == "approval_invalid"
+    await house.approvals.use(TURN, name)
+
+
+@enforces("approvals.approvers")
+async def test_only_approvers_see_and_decide() -> None:
+    house = House()
+    name = await house.asked()
+
+    for stranger in (replace(LEAD, name="other"), replace(LEAD, namespace="other"), ANONYMOUS):
+        assert await code(house.approvals.show(name, stranger)) == "not_an_approver"
+        assert await code(house.approvals.decide(name, stranger, Verdict.APPROVED)) == "not_an_approver"
+    await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
+
+
+@enforces("approvals.approvers")
+async def test_an_approver_of_one_policy_of_two_is_none() -> None:
+    house = House(approvers=[[BOTH], [{"groups": ["auditors"]}]])
+    name = await house.asked()
+
+    assert await code(house.approvals.decide(name, LEAD, Verdict.APPROVED)) == "not_an_approver"
+    await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
+
+
+@enforces("approvals.approvers")
+async def test_without_approvers_such_turns_are_denied() -> None:
+    assert await code(House(approvers=[]).approvals.request(TURN)) == "data_class_forbidden"
+
+
+@enforces("approvals.fourEyes")
+async def test_four_eyes_are_not_two() -> None:
+    house = House()
+    name = await house.asked()
+    assert await code(house.approvals.decide(name, CALLER, Verdict.APPROVED)) == "own_approval"
+    assert await code(house.approvals.decide(name, CALLER, Verdict.DENIED)) == "own_approval"
+    await house.approvals.decide(name, LEAD, Verdict.APPROVED)
+
+    house.with_policy(fourEyes=False)
+    name = await house.asked()
+    await house.approvals.decide(name, CALLER, Verdict.APPROVED)
+
+
+@enforces("approvals.fourEyes")
+async def test_an_anonymous_caller_may_be_anybody() -> None:
+    anonymous = replace(TURN, caller=ANONYMOUS)
+
+    assert await code(House().approvals.request(anonymous)) == "data_class_forbidden"
+    assert await House(fourEyes=False).asked(anonymous)
+
+
+@enforces("approvals.ttl")
+async def test_it_ends_by_itself() -> None:
+    house = House(ttlSeconds=60)
+    pending, approved = await house.asked(), await house.approved()
+
+    house.clock.now += 60
+
+    assert await code(house.approvals.show(pending, LEAD)) == "not_found"
+    assert await code(house.approvals.decide(pending, LEAD, Verdict.APPROVED)) == "not_found"
+    assert await code(house.approvals.use(TURN, approved)) == "approval_invalid"
+
+
+async def test_names_that_were_never_given_are_unknown() -> None:
+    house = House()
+
+    for name in ("", "x", "é" * 43, new_name()):
+        assert await code(house.approvals.use(TURN, name)) == "approval_invalid"
+        assert await code(house.approvals.show(name, LEAD)) == "not_found"
+
+
+async def test_what_nobody_could_be_shown_whole_is_refused() -> None:
+    random = "".join(new_name() for _ in range(3000))
+    long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": random}]))
+
+    assert await code(House().approvals.request(long)) == "approval_too_large"
+
+
+async def test_the_state_holds_neither_the_name_nor_what_is_shown() -> None:
+    house = House()
+    name = await house.asked()
+    seal = Seal.of(name, "regent.dev/demo/helper")
+    kept = await house.state.approval(seal.id)
+
+    assert kept is not None
+    for secret in (name, "Secret plan", "demo", "caller"):
+        assert secret not in repr(replace(kept, content=b""))
+        assert secret.encode() not in kept.content
+    assert b"Secret plan" in zlib.decompress(seal.open(kept.content))
+
+
+async def test_another_agents_approvals_are_unknown() -> None:
+    house = House()
+    name = await house.approved()
+    config = configs.config(agent={"name": "other"}, policy={"approvals": {"approvers": [[BOTH]]}})
+    other = Approvals(house.state, config, house.clock)
+
+    assert await code(other.use(TURN, name)) == "approval_invalid"
+    assert await code(other.show(name, LEAD)) == "not_found"
+
+
+def test_a_seal_opens_for_its_own_name_and_bytes_alone() -> None:
+    seal = Seal.of("name", "agent")
+    sealed = seal.close(b"content")
+
+    assert seal.open(sealed) == b"content"
+    assert seal.close(b"content") != sealed
+    for other in (Seal.of("other", "agent"), Seal.of("name", "other")):
+        with pytest.raises(SealBroken):
+            other.open(sealed)
+    for changed in (b"", sealed[:-1], sealed[:12], bytes([sealed[0] ^ 1]) + sealed[1:], sealed + b"x"):
+        with pytest.raises(SealBroken):
+            seal.open(changed)
+
+
+def test_a_binding_tells_its_parts_apart() -> None:
+    seal = Seal.of("name", "agent")
+
+    assert seal.binding([b"ab", b"c"]) != seal.binding([b"a", b"bc"])
+    assert seal.binding([b"ab"]) != Seal.of("other", "agent").binding([b"ab"])
