@@ -63,8 +63,10 @@ api: cluster-needs  ## the contract and the operator on a real API server
 e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
 	@$(PYTEST) -q tests/e2e --timeout 1800
 
-.PHONY: bench bench-runtime
-bench: bench-runtime  ## all benchmarks
+.PHONY: bench bench-runtime bench-state
+bench: bench-runtime bench-state  ## all benchmarks
+bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
+	@$(PYTHON) -m tests.bench.state
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 

@@ -204,6 +204,14 @@ async def test_ten_megabytes_that_are_sent_are_refused_as_well(living: Served) -
 
 
 @enforces("size.maxRequestBytes")
+async def test_a_body_that_says_that_it_is_too_large_is_refused_before_any_of_it_comes(living: Served) -> None:
+    reader, writer = await connect(living)
+    writer.write(head("Content-Length: 10000000"))
+    assert b" 413 " in await reader.readuntil(b"}}")
+    writer.close()
+
+
+@enforces("size.maxRequestBytes")
 async def test_an_endless_body_without_a_length_is_cut(living: Served) -> None:
     reader, writer = await connect(living)
     writer.write(head("Transfer-Encoding: chunked"))

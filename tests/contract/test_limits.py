@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.contract.processes import Process, request, running
 from tests.contract.redis_server import RedisServer, redis_server
@@ -40,13 +41,13 @@ async def test_a_refusal_is_in_openais_shape_and_says_when_to_come_back(tmp_path
         )
         assert 3500 < int(headers["retry-after"]) <= 3600
         assert headers["x-should-retry"] == "true"
-        other, _, _ = await served.post(body, token=configs.token("other"))
+        other, _, _ = await served.post(body, token=configs.token("rosalind"))
         assert other == 200
         assert len(fake.requests) == 2, "nothing of a refused turn reaches a provider"
         async with served.http.get(f"{served.status_url}/metrics") as response:
             text = await response.text()
         assert 'regent_limited_total{bound="requestsPerHour"} 1.0' in text
-        assert "other" not in text
+        assert "rosalind" not in text
 
 
 async def test_a_refused_body_is_not_read(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ async def test_a_refused_body_is_not_read(tmp_path: Path) -> None:
 async def test_a_callers_turn_that_runs_holds_its_slot_and_gives_it_back(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
-        provider(gated(gate, "a", "b"), answers("Hi.")) as fake,
+        provider(gated(gate, "Hel", "lo."), answers("Hi.")) as fake,
         serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1})) as served,
     ):
         body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
@@ -76,7 +77,7 @@ async def test_a_callers_turn_that_runs_holds_its_slot_and_gives_it_back(tmp_pat
 
 async def test_a_caller_who_goes_away_gives_its_slot_back(tmp_path: Path) -> None:
     async with (
-        provider(gated(asyncio.Event(), "a", "b"), answers("Hi.")) as fake,
+        provider(gated(asyncio.Event(), "Hel", "lo."), answers("Hi.")) as fake,
         serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1})) as served,
     ):
         body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
@@ -165,11 +166,46 @@ async def test_local_lets_each_pod_count_alone_while_redis_is_away(tmp_path: Pat
             await eventually(served.ask, lambda found: found[0] == 200)
 
 
+@enforces("onStateError")
+@pytest.mark.parametrize(("on_error", "found"), [("Deny", [503, 503]), ("Local", [200, 429])])
+async def test_turns_at_once_while_redis_is_away(tmp_path: Path, on_error: str, found: list[int]) -> None:
+    gate = asyncio.Event()
+    async with redis_server(tmp_path) as server, provider(gated(gate, "Hel", "lo.")) as fake:
+        policy = {"onStateError": on_error}
+        document = limited(fake, {"maxConcurrentTurns": 1}, state=in_redis(server), policy=policy)
+        async with serving(tmp_path, document) as served:
+            await server.kill()
+            statuses = []
+            headers = {"Authorization": f"Bearer {configs.token()}"}
+            for _ in found:
+                body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+                response = await served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers)
+                statuses.append(response.status)
+            gate.set()
+    assert statuses == found
+
+
+async def test_a_shadow_counts_nothing_while_redis_is_away_and_changes_nothing(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
+        plain = configs.document(configs.provider_config("local", fake.url), state=in_redis(server))
+        trial = configs.merged(
+            plain["policy"], {"limits": [{"policy": "demo/t", "per": "Agent", "requestsPerHour": 1}]}
+        )
+        document = configs.merged(plain, {"shadows": [{"name": "demo/t", "policy": trial}]})
+        async with serving(tmp_path, document) as served:
+            await server.kill()
+            assert [(await served.ask())[0] for _ in range(3)] == [200] * 3
+        told = {
+            (each.action, each.reason) for record in served.runtime.records for each in record.decisions if each.shadow
+        }
+    assert told == {("Fault", "StateAway")}
+
+
 async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
         redis_server(tmp_path) as server,
-        provider(gated(gate, "a", "b")) as fake,
+        provider(gated(gate, "Hel", "lo.")) as fake,
         serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1}, state=in_redis(server))) as served,
     ):
         body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
