@@ -1,17 +1,15 @@
 """`regent lint -f` as a program: what it finds, how it says so, and with which exit code."""
 
-import io
 import json
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from regent_operator.cli.main import main
+from tests.contract.commands import regent
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = {
@@ -56,14 +54,7 @@ CONTRADICTION = [{"key": "a", "operator": "Exists"}, {"key": "a", "operator": "D
 
 
 def run(*words: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the command, in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            main(["lint", *words])
-        except SystemExit as end:
-            return int(end.code or 0), out.getvalue(), err.getvalue()
-    return 0, out.getvalue(), err.getvalue()
+    return regent("lint", *words)
 
 
 def lint(directory: Path, *manifests: dict[str, Any], form: str = "json") -> tuple[int, str]:

@@ -9,13 +9,14 @@ from enum import IntEnum
 from pathlib import Path
 
 from regent_api.audit import command as audit
-from regent_operator.cli import approve, callers, dev, lint
+from regent_operator.cli import approve, callers, cluster, dev, explain, lint
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.bundle import gather
 from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
-from regent_operator.cli.manifests import ManifestError, PathMissingError
+from regent_operator.cli.manifests import ManifestError, PathMissingError, read
 from regent_operator.cli.output import Progress
-from regent_operator.cli.planning import AgentMissingError
+from regent_operator.cli.planning import AgentMissingError, config_of
 from regent_operator.cli.process import ChildError
 from regent_operator.cli.tokens import ServiceAccount
 
@@ -38,13 +39,16 @@ _CODES: dict[type[Exception], Exit] = {
     RefusedConfigError: Exit.ERROR,
     RefusedError: Exit.ERROR,
     UnreachableError: Exit.ERROR,
+    cluster.ClusterError: Exit.ERROR,
+    cluster.AgentNotFoundError: Exit.NOT_FOUND,
+    explain.NotExplainedError: Exit.USAGE,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code."""
     asked = _parser().parse_args(arguments)
-    progress = Progress()
+    progress = Progress(sys.stderr, sys.stdout)
     try:
         asked.run(asked, progress)
     except KeyboardInterrupt:
@@ -59,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_dev(commands.add_parser("dev", help="run the agents of some manifests on this machine, without a cluster"))
     _add_chat(commands.add_parser("chat", help="ask an agent and print its answer as it comes"))
+    _add_explain(commands.add_parser("explain", help="say what an agent would decide on a turn, and by which policy"))
     _add_lint(commands.add_parser("lint", help="say what is wrong with manifests, before a cluster sees them"))
     checked = commands.add_parser("audit", help="verify, export or erase audit logs")
     audit.add_commands(checked)
@@ -121,6 +126,23 @@ def _add_endpoint(parser: argparse.ArgumentParser) -> None:
     add("--token-file", type=Path, help="file that holds the caller's token (default: the variable REGENT_TOKEN)")
 
 
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_explain)
+    parser.description = (
+        "Runs the stages of a turn up to where a model would be asked, on manifests (-f) or on the config that the "
+        "agent's pods hold in the cluster (without -f, by kubectl). Nothing is sent. Exit code 3: it would be refused."
+    )
+    add = parser.add_argument
+    add("agent", help="NAME or NAMESPACE/NAME")
+    add("--caller", required=True, help="NAMESPACE/NAME, oidc:ISSUER#SUBJECT, apikey:NAME or anonymous")
+    add("--groups", default="", help="groups of an oidc: caller, separated by commas")
+    add("--prompt", required=True, help="what the caller asks")
+    add("--sensitivity", help="label that the caller declares (X-Regent-Sensitivity)")
+    add("--context", help="kubectl's context, without -f")
+    _add_manifests(parser, required=False)
+    add("-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: table)")
+
+
 def _add_lint(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_lint)
     parser.description = "Exit code 3 when something is found. Nothing is run, and no cluster is asked."
@@ -129,14 +151,14 @@ def _add_lint(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", choices=FORMATS, default="table", help="how findings are printed (default: table)")
 
 
-def _add_manifests(parser: argparse.ArgumentParser) -> None:
+def _add_manifests(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     add = parser.add_argument
     add(
         "-f",
         "--filename",
         action="append",
         type=Path,
-        required=True,
+        required=required,
         metavar="PATH",
         help="file or directory of manifests; may be repeated",
     )
@@ -147,6 +169,22 @@ def _add_manifests(parser: argparse.ArgumentParser) -> None:
         metavar="NAMESPACE",
         help="namespace of the floor policies; without any the chart's default floor holds (default: regent-system)",
     )
+
+
+def _explain(asked: argparse.Namespace, _progress: Progress) -> None:
+    groups = frozenset(group for group in asked.groups.split(",") if group)
+    question = explain.Asked(asked.caller, asked.prompt, groups, asked.sensitivity)
+    if asked.filename:
+        bundle = gather(read(asked.filename), asked.namespace)
+        config = config_of(bundle, asked.agent, asked.floor_namespace)
+    else:
+        namespace, _, name = asked.agent.rpartition("/")
+        config = cluster.config_of(name, namespace or asked.namespace, asked.context)
+    try:
+        sys.stdout.write(explain.run(config, question, asked.output))
+    except explain.WouldRefuseError as refused:
+        sys.stdout.write(str(refused))
+        sys.exit(Exit.CHECK_FAILED)
 
 
 def _lint(asked: argparse.Namespace, _progress: Progress) -> None:

@@ -81,6 +81,17 @@ def plan_one(bundle: Bundle, agent: AIAgent, installation: Installation) -> Agen
     )
 
 
+def config_of(bundle: Bundle, chosen: str, floor_namespace: str) -> AgentConfig:
+    """The config of one agent. Raises AgentMissingError, and ManifestError where the operator would make none."""
+    (agent, *others) = choose(bundle, chosen).values()
+    if others:
+        raise AgentMissingError(f"{chosen} is the name of several agents; write NAMESPACE/NAME")
+    plan = plan_one(bundle, agent, local_installation(floor_namespace, {"keys": []}))
+    if plan.config is None:
+        raise ManifestError(*_words(plan))
+    return plan.config
+
+
 def key_sets(bundle: Bundle, policies: Iterable[AgentPolicy | Invalid]) -> dict[ConfigMapKey, str | None]:
     """AgentInputs.key_sets of the manifests."""
     return {key: _text(bundle, *key) for key in key_sets_of(policies)}

@@ -39,7 +39,7 @@ class Callers:
         trust = config.tokens
         keys = signing_keys(trust.jwks, "tokens.jwks")
         self._cluster = Trust(trust.issuer, config.agent.audience, keys, trust.max_lifetime_seconds)
-        self._oidc = OidcCallers.of(self._policy, trust.max_lifetime_seconds)
+        self.oidc = OidcCallers.of(self._policy, trust.max_lifetime_seconds)
         self._tokens = VerifiedTokens(self._verify, now)
         self.api_keys = ApiKeys(credentials.path, map(file_of, self._policy.api_key_grants()))
 
@@ -71,10 +71,11 @@ class Callers:
             return file_of(grant) in files
 
         names = sorted({grant.name for grant in self._policy.api_key_grants() if holds(grant)})
-        callers = [self._api_key(name, holds) for name in names]
+        callers = [self.api_key(name, holds) for name in names]
         return next((caller for caller in callers if caller.admitted), callers[0] if callers else None)
 
-    def _api_key(self, name: str, holds: Callable[[ApiKeyGrant], bool]) -> Caller:
+    def api_key(self, name: str, holds: Callable[[ApiKeyGrant], bool]) -> Caller:
+        """The caller that a key stands for. `holds`: whether a grant's Secret holds the key's value."""
         groups = self._policy.api_key_groups(name, holds)
         admitted = groups is not None
         return Caller(CallerKind.API_KEY, name, self._namespace, groups=groups or frozenset(), admitted=admitted)
@@ -82,12 +83,13 @@ class Callers:
     def _verify(self, token: str) -> tuple[Caller, float]:
         """A token of the cluster's own issuer is a ServiceAccount's, whatever the policies say of that issuer."""
         issuer = claimed_issuer(token)
-        if issuer != self._cluster.issuer and self._oidc.knows(issuer):
-            return self._oidc.caller(token, issuer, self._now)
+        if issuer != self._cluster.issuer and self.oidc.knows(issuer):
+            return self.oidc.caller(token, issuer, self._now)
         claims = self._cluster.claims(token, self._now)
-        return self._service_account(*service_account(claims)), float(claims["exp"])
+        return self.service_account(*service_account(claims)), float(claims["exp"])
 
-    def _service_account(self, namespace: str, name: str) -> Caller:
+    def service_account(self, namespace: str, name: str) -> Caller:
+        """A ServiceAccount of the cluster as a caller."""
         admitted = self._policy.admits(namespace, name, agent_namespace=self._namespace)
         return Caller(CallerKind.SERVICE_ACCOUNT, name, namespace, admitted=admitted)
 

@@ -1,0 +1,94 @@
+"""`regent explain`: what an agent would decide on a turn, stage by stage, and which policy is behind it.
+
+The config is the one that `plan()` makes of manifests, or the one that the agent's pods hold in a cluster; the stages
+are the runtime's own, imported when they are asked for: the operator's image does without them.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from regent_api.config import AgentConfig
+from regent_operator.cli.formats import document, table
+
+if TYPE_CHECKING:
+    from regent_runtime.explain import Decision, Explanation
+
+COLUMNS = ("stage", "decision", "field", "policies", "reason")
+
+
+class WouldRefuseError(Exception):
+    """The turn would be refused; the explanation has been printed."""
+
+
+class NotExplainedError(Exception):
+    """The question cannot be asked: a caller of no known form, or a config that no pod would take."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A turn. `caller`: NAMESPACE/NAME, oidc:ISSUER#SUBJECT, apikey:NAME or anonymous."""
+
+    caller: str
+    prompt: str
+    groups: frozenset[str] = frozenset()
+    sensitivity: str | None = None
+
+
+def run(config: AgentConfig, asked: Asked, form: str) -> str:
+    """The explanation as text. Raises NotExplainedError; WouldRefuseError, with the text, for a refused turn."""
+    explanation = _explanation(config, asked)
+    agent = f"{config.agent.namespace}/{config.agent.name}"
+    text = _table(explanation) if form == "table" else document(wire(agent, explanation), form)
+    if explanation.refused:
+        raise WouldRefuseError(text)
+    return text
+
+
+def wire(agent: str, explanation: "Explanation") -> dict[str, Any]:
+    """For programs. A decision has `stage` and `action`; `field`, `policies`, `reason`, `shadow` where it has any."""
+    return {
+        "agent": agent,
+        "refused": explanation.refused,
+        "code": explanation.code,
+        "message": explanation.message,
+        "sensitivity": explanation.sensitivity,
+        "rule": explanation.rule,
+        "providers": list(explanation.providers),
+        "decisions": [_plain(decision.wire()) for decision in explanation.decisions],
+    }
+
+
+def _explanation(config: AgentConfig, asked: Asked) -> "Explanation":
+    from regent_runtime.explain import Question, UnanswerableError, explain  # noqa: PLC0415 - see the first words
+
+    question = Question(asked.caller, asked.prompt, asked.groups, asked.sensitivity)
+    try:
+        return asyncio.run(explain(config, question))
+    except UnanswerableError as error:
+        raise NotExplainedError(str(error)) from error
+
+
+def _table(explanation: "Explanation") -> str:
+    lines = table([_row(decision) for decision in explanation.decisions], COLUMNS)
+    if explanation.refused:
+        return f"{lines}\nRefused: {explanation.code}: {explanation.message}\n"
+    providers = ", ".join(explanation.providers)
+    return f"{lines}\nWould go on: {explanation.sensitivity}, rule {explanation.rule}, to {providers}\n"
+
+
+def _row(decision: "Decision") -> dict[str, str]:
+    shadow = f" (mode Audit: {decision.shadow})" if decision.shadow else ""
+    behind = ", ".join(decision.policies) or ("default" if decision.field else "-")
+    return {
+        "stage": str(decision.stage),
+        "decision": f"{decision.action}{shadow}",
+        "field": decision.field or "-",
+        "policies": behind,
+        "reason": decision.reason or "-",
+    }
+
+
+def _plain(wire: dict[str, Any]) -> dict[str, Any]:
+    """Words as plain text, so that YAML has no tags."""
+    return {name: list(map(str, value)) if isinstance(value, tuple) else str(value) for name, value in wire.items()}

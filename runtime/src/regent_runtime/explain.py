@@ -1,0 +1,190 @@
+"""What an agent would decide on a turn, and by which field of which policy: the engine behind `regent explain`.
+
+It runs the stages that a turn runs, in the same functions, up to where a turn would first ask a model. Nothing leaves
+the process: no provider, no shared state, no audit log; counts and conversations start empty.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from regent_api.config import AgentConfig
+from regent_runtime import turn
+from regent_runtime.callers.entry import enter
+from regent_runtime.callers.supposed import Suppose, SupposedCallers
+from regent_runtime.config import ConfigRefused, Snapshot, snapshot
+from regent_runtime.credentials import Credentials
+from regent_runtime.decision import Decision, Stage
+from regent_runtime.lifecycle import RunningTurn, suspended
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import (
+    AGENT_SUSPENDED,
+    BODY_TOO_LARGE,
+    INVALID_SENSITIVITY,
+    NO_PROVIDER_ALLOWED,
+    NO_RULE_MATCHES,
+    TOKEN_INVALID,
+    TOO_MUCH_PERSONAL_DATA,
+    Refused,
+)
+from regent_runtime.state.source import States
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.withheld import Withheld
+
+__all__ = ["Decision", "Explanation", "Question", "UnanswerableError", "explain"]
+
+FIELDLESS = {
+    AGENT_SUSPENDED: Stage.CALLERS,
+    TOKEN_INVALID: Stage.CALLERS,
+    INVALID_SENSITIVITY: Stage.LABEL,
+    TOO_MUCH_PERSONAL_DATA: Stage.ANONYMIZE,
+    NO_RULE_MATCHES: Stage.ROUTE,
+    NO_PROVIDER_ALLOWED: Stage.ROUTE,
+}
+"""Where refusals belong behind which no field of a policy stands."""
+NOWHERE = Path("/nonexistent")
+LATER = frozenset({Stage.OUTPUT, Stage.AUDIT})
+"""Stages that need an answer, or a log."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A turn that is asked about. `caller`: in one of supposed.FORMS; `groups`: those that its token would name."""
+
+    caller: str
+    prompt: str
+    groups: frozenset[str] = frozenset()
+    sensitivity: str | None = None
+    """What the caller would declare; None: nothing."""
+
+
+class UnanswerableError(Exception):
+    """A config that no pod would take, or a caller of no known form."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    refused: bool
+    code: str
+    """Of the refusal, `withheld` for a guard's; empty: the turn would go on."""
+    message: str
+    """What the caller would be told."""
+    sensitivity: str
+    rule: str
+    providers: tuple[str, ...]
+    """Whom the turn would go to, in order."""
+    decisions: tuple[Decision, ...]
+    """At least one a stage, in the order of a turn; those of shadows among them."""
+
+
+async def explain(config: AgentConfig, question: Question) -> Explanation:
+    """Raises UnanswerableError."""
+    record = TurnRecord()
+    try:
+        loaded = _loaded(config, Suppose(question.caller, question.groups))
+    except (ConfigRefused, ValueError) as error:
+        raise UnanswerableError(str(error)) from None
+    turn.introduce(loaded, record)
+    refused: Refused | Withheld | None = None
+    providers: tuple[str, ...] = ()
+    try:
+        providers = await _asked(loaded, question, record)
+    except (Refused, Withheld) as outcome:
+        refused = outcome
+        if isinstance(outcome, Refused):
+            record.refused(outcome)
+            if not outcome.field:
+                stage = FIELDLESS.get(outcome.refusal, Stage.CLASS)
+                record.decisions.append(Decision(stage, "Deny", reason=outcome.refusal.code))
+    finally:
+        await loaded.close()
+    return _explained(record, refused, providers)
+
+
+async def _asked(loaded: Snapshot, question: Question, record: TurnRecord) -> tuple[str, ...]:
+    caller = enter(loaded.callers, None, record)
+    if loaded.config.suspended:
+        raise suspended()
+    async with loaded.limits.admit(caller, record):
+        ready = await turn.prepare(loaded, caller, _Prompt(question), _Unanswered(), record)
+    return tuple(provider.name for provider in ready.providers)
+
+
+def _loaded(config: AgentConfig, supposed: Suppose) -> Snapshot:
+    credentials = Credentials(NOWHERE)
+    alone = config.model_copy(update={"state": config.state.model_copy(update={"redis": None})})
+    made = snapshot(msgspec.json.encode(alone.wire()), credentials, States(credentials))
+    shadows = {name: _supposing(shadow, credentials, supposed) for name, shadow in made.shadows.items()}
+    return replace(_supposing(made, credentials, supposed), shadows=shadows)
+
+
+def _supposing(made: Snapshot, credentials: Credentials, supposed: Suppose) -> Snapshot:
+    return replace(made, callers=SupposedCallers(made.config, credentials, supposed))
+
+
+def _explained(record: TurnRecord, refused: Refused | Withheld | None, providers: tuple[str, ...]) -> Explanation:
+    code = refused.refusal.code if isinstance(refused, Refused) else "withheld" if refused else ""
+    message = refused.message if isinstance(refused, Refused) else refused.text if refused else ""
+    return Explanation(
+        refused=refused is not None,
+        code=code,
+        message=message,
+        sensitivity=record.sensitivity,
+        rule=record.rule,
+        providers=providers,
+        decisions=tuple(_every_stage(record, providers, refused=refused is not None)),
+    )
+
+
+def _every_stage(record: TurnRecord, providers: tuple[str, ...], *, refused: bool) -> Iterator[Decision]:
+    """What was decided, and a word for each stage that had nothing to decide or was not reached."""
+    order = list(Stage)
+    ends = [order.index(each.stage) for each in record.decisions if each.action == "Deny" and not each.shadow]
+    end = max(ends, default=0) if refused else len(order)
+    for at, stage in enumerate(order):
+        made = [each for each in record.decisions if each.stage is stage]
+        yield from made
+        if any(not each.shadow for each in made):
+            continue
+        if stage in LATER:
+            yield Decision(stage, "Later", reason="needs an answer" if stage is Stage.OUTPUT else "needs a log")
+        elif at > end:
+            yield Decision(stage, "NotReached")
+        elif stage is Stage.ROUTE:
+            yield Decision(stage, "Allow", reason=f"rule {record.rule}: {', '.join(providers)}")
+        else:
+            yield Decision(stage, "Allow")
+
+
+class _Prompt:
+    """turn.Incoming of a question."""
+
+    def __init__(self, question: Question) -> None:
+        self.authorization: str | None = None
+        self.sensitivity = question.sensitivity
+        self.conversation: str | None = None
+        self.approval: str | None = None
+        self._body = msgspec.json.encode({"messages": [{"role": "user", "content": question.prompt}]})
+
+    async def body(self, most_bytes: int) -> bytes:
+        if len(self._body) > most_bytes:
+            raise Refused(BODY_TOO_LARGE, f"The body is larger than {most_bytes} bytes.")
+        return self._body
+
+    def watched(self, running: RunningTurn) -> AbstractContextManager[None]:
+        del running
+        return nullcontext()
+
+
+class _Unanswered:
+    """turn.Outlet of a turn that ends before its attempts."""
+
+    def begin(self, request: ChatRequest, record: TurnRecord) -> None: ...
+
+    async def release(self, chunk: Chunk) -> None: ...
+
+    async def finish(self) -> None: ...
