@@ -98,8 +98,7 @@ async def explain(config: AgentConfig, question: Question) -> Explanation:
         if isinstance(outcome, Refused):
             record.refused(outcome)
             if not outcome.field:
-                stage = FIELDLESS.get(outcome.refusal, Stage.CLASS)
-                record.decisions.append(Decision(stage, "Deny", reason=outcome.refusal.code))
+                record.decisions.append(_fieldless(outcome, record))
     finally:
         await loaded.close()
     return _explained(record, refused, providers)
@@ -124,6 +123,14 @@ def _loaded(config: AgentConfig, supposed: Suppose) -> Snapshot:
 
 def _supposing(made: Snapshot, credentials: Credentials, supposed: Suppose) -> Snapshot:
     return replace(made, callers=SupposedCallers(made.config, credentials, supposed))
+
+
+def _fieldless(refused: Refused, record: TurnRecord) -> Decision:
+    """Behind an approval that is asked for stands the duty that asks for it."""
+    stage = FIELDLESS.get(refused.refusal, Stage.CLASS)
+    duty = next((each for each in record.decisions if each.stage is Stage.CLASS and not each.shadow), None)
+    behind = duty if stage is Stage.CLASS and duty else Decision(stage, "Deny")
+    return replace(behind, action="Deny", reason=refused.refusal.code)
 
 
 def _explained(record: TurnRecord, refused: Refused | Withheld | None, providers: tuple[str, ...]) -> Explanation:
