@@ -15,7 +15,7 @@ from regent_runtime.transport import PinnedResolver
 from tests.contract.redis_server import RedisServer, redis_server
 
 AGENT = AgentIdentity(namespace="demo", name="helper")
-HELD_CLOCK = "local function clock() return tonumber(redis.call('GET', 'test:clock')) end"
+HELD_CLOCK = "local grace = 3600 * 1000000; local function clock() return tonumber(redis.call('GET', 'test:clock')) end"
 LOOPBACK = PinnedResolver(InsideCluster(["127.0.0.0/8"]))
 
 

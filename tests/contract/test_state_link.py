@@ -9,12 +9,12 @@ import pytest
 
 from regent_runtime.addresses import OutsideHosts
 from regent_runtime.credentials import CredentialUnusable
-from regent_runtime.state.contract import Slots, StateAway, Window
+from regent_runtime.state.contract import StateAway, Window
 from regent_runtime.state.link import Address, Link
 from regent_runtime.state.shared import RedisState
 from regent_runtime.transport import PinnedResolver
 from tests.contract.redis_server import RedisServer, free_port, redis_server
-from tests.contract.states import AGENT, LOOPBACK, link, redis_world
+from tests.contract.states import AGENT, LOOPBACK, link
 from tests.contract.test_process import self_signed
 from tests.fakes.configs import config
 from tests.fakes.waiting import eventually
@@ -142,25 +142,6 @@ async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
         await state.close()
 
 
-async def test_a_server_that_forgot_the_scripts_is_told_them_again(tmp_path: Path) -> None:
-    async with redis_server(tmp_path) as server:
-        state = RedisState(link(server.url), AGENT)
-        assert await takes(state) == (0.0,)
-        await server.ask("SCRIPT", "FLUSH")
-        assert await takes(state) == (0.0,)
-        await state.close()
-
-
-async def test_every_key_expires(tmp_path: Path) -> None:
-    async with redis_server(tmp_path) as server:
-        state = RedisState(link(server.url), AGENT)
-        await state.take([HOUR, Slots("caller", 5, 60.0)], "t")
-        for key in await server.ask("KEYS", "*"):
-            assert key.startswith("regent:{demo/helper}:")
-            assert int(await server.ask("TTL", key)) > 0
-        await state.close()
-
-
 @pytest.mark.parametrize("reply", [b"nonsense\r\n", b"$9999999999999\r\n", b""])
 async def test_what_is_no_redis_is_away(reply: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,32 +157,6 @@ async def test_what_is_no_redis_is_away(reply: bytes) -> None:
     client.close()
     server.close()
     await server.wait_closed()
-
-
-async def test_three_replicas_at_100_requests_a_second_let_in_what_one_would(tmp_path: Path) -> None:
-    """Each of three limiters is asked 100 times a second for four seconds; the limit is 100 a second for all."""
-    window = Window("caller", 100, 1.0)
-    async with redis_world(tmp_path) as world:
-        replicas = [world.another() for _ in range(3)]
-        let_in: list[int] = []
-        for tick in range(400):
-            waits = await asyncio.gather(*(replica.take([window], "t") for replica in replicas))
-            let_in += [tick] * waits.count((0.0,))
-            await world.advance(0.01)
-        busiest = max(sum(start <= moment < start + 100 for moment in let_in) for start in let_in)
-    assert abs(len(let_in) - 400) <= 1
-    assert busiest <= 101
-
-
-async def test_three_replicas_asked_at_once_let_in_what_one_would(tmp_path: Path) -> None:
-    """Of 600 requests on a window of 100, on the server's own clock, exactly 100 are let in."""
-    async with redis_server(tmp_path) as server:
-        replicas = [RedisState(link(server.url), AGENT) for _ in range(3)]
-        window = Window("caller", 100, 3600.0)
-        waits = await asyncio.gather(*(replicas[n % 3].take([window], f"t{n}") for n in range(600)))
-        assert waits.count((0.0,)) == 100
-        for replica in replicas:
-            await replica.close()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ class Script:
 
 @cache
 def clock() -> str:
-    """Lua that defines `clock()`; tests put one that they hold in its place."""
+    """Lua that defines `clock()` and `grace`; tests put a clock that they hold in its place."""
     return _part("clock")
 
 

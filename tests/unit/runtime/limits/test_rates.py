@@ -12,10 +12,11 @@ from regent_runtime.callers.caller import ANONYMOUS, Caller, CallerKind
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.limits.rates import Limits
 from regent_runtime.record import TurnRecord
-from regent_runtime.refusals import RATE_LIMITED, Refused
+from regent_runtime.refusals import RATE_LIMITED, STATE_UNAVAILABLE, Refused
 from regent_runtime.serve.errors import error_headers
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.source import StateInUse
+from regent_runtime.state.takes import Takes
 from tests.enforces import enforces
 from tests.fakes import configs
 
@@ -140,6 +141,17 @@ async def test_the_message_names_the_bound_and_no_caller() -> None:
     refused = await desk.begins()
     assert refused is not None
     assert refused.message == "This caller may have at most 1 turns a minute; try again in 60 s."
+
+
+async def test_a_caller_whose_turns_cannot_be_counted_is_refused() -> None:
+    desk = Desk({"per": "Caller", "requestsPerHour": 5})
+    desk.state._takes = Takes(lambda: desk.now, most_moments=1)
+    assert await desk.begins(ANN) is None
+    refused = await desk.begins(BOB)
+    assert refused is not None
+    assert (refused.refusal, refused.retry_after) == (STATE_UNAVAILABLE, 1)
+    desk.now = 3600
+    assert await desk.begins(BOB) is None
 
 
 bounds = st.fixed_dictionaries(

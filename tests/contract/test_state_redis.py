@@ -1,0 +1,84 @@
+"""What Redis alone can get wrong: its keys, its clock, its scripts, and several replicas at once."""
+
+import asyncio
+from pathlib import Path
+
+from regent_api.types import Sensitivity
+from regent_runtime.state.contract import Conversation, Slots, Window
+from regent_runtime.state.shared import RedisState
+from tests.contract.redis_server import redis_server
+from tests.contract.states import AGENT, link, redis_world
+
+HOUR = Window("caller", 1000, 3600.0)
+
+
+async def test_every_key_expires(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        await state.take([HOUR, Slots("caller", 5, 60.0)], "t")
+        for key in await server.ask("KEYS", "*"):
+            assert key.startswith("regent:{demo/helper}:")
+            assert int(await server.ask("TTL", key)) > 0
+        await state.close()
+
+
+async def test_three_replicas_at_100_requests_a_second_let_in_what_one_would(tmp_path: Path) -> None:
+    """Each of three limiters is asked 100 times a second for four seconds; the limit is 100 a second for all."""
+    window = Window("caller", 100, 1.0)
+    async with redis_world(tmp_path) as world:
+        replicas = [world.another() for _ in range(3)]
+        let_in: list[int] = []
+        for tick in range(400):
+            waits = await asyncio.gather(*(replica.take([window], "t") for replica in replicas))
+            let_in += [tick] * waits.count((0.0,))
+            await world.advance(0.01)
+        busiest = max(sum(start <= moment < start + 100 for moment in let_in) for start in let_in)
+    assert abs(len(let_in) - 400) <= 1
+    assert busiest <= 101
+
+
+async def test_three_replicas_asked_at_once_let_in_what_one_would(tmp_path: Path) -> None:
+    """Of 600 requests on a window of 100, on the server's own clock, exactly 100 are let in."""
+    async with redis_server(tmp_path) as server:
+        replicas = [RedisState(link(server.url), AGENT) for _ in range(3)]
+        window = Window("caller", 100, 3600.0)
+        waits = await asyncio.gather(*(replicas[n % 3].take([window], f"t{n}") for n in range(600)))
+        assert waits.count((0.0,)) == 100
+        for replica in replicas:
+            await replica.close()
+
+
+async def test_a_server_that_forgot_the_scripts_is_told_them_again(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await state.take([HOUR], "t") == (0.0,)
+        await server.ask("SCRIPT", "FLUSH")
+        assert await state.take([HOUR], "t") == (0.0,)
+        await state.close()
+
+
+async def test_a_clock_that_is_set_back_lets_nobody_in_sooner(tmp_path: Path) -> None:
+    minute = Window("caller", 2, 60.0)
+    async with redis_world(tmp_path) as world:
+        await world.state.take([minute], "t")
+        await world.advance(10)
+        await world.state.take([minute], "t")
+        await world.advance(-500)
+        assert await world.state.take([minute], "t") == (50.0,)
+        await world.advance(540)
+        assert await world.state.take([minute], "t") == (10.0,)
+        await world.advance(10)
+        assert await world.state.take([minute], "t") == (0.0,)
+
+
+async def test_where_there_is_no_room_for_a_conversation_the_least_recently_used_goes(tmp_path: Path) -> None:
+    async with redis_world(tmp_path) as world:
+        state = world.another(most_conversations=3, most_of_an_owner=2)
+        for name in ("a-1", "b-1", "c-1"):
+            await state.begin(Conversation(name, name[0], Sensitivity.PUBLIC, "n"))
+            await world.advance(1)
+        await state.recall("a-1", "a")
+        await state.begin(Conversation("d-1", "d", Sensitivity.PUBLIC, "n"))
+        left = [await state.recall(name, name[0]) is not None for name in ("a-1", "b-1", "c-1", "d-1")]
+        assert left == [True, False, True, True]
+        assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:conversations")) == 3
