@@ -15,12 +15,15 @@ import msgspec
 from pydantic import ValidationError
 
 from regent_api.config import AgentConfig, AgentIdentity, Shadow
+from regent_api.policy import Detector
 from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
+from regent_api.types import Sensitivity
 from regent_runtime.access.approvals import Approvals
 from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
+from regent_runtime.guard import personal_data
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.rates import Limits
@@ -73,6 +76,7 @@ def snapshot(
     if identity is not None and config.agent != identity:
         raise ConfigRefused(f"agent: the document is for another agent than {identity.namespace}/{identity.name}")
     try:
+        personal_data.prepare(_detectors(config))
         _check_route(config)
         callers = Callers(config, credentials)
         outbound = channels(config, credentials)
@@ -95,6 +99,17 @@ def snapshot(
         output_guard=output_guard,
         shadows=shadows,
     )
+
+
+def _detectors(config: AgentConfig) -> frozenset[Detector]:
+    """Which kinds of personal data some turn may be searched for."""
+    policies = [config.policy, *(shadow.policy for shadow in config.shadows)]
+    for data in (policy.data for policy in policies):
+        classes = map(data.classes.of, Sensitivity)
+        if data.personal_data.raises_to is not None or any(each.anonymize for each in classes):
+            return frozenset(Detector)
+    guards = (policy.guardrails.output.personal_data for policy in policies)
+    return frozenset(detector for guard in guards if guard.action for detector in guard.detectors)
 
 
 def _shadow(

@@ -14,6 +14,8 @@ from regent_runtime.guard.extent import Extent, Unmeasured, byte_class, extent
 
 LONGEST_MATCH = 512
 """Bytes that a window may have to hold back; a rule that can match more is not scanned in pieces."""
+_MOST_SURPLUS = 512
+"""Bytes that are kept although they could go: a copy of the rest for every few bytes costs more."""
 _CONTEXT = 4
 """Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
 
@@ -93,7 +95,9 @@ class RuleSet:
 
     def may_match(self, text: bytes, begin: int) -> bool:
         """Whether it is worth asking each rule; never wrongly False."""
-        return not self._any or any(pattern.search(text, begin) is not None for pattern in self._any)
+        if not self._any:
+            return bool(self.rules)
+        return any(pattern.search(text, begin) is not None for pattern in self._any)
 
 
 class Scanner:
@@ -101,8 +105,9 @@ class Scanner:
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
-        self.text = bytearray()
-        """What was fed and not dropped."""
+        self.text = b""
+        """What was fed and not dropped; what waits for the end is not there before it."""
+        self._waiting: list[bytes] = []
         self.dropped = 0
         """Bytes of the text that came before `text`."""
         self.settled = 0
@@ -117,36 +122,43 @@ class Scanner:
 
     def feed(self, piece: bytes, *, final: bool = False) -> list[Match]:
         """The matches that settle now, by where they begin; `piece` ends at the border of a character."""
+        if not self._rules.is_windowed:
+            self._waiting.append(piece)
+            if not final:
+                return []
+            piece = b"".join(self._waiting)
         self.text += piece
         until = self.fed if final else self._unsettled()
         if until <= self.settled and not final:
             return []
-        found = [*self._early, *self._matches(until, final=final)] if self._rules.rules else []
-        found.sort(key=self._rules.precedence)
+        found = self._matches(until, final=final)
         self.settled = max(self.settled, until)
-        self._early = [] if final else [match for match in found if match.start >= self.settled]
-        return found[: len(found) - len(self._early)]
+        return self._in_order(found, final=final) if found or self._early else found
 
     def drop(self, before: int) -> None:
         """Forget what lies before an offset, but for the context that patterns look at."""
         surplus = min(before, self.settled) - _CONTEXT - self.dropped
-        if surplus > 0:
-            del self.text[:surplus]
+        if surplus > _MOST_SURPLUS:
+            self.text = self.text[surplus:]
             self.dropped += surplus
 
+    def _in_order(self, found: list[Match], *, final: bool) -> list[Match]:
+        """What settles, sorted; what begins behind that is kept for later."""
+        found = [*self._early, *found]
+        found.sort(key=self._rules.precedence)
+        self._early = [] if final else [match for match in found if match.start >= self.settled]
+        return found[: len(found) - len(self._early)]
+
     def _unsettled(self) -> int:
-        if not self._rules.is_windowed:
-            return self.settled
-        if self._rules.pending is None:
+        pending = self._rules.pending
+        if pending is None:
             return self.fed
-        begin = max(self.settled - self.dropped, len(self.text) - self._rules.longest - 1, 0)
-        found = self._rules.pending.search(bytes(self.text), begin)
-        if found is None:
-            return self.fed
-        return self.dropped + _border_before(self.text, found.start())
+        text = self.text
+        found = pending.search(text, max(self.settled - self.dropped, len(text) - self._rules.longest - 1, 0))
+        return self.dropped + (len(text) if found is None else _border_before(text, found.start()))
 
     def _matches(self, until: int, *, final: bool) -> list[Match]:
-        text, begin = bytes(self.text), self.settled - self.dropped
+        text, begin = self.text, self.settled - self.dropped
         if not self._rules.may_match(text, begin):
             return []
         end = len(text) if final else until - self.dropped
@@ -203,14 +215,14 @@ def _beginning(of: Extent) -> str:
     return boundary + byte_class(of.head[0] if of.head else of.first) + shape
 
 
-def _border_before(text: bytes | bytearray, at: int) -> int:
+def _border_before(text: bytes, at: int) -> int:
     """The last border of a UTF-8 character at or before an offset."""
     while 0 < at < len(text) and text[at] & 0xC0 == 0x80:
         at -= 1
     return at
 
 
-def _border_after(text: bytes | bytearray, at: int) -> int:
+def _border_after(text: bytes, at: int) -> int:
     while at < len(text) and text[at] & 0xC0 == 0x80:
         at += 1
     return at

@@ -55,7 +55,10 @@ class Window:
 
     def feed(self, piece: bytes, *, final: bool = False) -> bytes:
         """What may go out now; `piece` ends at the border of a character."""
-        matches = self._scanner.feed(piece, final=final)
+        scanner = self._scanner
+        matches = scanner.feed(piece, final=final)
+        if not matches and self._tail is None:
+            return self._rest()
         out: list[bytes] = []
         if self._tail is not None:
             self._swallow()
@@ -64,16 +67,18 @@ class Window:
             self._seen(treatment)
             if treatment.replacement is not None:
                 self._rewrite(match, treatment, treatment.replacement, out)
-        settled = self._scanner.settled
-        if settled > self._gone:
-            out.append(self._between(self._gone, settled))
-            self._gone = settled
-        self._scanner.drop(self._gone - self._look_back)
+        out.append(self._rest())
         return b"".join(out)
 
-    @property
-    def _look_back(self) -> int:
-        return len(self._tail.word) if isinstance(self._tail, Until) else 0
+    def _rest(self) -> bytes:
+        """What has settled and is part of no match."""
+        scanner, gone = self._scanner, self._gone
+        text = b""
+        if scanner.settled > gone:
+            text = self._between(gone, scanner.settled)
+            self._gone = scanner.settled
+        scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
+        return text
 
     def _rewrite(self, match: Match, treatment: Treatment, replacement: bytes, out: list[bytes]) -> None:
         if match.end <= self._gone:
@@ -89,7 +94,7 @@ class Window:
         """Follow the tail of the last match over what is there of it."""
         scanner = self._scanner
         if isinstance(self._tail, While):
-            rest = bytes(scanner.text[self._gone - scanner.dropped :])
+            rest = scanner.text[self._gone - scanner.dropped :]
             left = len(rest.lstrip(self._tail.members))
             self._gone = scanner.fed - left
             if left:
@@ -105,4 +110,4 @@ class Window:
 
     def _between(self, start: int, end: int) -> bytes:
         dropped = self._scanner.dropped
-        return bytes(self._scanner.text[start - dropped : end - dropped])
+        return self._scanner.text[start - dropped : end - dropped]

@@ -29,7 +29,7 @@ def scanned(rules: RuleSet, pieces: list[str]) -> list[tuple[str, int, int]]:
         found += scanner.feed(piece.encode())
         assert all(match.start < scanner.settled for match in found)
         scanner.drop(scanner.settled)
-        assert len(scanner.text) <= rules.longest + 12 + len(piece.encode())
+        assert len(scanner.text) <= rules.longest + 12 + 512 + len(piece.encode())
     found += scanner.feed(b"", final=True)
     return [(match.rule.name, match.start, match.end) for match in found]
 

@@ -46,10 +46,10 @@ FETCHING_OPENING = Rule("image", rf"(?i:</?(?:[a-z0-9]{{1,16}}:)?(?:{_FETCHING})
 """What is left of those: no end of the tag is near, so it is made text."""
 OPEN_TAG = Rule(
     "open-tag",
-    rf"<[A-Za-z][A-Za-z0-9:\-]{{0,30}}[\s/](?:[^<>]{{0,{MOST_OF_A_TAG}}}<|[^<>]{{{MOST_OF_A_TAG + 1}}})",
+    rf"<[A-Za-z][A-Za-z0-9:\-]{{0,30}}[\s/](?:[^<>]{{0,{MOST_OF_A_TAG}}}(?:<|\z)|[^<>]{{{MOST_OF_A_TAG + 1}}})",
     _opening,
 )
-"""A tag that does not end within a window, or not before the next."""
+"""A tag that does not end within a window, not before the next, or not at all: what a page puts behind it would."""
 
 
 def attributes(forbidden: Forbidden) -> Rule:
@@ -66,5 +66,5 @@ def attributes(forbidden: Forbidden) -> Rule:
         return Judged([(start, len(candidate))] if address and is_forbidden else [], start)
 
     most = f"{{0,{_LONGEST_ADDRESS}}}"
-    value = rf"(?:\"[^\"]{most}|'[^']{most}|[^\s\"'<>][^\s\"'<>]{most})"
+    value = rf"(?:\"[^\"]{most}|'[^']{most}|[^\s\"'>][^\s>]{most})"
     return Rule("link", rf"(?i:[\s\"'/](?:xlink:)?(?:{_ATTRIBUTES}))\s{{0,8}}=\s{{0,8}}{value}", judge)

@@ -33,7 +33,7 @@ def destinations(forbidden: Forbidden) -> Rule:
         is_forbidden = len(address) >= _LONGEST_ADDRESS or forbidden(address)
         return Judged([(start, start + len(address))] if address and is_forbidden else [], start)
 
-    address = rf"(?:<[^<>\n]{{0,{_LONGEST_ADDRESS}}}|[^ \t\r\n<>]{{1,{_LONGEST_ADDRESS}}})"
+    address = rf"(?:<[^<>\n]{{0,{_LONGEST_ADDRESS}}}|[^ \t\r\n<][^ \t\r\n]{{0,{_LONGEST_ADDRESS}}})"
     return Rule("link", rf"\][(:][ \t\r\n]{{0,64}}{address}", judge)
 
 

@@ -65,6 +65,12 @@ def _library() -> ModuleType:
     return phonenumbers
 
 
+def prepare() -> None:
+    """Import the library and the data of the countries whose groupings are known, before a turn has to wait for it."""
+    for region in _GROUPINGS:
+        _is_valid("0123456789", region)
+
+
 def judge_international(candidate: bytes) -> Judged:
     text = _text(candidate).replace("(0)", "")
     number = f"+{text[2:]}" if text.startswith("00") else text

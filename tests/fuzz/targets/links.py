@@ -1,0 +1,84 @@
+"""The link parser: another parser finds no link elsewhere and no image in what comes out, however it was cut."""
+
+import contextlib
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+from markdown_it import MarkdownIt
+
+from regent_runtime.guard.links import Found, image_rules, link_rules
+from regent_runtime.guard.links.destination import leads_to
+from regent_runtime.guard.scan import RuleSet
+from regent_runtime.guard.window import Treatment, Window
+from tests.fuzz.target import Target
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": True})
+_ADDRESSES = {"href", "action", "formaction", "src", "ping"}
+_FETCHING = {"img", "image", "iframe", "script", "link", "style", "video", "audio", "object", "embed", "svg"}
+_FETCHES = {"src", "srcset", "style", "poster", "background"}
+
+
+def _admits(host: str) -> bool:
+    return host == "ok.example" or host.endswith(".ok.example")
+
+
+def _windows(found: list[Found]) -> Callable[[], Window]:
+    treatments = {rule: Treatment(rule, "f", rule.name, ("Strip",), becomes, tail) for rule, becomes, tail in found}
+    rules = RuleSet(treatments)
+    return lambda: Window(rules, treatments, lambda _: None)
+
+
+_LINKS, _IMAGES = _windows(link_rules(_admits)), _windows(image_rules())
+
+
+class _Seen(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in _ADDRESSES]
+        self.fetched += [name for name, _ in attrs if name in _FETCHES or name.startswith("on")]
+        if tag in _FETCHING:
+            self.fetched.append(tag)
+
+    handle_startendtag = handle_starttag
+
+
+def _seen(text: str) -> _Seen:
+    seen = _Seen()
+    with contextlib.suppress(AssertionError):  # of html.parser, over a declaration that is none
+        seen.feed(_MARKDOWN.render(text))
+        seen.close()
+    return seen
+
+
+def _screened(window: Window, pieces: list[bytes]) -> str:
+    return b"".join([*map(window.feed, pieces), window.feed(b"", final=True)]).decode()
+
+
+def feed(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    pieces = [each.encode() for each in text]
+    links, images = _screened(_LINKS(), [text.encode()]), _screened(_IMAGES(), [text.encode()])
+    assert _screened(_LINKS(), pieces) == links
+    assert _screened(_IMAGES(), pieces) == images
+    assert all(leads_to(address.encode(), _admits) for address in _seen(links).addresses)
+    assert not _seen(images).fetched
+
+
+TARGET = Target(
+    feed,
+    seeds=(
+        b"[a](https://evil.example/x 't') ![b](//evil.example \"t\") <https:evil.example> www.evil.example",
+        b"[a]: <https://ok.example>\n\n[a][a] ![c][a] <a title='>' href=https:evil.example>x</a>",
+        b"<img src=x onerror=y> <p style='background:url(//evil.example)'> <svg/onload=x> <!-- x -->",
+        b"[x](java&#115;cript:x) https&colon;//evil.example https://ok.example@evil.example \\\\evil.example",
+    ),
+    words=(
+        b"](", b"]:", b"![", b"<a href=", b"<img ", b" style=", b"https:", b"//", b"evil.example", b"ok.example", b"&#58;",
+        b"\\", b"\n\n", b"'", b'"', b"<!--", b"-->", b"`", b"www.", b"javascript:",
+    ),
+    longest=1024,
+)  # fmt: skip
