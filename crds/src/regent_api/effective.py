@@ -123,6 +123,10 @@ class EffectiveEgress(Model):
     def admits_host(self, host: str) -> bool:
         return self.hosts is None or every(self.hosts, lambda pattern: host_matches(pattern, host))
 
+    def names_host(self, host: str) -> bool:
+        """Whether the policies open a host that no provider of the route has: stated, and let by every list."""
+        return self.hosts is not None and self.admits_host(host)
+
     def admits_address(self, address: str) -> bool:
         """Whether an outside host's resolved address may be connected to."""
         ip = ipaddress.ip_address(address)

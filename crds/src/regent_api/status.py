@@ -47,6 +47,7 @@ class Reason(StrEnum):
     ACCEPTED = "Accepted"
     INVALID = "Invalid"
     INVALID_PATTERN = "InvalidPattern"
+    INVALID_EXPRESSION = "InvalidExpression"
     NAME_CONFLICT = "NameConflict"
     POLICY_CONFLICT = "PolicyConflict"
     COLLECTOR_REQUIRED = "CollectorRequired"
@@ -81,6 +82,7 @@ MEANING: dict[Reason, str] = {
     Reason.ACCEPTED: "The spec is valid.",
     Reason.INVALID: "The spec cannot be valid as it is; the message names the field and what to write instead.",
     Reason.INVALID_PATTERN: "A pattern is none of RE2's, or too large; the message names it.",
+    Reason.INVALID_EXPRESSION: "A CEL expression is no condition on a record, or costs too much; the message names it.",
     Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",

@@ -65,7 +65,7 @@ class Runtime:
         trust = Trust(options.agent_uid, trusted_keys(options.config_keys), options.state / ACCEPTED)
         self.config = ConfigFile(options.config, trust, credentials, self.states, self._swapped)
         collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
-        self.audit = Audit(options.audit, pod.uid, collector)
+        self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         decisions = approvals.ApprovalEndpoint(self.lifecycle)

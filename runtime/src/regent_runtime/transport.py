@@ -121,22 +121,27 @@ class Channel:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                resolver=PinnedResolver(self._rule),
-                ttl_dns_cache=ADDRESSES_KEPT_SECONDS,
-                keepalive_timeout=IDLE_CONNECTION_SECONDS,
-                limit=MOST_CONNECTIONS,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": _USER_AGENT},
-                auto_decompress=False,
-                trust_env=False,
-                requote_redirect_url=False,
-                trace_configs=[_reuse_noted()],
-            )
+            self._session = session(self._rule)
         return self._session
+
+
+def session(rule: AddressRule) -> aiohttp.ClientSession:
+    """Connections to addresses that the rule admits."""
+    connector = aiohttp.TCPConnector(
+        resolver=PinnedResolver(rule),
+        ttl_dns_cache=ADDRESSES_KEPT_SECONDS,
+        keepalive_timeout=IDLE_CONNECTION_SECONDS,
+        limit=MOST_CONNECTIONS,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": _USER_AGENT},
+        auto_decompress=False,
+        trust_env=False,
+        requote_redirect_url=False,
+        trace_configs=[_reuse_noted()],
+    )
 
 
 def _reuse_noted() -> aiohttp.TraceConfig:
@@ -219,11 +224,7 @@ def in_cluster_name(host: str) -> bool:
 
 
 def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: AddressRule) -> str | None:
-    """Why no connection may be made to the provider's host at all, or None.
-
-    An address written as a host never reaches the resolver, so it is judged here. So is what only looks like one:
-    resolvers read `2130706433` and `127.1` as 127.0.0.1.
-    """
+    """Why no connection may be made to the provider's host at all, or None."""
     policy = config.policy
     if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
         return "host_not_local"
@@ -231,15 +232,25 @@ def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: Address
         return "model_not_allowed"
     if not policy.egress.admits_host(provider.host):
         return "host_not_allowed"
-    plain = urlsplit(provider.base_url).scheme == "http"
-    if plain and not isinstance(rule, InsideCluster):
+    return refusal_of_url(provider.base_url, rule)
+
+
+def refusal_of_url(url: str, rule: AddressRule) -> str | None:
+    """Why a URL may not be connected to whatever it resolves to, or None.
+
+    An address written as a host never reaches the resolver, so it is judged here. So is what only looks like one:
+    resolvers read `2130706433` and `127.1` as 127.0.0.1.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not isinstance(rule, InsideCluster):
         return "plain_http_outside"
     try:
-        ipaddress.ip_address(provider.host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return "not_an_address" if is_number(provider.host) else None
+        return "not_an_address" if is_number(host) else None
     try:
-        rule.check(provider.host)
+        rule.check(host)
     except DestinationRefused as refused:
         return refused.reason
     return None

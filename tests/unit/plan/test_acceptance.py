@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from regent_operator.plan.acceptance import policy_error, route_error
+from regent_api.status import Reason
+from regent_operator.plan.acceptance import policy_error, policy_rejection, route_error
 from tests.unit.plan.samples import CLOUD, CRITICAL, FLOOR_NAMESPACE, GENERAL, ONPREM, policy, route
 
 WITHOUT_VALUES = {"matchExpressions": [{"key": "tier", "operator": "In"}]}
@@ -49,6 +50,30 @@ def test_a_selector_that_is_none_is_told_with_its_path(path: str, spec: Any, sel
 def test_namespaces_are_selected_in_the_operators_namespace_only() -> None:
     assert error_of_policy(FLOOR_NAMESPACE, selector={"namespaces": {}}) is None
     assert str(error_of_policy(selector={"namespaces": {}})).startswith("spec.selector.namespaces: only a policy of")
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ("record.outcome ==", "is not CEL"),
+        ("record.result == 'x'", "a record has no field result"),
+        ("record.code.matches('(a+)+')", "the function matches is not offered"),
+        ("record.flags.all(a, record.flags.all(b, record.flags.all(c, true)))", "has more than 2 of all"),
+    ],
+)
+def test_a_condition_that_is_none_is_told_with_its_path(when: str, words: str) -> None:
+    good = {"name": "good", "when": "record.outcome == 'refused'"}
+    made = policy("p", audit={"alerts": [good, {"name": "bad", "when": when}]})
+    rejection = policy_rejection(made, FLOOR_NAMESPACE)
+    assert rejection is not None
+    assert rejection.reason is Reason.INVALID_EXPRESSION
+    assert rejection.words.startswith(f"spec.audit.alerts[1].when: bad: {words}")
+
+
+@pytest.mark.parametrize("webhook", ["https://:80/", "https://hooks.test:99999/", "https://[::1/"])
+def test_a_webhook_that_nobody_can_reach_is_told(webhook: str) -> None:
+    alert = {"name": "a", "when": "record.outcome == 'refused'", "webhook": webhook}
+    assert str(error_of_policy(audit={"alerts": [alert]})).startswith("spec.audit.alerts[0].webhook: a: no host")
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/99", "nonsense", "10.0.0.300/8"])

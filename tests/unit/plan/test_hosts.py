@@ -1,7 +1,7 @@
 import pytest
 
-from regent_operator.plan.hosts import in_cluster, port_of, services_of
-from tests.unit.plan.samples import agent, route
+from regent_operator.plan.hosts import in_cluster, port_of, services_at, services_of, webhooks_of
+from tests.unit.plan.samples import agent, policy, route
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_the_port_is_the_urls_or_its_schemes(url: str, port: int) -> None:
 
 def test_the_services_of_a_route_are_those_of_its_providers_within_the_cluster() -> None:
     assert services_of(agent().spec, route().spec, "cluster.local") == {"models/llm"}
+
+
+def test_the_webhooks_of_policies_are_those_of_their_alerts() -> None:
+    when = "record.outcome == 'refused'"
+    alerts = [{"name": "a", "when": when, "webhook": "http://hooks.ops.svc/a"}, {"name": "b", "when": when}]
+    found = list(webhooks_of([policy("p", audit={"alerts": alerts}), policy("q")]))
+    assert found == ["http://hooks.ops.svc/a"]
+    assert services_at(found, "cluster.local") == {"ops/hooks"}

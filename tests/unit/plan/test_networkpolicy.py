@@ -166,3 +166,29 @@ def test_the_union_lets_through_what_either_does() -> None:
 def test_the_union_with_itself_is_itself() -> None:
     spec = spec_of()
     assert union(spec, spec) == spec
+
+
+HOOK = {"name": "hook", "when": "record.outcome == 'refused'"}
+
+
+@pytest.mark.parametrize(
+    ("webhook", "hosts", "port"),
+    [
+        ("https://alerts.test:8443/a", ["alerts.test"], 8443),
+        ("https://alerts.test/a", ["*.test"], None),
+        ("https://alerts.test:8443/a", ["other.test"], None),
+        ("https://alerts.test:8443/a", None, None),
+        ("http://llm.models.svc:8080/a", ["llm.models.svc"], 9000),
+        ("http://llm.models.svc:8080/a", None, None),
+    ],
+)
+def test_the_way_to_a_webhook_is_open_where_the_egress_names_its_host(
+    webhook: str, hosts: list[str] | None, port: int | None
+) -> None:
+    named = {"egress": {"hosts": [*hosts, "api.openai.com"]}} if hosts else {}
+    without = for_all("p", **named)
+    stated = for_all("p", audit={"alerts": [{**HOOK, "webhook": webhook}]}, **named)
+    before, after = (spec_of(route=only(CLOUD), policies=(each,))["egress"] for each in (without, stated))
+    opened = {each["port"] for rule in after for each in rule["ports"]}
+    opened -= {each["port"] for rule in before for each in rule["ports"]}
+    assert opened == ({port} if port else set())

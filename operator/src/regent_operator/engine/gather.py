@@ -16,7 +16,7 @@ from regent_operator.engine.references import Name, References, service_facts
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
 from regent_operator.engine.store import Store
 from regent_operator.engine.targetports import TargetPorts, has_named_port
-from regent_operator.plan.hosts import host_of, in_cluster, services_of
+from regent_operator.plan.hosts import services_at, services_of, webhooks_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
@@ -52,6 +52,7 @@ class Gatherer:
         instructions = await self._instructions(key, agent)
         route = self._store.route(key.namespace, agent.spec.model_route_ref.name)
         wanted = services_of(agent.spec, route.spec if isinstance(route, Valid) else None, cluster_domain)
+        wanted |= services_at(webhooks_of(policies), cluster_domain)
         services = await self._service_facts(key, wanted)
         labels = self._namespaces.labels(key.namespace)
         if labels is None:
@@ -76,7 +77,8 @@ class Gatherer:
         if last is None:
             return inputs
         urls = [provider.base_url for provider in last.route.providers]
-        named = {service for url in urls if (service := in_cluster(host_of(url), cluster_domain)) is not None}
+        urls += [alert.webhook for alert in last.policy.audit.alerts if alert.webhook]
+        named = services_at(urls, cluster_domain)
         services = await self._service_facts(
             Key(AGENTS.kind, meta.namespace, meta.name), frozenset({*inputs.services, *named})
         )

@@ -13,6 +13,7 @@ from regent_api.policy import AgentPolicySpec
 from regent_api.route import Provider, ProviderType
 from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
+from regent_operator.plan.expressions import expression_errors, webhook_errors
 from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.patterns import pattern_errors
@@ -32,6 +33,8 @@ def policy_rejections(policy: AgentPolicy, operator_namespace: str) -> Iterator[
         yield Rejection(words)
     for words in pattern_errors(policy.spec):
         yield Rejection(words, Reason.INVALID_PATTERN)
+    for words in expression_errors(policy.spec):
+        yield Rejection(words, Reason.INVALID_EXPRESSION)
 
 
 def policy_rejection(policy: AgentPolicy, operator_namespace: str) -> Rejection | None:
@@ -64,6 +67,7 @@ def _policy_errors(policy: AgentPolicy, operator_namespace: str) -> Iterator[str
         )
     for selector, path in _selectors(spec):
         yield from _selector_errors(selector, path)
+    yield from webhook_errors(spec)
     yield from _caller_errors(policy, floor=policy.metadata.namespace == operator_namespace)
     for cidr in (spec.egress and spec.egress.cidrs) or []:
         if not _reads(ipaddress.ip_network, cidr):

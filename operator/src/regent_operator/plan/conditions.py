@@ -15,6 +15,7 @@ STALLED = frozenset(
     {
         Reason.INVALID,
         Reason.INVALID_PATTERN,
+        Reason.INVALID_EXPRESSION,
         Reason.NAME_CONFLICT,
         Reason.POLICY_CONFLICT,
         Reason.COLLECTOR_REQUIRED,

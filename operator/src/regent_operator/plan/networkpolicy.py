@@ -77,8 +77,19 @@ def _egress(config: AgentConfig, services: Services, installation: Installation)
         to_state, more = _to_state(config.state.redis.url, services, installation)
         rules += to_state
         ports |= more
+    for url in _webhooks(config):
+        if in_cluster(host_of(url), installation.cluster_domain) is not None:
+            rules += _to_service(url, services, installation.cluster_domain)
+        else:
+            ports.add(port_of(url))
     blocks = outside(config.policy.egress.cidrs, config.cluster_cidrs)
     return _distinct([*rules, *_to_blocks(blocks, ports)])
+
+
+def _webhooks(config: AgentConfig) -> list[str]:
+    """Of alerts, where the policies' egress names the host; the pod posts to no other."""
+    urls = {alert.webhook for alert in config.policy.audit.alerts if alert.webhook}
+    return sorted(url for url in urls if config.policy.egress.names_host(host_of(url)))
 
 
 def _dns(installation: Installation) -> dict[str, Any]:

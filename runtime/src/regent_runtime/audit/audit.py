@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from regent_api.policy import AuditDurability, AuditFailure
 from regent_api.types import Sensitivity
 from regent_runtime import __version__
 from regent_runtime.audit import entry
+from regent_runtime.audit.alerts import Alerts
 from regent_runtime.audit.collection import Collection, CollectorAt
 from regent_runtime.audit.disk import Disk, Keeping
 from regent_runtime.audit.journal import AuditFailed, Journal
@@ -40,9 +41,13 @@ class Audit:
     """`run` until cancelled. Before a first config there is no log, and no turn either.
 
     Where there is a collector, it gets the log and holds the subjects' keys; otherwise they stay beside the log.
+    `alerted` is called with policy and name of each alert.
     """
 
-    def __init__(self, folder: Path, pod_uid: str, collector: CollectorAt | None = None) -> None:
+    def __init__(
+        self, folder: Path, pod_uid: str, alerted: Callable[[str, str], None], collector: CollectorAt | None = None
+    ) -> None:
+        self.alerts = Alerts(alerted)
         self.disk = Disk(folder)
         self.journal = Journal(self.disk, self._committed)
         self._pod_uid = re.sub(r"[^-A-Za-z0-9]", "", pod_uid) or "local"
@@ -68,6 +73,7 @@ class Audit:
         if collection is not None:
             collection.configure(config)
             self.disk.kept_elsewhere = lambda: collection.shipping.kept
+        self.alerts.configure(config)
         self.journal.begin(f"{self._writer.agent}/{self._pod_uid}", self._writer)
 
     async def begin(self, config: AgentConfig, turn: TurnRecord, texts: Iterable[str]) -> Trail:
@@ -102,10 +108,12 @@ class Audit:
     async def _run_log(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             journal = tasks.create_task(self.journal.run())
+            alerts = tasks.create_task(self.alerts.run())
             try:
                 await self._refusals.run()
             finally:
                 journal.cancel()
+                alerts.cancel()
 
     def status(self) -> dict[str, Any]:
         """For /statusz."""
@@ -119,6 +127,7 @@ class Audit:
             "dropped": self.disk.dropped,
             "bytes": self.disk.kept,
             "mostBytes": self.disk.most_bytes,
+            "alerts": self.alerts.status(),
             "collector": self._collection.status() if self._collection else None,
         }
 
@@ -139,6 +148,7 @@ class Audit:
         await self._collection.shipping.acknowledged(size)
 
     def _committed(self, size: int, payloads: Sequence[bytes]) -> None:
+        self.alerts.look(payloads)
         if self._collection is not None:
             self._collection.shipping.offer(size, payloads)
 

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from regent_runtime.audit.entry import UNAUTHORIZED_CODES
 from regent_runtime.decision import Stage
 from regent_runtime.guard.findings import INJECTION
 from regent_runtime.record import TurnRecord
@@ -53,6 +54,18 @@ class Metrics:
             ["field", "action"],
             registry=self._registry,
         )
+        self._unauthorized = Counter(
+            "regent_unauthorized",
+            "Turns of callers who are not known or not let in.",
+            ["code"],
+            registry=self._registry,
+        )
+        self._alerts = Counter(
+            "regent_alerts",
+            "Records that an alert of a policy has matched.",
+            ["policy", "alert"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -62,6 +75,8 @@ class Metrics:
     def turn_ended(self, record: TurnRecord) -> None:
         self._turns.labels(record.outcome, record.code).inc()
         self._seconds.labels(record.outcome).observe(record.seconds)
+        if record.code in UNAUTHORIZED_CODES:
+            self._unauthorized.labels(record.code).inc()
         for decision in record.decisions:
             if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
                 self._limited.labels(decision.reason).inc()
@@ -80,6 +95,9 @@ class Metrics:
 
     def state_failed(self, reason: str) -> None:
         self._state_errors.labels(reason).inc()
+
+    def alerted(self, policy: str, alert: str) -> None:
+        self._alerts.labels(policy, alert).inc()
 
     def text(self, *, turns: int, config_valid: bool) -> bytes:
         self._active.set(turns)

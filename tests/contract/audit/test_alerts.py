@@ -1,0 +1,124 @@
+"""Alerts of the real runtime, on a webhook that answers on command."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regent_runtime.audit import webhook
+from tests.contract.audit.test_turns import document
+from tests.enforces import enforces
+from tests.fakes.provider import Provider, provider, status
+from tests.fakes.resolver import ELSEWHERE, loopback
+from tests.fakes.serving import Served, serving
+from tests.fakes.waiting import eventually
+
+ALERT = {"policy": "demo/strict", "name": "intruder", "when": "'unauthorized' in record.flags"}
+
+
+@asynccontextmanager
+async def alerting(tmp_path: Path, hook: Provider, egress: dict[str, Any], **more: str) -> AsyncIterator[Served]:
+    alert = {**ALERT, "webhook": f"http://hooks.demo.svc:{hook.port}/alert", **more}
+    async with provider() as fake:
+        config = document(fake.url, audit={"alerts": [alert]}, policy={"egress": egress})
+        async with serving(tmp_path, config) as served:
+            yield served
+
+
+async def intrude(served: Served) -> None:
+    status, _, _ = await served.post({}, headers={"Authorization": "Bearer tulip"})
+    assert status == 401
+
+
+async def told(served: Served, **counts: int) -> dict[str, Any]:
+    def holds(status: dict[str, Any]) -> bool:
+        alerts = status["audit"]["alerts"]
+        return bool(alerts) and all(alerts[0][name] == count for name, count in counts.items())
+
+    return (await served.until(holds))["audit"]["alerts"][0]
+
+
+OPEN = {"hosts": [["hooks.demo.svc", "127.0.0.1"]]}
+
+
+@pytest.fixture(autouse=True)
+def world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    monkeypatch.setattr(webhook, "PAUSES", (0.01, 0.02))
+
+
+@enforces("audit.alerts")
+async def test_a_record_that_matches_is_posted_without_content(tmp_path: Path) -> None:
+    async with provider(status(200, {"ok": True})) as hook, alerting(tmp_path, hook, OPEN) as served:
+        await served.ask()
+        await intrude(served)
+        await asyncio.wait_for(hook.reached.wait(), 60)
+        assert await told(served, fired=1) == {"policy": "demo/strict", "name": "intruder", "fired": 1, "failed": 0}
+        async with served.http.get(f"{served.status_url}/metrics") as response:
+            text = await response.text()
+    assert 'regent_alerts_total{alert="intruder",policy="demo/strict"} 1.0' in text
+    assert 'regent_unauthorized_total{code="token_invalid"} 1.0' in text
+    (posted,) = hook.requests
+    assert (posted.path, posted.body["alert"], posted.body["policy"]) == ("/alert", "intruder", "demo/strict")
+    assert (posted.body["agent"], posted.body["record"]["code"]) == ("demo/helper", "token_invalid")
+    assert "tulip" not in json.dumps(posted.body)
+
+
+async def test_a_webhook_that_fails_is_tried_three_times(tmp_path: Path) -> None:
+    behaviours = (status(500), status(302, {"no": 1}, Location="http://127.0.0.1/"), status(200, {"ok": True}))
+    async with provider(*behaviours) as hook, alerting(tmp_path, hook, OPEN) as served:
+        await intrude(served)
+        await eventually(partial(requests, hook), lambda count: count == 3)
+        assert (await told(served, fired=1))["failed"] == 0
+        hook.behaviours = [status(500)]
+        await intrude(served)
+        await told(served, fired=2, failed=1)
+    assert await requests(hook) == 6
+
+
+async def requests(hook: Provider) -> int:
+    return len(hook.requests)
+
+
+@enforces("egress.hosts")
+@pytest.mark.parametrize(
+    ("egress", "resolved", "url"),
+    [
+        ({}, "127.0.0.1", None),
+        ({"hosts": [["127.0.0.1"]]}, "127.0.0.1", None),
+        (OPEN, "192.0.2.1", None),
+        ({"hosts": [["127.0.0.1", "outside.example"]]}, "127.0.0.1", "http://outside.example/"),
+        ({"hosts": [["127.0.0.1", "outside.example"]]}, "127.0.0.1", "https://outside.example/"),
+        ({"hosts": [["127.0.0.1"]]}, "127.0.0.1", "https://127.0.0.1/"),
+    ],
+)
+async def test_a_webhook_is_reached_only_where_the_egress_lets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, egress: dict[str, Any], resolved: str, url: str | None
+) -> None:
+    for host in ("hooks.demo.svc", "outside.example"):
+        monkeypatch.setitem(ELSEWHERE, host, [resolved])
+    async with provider(status(200, {"ok": True})) as hook:
+        more = {"webhook": url} if url else {}
+        async with alerting(tmp_path, hook, egress, **more) as served:
+            await intrude(served)
+            await told(served, fired=1, failed=1)
+    assert (hook.requests, hook.connections) == ([], 0)
+
+
+async def test_an_alert_without_a_webhook_is_counted_and_a_broken_one_ends_nothing(tmp_path: Path) -> None:
+    broken = {**ALERT, "name": "broken", "when": "record.nope"}
+    async with provider() as fake, serving(tmp_path, document(fake.url, audit={"alerts": [ALERT, broken]})) as served:
+        await intrude(served)
+        await served.until(lambda status: any(each["fired"] for each in status["audit"]["alerts"]))
+        alerts = (await served.statusz())["audit"]["alerts"]
+        assert [(each["name"], each["fired"], each["failed"]) for each in alerts] == [
+            ("broken", 0, 1),
+            ("intruder", 1, 0),
+        ]
+        assert (await served.ask())[0] == 200

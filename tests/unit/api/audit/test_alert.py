@@ -1,0 +1,61 @@
+import pytest
+
+from regent_api.audit.alert import Expression, InvalidExpression
+from regent_api.audit.record import DecisionPart, Kind
+from tests.fakes.audit import record
+
+REFUSED = record(
+    Kind.REFUSED,
+    code="token_invalid",
+    flags=["unauthorized"],
+    caller_kind="OIDC",
+    counts={"token_invalid": 7},
+    decisions=[DecisionPart(stage="input", action="Deny", field="guardrails.input.patterns", policies=["a/b", "a/c"])],
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("record.code == 'token_invalid'", True),
+        ("record.kind == 'refused' && record.callerKind == 'OIDC'", True),
+        ("'unauthorized' in record.flags", True),
+        ("record.flags.exists(f, f.startsWith('leak'))", False),
+        ("record.decisions.exists(d, d.policies.exists(p, p == 'a/c'))", True),
+        ("record.decisions.all(d, d.shadow == '')", True),
+        ("'token_invalid' in record.counts && record.counts['token_invalid'] > 5", True),
+        ("record.tokens.output > 1000 || record.cost != ''", False),
+        ("size(record.attempts) > 1", False),
+    ],
+)
+def test_a_condition_holds_or_not(text: str, holds: bool) -> None:
+    assert Expression(text).holds(REFUSED) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("record.code ==", "is not CEL"),
+        ("record.nope == 'x'", "has no field nope"),
+        ("true", "does not look at the record"),
+        ("other.code == 'x' || record.code == 'y'", "cannot be evaluated"),
+        ("record.code", "no condition"),
+        ("record.code.matches('(a+)+')", "matches is not offered"),
+        ("timestamp(record.time).getHours('Europe/Berlin') > 6", "not offered"),
+        ("record.flags.all(a, record.flags.all(b, record.flags.all(c, a == b && b == c)))", "more than 2"),
+        ("record.flags.//\nall(a, record.flags.all(b, record.flags. exists(c, a == c)))", "more than 2"),
+        ("record.code in ['a'" + ",'b'" * 70 + "]", "commas"),
+        ("record.code == '" + "x" * 1100 + "'", "longer"),
+        ("record.counts['x'] > 1", "cannot be evaluated"),
+        ("record.code > 1", "cannot be evaluated"),
+        ("(" * 400 + "record.code == ''" + ")" * 400, "is not CEL"),
+    ],
+)
+def test_what_is_no_condition_is_refused_with_what_to_write(text: str, words: str) -> None:
+    with pytest.raises(InvalidExpression, match=words):
+        Expression(text)
+
+
+def test_one_that_cannot_be_evaluated_on_a_record_says_so() -> None:
+    with pytest.raises(InvalidExpression, match="cannot be evaluated"):
+        Expression("'x' in record.counts || record.decisions[0].stage == ''").holds(record())
