@@ -63,8 +63,10 @@ api: cluster-needs  ## the contract and the operator on a real API server
 e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
 	@$(PYTEST) -q tests/e2e --timeout 1800
 
-.PHONY: bench bench-runtime bench-state
-bench: bench-runtime bench-state  ## all benchmarks
+.PHONY: bench bench-runtime bench-state bench-audit
+bench: bench-runtime bench-state bench-audit  ## all benchmarks
+bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
+	@$(PYTHON) -m tests.bench.audit
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
 	@$(PYTHON) -m tests.bench.state
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries

@@ -1,7 +1,9 @@
-"""`make bench-runtime` runs: its processes start, answer and end, and each row has its figures."""
+"""The benchmarks run: its processes start, answer and end, and each row has its figures."""
 
 import re
+from pathlib import Path
 
+from tests.bench import audit
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -19,3 +21,10 @@ def test_each_row_of_the_benchmark_has_its_figures() -> None:
         figures = [regent] if "RSS" in what or "start" in what else [regent, bare, ratio]
         assert all(re.fullmatch(r"-?\d+(\.\d+)?", figure) for figure in figures), what
     assert 10 < float(found[1][1]) <= float(found[2][1])
+
+
+def test_the_benchmark_of_the_audit_log_has_its_figures(tmp_path: Path) -> None:
+    found = audit.run(tmp_path, kills=1, mutants=16, rounds=1, records=64)
+    assert (found["kills"]["lost"], found["mutants"]["missed"]) == (0, 0)
+    assert found["writers32"]["recordsACommit"] > found["writers1"]["recordsACommit"] > 0
+    assert all(" 0 lost" in line or " 0 missed" in line or "ratio" in line for line in audit.lines(found))

@@ -7,6 +7,7 @@ absent one as its empty value.
 
 import importlib.util
 import re
+import sys
 from functools import cache
 from importlib.machinery import PathFinder
 from typing import Any
@@ -18,6 +19,7 @@ from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, Sou
 LONGEST = 1024
 MOST_MACROS = 2
 MOST_COMMAS = 64
+_MODULE = "cel.cel"
 _MACRO = re.compile(r"\b(?:all|exists|exists_one|map|filter)\b")
 _FIELD = re.compile(r"\brecord\s*\.\s*([A-Za-z_]\w*)")
 _OPERATORS = {"!_", "-_", "_!=_", "_%_", "_&&_", "_*_", "_+_", "_-_", "_/_", "_<=_", "_<_", "_==_", "_>=_", "_>_"}
@@ -111,11 +113,16 @@ _SAMPLE = Record(
 
 @cache
 def _cel() -> Any:
-    """The interpreter alone: its package would import a command line with 30 MB of libraries."""
+    """The interpreter alone: its package would import a command line with 30 MB of libraries.
+
+    It stands in sys.modules under its own name, because a process may initialise it once, whoever imports it.
+    """
+    if _MODULE in sys.modules:
+        return sys.modules[_MODULE]
     package = importlib.util.find_spec("cel")
-    found = PathFinder.find_spec("cel.cel", package.submodule_search_locations if package else None)
+    found = PathFinder.find_spec(_MODULE, package.submodule_search_locations if package else None)
     if found is None or found.loader is None:
         raise InvalidExpression("cannot be compiled here: the CEL interpreter is not installed")
-    module = importlib.util.module_from_spec(found)
+    module = sys.modules[_MODULE] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
