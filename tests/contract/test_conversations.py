@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from tests.contract.redis_server import redis_server
+from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import answers, provider
 from tests.fakes.serving import Served, serving
@@ -141,12 +142,49 @@ async def test_while_redis_is_away(tmp_path: Path, document: Any, on_error: str)
             _, _, id_ = await ask(served)
             await server.kill()
             away = (503, "state_unavailable", None)
-            assert await ask(served, id_) == away, "whose it is, and its label, nobody can tell"
-            assert await ask(served) == (away if on_error == "Deny" else (200, None, None))
+            allowed = away if on_error == "Deny" else (200, None, None)
+            assert await ask(served) == allowed
+            assert await ask(served, id_) == allowed, "its label counts as unlabelled"
+            assert await ask(served, id_, label="Confidential") == away, "what cannot be remembered is not said"
+            assert await ask(served, "x") == (404, "conversation_not_found", None)
             with pytest.raises(openai.InternalServerError):
                 await served.sdk().conversations.delete(id_)
             await server.start()
             await eventually(lambda: ask(served), lambda found: found[2] is not None)
+
+
+@enforces("data.unlabelled")
+@pytest.mark.parametrize("unlabelled", ["Internal", "Confidential", None])
+async def test_what_was_said_where_the_label_is_away_counts_as_unlabelled(
+    tmp_path: Path, unlabelled: str | None
+) -> None:
+    """A provider for Internal data sees such turns only where the policy says that they are no more than that."""
+    async with redis_server(tmp_path) as server, provider() as low, provider() as high:
+        base = configs.document(
+            configs.provider_config("low", low.url, maxSensitivity="Internal"),
+            configs.provider_config("high", high.url),
+            state={"conversations": True, "redis": {"url": server.url}},
+            policy={"onStateError": "Local", "data": {"unlabelled": unlabelled} if unlabelled else {}},
+        )
+        async with serving(tmp_path, base) as served:
+            _, _, id_ = await ask(served)
+            await server.kill()
+            assert (await ask(served, id_))[0] == 200
+            assert served.runtime.records[-1].sensitivity == (unlabelled or "Restricted")
+            assert (len(low.requests), len(high.requests)) == ((2, 0) if unlabelled == "Internal" else (1, 1))
+
+
+@enforces("data.classes.*.retention")
+async def test_a_conversation_is_kept_no_longer_than_its_class_lets_it(tmp_path: Path, document: Any) -> None:
+    classes = {"Confidential": {"retentionSeconds": 7200}, "Restricted": {"retentionSeconds": 864_000}}
+    async with redis_server(tmp_path) as server, provider() as fake:
+        base = document(fake.url, redis={"url": server.url})
+        async with serving(tmp_path, configs.merged(base, {"policy": {"data": {"classes": classes}}})) as served:
+            for label, seconds in (("Internal", 86_400), ("Confidential", 7200), ("Restricted", 86_400)):
+                _, _, id_ = await ask(served, label=label)
+                (key,) = (key for key in await server.ask("KEYS", "*") if key.endswith(id_))
+                left = int(await server.ask("PTTL", key)) / 1000
+                assert seconds - 600 < left <= seconds
 
 
 async def test_nothing_readable_of_a_caller_is_kept(tmp_path: Path, document: Any) -> None:

@@ -217,6 +217,18 @@ async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> No
     assert await world.state.forget_all("ann") == 0
 
 
+async def test_a_conversation_may_be_given_less_and_never_more(world: World) -> None:
+    await world.state.begin(conversation())
+    assert await world.state.shorten("c-1", "ann", 3600) is True
+    assert await world.state.shorten("c-1", "ann", 7200) is True
+    assert await world.state.shorten("c-1", "bob", 60) is False
+    await world.advance(3599)
+    assert await world.state.recall("c-1", "ann") == conversation(), "its hour begins anew"
+    await world.advance(3600)
+    assert await world.state.recall("c-1", "ann") is None
+    assert await world.state.shorten("c-1", "ann", 3600) is False
+
+
 async def test_forgetting(world: World) -> None:
     for number in range(3):
         await world.state.begin(conversation(f"a-{number}", "ann"))

@@ -6,6 +6,7 @@ pods of the agent none is kept, because an id that only one pod knows would fail
 
 import re
 import secrets
+from dataclasses import dataclass
 
 from regent_api.config import AgentConfig
 from regent_api.policy import StateError
@@ -14,10 +15,22 @@ from regent_runtime.callers.caller import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import CONVERSATION_NOT_FOUND, STATE_UNAVAILABLE, Refused
-from regent_runtime.state.contract import Conversation, StateAway, hashed
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, StateAway, hashed
 from regent_runtime.state.source import StateInUse
 
 _ID = re.compile(r"[-_a-zA-Z0-9]{16,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A conversation whose label cannot be read now: what was said in it counts as `data.unlabelled`."""
+
+    nonce: str
+    """Of this turn alone."""
+
+
+Opened = Conversation | Unread | None
+"""None: the turn is of no conversation."""
 
 
 class Conversations:
@@ -29,37 +42,46 @@ class Conversations:
         self._sources = config.sources
         self._state = state
 
-    async def open(self, id_: str | None, caller: Caller, record: TurnRecord) -> Conversation | None:
+    async def open(self, id_: str | None, caller: Caller, record: TurnRecord) -> Opened:
         """The caller's conversation, or a new one; None: none is kept.
 
         Raises Refused: 404 for an id that is unknown or another caller's, 503 when nobody can tell. Where
-        `onStateError` is Local a turn that bears no id goes on without a conversation.
+        `onStateError` is Local a turn that bears no id goes on without a conversation, and one that bears an id with
+        an Unread one.
         """
         try:
             found = await (self._begun(caller) if id_ is None else self._recalled(id_, caller))
         except StateAway:
-            if id_ is not None or self._state.on_error is not StateError.LOCAL:
-                record.decisions.append(
-                    decided(self._sources, Stage.CONVERSATION, "Deny", "onStateError", "state_away")
-                )
-                raise unavailable() from None
-            return None
+            if self._state.on_error is not StateError.LOCAL:
+                raise self._away(record) from None
+            return None if id_ is None else Unread(secrets.token_hex(16))
         record.conversation = found.id if found else ""
         return found
 
-    async def keep(self, conversation: Conversation | None, label: Sensitivity) -> None:
-        """Let the conversation bear at least the label of a turn, before the turn goes anywhere.
+    async def keep(
+        self, conversation: Opened, label: Sensitivity, retention_seconds: float | None, record: TurnRecord
+    ) -> None:
+        """Let the conversation bear at least what a turn reached by itself, before the turn goes anywhere.
 
-        Raises Refused: 404 when the conversation was deleted meanwhile, 503.
+        `retention_seconds`: how long its class lets it be kept after its last turn. Raises Refused: 404 when it was
+        deleted meanwhile, 503. What an Unread conversation cannot remember is not said in it: once the state is back,
+        its label would have fallen.
         """
-        if conversation is None or label <= conversation.label:
+        if isinstance(conversation, Unread):
+            if label > self._floor:
+                raise self._away(record)
             return
+        if conversation is None:
+            return
+        state, known = self._state.state, (conversation.id, conversation.owner)
         try:
-            kept = await self._state.state.raise_label(conversation.id, conversation.owner, label)
+            if label > conversation.label and await state.raise_label(*known, label) is None:
+                raise not_found()
+            is_shorter = retention_seconds is not None and retention_seconds < CONVERSATION_SECONDS
+            if retention_seconds is not None and is_shorter and not await state.shorten(*known, retention_seconds):
+                raise not_found()
         except StateAway:
             raise unavailable() from None
-        if kept is None:
-            raise not_found()
 
     async def delete(self, id_: str, caller: Caller) -> None:
         """Raises Refused (404, 503)."""
@@ -69,6 +91,10 @@ class Conversations:
             raise unavailable() from None
         if not known:
             raise not_found()
+
+    def _away(self, record: TurnRecord) -> Refused:
+        record.decisions.append(decided(self._sources, Stage.CONVERSATION, "Deny", "onStateError", "state_away"))
+        return unavailable()
 
     async def _begun(self, caller: Caller) -> Conversation | None:
         if not self._kept:

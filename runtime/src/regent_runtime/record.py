@@ -61,8 +61,6 @@ class TurnRecord:
     conversation: str = ""
     """Its id, for the caller and the audit; empty where none is kept."""
     sensitivity: str = ""
-    retention_seconds: float | None = None
-    """How long the class of the turn's data lets its content be kept; None: no bound."""
     rule: str = ""
     decisions: list[Decision] = field(default_factory=list)
     """What the stages decided, in order; only what a policy had a hand in."""

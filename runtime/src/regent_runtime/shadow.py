@@ -11,12 +11,12 @@ from functools import partial
 from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
-from regent_api.types import Sensitivity
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
 from regent_runtime.callers import Caller
 from regent_runtime.callers.identify import FIELDS
 from regent_runtime.config import Snapshot
+from regent_runtime.conversations import Opened
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
@@ -37,7 +37,7 @@ class Asked:
     personal: PersonalData
     declared: str | None
     """X-Regent-Sensitivity."""
-    stored: Sensitivity | None
+    conversation: Opened
     """What the conversation bore before."""
     providers: Sequence[ProviderConfig]
     """Whom the turn may go to."""
@@ -95,7 +95,7 @@ class _Trial:
 
     async def route(self, shadow: Snapshot, asked: Asked) -> None:
         """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
-        treatment = await weigh(shadow.config, asked.declared, asked.stored, asked.personal, TurnRecord())
+        treatment = await weigh(shadow.config, asked.declared, asked.conversation, asked.personal, TurnRecord())
         rule = rule_for(shadow.config, treatment.sensitivity)
         kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         for provider in asked.providers:

@@ -106,16 +106,15 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     outlet.begin(request, record)
     record.input_estimate = size.check_input(request, snapshot.config)
     conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
-    stored = conversation.label if conversation else None
     request = await snapshot.input_guard.screen(request, record)
     personal = PersonalData(request)
-    treatment = await weigh(snapshot.config, incoming.sensitivity, stored, personal, record)
-    await snapshot.conversations.keep(conversation, treatment.sensitivity)
+    treatment = await weigh(snapshot.config, incoming.sensitivity, conversation, personal, record)
+    await snapshot.conversations.keep(conversation, treatment.own, treatment.retention_seconds, record)
     rule = rule_for(snapshot.config, treatment.sensitivity)
     record.route, record.rule = snapshot.config.route.name, rule.name
     providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
     declared = incoming.sensitivity
-    asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, stored, providers)
+    asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, conversation, providers)
     await shadow.review_request(snapshot, asked, record)
     veiled = await veil(snapshot.config, treatment, request, personal, caller, conversation, record)
     if treatment.needs_approval:

@@ -41,7 +41,7 @@ class Approvals(Model):
     ttl: Annotated[
         Duration | None,
         Meet(MeetKind.CAP, APPROVAL_TTL_DEFAULT),
-        Field(description="How long a request waits for approval, and how long an approval may be used."),
+        Field(description="How long after its request an approval may be given and used."),
     ] = None
     four_eyes: Annotated[
         bool | None,

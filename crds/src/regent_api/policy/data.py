@@ -89,7 +89,10 @@ class Data(Model):
     unlabelled: Annotated[
         Sensitivity | None,
         Meet(MeetKind.FLOOR, "Restricted"),
-        Field(description="Label of data from tools and documents that bears none."),
+        Field(
+            description="Label of retrieved data that bears none, or none that can be read: a conversation while the "
+            "state is away and onStateError is Local."
+        ),
     ] = None
     classes: Annotated[DataClasses | None, Field(description="What may be done with data of each label.")] = None
     personal_data: Annotated[PersonalData | None, Field(description="What personal data means for a turn.")] = None

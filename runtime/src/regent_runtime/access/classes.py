@@ -15,6 +15,8 @@ class Treatment:
     """How turns of one label are treated. Its obligations do not replace each other: all hold."""
 
     sensitivity: Sensitivity
+    own: Sensitivity
+    """What the turn reached by itself, without its conversation."""
     duties: frozenset[Duty]
     anonymize: bool
     """Models see placeholders in the place of personal data."""
@@ -40,9 +42,10 @@ class Treatment:
             )
 
 
-def treatment(config: AgentConfig, sensitivity: Sensitivity) -> Treatment:
+def treatment(config: AgentConfig, sensitivity: Sensitivity, own: Sensitivity) -> Treatment:
     effective = config.policy.data.classes.of(sensitivity)
-    return Treatment(sensitivity, frozenset(effective.ai_processing), effective.anonymize, effective.retention_seconds)
+    duties = frozenset(effective.ai_processing)
+    return Treatment(sensitivity, own, duties, effective.anonymize, effective.retention_seconds)
 
 
 def decisions(config: AgentConfig, chosen: Treatment) -> Iterator[Decision]:

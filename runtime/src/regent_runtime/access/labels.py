@@ -9,21 +9,22 @@ from collections.abc import Iterator
 from regent_api.config import AgentConfig
 from regent_api.types import Sensitivity
 from regent_runtime.access.personal import PersonalData
+from regent_runtime.conversations import Opened, Unread
 from regent_runtime.decision import Decision, Stage, decided
 from regent_runtime.refusals import INVALID_SENSITIVITY, Refused
 
 
 async def label(
-    config: AgentConfig, declared: str | None, stored: Sensitivity | None, personal: PersonalData
+    config: AgentConfig, declared: str | None, personal: PersonalData
 ) -> tuple[Sensitivity, list[Decision]]:
-    """The label, and a decision for each thing that raised it above the agent's own.
+    """What a turn reaches by itself, and a decision for each thing that raised it above the agent's own.
 
-    `stored`: what the turn's conversation bore before. Personal data is searched for only where finding some would
-    raise the label. Raises Refused (400) for a declared label that does not exist: guessing could only be too low.
+    Personal data is searched for only where finding some would raise the label. Raises Refused (400) for a declared
+    label that does not exist: guessing could only be too low.
     """
     highest = config.sensitivity
     decisions = []
-    for opinion, field, reason in _opinions(config, declared, stored):
+    for opinion, field, reason in _opinions(config, declared):
         if opinion > highest:
             highest = opinion
             decisions.append(_raised(config, field, reason, opinion))
@@ -34,15 +35,23 @@ async def label(
     return highest, decisions
 
 
-def _opinions(
-    config: AgentConfig, declared: str | None, stored: Sensitivity | None
-) -> Iterator[tuple[Sensitivity, str, str]]:
+def within(config: AgentConfig, conversation: Opened, own: Sensitivity) -> tuple[Sensitivity, list[Decision]]:
+    """The label of a turn within its conversation, and the decision that raised it above its own."""
+    match conversation:
+        case None:
+            return own, []
+        case Unread():
+            stored, field, reason = config.policy.data.unlabelled, "data.unlabelled", "a conversation that is away"
+        case _:
+            stored, field, reason = conversation.label, "", "borne by the conversation"
+    return (stored, [_raised(config, field, reason, stored)]) if stored > own else (own, [])
+
+
+def _opinions(config: AgentConfig, declared: str | None) -> Iterator[tuple[Sensitivity, str, str]]:
     """(label, field behind it, reason) of all that is known without a look at the input."""
     yield config.policy.data.min_sensitivity, "data.minSensitivity", "the policy's minimum"
     if declared is not None:
         yield _declared(declared), "", "declared by the caller"
-    if stored is not None:
-        yield stored, "", "borne by the conversation"
 
 
 def _declared(text: str) -> Sensitivity:

@@ -5,18 +5,17 @@ import secrets
 from collections.abc import AsyncGenerator
 
 from regent_api.config import AgentConfig
-from regent_api.types import Sensitivity
 from regent_runtime.access import membership
 from regent_runtime.access.anonymise import Anonymised, anonymise
 from regent_runtime.access.classes import Treatment, decisions, treatment
-from regent_runtime.access.labels import label
+from regent_runtime.access.labels import label, within
 from regent_runtime.access.personal import PersonalData, texts
 from regent_runtime.access.placeholders import nonce
 from regent_runtime.access.restore import restored, visible
 from regent_runtime.callers import Caller
+from regent_runtime.conversations import Opened
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
-from regent_runtime.state.contract import Conversation
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
 
@@ -25,13 +24,14 @@ QUICK_CHARACTERS = 16_384
 
 
 async def weigh(
-    config: AgentConfig, declared: str | None, stored: Sensitivity | None, personal: PersonalData, record: TurnRecord
+    config: AgentConfig, declared: str | None, conversation: Opened, personal: PersonalData, record: TurnRecord
 ) -> Treatment:
     """How the turn is to be treated. Raises Refused: 400 for a declared label that is none, 403 for forbidden data."""
-    sensitivity, raised = await label(config, declared, stored, personal)
-    chosen = treatment(config, sensitivity)
-    record.sensitivity, record.retention_seconds = sensitivity.value, chosen.retention_seconds
-    record.decisions += (*raised, *decisions(config, chosen))
+    own, raised = await label(config, declared, personal)
+    sensitivity, held = within(config, conversation, own)
+    chosen = treatment(config, sensitivity, own)
+    record.sensitivity = sensitivity.value
+    record.decisions += (*raised, *held, *decisions(config, chosen))
     chosen.check()
     return chosen
 
@@ -54,7 +54,7 @@ async def veil(
     request: ChatRequest,
     personal: PersonalData,
     caller: Caller,
-    conversation: Conversation | None,
+    conversation: Opened,
     record: TurnRecord,
 ) -> Veil:
     """Placeholders in the place of personal data, where the class asks for them. Raises Refused (422).

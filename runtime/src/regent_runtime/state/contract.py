@@ -127,6 +127,12 @@ class State(Protocol):
     async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
         """The label after it was raised to at least this one; None as in `recall`. Raises StateAway."""
 
+    async def shorten(self, id_: str, owner: str, seconds: float) -> bool:
+        """Let the conversation live at most this long after its last turn, from now on; False: unknown, or another's.
+
+        It never lives longer again. Raises StateAway.
+        """
+
     async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
         """Lay fields over the conversation's; False: unknown, or another's.
 

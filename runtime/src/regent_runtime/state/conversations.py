@@ -16,6 +16,8 @@ MOST_OF_AN_OWNER = 1000
 class _Kept:
     conversation: Conversation
     expires: float
+    seconds: float = CONVERSATION_SECONDS
+    """After its last turn."""
 
 
 class Conversations:
@@ -44,7 +46,7 @@ class Conversations:
         kept = self._of(id_, owner)
         if kept is None:
             return None
-        kept.expires = self._now() + CONVERSATION_SECONDS
+        kept.expires = self._now() + kept.seconds
         self._kept.move_to_end(id_)
         self._owned[owner].move_to_end(id_)
         return kept.conversation
@@ -55,6 +57,13 @@ class Conversations:
             return None
         kept.conversation = kept.conversation.raised(label)
         return kept.conversation.label
+
+    def shorten(self, id_: str, owner: str, seconds: float) -> bool:
+        kept = self._of(id_, owner)
+        if kept is not None:
+            kept.seconds = min(kept.seconds, seconds)
+            kept.expires = self._now() + kept.seconds
+        return kept is not None
 
     def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
         kept = self._of(id_, owner)

@@ -38,6 +38,9 @@ class PodState:
     async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
         return self._conversations.raise_label(id_, owner, label)
 
+    async def shorten(self, id_: str, owner: str, seconds: float) -> bool:
+        return self._conversations.shorten(id_, owner, seconds)
+
     async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
         return self._conversations.note(id_, owner, fields)
 

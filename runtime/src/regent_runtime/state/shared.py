@@ -93,6 +93,9 @@ class RedisState:
         rank = await self._conversation("raise_label", id_, owner, label.rank)
         return None if rank is None else _label(rank)
 
+    async def shorten(self, id_: str, owner: str, seconds: float) -> bool:
+        return bool(await self._conversation("shorten", id_, owner, _micros(seconds)))
+
     async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
         check_fields(fields)
         noted = await self._conversation("note", id_, owner, MOST_FIELDS, *chain(*_prefixed(fields).items()))

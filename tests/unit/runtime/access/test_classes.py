@@ -13,11 +13,11 @@ CONFIDENTIAL = Sensitivity.CONFIDENTIAL
 
 
 def of(**stated: Any) -> Treatment:
-    return treatment(configs.config(policy={"data": {"classes": {"Confidential": stated}}}), CONFIDENTIAL)
+    return treatment(configs.config(policy={"data": {"classes": {"Confidential": stated}}}), CONFIDENTIAL, CONFIDENTIAL)
 
 
 def test_a_class_without_opinions_asks_for_nothing() -> None:
-    assert of() == Treatment(CONFIDENTIAL, frozenset(), anonymize=False, retention_seconds=None)
+    assert of() == Treatment(CONFIDENTIAL, CONFIDENTIAL, frozenset(), anonymize=False, retention_seconds=None)
     of().check()
 
 
@@ -40,7 +40,9 @@ def test_a_class_is_about_its_own_label_alone() -> None:
     config = configs.config(policy={"data": {"classes": {"Restricted": {"aiProcessing": ["Deny"], "anonymize": True}}}})
 
     for label in (Sensitivity.PUBLIC, Sensitivity.INTERNAL, CONFIDENTIAL):
-        assert treatment(config, label) == Treatment(label, frozenset(), anonymize=False, retention_seconds=None)
+        assert treatment(config, label, label) == Treatment(
+            label, label, frozenset(), anonymize=False, retention_seconds=None
+        )
 
 
 @enforces("data.classes.*.retention")
@@ -56,7 +58,7 @@ def test_each_duty_is_told_with_its_policies() -> None:
     )
 
     field = "data.classes.Confidential.aiProcessing"
-    assert list(decisions(config, treatment(config, CONFIDENTIAL))) == [
+    assert list(decisions(config, treatment(config, CONFIDENTIAL, CONFIDENTIAL))) == [
         Decision(Stage.CLASS, "Approve", field, ("demo/house",), "Confidential"),
         Decision(Stage.CLASS, "LocalOnly", field, ("demo/house",), "Confidential"),
     ]

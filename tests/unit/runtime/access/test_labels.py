@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from regent_api.config import AgentConfig
 from regent_api.types import Sensitivity
-from regent_runtime.access.labels import label
+from regent_runtime.access.labels import label, within
 from regent_runtime.access.personal import PersonalData
+from regent_runtime.conversations import Opened, Unread
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.refusals import Refused
+from regent_runtime.state.contract import Conversation
 from regent_runtime.wire.openai_chat import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -30,9 +32,13 @@ async def of(
     config: AgentConfig,
     declared: str | None = None,
     personal: PersonalData = NOTHING,
-    stored: Sensitivity | None = None,
+    conversation: Opened = None,
 ) -> Sensitivity:
-    return (await label(config, declared, stored, personal))[0]
+    return within(config, conversation, (await label(config, declared, personal))[0])[0]
+
+
+def bears(sensitivity: Sensitivity) -> Conversation:
+    return Conversation("id", "owner", sensitivity, "nonce")
 
 
 def agent(sensitivity: Sensitivity | str, **data: Any) -> AgentConfig:
@@ -44,7 +50,8 @@ def agent(sensitivity: Sensitivity | str, **data: Any) -> AgentConfig:
 async def test_it_is_the_highest_of_all(
     own: Sensitivity, policy: Sensitivity, declared: Sensitivity | None, stored: Sensitivity | None
 ) -> None:
-    found = await of(agent(own, minSensitivity=policy), declared, stored=stored)
+    conversation = bears(stored) if stored else None
+    found = await of(agent(own, minSensitivity=policy), declared, conversation=conversation)
 
     assert found == max(own, policy, declared or own, stored or own)
 
@@ -76,7 +83,7 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
         sources={"data.personalData.raisesTo": ["demo/house"]},
     )
 
-    _, decisions = await label(config, "Confidential", Sensitivity.INTERNAL, SOMETHING)
+    _, decisions = await label(config, "Confidential", SOMETHING)
 
     assert decisions == [
         Decision(Stage.LABEL, "Raise", "data.minSensitivity", (), "Internal: the policy's minimum"),
@@ -96,7 +103,27 @@ async def test_it_never_falls_within_a_conversation(turns: list[tuple[Sensitivit
     config = agent("Public", personalData={"raisesTo": "Confidential"})
     reached: list[Sensitivity] = []
     for declared, personal in turns:
-        stored = reached[-1] if reached else None
-        reached.append(await of(config, declared, SOMETHING if personal else NOTHING, stored))
+        conversation = bears(reached[-1]) if reached else None
+        reached.append(await of(config, declared, SOMETHING if personal else NOTHING, conversation))
 
     assert reached == sorted(reached)
+
+
+@enforces("data.unlabelled")
+@given(labels, labels)
+async def test_what_was_said_in_a_conversation_that_is_away_counts_as_unlabelled(
+    own: Sensitivity, unlabelled: Sensitivity
+) -> None:
+    assert await of(agent(own, unlabelled=unlabelled), conversation=Unread("nonce")) == max(own, unlabelled)
+
+
+def test_a_conversation_that_raised_it_is_told() -> None:
+    config = configs.config(sources={"data.unlabelled": ["demo/house"]})
+    own = Sensitivity.INTERNAL
+
+    told = Decision(Stage.LABEL, "Raise", "", (), "Confidential: borne by the conversation")
+    assert within(config, bears(Sensitivity.CONFIDENTIAL), own) == (Sensitivity.CONFIDENTIAL, [told])
+    assert within(config, bears(own), own) == (own, [])
+    away = "Restricted: a conversation that is away"
+    told = Decision(Stage.LABEL, "Raise", "data.unlabelled", ("demo/house",), away)
+    assert within(config, Unread("nonce"), own) == (Sensitivity.RESTRICTED, [told])

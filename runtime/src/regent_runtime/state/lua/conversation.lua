@@ -9,12 +9,13 @@ local function known()
 end
 
 local function touch()
-  redis.call('HSET', record, 'expires', whole(now + span))
+  local life = math.min(span, tonumber(redis.call('HGET', record, 'life') or span))
+  redis.call('HSET', record, 'expires', whole(now + life))
   for _, index in ipairs({all, owned}) do
     redis.call('ZADD', index, whole(now), id)
     keep(index, span)
   end
-  keep(record, span)
+  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000)))
 end
 
 local function drop(gone)
