@@ -122,7 +122,7 @@ def test_no_pod_is_added_while_a_state_to_share_is_lacking(live: int, wanted: in
     plan = planned(agent=pods(wanted), policies=(BASE, LIMITED), last=last)
     seen = Observation(deployment=deployment(live))
     assert replicas(plan, seen) == count
-    made = next(body for body in children(plan, seen).apply if body["kind"] == "Deployment")
+    made = next(body for body in children(plan, seen, "seal").apply if body["kind"] == "Deployment")
     assert made["spec"]["replicas"] == count
 
 
