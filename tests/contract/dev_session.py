@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import openai
 from regent_operator.cli.process import probe
 
 QUICKSTART = Path("examples/quickstart")
+CALLERS = ("quickstart/visitor", "quickstart/stranger")
 PATIENCE_SECONDS = 120.0
 REGENT = (sys.executable, "-I", "-m", "regent_operator.cli.main")
 
@@ -24,11 +26,12 @@ REGENT = (sys.executable, "-I", "-m", "regent_operator.cli.main")
 class DevSession:
     """The manifests it follows, the callers it printed, and what it says on stderr."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, example: Path = QUICKSTART, callers: Sequence[str] = CALLERS) -> None:
         self.manifests = folder / "manifests"
-        shutil.copytree(QUICKSTART, self.manifests)
+        shutil.copytree(example, self.manifests)
         self._stderr = (folder / "stderr").open("wb")
         self.stderr_path = folder / "stderr"
+        self.log = folder / "log"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         self.process = subprocess.Popen(
@@ -42,29 +45,26 @@ class DevSession:
                 "-o",
                 "json",
                 "--log-file",
-                str(folder / "log"),
-                "--caller",
-                "quickstart/visitor",
-                "--caller",
-                "quickstart/stranger",
+                str(self.log),
+                *chain.from_iterable(("--caller", caller) for caller in callers),
             ],
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
             env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
         )
-        self.callers = {line["caller"]: line for line in (self._invitation() for _ in range(2))}
+        self.callers = {line["caller"]: line for line in (self._invitation() for _ in callers)}
 
     @property
     def endpoint(self) -> str:
-        return str(self.callers["quickstart/visitor"]["endpoint"])
+        return str(next(iter(self.callers.values()))["endpoint"])
 
     @property
     def said(self) -> str:
         return self.stderr_path.read_text()
 
     def client(self, caller: str) -> openai.OpenAI:
-        token = self.callers[f"quickstart/{caller}"]["token"]
+        (token,) = (told["token"] for name, told in self.callers.items() if name.endswith(f"/{caller}"))
         return openai.OpenAI(base_url=f"{self.endpoint}/v1", api_key=token, max_retries=0, timeout=PATIENCE_SECONDS)
 
     def children(self) -> list[int]:
@@ -100,8 +100,9 @@ class DevSession:
 
 
 @contextmanager
-def dev_session(folder: Path) -> Iterator[DevSession]:
-    session = DevSession(folder)
+def dev_session(folder: Path, *what: Any) -> Iterator[DevSession]:
+    """`what`: another example, and its callers."""
+    session = DevSession(folder, *what)
     try:
         yield session
     finally:
