@@ -58,7 +58,7 @@ def value() -> str:
     return secrets.token_hex(32)
 
 
-@enforces("callers.apiKeys")
+@enforces("callers.apiKeys.secretKeyRef", "callers.apiKeys.groups")
 def test_the_value_of_a_file_names_the_caller(tmp_path: Path) -> None:
     pod = Pod(tmp_path, [grant(groups=["robots"])])
     key = pod.write(value())
@@ -71,7 +71,7 @@ def test_the_value_of_a_file_names_the_caller(tmp_path: Path) -> None:
     assert pod.code(key.upper()) == "token_invalid"
 
 
-@enforces("callers.apiKeys")
+@enforces("callers.apiKeys.secretKeyRef")
 def test_where_no_policy_names_a_file_its_value_opens_nothing(tmp_path: Path) -> None:
     pod = Pod(tmp_path)
     assert pod.code(pod.write(value())) == "token_invalid"

@@ -72,7 +72,7 @@ async def decide(served: Served, id_: str, decision: str = "Approve", approver: 
     return status, answer["error"]["code"] if "error" in answer else answer["status"]
 
 
-@enforces("data.classes.*.aiProcessing", "approvals.approvers")
+@enforces("data.classes.*.aiProcessing", "approvals.approvers.subjects")
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_turn_passes_once_it_is_approved(tmp_path: Path, stream: bool) -> None:
     async with agent(tmp_path) as (served, fake):
@@ -107,7 +107,7 @@ async def test_a_denied_turn_does_not_pass(tmp_path: Path) -> None:
         assert fake.connections == 0
 
 
-@enforces("approvals.approvers")
+@enforces("approvals.approvers.groups", "approvals.approvers.subjects")
 async def test_nobody_else_sees_or_decides(tmp_path: Path) -> None:
     async with agent(tmp_path) as (served, _):
         id_ = await requested(served)

@@ -44,7 +44,7 @@ async def greeting(served: Served, token: str) -> str | None:
         return answer.choices[0].message.content
 
 
-@enforces("callers.oidc")
+@enforces("callers.oidc.audience", "callers.oidc.jwks.inline", "callers.oidc.groupsClaim", "callers.oidc.groups")
 async def test_the_official_client_comes_in_with_a_token_of_another_issuer(tmp_path: Path) -> None:
     callers = {"callers": {"oidc": oidc(jwk(OLD, "old"), groupsClaim="groups", groups=["staff"])}}
     async with provider(answers("Hello.")) as fake:
@@ -60,7 +60,7 @@ async def test_the_official_client_comes_in_with_a_token_of_another_issuer(tmp_p
         assert len(fake.requests) == 1
 
 
-@enforces("callers.apiKeys")
+@enforces("callers.apiKeys.secretKeyRef")
 async def test_the_official_client_comes_in_with_an_api_key_that_is_rotated_without_a_restart(tmp_path: Path) -> None:
     old, new = secrets.token_hex(32), secrets.token_hex(32)
     async with provider(*[answers("Hello.")] * 20) as fake:

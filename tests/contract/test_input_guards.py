@@ -71,7 +71,7 @@ async def test_special_tokens_may_be_denied(tmp_path: Path) -> None:
         assert fake.requests == []
 
 
-@enforces("guardrails.input.patterns")
+@enforces("guardrails.input.patterns.re2", "guardrails.input.patterns.action")
 @pytest.mark.parametrize(("action", "finish"), [("Deny", "content_filter"), ("Audit", "stop")])
 async def test_a_pattern_of_the_policy_is_withheld_or_audited(tmp_path: Path, action: str, finish: str) -> None:
     async with agent(tmp_path, input={"patterns": [{**TULIP, "action": action}]}) as (served, _):

@@ -28,7 +28,7 @@ def in_redis(server: RedisServer, **more: Any) -> dict[str, Any]:
     return {"redis": {"url": server.url}, **more}
 
 
-@enforces("limits")
+@enforces("limits.requestsPerHour")
 async def test_a_refusal_is_in_openais_shape_and_says_when_to_come_back(tmp_path: Path) -> None:
     async with provider(answers("Hi.")) as fake, serving(tmp_path, limited(fake, {"requestsPerHour": 1})) as served:
         assert (await served.ask())[0] == 200
@@ -114,7 +114,7 @@ async def status_of(http: aiohttp.ClientSession, pod: Process, **more: Any) -> i
         return response.status
 
 
-@enforces("limits")
+@enforces("limits.requestsPerHour")
 async def test_two_pods_with_one_redis_let_in_what_one_would(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake, aiohttp.ClientSession() as http:
         document = limited(fake, {"requestsPerHour": 10}, state=in_redis(server))

@@ -88,7 +88,8 @@ CASES: list[tuple[dict[str, Any], list[str], str, str]] = [
     "guardrails.output.personalData.action",
     "guardrails.output.personalData.detectors",
     "guardrails.output.secrets",
-    "guardrails.output.patterns",
+    "guardrails.output.patterns.re2",
+    "guardrails.output.patterns.action",
     "guardrails.output.links.allow",
     "guardrails.output.links.images",
 )
@@ -120,7 +121,8 @@ DENIED: list[tuple[dict[str, Any], list[str], str]] = [
 @enforces(
     "guardrails.output.personalData.action",
     "guardrails.output.secrets",
-    "guardrails.output.patterns",
+    "guardrails.output.patterns.re2",
+    "guardrails.output.patterns.action",
     "guardrails.output.links.images",
     "guardrails.refusal",
 )

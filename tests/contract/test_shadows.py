@@ -67,7 +67,7 @@ async def test_what_is_in_force_refuses_whatever_a_shadow_would_let_pass(tmp_pat
     assert not fake.requests
 
 
-@enforces("mode", "limits")
+@enforces("mode", "limits.requestsPerHour")
 async def test_a_shadows_limits_count_by_themselves(tmp_path: Path) -> None:
     limits = [
         {"policy": "demo/in-force", "per": "Caller", "requestsPerHour": 3},

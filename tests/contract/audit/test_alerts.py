@@ -53,7 +53,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "PAUSES", (0.01, 0.02))
 
 
-@enforces("audit.alerts")
+@enforces("audit.alerts.when", "audit.alerts.webhook")
 async def test_a_record_that_matches_is_posted_without_content(tmp_path: Path) -> None:
     async with provider(status(200, {"ok": True})) as hook, alerting(tmp_path, hook, OPEN) as served:
         await served.ask()

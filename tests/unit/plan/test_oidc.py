@@ -44,6 +44,7 @@ def test_a_policy_names_the_config_maps_of_its_own_namespace() -> None:
     assert key_sets_of([floor, plain, own]) == {KEY, ("regent-system", "login", "jwks.json")}
 
 
+@enforces("callers.oidc.jwks.inline", "callers.oidc.jwks.configMapKeyRef")
 def test_the_keys_reach_the_config_from_either_place() -> None:
     assert kids(planned(INLINE)) == ["one"]
     assert kids(planned(REFERENCE, texts={KEY: TWO})) == ["two"]
@@ -55,7 +56,7 @@ def test_an_edit_of_the_config_map_is_a_new_config() -> None:
     assert before.uses == after.uses, "the policy means the same"
 
 
-@enforces("callers.oidc")
+@enforces("callers.oidc.jwks.configMapKeyRef")
 def test_a_set_that_is_missing_or_none_is_never_left_out() -> None:
     for texts, words in (({}, "does not exist"), ({KEY: None}, "does not exist"), ({KEY: "no"}, "is not JSON")):
         plan = planned(REFERENCE, texts=texts)

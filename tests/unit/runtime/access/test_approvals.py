@@ -116,7 +116,7 @@ async def test_it_is_for_that_turn_alone(changed: dict[str, Any]) -> None:
     await house.approvals.use(TURN, name)
 
 
-@enforces("approvals.approvers")
+@enforces("approvals.approvers.groups", "approvals.approvers.subjects")
 async def test_only_approvers_see_and_decide() -> None:
     house = House()
     name = await house.asked()
@@ -127,7 +127,7 @@ async def test_only_approvers_see_and_decide() -> None:
     await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
 
 
-@enforces("approvals.approvers")
+@enforces("approvals.approvers.groups", "approvals.approvers.subjects")
 async def test_an_approver_of_one_policy_of_two_is_none() -> None:
     house = House(approvers=[[BOTH], [{"groups": ["auditors"]}]])
     name = await house.asked()
@@ -136,7 +136,7 @@ async def test_an_approver_of_one_policy_of_two_is_none() -> None:
     await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
 
 
-@enforces("approvals.approvers")
+@enforces("approvals.approvers.subjects")
 async def test_without_approvers_such_turns_are_denied() -> None:
     assert await code(House(approvers=[]).approvals.request(TURN)) == "data_class_forbidden"
 

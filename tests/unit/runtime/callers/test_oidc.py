@@ -55,7 +55,7 @@ def refusal(action: Callable[[], object]) -> str:
     return refused.value.refusal.code
 
 
-@enforces("callers.oidc")
+@enforces("callers.oidc.issuer", "callers.oidc.jwks.inline")
 def test_a_good_token_names_its_subject() -> None:
     caller = callers([grant()]).identify(bearer())
     assert (caller.kind, caller.issuer, caller.name, caller.groups) == (CallerKind.OIDC, ISSUER, "u-1", frozenset())
@@ -67,7 +67,7 @@ def test_an_elliptic_key_works_as_well() -> None:
     assert callers([grant()]).identify(bearer(key=EC, kid="ec", algorithm="ES256")).admitted
 
 
-@enforces("callers.oidc")
+@enforces("callers.oidc.issuer")
 def test_where_no_policy_says_so_nobody_comes_in_by_oidc() -> None:
     assert refusal(lambda: callers().identify(bearer())) == "token_invalid"
 
@@ -96,6 +96,7 @@ def test_where_no_policy_says_so_nobody_comes_in_by_oidc() -> None:
         "Bearer " + jwt.encode(claims(), None, algorithm="none", headers={"kid": "one"}),
     ],
 )
+@enforces("callers.oidc.issuer", "callers.oidc.audience")
 def test_any_other_token_is_refused(header: str) -> None:
     assert refusal(lambda: callers([grant()]).identify(header)) == "token_invalid"
 
@@ -115,7 +116,7 @@ def test_any_other_token_is_refused(header: str) -> None:
         ({"groupsClaim": "groups", "groups": ["staff"], "subjects": ["u-1"]}, {}, True),
     ],
 )
-@enforces("callers.oidc")
+@enforces("callers.oidc.subjects", "callers.oidc.groups", "callers.oidc.groupsClaim")
 def test_subjects_and_groups_say_who_is_let_in(more: Any, said: Any, admitted: bool) -> None:
     known = callers([grant(**more)])
     caller = known.identify(bearer(claims(**said)))

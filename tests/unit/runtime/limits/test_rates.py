@@ -55,7 +55,7 @@ class Desk:
         return int(dict(error_headers(refused))[b"retry-after"])
 
 
-@enforces("limits")
+@enforces("limits.requestsPerMinute")
 async def test_the_turn_after_the_last_one_of_a_minute_is_refused() -> None:
     desk = Desk({"per": "Caller", "requestsPerMinute": 2})
     assert [await desk.retry_after() for _ in range(3)] == [None, None, 60]
@@ -67,6 +67,7 @@ async def test_without_limits_every_turn_begins() -> None:
     assert [await desk.retry_after() for _ in range(1000)] == [None] * 1000
 
 
+@enforces("limits.per", "limits.requestsPerHour")
 async def test_each_caller_has_its_own_bucket_and_the_agent_has_one() -> None:
     desk = Desk({"per": "Caller", "requestsPerHour": 1}, {"per": "Agent", "requestsPerHour": 2})
     assert await desk.retry_after(ANN) is None
@@ -108,6 +109,7 @@ async def test_refused_turns_do_not_count() -> None:
     assert await desk.retry_after(BOB) is None
 
 
+@enforces("limits.maxConcurrentTurns")
 async def test_no_more_turns_run_at_once_than_may_and_the_guess_is_a_second() -> None:
     desk = Desk({"per": "Caller", "maxConcurrentTurns": 2})
     async with contextlib.AsyncExitStack() as running:
