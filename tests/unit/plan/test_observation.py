@@ -10,6 +10,7 @@ from regent_operator.plan.deployment import build
 from regent_operator.plan.enforcement import missing_credentials, policy_enforced
 from regent_operator.plan.observation import (
     MOST_ERROR_CHARACTERS,
+    AlertFigures,
     DeploymentSeen,
     Echo,
     Observation,
@@ -107,11 +108,19 @@ def test_an_echo_is_read_from_statusz() -> None:
     )
 
 
+def test_an_echo_has_the_figures_of_alerts() -> None:
+    alert = {"policy": "demo/strict", "name": "intruder", "fired": 3, "failed": 1}
+    echo = echo_of({**STATUSZ, "audit": {"durability": "Pod", "alerts": [alert]}})
+    assert echo is not None
+    assert echo.alerts == (AlertFigures("demo/strict", "intruder", 3, 1),)
+
+
 def test_a_pod_that_has_loaded_nothing_echoes_no_digest() -> None:
     echo = echo_of({**STATUSZ, "digests": None, "configError": "no such file"})
     assert echo == Echo("u1", None, "sha256:b", "no such file", 7, ("openai/hosts",), 4, draining=True)
 
 
+ALERT = {"policy": "a/b", "name": "c", "fired": 1, "failed": 0}
 MALFORMED: list[dict[str, Any]] = [
     *({"pod": pod} for pod in (None, {}, "u1", {"uid": 1}, {"uid": ""}, {"uid": "u" * 65})),
     *({"digests": digests} for digests in ({}, {"config": "x"}, [], {**STATUSZ["digests"], "config": "x" * 72})),
@@ -122,6 +131,7 @@ MALFORMED: list[dict[str, Any]] = [
     *({"activeConversations": count} for count in (-1, 10**9 + 1, 10**4000, 1.5, "4", True, None)),
     *({"suspended": flag} for flag in (1, "true", None)),
     *({"draining": flag} for flag in (0, [], None)),
+    *({"audit": {"alerts": alerts}} for alerts in (None, [1], [{}], [ALERT | {"fired": -1}], [ALERT] * 65)),
 ]
 
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.alertevents import AlertEvents
 from regent_operator.engine.children import Children
 from regent_operator.engine.client import WRITE_SECONDS, ApiClient
 from regent_operator.engine.echo import EchoRounds
@@ -82,13 +83,14 @@ class Engine:
             self.client, settings.namespace, settings.lease_name, settings.identity, began=self._begin_to_lead
         )
         self.children = Children(self._child_moved)
-        self.pods = Pods(self._pod_moved, self._touch_agent)
+        self.recorder = Recorder(self.client, settings.identity)
+        alerts = AlertEvents(self.recorder.record, self._uid_of)
+        self.pods = Pods(self._pod_moved, self._touch_agent, alerts.heard)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.namespaces = Namespaces(self.store.touch_namespace)
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
         self.target_ports = TargetPorts(self.client, self.services.touch_users, settings.scope.manages)
-        self.recorder = Recorder(self.client, settings.identity)
         self.facts = ClusterFacts(
             self.client,
             replace(settings.installation, config_keys=signer.public),
@@ -242,6 +244,10 @@ class Engine:
 
     def _touch_agent(self, key: Key) -> None:
         self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)
+
+    def _uid_of(self, key: Key) -> str | None:
+        found = self.store.get(key)
+        return found.metadata.uid if found else None
 
     def _child_moved(self, key: Key) -> None:
         """Children of one agent move together, and our own writes come back here: one look serves for all."""

@@ -33,12 +33,19 @@ class Pod:
 class Pods:
     """Observer of the pods.
 
-    `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did.
+    `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did; `answered` with every
+    echo of a pod that is believed.
     """
 
-    def __init__(self, moved: Callable[[Key], None], heard: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        moved: Callable[[Key], None],
+        heard: Callable[[Key], None],
+        answered: Callable[[Pod, Echo], None] = lambda _pod, _echo: None,
+    ) -> None:
         self._touch = moved
         self._heard = heard
+        self._answered = answered
         self._pods: dict[str, Pod] = {}
         self._of_agent: dict[Key, set[str]] = defaultdict(set)
         self._echoes: dict[str, Echo] = {}
@@ -78,6 +85,8 @@ class Pods:
         if pod is None:
             return
         self._misses.pop(uid, None)
+        if pod.controlled:
+            self._answered(pod, echo)
         if self._echoes.get(uid) != echo:
             self._echoes[uid] = echo
             self._heard(pod.agent)

@@ -21,6 +21,17 @@ CredentialPair = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class AlertFigures:
+    """Of one alert in one pod, since the pod began."""
+
+    policy: str
+    name: str
+    fired: int = 0
+    failed: int = 0
+    """Evaluations without an answer, and deliveries that were given up."""
+
+
+@dataclass(frozen=True)
 class Echo:
     """What a pod says at `GET :9090/statusz`. `digests` are of the config for new turns; None before any loaded."""
 
@@ -36,6 +47,7 @@ class Echo:
     active_conversations: int = 0
     suspended: bool = False
     draining: bool = False
+    alerts: tuple[AlertFigures, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,7 @@ def echo_of(body: object) -> Echo | None:
         active_conversations=said.active_conversations,
         suspended=said.suspended,
         draining=said.draining,
+        alerts=tuple(AlertFigures(**each.model_dump()) for each in said.audit.alerts),
     )
 
 
@@ -189,6 +202,20 @@ class _Turn(_Said):
     config: Annotated[str, StringConstraints(max_length=71)]
 
 
+_Figure = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class _Alert(_Said):
+    policy: Annotated[str, StringConstraints(max_length=320)]
+    name: Annotated[str, StringConstraints(max_length=63)]
+    fired: _Figure
+    failed: _Figure
+
+
+class _Audit(_Said):
+    alerts: Annotated[list[_Alert], Field(max_length=64)] = []
+
+
 class _Statusz(_Said):
     pod: _Pod
     digests: Digests | None = None
@@ -201,6 +228,7 @@ class _Statusz(_Said):
     active_conversations: Annotated[int, Field(alias="activeConversations", ge=0, le=1_000_000_000)] = 0
     suspended: bool = False
     draining: bool = False
+    audit: _Audit = _Audit()
 
 
 _CRASHES = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}

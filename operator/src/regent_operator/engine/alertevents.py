@@ -1,0 +1,45 @@
+"""Events of alerts: pods have no access to the API, so what they count in /statusz becomes an Event here.
+
+An Event names alert and policy and no record: who may read Events need not be who may read the audit log. The first
+figures of a pod that somebody else has watched before are where counting begins, not news.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from regent_operator.engine.events import Occurrence
+from regent_operator.engine.pods import Pod
+from regent_operator.engine.resources import Key
+from regent_operator.plan.observation import AlertFigures, Echo
+
+MOST_PODS = 20_000
+
+
+class AlertEvents:
+    """`uid_of` gives an agent's uid, or None when it is gone."""
+
+    def __init__(self, record: Callable[[Occurrence], None], uid_of: Callable[[Key], str | None]) -> None:
+        self._record = record
+        self._uid_of = uid_of
+        self._last: OrderedDict[str, dict[tuple[str, str], AlertFigures]] = OrderedDict()
+
+    def heard(self, pod: Pod, echo: Echo) -> None:
+        """What a pod has just answered."""
+        uid = pod.seen.uid
+        known = self._last.pop(uid, None)
+        self._last[uid] = {(each.policy, each.name): each for each in echo.alerts}
+        if len(self._last) > MOST_PODS:
+            self._last.popitem(last=False)
+        agent = self._uid_of(pod.agent)
+        if known is None or agent is None:
+            return
+        for name, each in self._last[uid].items():
+            before = known.get(name)
+            if each.fired > (before.fired if before else 0):
+                self._tell(pod.agent, agent, "AlertFired", f"the alert {each.name} of policy {each.policy} has matched")
+            if each.failed > (before.failed if before else 0):
+                words = f"the alert {each.name} of policy {each.policy} could not be evaluated or delivered"
+                self._tell(pod.agent, agent, "AlertFailed", f"{words}; the pods' log says why")
+
+    def _tell(self, agent: Key, uid: str, reason: str, note: str) -> None:
+        self._record(Occurrence(agent, uid, "Warning", reason, "Audit", note))
