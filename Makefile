@@ -76,6 +76,11 @@ bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access)
 	@$(PYTHON) tools/mutants.py $(ROOM)
 
+.PHONY: bench-output
+bench: bench-output
+bench-output: venv  ## what the guards of output find and cost; writes the figures into docs/reference/output-guardrails.md
+	@$(PYTHON) -m tests.bench.output_guards
+
 .PHONY: generate
 generate: venv  ## write the CRDs and the reference from the models
 	@$(PYTHON) tools/generate.py
