@@ -246,6 +246,12 @@ REJECTED = [
     Rejection("a pattern that looks back", policy(**screening(r"(a+)\1")), "InvalidPattern", "patterns[0]"),
     Rejection("a pattern that explodes", policy(**screening("((a{100}){100}){100}")), "InvalidPattern", "patterns[0]"),
     Rejection(
+        "an expression that asks for what is not there",
+        policy(audit={"alerts": [{"name": "a", "when": "secrets.all(s, s.value != '')"}]}),
+        "InvalidExpression",
+        "alerts",
+    ),
+    Rejection(
         "namespaces selected by a namespace's own policy",
         policy(selector={"namespaces": {}}),
         "Invalid",

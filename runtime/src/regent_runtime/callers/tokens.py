@@ -15,6 +15,8 @@ from regent_runtime.refusals import TOKEN_INVALID, Refused
 LONGEST_TOKEN = 8192
 """Characters; ServiceAccount tokens have around 1,000."""
 LEEWAY_SECONDS = 10
+FURTHEST_MOMENT = 1e12
+"""Unix time; some 30,000 years off."""
 
 Claims = Mapping[str, Any]
 
@@ -75,7 +77,7 @@ class Trust:
 
     def _check_times(self, issued: Any, not_before: Any, expires: Any, now: float) -> None:
         """PyJWT's own checks read the wall clock; these read the clock that a test may hold."""
-        if not all(isinstance(moment, int | float) for moment in (issued, not_before, expires)):
+        if not all(_is_moment(moment) for moment in (issued, not_before, expires)):
             raise Refused(TOKEN_INVALID, "The token's times are not numbers.")
         if now >= expires + LEEWAY_SECONDS:
             raise Refused(TOKEN_INVALID, "The token has expired; ask for a new one.")
@@ -84,3 +86,8 @@ class Trust:
         if expires - issued > self.max_lifetime_seconds:
             words = f"The token lives too long; ask for at most {self.max_lifetime_seconds} s."
             raise Refused(TOKEN_INVALID, words)
+
+
+def _is_moment(value: Any) -> bool:
+    """JSON readers let NaN through, which is neither before nor after anything, and integers of any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FURTHEST_MOMENT

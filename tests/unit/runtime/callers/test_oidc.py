@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,12 @@ def test_where_no_policy_says_so_nobody_comes_in_by_oidc() -> None:
         bearer(claims(exp=NOW - 11, iat=NOW - 600)),
         bearer(claims(nbf=NOW + 60)),
         bearer(claims(exp=NOW + 86_400)),
+        bearer(claims(exp=math.nan)),
+        bearer(claims(exp=math.inf)),
+        bearer(claims(iat=math.nan)),
+        bearer(claims(nbf=math.nan)),
+        bearer(claims(exp=True)),
+        bearer(claims(exp=10**400)),
         bearer(claims(sub="")),
         bearer(claims(sub="a" * 256)),
         bearer(claims(sub="a\nb")),
