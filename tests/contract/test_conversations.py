@@ -81,6 +81,17 @@ async def test_a_label_once_reached_is_kept(tmp_path: Path, document: Any) -> No
             assert len(outside.requests) == 2, "another conversation begins at the floor"
 
 
+async def test_a_label_reached_by_a_turn_that_was_refused_is_kept_too(tmp_path: Path, document: Any) -> None:
+    classes = {"Restricted": {"aiProcessing": ["Deny"]}}
+    async with provider() as fake:
+        base = configs.merged(document(fake.url), {"policy": {"data": {"classes": classes}}})
+        async with serving(tmp_path, base) as served:
+            _, _, id_ = await ask(served)
+            assert (await ask(served, id_, label="Restricted"))[:2] == (403, "data_class_forbidden")
+            assert (await ask(served, id_))[:2] == (403, "data_class_forbidden")
+            assert len(fake.requests) == 1
+
+
 async def test_deleting_with_the_official_client(tmp_path: Path, document: Any) -> None:
     async with provider(answers("Hi.")) as fake, serving(tmp_path, document(fake.url)) as served:
         _, _, id_ = await ask(served)

@@ -33,6 +33,13 @@ def shadow(**policy: Any) -> dict[str, Any]:
             {"data": {"classes": {"Internal": {"aiProcessing": ["Deny"]}}}},
             [("route", "Deny", "data.classes.Internal.aiProcessing")],
         ),
+        (
+            {"data": {"classes": {"Internal": {"aiProcessing": ["Approve"], "anonymize": True}}}},
+            [
+                ("class", "Approve", "data.classes.Internal.aiProcessing"),
+                ("anonymize", "Anonymize", "data.classes.Internal.anonymize"),
+            ],
+        ),
     ],
 )
 async def test_a_shadow_tells_what_it_would_have_refused_and_lets_the_turn_pass(

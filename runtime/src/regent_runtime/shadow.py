@@ -11,6 +11,7 @@ from functools import partial
 from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
+from regent_runtime.access.classes import Treatment
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
 from regent_runtime.callers import Caller
@@ -39,6 +40,8 @@ class Asked:
     """X-Regent-Sensitivity."""
     conversation: Opened
     """What the conversation bore before."""
+    treatment: Treatment
+    """What the class of its label asks for."""
     providers: Sequence[ProviderConfig]
     """Whom the turn may go to."""
 
@@ -94,8 +97,17 @@ class _Trial:
             self._tell(stage, "Fault", "", type(fault).__name__)
 
     async def route(self, shadow: Snapshot, asked: Asked) -> None:
-        """Tell which providers the shadow would not have let the turn go to. Raises Refused when it lets none."""
+        """Tell what the shadow would have asked for first, and which providers it would not have let the turn go to.
+
+        Raises Refused when it lets none.
+        """
         treatment = await weigh(shadow.config, asked.declared, asked.conversation, asked.personal, TurnRecord())
+        treatment.check()
+        path = f"data.classes.{treatment.sensitivity}"
+        if treatment.needs_approval and not asked.treatment.needs_approval:
+            self._tell(Stage.CLASS, "Approve", f"{path}.aiProcessing", treatment.sensitivity)
+        if treatment.anonymize and not asked.treatment.anonymize:
+            self._tell(Stage.ANONYMIZE, "Anonymize", f"{path}.anonymize", treatment.sensitivity)
         rule = rule_for(shadow.config, treatment.sensitivity)
         kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
         for provider in asked.providers:

@@ -110,11 +110,21 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     personal = PersonalData(request)
     treatment = await weigh(snapshot.config, incoming.sensitivity, conversation, personal, record)
     await snapshot.conversations.keep(conversation, treatment.own, treatment.retention_seconds, record)
+    treatment.check()
     rule = rule_for(snapshot.config, treatment.sensitivity)
     record.route, record.rule = snapshot.config.route.name, rule.name
     providers = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-    declared = incoming.sensitivity
-    asked = Asked(caller, incoming.authorization, len(body), request, personal, declared, conversation, providers)
+    asked = Asked(
+        caller=caller,
+        authorization=incoming.authorization,
+        body_bytes=len(body),
+        request=request,
+        personal=personal,
+        declared=incoming.sensitivity,
+        conversation=conversation,
+        treatment=treatment,
+        providers=providers,
+    )
     await shadow.review_request(snapshot, asked, record)
     veiled = await veil(snapshot.config, treatment, request, personal, caller, conversation, record)
     if treatment.needs_approval:

@@ -56,7 +56,7 @@ class Shown(Struct, frozen=True):
     """Other fields that a provider would get. All as a model would see it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Case:
     """A turn that wants to pass. `body`: the caller's bytes. `policy`: digest of the effective policy."""
 

@@ -26,13 +26,12 @@ QUICK_CHARACTERS = 16_384
 async def weigh(
     config: AgentConfig, declared: str | None, conversation: Opened, personal: PersonalData, record: TurnRecord
 ) -> Treatment:
-    """How the turn is to be treated. Raises Refused: 400 for a declared label that is none, 403 for forbidden data."""
+    """How the turn is to be treated; `check` it before it goes on. Raises Refused (400) for a label that is none."""
     own, raised = await label(config, declared, personal)
     sensitivity, held = within(config, conversation, own)
     chosen = treatment(config, sensitivity, own)
     record.sensitivity = sensitivity.value
     record.decisions += (*raised, *held, *decisions(config, chosen))
-    chosen.check()
     return chosen
 
 
