@@ -6,6 +6,7 @@ could change it: it cannot grow, and none can begin before it. `Scanner.settled`
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import re2
@@ -42,6 +43,7 @@ class Rule:
     is_utf8: bool = False
     """Whether the pattern is about characters (users') or about bytes (ours)."""
 
+    @cached_property
     def extent(self) -> Extent:
         """Raises Unmeasured."""
         return extent(self.pattern, latin1=not self.is_utf8)
@@ -84,7 +86,7 @@ class RuleSet:
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
         self._any = _any_of(self.rules)
-        extents = [] if self.unbounded else [rule.extent() for rule in self.rules]
+        extents = [] if self.unbounded else [rule.extent for rule in self.rules]
         self.longest = max((each.longest or 0 for each in extents), default=0)
         self.pending = _pending(extents)
         """Finds where the first match may begin that more text could still complete, lengthen or end."""
@@ -179,7 +181,7 @@ class Scanner:
 
 def _is_bounded(rule: Rule) -> bool:
     try:
-        longest = rule.extent().longest
+        longest = rule.extent.longest
     except Unmeasured:
         return False
     return longest is not None and longest <= LONGEST_MATCH
