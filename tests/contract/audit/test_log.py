@@ -37,8 +37,8 @@ def test_a_torn_tail_is_cut_and_kept_aside(tmp_path: Path, rest: bytes) -> None:
     log.append([record()])
     log.close()
     assert (log.recovered, log.chain.size) == (len(rest), 7)
-    assert (tmp_path / TORN / last(tmp_path).name).read_bytes() == rest
-    assert verify(tmp_path)[0].problem is None
+    assert (tmp_path / TORN / last(tmp_path).with_suffix(".cut").name).read_bytes() == rest
+    assert [found.problem for found in verify(tmp_path)] == [None]
 
 
 def test_a_segment_cut_within_its_header_is_begun_anew(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def agent(folder: Path, at: CollectorProcess | None, **audit: Any) -> Asyn
         flags = ("--collector", at.url, "--collector-token", str(folder / "token"))
     async with provider(answers("Yes.")) as fake:
         document = configs.document(configs.provider_config("local", fake.url), policy={"audit": audit})
-        async with running(folder, document, flags, POD_UID=POD) as pod:
+        async with running(folder, document, flags=flags, POD_UID=POD) as pod:
             yield pod
 
 

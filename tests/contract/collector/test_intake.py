@@ -233,3 +233,36 @@ async def test_a_malformed_subject_is_refused(collecting: CollectorProcess) -> N
     ):
         status, said = await collecting.call("POST", "/v1/subjects", data)
         assert (status, said["error"]["code"]) == (400, "malformed"), data
+
+
+async def test_a_torn_end_is_cut_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
+    async with collector(tmp_path) as running:
+        writer = Writer()
+        await running.take(writer.write(3))
+        await running.kill()
+        (path,) = segment.segments(running.logs / LOG)
+        with path.open("ab") as file:
+            file.write(body(writer.write(1))[:-5])
+        await running.start()
+        assert await running.held() == 3
+        assert await running.take(writer.payloads[3:]) == 4
+        assert kept(running) == writer.payloads
+        await eventually(lambda: signed(running), lambda size: size == 4)
+        assert len(verify(running.logs)) == 1, "what was cut off is no log"
+
+
+async def test_a_log_that_was_changed_on_the_volume_is_not_signed_again(tmp_path: Path) -> None:
+    async with collector(tmp_path) as running:
+        key = await running.verifier()
+        await running.take(Writer().write(3))
+        await eventually(lambda: signed(running), lambda size: size == 3)
+        await running.kill()
+        (path,) = segment.segments(running.logs / LOG)
+        forged = Writer()
+        forged.write(3, code="forged")
+        path.write_bytes(segment.header(Writer().chain) + body(forged.payloads))
+        await running.start()
+        assert await running.stop() == 0
+        (found,) = verify(running.logs, key)
+        assert found.problem is not None
+        assert "not those that were signed" in found.problem.what

@@ -1,6 +1,7 @@
 """Where records go on: each at least once, in order, also when what takes them was away."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,3 +92,17 @@ async def test_every_log_is_delivered(tmp_path: Path) -> None:
         await at.take(Writer().write(1))
         assert (await at.post(Writer(pod=OTHER_POD).write(1), token(OTHER_POD)))[0] == 200
         await eventually(logs, lambda found: found == {f"demo/helper/{POD}", f"demo/helper/{OTHER_POD}"})
+
+
+async def test_what_is_remembered_of_a_log_that_is_gone_goes_with_the_next_start(tmp_path: Path) -> None:
+    async with webhook() as (_, url), collector(tmp_path, "--webhook", url) as at:
+
+        async def cursors() -> list[Path]:
+            return [path for path in (at.data / "sinks").rglob("*") if path.is_file()]
+
+        await at.take(Writer().write(1))
+        await eventually(cursors, lambda found: len(found) == 1)
+        await at.kill()
+        shutil.rmtree(at.logs / "demo")
+        await at.start()
+        await eventually(cursors, lambda found: not found)

@@ -167,7 +167,7 @@ class Log:
         self.recovered += len(data) - end
         with suppress(OSError):  # a courtesy; the disk may be full
             (self.folder / TORN).mkdir(mode=0o700, exist_ok=True)
-            (self.folder / TORN / path.name).write_bytes(data[end:])
+            (self.folder / TORN / path.with_suffix(".cut").name).write_bytes(data[end:])
 
 
 def _sync_folder(folder: Path) -> None:

@@ -75,25 +75,26 @@ class Checkpoints:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._many.wait(), SECONDS)
             self._many.clear()
-            await self.sign_all()
-            if self._waiting:
+            if not await self.sign_all():
                 await asyncio.sleep(SECONDS)
-            else:
+            if not self._waiting:
                 self._any.clear()
 
-    async def sign_all(self) -> None:
-        """Sign every log that has fresh records; one that cannot be written waits for the next time."""
-        for origin, count in list(self._waiting.items()):
-            try:
-                await self._intake.with_log(origin, self._sign)
-            except (OSError, ValueError, LogDamaged) as error:
-                log.warning("checkpoint of %s: %s", origin, type(error).__name__)
-                continue
-            left = self._waiting[origin] - count
-            self._waiting.pop(origin)
-            if left:
-                self._waiting[origin] = left
-            self._signed(count)
+    async def sign_all(self) -> bool:
+        """Sign every log that has fresh records; False: one could not be signed, and waits for the next time."""
+        return all(await asyncio.gather(*(self._sign_one(*each) for each in list(self._waiting.items()))))
+
+    async def _sign_one(self, origin: Origin, count: int) -> bool:
+        try:
+            await self._intake.with_log(origin, self._sign)
+        except (OSError, ValueError, LogDamaged) as error:
+            log.warning("checkpoint of %s: %s", origin, type(error).__name__)
+            return False
+        left = self._waiting.pop(origin) - count
+        if left:
+            self._waiting[origin] = left
+        self._signed(count)
+        return True
 
     def _sign(self, of: Log) -> None:
         write(of, self._signer)

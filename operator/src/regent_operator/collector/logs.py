@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
+from stat import S_ISREG
 
 from regent_api.audit import segment
 from regent_api.audit.chain import BrokenChain, Chain
@@ -86,8 +87,10 @@ class Logs:
         return self.folder / origin.path
 
     def origins(self) -> list[Origin]:
-        """Of every log on the volume."""
-        return [Origin(*folder.relative_to(self.folder).parts) for folder in segment.folders(self.folder)]
+        """Of every log on the volume; one of which checkpoints alone are left is for `verify` to tell."""
+        found = (folder.relative_to(self.folder).parts for folder in segment.folders(self.folder))
+        origins = [Origin(*parts) for parts in found if len(parts) == 3]
+        return [origin for origin in origins if segment.segments(self.folder_of(origin))]
 
     def held(self, origin: Origin) -> Taken:
         """What is kept, what retention has let go among it; nothing is made of a log that is not known."""
@@ -121,7 +124,7 @@ class Logs:
 
     def weigh(self) -> int:
         """Count the bytes on the volume anew; removals are seen only here."""
-        self.bytes = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        self.bytes = sum(_size(path) for path in self.folder.rglob("*"))
         return self.bytes
 
     @contextmanager
@@ -154,9 +157,19 @@ class Logs:
 
     def make_room(self, more: int, size: int) -> None:
         """Count so many bytes that are about to be written. Raises Full; `size`: what it tells of the log."""
-        if self.bytes + more > self.most_bytes:
-            raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
-        self.bytes += more
+        with self._guard:
+            if self.bytes + more > self.most_bytes:
+                raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
+            self.bytes += more
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for what is none, or none any more."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if S_ISREG(found.st_mode) else 0
 
 
 def _taken(log: Log, fresh: int = 0) -> Taken:
@@ -183,7 +196,7 @@ def _check_agent(records: Sequence[Record], origin: Origin) -> None:
 
 def _compare(log: Log, start: int, payloads: Sequence[bytes]) -> None:
     """Those that are kept already must be the same; what retention has let go can no longer differ."""
-    kept = dict(segment.payloads(log.folder, start)) if payloads else {}
+    kept = dict(islice(segment.payloads(log.folder, start), len(payloads)))
     for sequence, payload in enumerate(payloads, start):
         if sequence in kept and kept[sequence] != payload:
             raise Fork(f"another record {sequence} is kept", log.chain.size)

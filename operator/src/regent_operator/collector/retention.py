@@ -28,6 +28,7 @@ from regent_operator.collector.tokens import Origin
 log = logging.getLogger(__name__)
 PASS_SECONDS = 3600.0
 LONGEST_SECONDS = 100 * 365 * 86_400
+MOST_REMEMBERED = 10_000
 FILE = "retention.json"
 """Beside the segments: {"seconds": N, "content": {LABEL: N}}."""
 
@@ -42,12 +43,19 @@ class Retention:
         self._signer = signer
         self._floor = floor_seconds
         self._now = now
+        self._asked: dict[Origin, int] = {}
+        """What is written down already."""
 
     async def ask(self, origin: Origin, seconds: int) -> None:
         """How long the log's policy wants records kept. Raises OSError."""
+        if self._asked.get(origin) == seconds:
+            return
         folder = self._intake.logs.folder_of(origin)
         wanted = Wanted(min(seconds, LONGEST_SECONDS))
         await self._intake.alone(origin, partial(_remember, folder, lambda known: known.longer(wanted)))
+        if len(self._asked) >= MOST_REMEMBERED:
+            self._asked.clear()
+        self._asked[origin] = seconds
 
     async def ask_of_content(self, origin: Origin, label: Sensitivity, seconds: int | None) -> None:
         """How long the class of a label lets content be kept, None: as long as records. Raises OSError."""
@@ -62,6 +70,7 @@ class Retention:
     async def sweep(self) -> None:
         """Look at every log once."""
         logs = self._intake.logs
+        self._asked.clear()
         for origin in await asyncio.to_thread(logs.origins):
             try:
                 await self._intake.alone(origin, partial(self._let_go, origin))
@@ -75,6 +84,8 @@ class Retention:
         known = wanted(folder)
         seconds = max(self._floor, known.seconds)
         files = segment.segments(folder)
+        if not files:
+            return
         old = [path.stat().st_mtime < self._now() - seconds for path in files]
         if all(old):
             logs.forget(origin)

@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
 
@@ -92,7 +93,9 @@ class Feed:
         self._any.set()
 
     async def run(self) -> None:
-        for origin in await asyncio.to_thread(self._logs.origins):
+        origins = await asyncio.to_thread(self._logs.origins)
+        await asyncio.to_thread(self._forget_all_but, set(origins))
+        for origin in origins:
             self.taken(origin, 0)
         wait = FIRST_WAIT_SECONDS
         while True:
@@ -136,6 +139,12 @@ class Feed:
             lines.append(prefix + payload + b"}\n")
             end = sequence + 1
         return b"".join(lines), end
+
+    def _forget_all_but(self, origins: AbstractSet[Origin]) -> None:
+        """Retention has let the others go."""
+        for path in list(self._cursors.glob("*/*/*")):
+            if Origin(*path.relative_to(self._cursors).parts) not in origins:
+                path.unlink()
 
     def _cursor(self, origin: Origin) -> int:
         try:
