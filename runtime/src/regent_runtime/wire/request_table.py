@@ -147,8 +147,9 @@ def reference() -> str:
     lines += [f"| `{name}` | {field.treatment} | {field.meaning} |" for name, field in REQUEST_TABLE.items()]
     lines += [
         "",
-        "Headers: `Authorization: Bearer TOKEN`; `X-Regent-Sensitivity` raises the label of the turn, never lowers it.",
-        "No header of a caller goes to a provider.",
+        "Headers: `Authorization: Bearer TOKEN`; `X-Regent-Sensitivity` raises the label of the turn, never lowers it;",
+        "`X-Regent-Conversation` goes on in a conversation (state.md); `X-Regent-Approval` names the approval of this",
+        "very request (data-classes.md). No header of a caller goes to a provider.",
         "",
         "Of a provider's answer come back: the text, a refusal, the finish reason (stop, length, content_filter; any",
         "other becomes stop) and the token counts. `model` is the provider's model as the route names it; `id` ends",
