@@ -47,6 +47,8 @@ class Restoration:
 
     def feed(self, part: str, *, last: bool) -> str:
         """What can be let go. `last`: no part follows, so nothing is held."""
+        if not self._held and "[" not in part:
+            return part
         text = self._held + part
         cut = len(text) if last else self._begun(text)
         self._held = text[cut:]

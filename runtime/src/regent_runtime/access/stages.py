@@ -19,7 +19,8 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
 
-QUICK_CHARACTERS = 16_384
+QUICK_CHARACTERS = 8192
+QUICK_VALUES = 128
 """Of a request that is anonymised on the event loop, which that holds for a few milliseconds."""
 
 
@@ -64,7 +65,7 @@ async def veil(
         return Veil(Anonymised(request, {}), may_read=False)
     values = await personal.values()
     asked = (request, values, nonce(conversation.nonce if conversation else secrets.token_hex(16)))
-    is_quick = sum(map(len, texts(request))) <= QUICK_CHARACTERS
+    is_quick = len(values) <= QUICK_VALUES and sum(map(len, texts(request))) <= QUICK_CHARACTERS
     made = anonymise(*asked) if is_quick else await asyncio.to_thread(anonymise, *asked)
     field = f"data.classes.{chosen.sensitivity}.anonymize"
     record.decisions.append(decided(config.sources, Stage.ANONYMIZE, "Anonymize", field, f"{len(values)} values"))
