@@ -4,6 +4,8 @@ import itertools
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from tests.api.operator_fixtures import Object, World, agent, policy, route
 from tests.api.running_operator import NAMESPACE, RunningOperator, eventually
@@ -124,3 +126,34 @@ def test_a_route_of_which_nothing_is_allowed(world: World, operator: RunningOper
 def _config(world: World) -> Object:
     document: Object = json.loads(world.get("configmap", "helper")["data"]["agent.json"])
     return document
+
+
+def test_the_key_set_of_an_issuer_is_followed_in_its_config_map(world: World, operator: RunningOperator) -> None:
+    def key_set(kid: str) -> Object:
+        key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        text = json.dumps({"keys": [{**ECAlgorithm.to_jwk(key, as_dict=True), "kid": kid}]})
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "login"}, "data": {"jwks.json": text}}
+
+    def kids() -> list[str]:
+        (grants,) = _config(world)["policy"]["callers"]["oidc"]
+        return [key["kid"] for key in json.loads(grants[0]["jwks"]["inline"])["keys"]]
+
+    jwks = {"configMapKeyRef": {"name": "login", "key": "jwks.json"}}
+    oidc = [{"issuer": "https://id.example.com", "audience": "helper", "jwks": jwks}]
+    keys = [{"name": "ci", "secretKeyRef": {"name": "agent-keys", "key": "ci"}}]
+    world.apply(route(), policy(selector={}, callers={"oidc": oidc, "apiKeys": keys}), agent())
+    world.await_ready("helper", "False", "PolicyInvalid")
+    assert world.get("deployment", "helper") is None
+    world.apply(key_set("one"))
+    world.await_ready("helper")
+    assert kids() == ["one"]
+    volumes = world.get("deployment", "helper")["spec"]["template"]["spec"]["volumes"]
+    mounted = next(volume for volume in volumes if volume["name"] == "credentials")["projected"]["sources"]
+    assert {"key": "ci", "path": "agent-keys/ci"} in mounted[0]["secret"]["items"]
+    assert mounted[0]["secret"]["optional"] is True
+    world.apply(key_set("two"))
+    eventually("the edit reaches the config", lambda: kids() == ["two"])
+    world.await_ready("helper")
+    world.delete("configmap", "login")
+    world.await_ready("helper", "False", "PolicyInvalid")
+    assert kids() == ["two"], "what was in force stays so"

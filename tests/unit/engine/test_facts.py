@@ -1,10 +1,12 @@
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.facts import ClusterFacts
+from regent_operator.engine.facts import POLL_SECONDS, ClusterFacts
 from regent_operator.settings import Settings
 from tests.unit.engine.fake_client import FakeClient
 
@@ -13,7 +15,7 @@ ONE, TWO = {"kid": "a", "kty": "RSA"}, {"kid": "b", "kty": "RSA"}
 
 
 class Scene:
-    def __init__(self, *, read_service_cidrs: bool = True, **settings: Any) -> None:
+    def __init__(self, *, read_service_cidrs: bool = True, poll_seconds: float = POLL_SECONDS, **settings: Any) -> None:
         self.client = FakeClient()
         self.client.document = self._document  # type: ignore[attr-defined]
         self.keys: list[dict[str, str]] = [ONE, TWO]
@@ -23,6 +25,7 @@ class Scene:
             Settings(namespace="own", runtime_image="r", signing_keys="/keys", **settings).installation,
             self._changed,
             read_service_cidrs=read_service_cidrs,
+            poll_seconds=poll_seconds,
         )
 
     async def refresh(self, *cidrs: str) -> None:
@@ -77,3 +80,19 @@ async def test_what_cannot_be_read_now_keeps_its_last_value(scene: Scene) -> Non
     with pytest.raises(ApiError):
         await scene.facts.refresh()
     assert scene.facts.installation == before
+
+
+async def test_the_keys_are_read_again_and_again() -> None:
+    """The API server may begin to sign with another key at any time; nothing tells us."""
+    scene = Scene(read_service_cidrs=False, poll_seconds=0.0)
+    following = asyncio.create_task(scene.facts.run())
+    await scene.facts.known.wait()
+    assert scene.facts.installation.jwks == {"keys": [ONE, TWO]}
+    scene.keys = [TWO]
+    async with asyncio.timeout(60):
+        while scene.facts.installation.jwks != {"keys": [TWO]}:  # noqa: ASYNC110 - it looks from outside
+            await asyncio.sleep(0)
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+    assert scene.changes == 2
