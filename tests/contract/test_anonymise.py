@@ -155,7 +155,7 @@ def drawn() -> list[tuple[str, bool]]:
     """(what is said, whether it is streamed): hypothesis drives synchronous functions, so its examples come first."""
     examples: list[tuple[str, bool]] = []
 
-    @settings(max_examples=60, database=None)
+    @settings(max_examples=60, database=None, deadline=None)
     @given(texts, st.booleans())
     def draw(text: str, stream: bool) -> None:
         examples.append((f"To ann@example.com: {text}", stream))

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from tests.contract.dev_session import REGENT
+from tests.contract.redis_server import RedisServer, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Provider, provider
@@ -231,3 +232,45 @@ async def test_the_command_shows_asks_and_decides(tmp_path: Path) -> None:
 
         code, out, err = await regent_approve(served, tmp_path, id_, "--deny", "--yes")
         assert (code, out, err) == (4, "", "error: There is no such approval, or no longer.\n")
+
+
+@pytest.fixture
+async def replicas(tmp_path: Path) -> AsyncIterator[tuple[Served, Served, Provider, RedisServer]]:
+    """Two pods of one agent, their provider and the Redis that they share."""
+    async with redis_server(tmp_path) as redis, provider() as fake:
+        shared = configs.merged(document(fake.url), {"state": {"redis": {"url": redis.url}}})
+        async with serving(tmp_path / "one", shared) as one, serving(tmp_path / "two", shared) as two:
+            yield one, two, fake, redis
+
+
+async def test_every_replica_knows_it_and_one_of_them_uses_it(
+    replicas: tuple[Served, Served, Provider, RedisServer],
+) -> None:
+    one, two, fake, redis = replicas
+    id_ = await requested(one)
+    assert await decide(two, id_) == (200, "Approved")
+    kept = repr([await redis.ask("DUMP", key) for key in await redis.ask("KEYS", "*")])
+    assert id_ not in kept
+    assert "secret" not in kept
+
+    used = await asyncio.gather(*(ask(pod, id_) for pod in (one, two) * 8), return_exceptions=True)
+
+    assert [answer for answer in used if isinstance(answer, str)] == ["Hello."]
+    assert {each.code for each in used if isinstance(each, openai.PermissionDeniedError)} == {"approval_invalid"}
+    assert len(fake.requests) == 1
+
+
+async def test_without_the_state_nothing_passes(replicas: tuple[Served, Served, Provider, RedisServer]) -> None:
+    one, _, fake, redis = replicas
+    id_ = await requested(one)
+    assert await decide(one, id_) == (200, "Approved")
+
+    await redis.kill()
+
+    for approval in (None, id_):
+        with pytest.raises(openai.InternalServerError) as error:
+            await ask(one, approval)
+        assert error.value.code == "state_unavailable"
+    status, answer = await approvals(one, "GET", id_)
+    assert (status, answer["error"]["code"]) == (503, "state_unavailable")
+    assert fake.connections == 0

@@ -1,12 +1,13 @@
 """Personal data goes out and comes back exactly, whatever the texts hold and however the answer is cut."""
 
+import os
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regent_api.policy import Detector
@@ -20,6 +21,7 @@ from regent_runtime.refusals import Refused
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.openai_chat import ChatRequest
 
+laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "100")))
 NONCE = nonce("conversation")
 
 
@@ -146,6 +148,7 @@ def test_no_value_stands_in_its_representation() -> None:
     assert repr(made_of(asked("ann@example.com"))) == "Anonymised(1 values)"
 
 
+@laws
 @given(st.lists(contents, max_size=3), st.lists(contents, max_size=2))
 def test_an_echo_comes_back_as_it_was(said: list[str], stop: list[str]) -> None:
     made = made_of(asked(*said, stop=stop))
@@ -153,6 +156,7 @@ def test_an_echo_comes_back_as_it_was(said: list[str], stop: list[str]) -> None:
     assert [restore(text, made) for text in texts(made.request)] == [*said, *stop]
 
 
+@laws
 @given(st.lists(contents, max_size=3), st.lists(contents, max_size=2))
 def test_no_found_value_stays(said: list[str], stop: list[str]) -> None:
     made = made_of(asked(*said, stop=stop))
@@ -161,6 +165,7 @@ def test_no_found_value_stays(said: list[str], stop: list[str]) -> None:
     assert not any(value in text for text in texts(made.request) for value in found)
 
 
+@laws
 @given(contents, contents, st.lists(st.integers(0, 200), max_size=8))
 def test_restoration_does_not_depend_on_chunks(said: str, written: str, cuts: list[int]) -> None:
     made = made_of(asked(said))

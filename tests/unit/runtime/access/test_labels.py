@@ -1,7 +1,8 @@
+import os
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regent_api.config import AgentConfig
@@ -16,6 +17,7 @@ from regent_runtime.wire.openai_chat import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
 
+laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "100")))
 labels = st.sampled_from(Sensitivity)
 
 
@@ -46,6 +48,7 @@ def agent(sensitivity: Sensitivity | str, **data: Any) -> AgentConfig:
 
 
 @enforces("data.minSensitivity")
+@laws
 @given(labels, labels, st.none() | labels, st.none() | labels)
 async def test_it_is_the_highest_of_all(
     own: Sensitivity, policy: Sensitivity, declared: Sensitivity | None, stored: Sensitivity | None
@@ -57,6 +60,7 @@ async def test_it_is_the_highest_of_all(
 
 
 @enforces("data.personalData.raisesTo")
+@laws
 @given(labels, labels)
 async def test_personal_data_anywhere_in_the_history_raises_it(own: Sensitivity, to: Sensitivity) -> None:
     config = agent(own, personalData={"raisesTo": to})
@@ -98,6 +102,7 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
     ]
 
 
+@laws
 @given(st.lists(st.tuples(st.none() | labels, st.booleans()), max_size=6))
 async def test_it_never_falls_within_a_conversation(turns: list[tuple[Sensitivity | None, bool]]) -> None:
     config = agent("Public", personalData={"raisesTo": "Confidential"})
@@ -110,6 +115,7 @@ async def test_it_never_falls_within_a_conversation(turns: list[tuple[Sensitivit
 
 
 @enforces("data.unlabelled")
+@laws
 @given(labels, labels)
 async def test_what_was_said_in_a_conversation_that_is_away_counts_as_unlabelled(
     own: Sensitivity, unlabelled: Sensitivity
