@@ -92,6 +92,14 @@ class Conversations:
         if not known:
             raise not_found()
 
+    async def forget_all(self, identity: str) -> bool:
+        """Delete every conversation of a caller; False: the state cannot be reached."""
+        try:
+            await self._state.state.forget_all(hashed("conversations", identity))
+        except StateAway:
+            return False
+        return True
+
     def _away(self, record: TurnRecord) -> Refused:
         record.decisions.append(decided(self._sources, Stage.CONVERSATION, "Deny", "onStateError", "state_away"))
         return unavailable()

@@ -65,7 +65,7 @@ class Runtime:
         trust = Trust(options.agent_uid, trusted_keys(options.config_keys), options.state / ACCEPTED)
         self.config = ConfigFile(options.config, trust, credentials, self.states, self._swapped)
         collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
-        self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, collector)
+        self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, self._forget, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         decisions = approvals.ApprovalEndpoint(self.lifecycle)
@@ -124,6 +124,11 @@ class Runtime:
         self.audit.configure(new.config)
         await self.lifecycle.swap(old, new)
         log.write("config", suspended=new.config.suspended, **new.digests.wire())
+
+    async def _forget(self, subject: str) -> bool:
+        """Whether nothing of a subject is left in the state."""
+        snapshot = self.lifecycle.snapshot
+        return snapshot is not None and await snapshot.conversations.forget_all(subject)
 
     def _ended(self, record: TurnRecord) -> None:
         self.audit.ended(record)

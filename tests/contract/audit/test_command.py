@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.fakes import configs
 from tests.fakes.audit import NAME, SIGNER, write_log
 from tests.fakes.provider import answers, provider
 from tests.fakes.serving import serving
+from tests.fakes.waiting import eventually
 
 SUBJECT = "serviceaccount:demo/caller"
 
@@ -104,3 +106,28 @@ def test_a_pod_without_the_command_has_the_module(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-m", "regent_api.audit", "verify", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, NAME in done.stdout) == (0, True)
+
+
+def config(url: str) -> dict[str, object]:
+    return configs.document(configs.provider_config("p", url), state={"conversations": True})
+
+
+async def test_an_erasure_ends_the_subjects_conversations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regent_runtime.audit.audit.ERASURE_SECONDS", 0.05)
+    body = {"messages": [{"role": "user", "content": "Hi"}]}
+
+    async def again(headers: dict[str, str]) -> int:
+        return (await served.post(body, headers=headers))[0]
+
+    async with provider() as fake, serving(tmp_path, config(fake.url)) as served:
+        conversations = {}
+        for name in ("caller", "other"):
+            authorization = {"Authorization": f"Bearer {configs.token(name)}"}
+            _, _, headers = await served.post(body, headers=authorization)
+            conversations[name] = authorization | {"X-Regent-Conversation": headers["x-regent-conversation"]}
+        assert await again(conversations["caller"]) == 200
+        assert regent(capsys, "erase", tmp_path / "audit", "--subject", SUBJECT)[0] == 0
+        await eventually(partial(again, conversations["caller"]), lambda code: code == 404)
+        assert await again(conversations["other"]) == 200

@@ -55,6 +55,9 @@ class SubjectKeys(Protocol):
     async def key(self, subject: str) -> SubjectKey:
         """The subject's key, made durably where it has none. Raises OSError (TimeoutError among them)."""
 
+    async def erased(self) -> list[str]:
+        """Subjects that were served here and whose keys somebody has destroyed since the last call."""
+
 
 class TooManySubjects(OSError):  # noqa: N818
     """The file holds as many keys as it may."""

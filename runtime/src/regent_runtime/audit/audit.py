@@ -3,8 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from regent_runtime.refusals import AUDIT_UNAVAILABLE, Refused
 
 ON_FAILURE = "audit.onFailure"
 RETRY_SECONDS = 5
+ERASURE_SECONDS = 5.0
+"""Between two looks for subjects whose keys were destroyed."""
 NO_COLLECTOR = "no_collector"
 NO_KEY = "no_subject_key"
 UNSIGNED = "unsigned"
@@ -41,13 +43,20 @@ class Audit:
     """`run` until cancelled. Before a first config there is no log, and no turn either.
 
     Where there is a collector, it gets the log and holds the subjects' keys; otherwise they stay beside the log.
-    `alerted` is called with policy and name of each alert.
+    `alerted` is called with policy and name of each alert, `forget` with each subject whose key was destroyed, until
+    it says that nothing of the subject is left.
     """
 
     def __init__(
-        self, folder: Path, pod_uid: str, alerted: Callable[[str, str], None], collector: CollectorAt | None = None
+        self,
+        folder: Path,
+        pod_uid: str,
+        alerted: Callable[[str, str], None],
+        forget: Callable[[str], Awaitable[bool]],
+        collector: CollectorAt | None = None,
     ) -> None:
         self.alerts = Alerts(alerted)
+        self._forget = forget
         self.disk = Disk(folder)
         self.journal = Journal(self.disk, self._committed)
         self._pod_uid = re.sub(r"[^-A-Za-z0-9]", "", pod_uid) or "local"
@@ -109,11 +118,21 @@ class Audit:
         async with asyncio.TaskGroup() as tasks:
             journal = tasks.create_task(self.journal.run())
             alerts = tasks.create_task(self.alerts.run())
+            forgetting = tasks.create_task(self._forget_erased())
             try:
                 await self._refusals.run()
             finally:
                 journal.cancel()
                 alerts.cancel()
+                forgetting.cancel()
+
+    async def _forget_erased(self) -> None:
+        waiting: set[str] = set()
+        while True:
+            await asyncio.sleep(ERASURE_SECONDS)
+            with suppress(OSError, ValueError):
+                waiting |= set(await self._keys.erased())
+            waiting -= {subject for subject in sorted(waiting) if await self._forget(subject)}
 
     def status(self) -> dict[str, Any]:
         """For /statusz."""

@@ -39,6 +39,7 @@ class CollectorKeys:
         self._lenient = lenient
         self._now = now
         self._known: OrderedDict[str, _Remembered] = OrderedDict()
+        self._gone: set[str] = set()
 
     async def key(self, subject: str) -> SubjectKey:
         """Raises OSError: the collector is away, and nothing else may serve."""
@@ -53,8 +54,15 @@ class CollectorKeys:
             if self._lenient():
                 return await self._own.key(subject)
             raise OSError(f"collector_{away.reason}") from None
+        if known is not None and known.key != key:
+            self._gone.add(subject)
         self._remember(subject, key)
         return key
+
+    async def erased(self) -> list[str]:
+        """A key is missed when its subject comes back, at most a minute after it was destroyed."""
+        gone, self._gone = sorted(self._gone), set()
+        return gone
 
     def _remember(self, subject: str, key: SubjectKey) -> None:
         self._known[subject] = _Remembered(key, self._now())
