@@ -12,7 +12,7 @@ from typing import Any
 
 import re2
 
-from regent_runtime.access.placeholders import QUOTED, SHAPE, is_placeholder, placeholder
+from regent_runtime.access.placeholders import MOST_OF_A_KIND, QUOTED, SHAPE, is_placeholder, placeholder
 from regent_runtime.refusals import TOO_MUCH_PERSONAL_DATA, Refused
 from regent_runtime.wire.openai_chat import ChatRequest
 
@@ -33,10 +33,11 @@ class Anonymised:
 
 
 def anonymise(request: ChatRequest, values: Mapping[str, str], nonce: str) -> Anonymised:
-    """`values`: all that `personal.search` found. Raises Refused (422) where there are more than MOST_VALUES."""
+    """`values`: all that was found. Raises Refused (422) where there are more than MOST_VALUES, or of one kind more
+    than placeholders can be told apart.
+    """
     if len(values) > MOST_VALUES:
-        words = f"The input holds more than {MOST_VALUES} different items of personal data; send less at once."
-        raise Refused(TOO_MUCH_PERSONAL_DATA, words, param="messages")
+        raise _too_much(MOST_VALUES)
     exchange = _Exchange(values, nonce)
     messages = [exchange.message(message) for message in request.messages]
     forwarded = {name: exchange.within(value) for name, value in request.forwarded.items()}
@@ -85,10 +86,17 @@ class _Exchange:
         if given is None:
             kind = QUOTED if is_placeholder(original) else self._kinds[original]
             self._numbers[kind] += 1
+            if self._numbers[kind] > MOST_OF_A_KIND:
+                raise _too_much(MOST_OF_A_KIND)
             given = placeholder(kind, self._numbers[kind], self._nonce)
             self._given[original] = given
             self.originals[given] = original
         return given
+
+
+def _too_much(most: int) -> Refused:
+    words = f"The input holds more than {most} different items of personal data; send less at once."
+    return Refused(TOO_MUCH_PERSONAL_DATA, words, param="messages")
 
 
 def _pattern(values: Iterable[str]) -> Any:

@@ -14,6 +14,7 @@ QUOTED = "QUOTED"
 """The kind of what the caller wrote in the shape of a placeholder."""
 KINDS = {detector: detector.value.upper() for detector in Detector}
 MOST_OF_A_KIND = 9999
+"""What four digits tell apart."""
 NONCE_LETTERS = 8
 SHAPE = r"\[(?:" + "|".join((QUOTED, *sorted(KINDS.values()))) + r")_[0-9]{1,4}_[a-z]{" + str(NONCE_LETTERS) + r"}\]"
 """Any placeholder, of whatever conversation."""

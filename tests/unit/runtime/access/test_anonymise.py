@@ -144,6 +144,15 @@ def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.refusal.code == "too_much_personal_data"
 
 
+def test_more_placeholders_than_four_digits_tell_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OF_A_KIND", 2)
+
+    made_of(asked("[CARD_1_bcdfghjk] [CARD_2_bcdfghjk] [CARD_1_bcdfghjk] a@x.com b@x.com"))
+    with pytest.raises(Refused) as refused:
+        made_of(asked("[CARD_1_bcdfghjk] [CARD_2_bcdfghjk] [CARD_3_bcdfghjk]"))
+    assert refused.value.refusal.code == "too_much_personal_data"
+
+
 def test_no_value_stands_in_its_representation() -> None:
     assert repr(made_of(asked("ann@example.com"))) == "Anonymised(1 values)"
 
