@@ -1,0 +1,115 @@
+"""A whole answer under a policy: the passes together, however its chunks were cut."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regent_runtime.decision import Decision
+from regent_runtime.guard.mounted import Mounted
+from regent_runtime.guard.output import OutputGuard
+from regent_runtime.guard.pieces import MOST_BYTES
+from regent_runtime.guard.screening import Screening
+from regent_runtime.wire.answer import Chunk, Usage
+from regent_runtime.withheld import Withheld
+from tests.fakes import configs
+
+REDACTED: dict[str, Any] = {
+    "personalData": {"action": ["Audit", "Redact"], "detectors": ["Email", "Phone", "Card", "IPAddress"]},
+    "secrets": ["Redact"],
+    "links": {"allow": [["*.example.com"]], "images": ["Strip"]},
+    "patterns": [{"policy": "demo/a", "name": "n", "re2": "tu+lip|é{2,4}", "action": "Redact"}],
+}
+KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5q"
+PARTS = [
+    "anna@example.com", "a@b", "!", "(", "https://evil.example/x", "](", "![", "[a]", KEY, KEY[:12], "4111 1111 1111 1111", " ", "é", "éé", "tulip",
+    "+49 30 1234567", "10.1.2.3", ")", "<img src=", ">", "\n", "https://www.example.com/a", "日", "word",
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PARTS), max_size=20).map("".join)
+
+
+def guard(**output: Any) -> OutputGuard:
+    return OutputGuard(configs.config(policy={"guardrails": {"output": output}}), Mounted())
+
+
+GUARD = guard(**REDACTED)
+
+
+async def screened(made: OutputGuard, pieces: list[str], decisions: list[Decision] | None = None) -> str:
+    screening = Screening(made, [].append if decisions is None else decisions.append)
+    chunks = [*map(Chunk, pieces), Chunk(finish_reason="stop")]
+    return "".join([(await screening.feed(chunk)).content for chunk in chunks])
+
+
+@given(TEXTS, st.lists(st.integers(0, 9), max_size=30))
+def test_the_answer_does_not_depend_on_how_it_was_cut(text: str, sizes: list[int]) -> None:
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(text[at : at + size])
+        at += size
+    once: list[Decision] = []
+    cut: list[Decision] = []
+    whole = asyncio.run(screened(GUARD, [text], once))
+    assert asyncio.run(screened(GUARD, [*pieces, text[at:]], cut)) == whole
+    assert sorted(map(repr, cut)) == sorted(map(repr, once))
+    assert KEY not in whole
+    assert "evil.example" not in whole
+
+
+async def test_a_replacement_makes_no_image() -> None:
+    assert await screened(GUARD, ["!a@b.example(https://www.example.com/x.png)"]) == "(image removed)"
+
+
+async def test_every_action_of_a_rule_is_told_once() -> None:
+    decisions: list[Decision] = []
+    await screened(GUARD, ["a@example.com b@example.com"], decisions)
+    assert [(each.action, each.reason) for each in decisions] == [("Audit", "Email"), ("Redact", "Email")]
+
+
+async def test_a_pattern_bears_the_policy_that_states_it() -> None:
+    decisions: list[Decision] = []
+    await screened(GUARD, ["tulip"], decisions)
+    assert [(each.field, each.policies, each.reason) for each in decisions] == [
+        ("guardrails.output.patterns", ("demo/a",), "n")
+    ]
+
+
+async def test_usage_passes_and_nothing_is_said_after_the_finish() -> None:
+    screening = Screening(GUARD, [].append)
+    assert await screening.feed(Chunk("Hi", finish_reason="stop")) == Chunk("Hi", finish_reason="stop")
+    assert await screening.feed(Chunk("more", usage=Usage(1, 2, 3))) == Chunk(usage=Usage(1, 2, 3))
+
+
+async def test_others_run_while_a_long_answer_is_screened() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(count())
+    await screened(GUARD, ["word " * MOST_BYTES])
+    other.cancel()
+    assert turns >= 5
+
+
+@pytest.mark.parametrize("texts", [["It is ", KEY, " "], [f"It is {KEY} "]])
+async def test_a_denied_answer_says_nothing_of_what_was_found(texts: list[str]) -> None:
+    screening, said = Screening(guard(secrets=["Deny"]), [].append), list[str]()
+
+    async def say() -> None:
+        for text in texts:
+            said.append((await screening.feed(Chunk(text))).content)
+
+    with pytest.raises(Withheld):
+        await say()
+    assert "It is ".startswith("".join(said))
+
+
+def test_a_pattern_that_is_none_of_re2s_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"guardrails\.output"):
+        guard(patterns=[{"policy": "demo/a", "name": "n", "re2": "(?=x)", "action": "Deny"}])
