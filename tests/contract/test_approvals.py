@@ -79,6 +79,10 @@ async def test_a_turn_passes_once_it_is_approved(tmp_path: Path, stream: bool) -
     async with agent(tmp_path) as (served, fake):
         id_ = await requested(served, stream=stream)
         assert (await refused(served, id_, stream=stream)).code == "approval_pending"
+        assert [tuple(record.decisions[-1].wire().values()) for record in served.runtime.records] == [
+            ("class", "Deny", "data.classes.Internal.aiProcessing", code)
+            for code in ("approval_required", "approval_pending")
+        ]
         status, shown = await approvals(served, "GET", id_)
         assert (status, shown["status"], shown["caller"], shown["sensitivity"], shown["messages"]) == (
             200,

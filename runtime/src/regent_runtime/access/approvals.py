@@ -87,13 +87,16 @@ class Approvals:
 
         Without the state nothing passes, whatever `onStateError` says.
         """
+        field = f"data.classes.{case.sensitivity}.aiProcessing"
         try:
             if name is None:
                 raise await self.request(case)
             await self.use(case, name)
         except StateAway:
             raise unavailable() from None
-        field = f"data.classes.{case.sensitivity}.aiProcessing"
+        except Refused as refused:
+            refused.field = refused.field or field
+            raise
         record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", field, "approved"))
 
     async def request(self, case: Case) -> Refused:
@@ -193,8 +196,8 @@ def unavailable() -> Refused:
 def required(name: str, expires: float) -> Refused:
     moment = moment_of(expires)
     words = (
-        f"A turn of this sensitivity needs an approval. Hand the id {name} to an approver, then repeat the identical "
-        f"request with the header X-Regent-Approval: {name} before {moment}."
+        "A turn of this sensitivity needs an approval. Hand the id of `approval` to an approver, then repeat the "
+        f"identical request with that id as the header X-Regent-Approval, before {moment}."
     )
     return Refused(APPROVAL_REQUIRED, words, details={"approval": {"id": name, "expiresAt": moment}})
 
