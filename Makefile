@@ -27,6 +27,7 @@ test:  ## all that CI runs
 	@$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory verify
 	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory fuzz INPUTS=30000
 	$(MAKE) --no-print-directory contract
 	$(MAKE) --no-print-directory api
 	$(MAKE) --no-print-directory e2e
@@ -63,12 +64,19 @@ api: cluster-needs  ## the contract and the operator on a real API server
 e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
 	@$(PYTEST) -q tests/e2e --timeout 1800
 
-.PHONY: bench bench-runtime bench-state bench-audit
-bench: bench-runtime bench-state bench-audit  ## all benchmarks
+.PHONY: fuzz
+INPUTS ?= 1000000
+fuzz: venv  ## hostile inputs for every parser and guard (INPUTS=1000000); what fails is kept in build/fuzz
+	@$(PYTHON) -m tests.fuzz --inputs $(INPUTS)
+
+.PHONY: bench bench-runtime bench-state bench-audit bench-guards
+bench: bench-runtime bench-state bench-audit bench-guards  ## all benchmarks
 bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
 	@$(PYTHON) -m tests.bench.audit
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
 	@$(PYTHON) -m tests.bench.state
+bench-guards: venv  ## what the guards of input find and cost; writes the figures into docs/reference/guardrails.md
+	@$(PYTHON) -m tests.bench.guards
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 

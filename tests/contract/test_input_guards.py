@@ -61,7 +61,7 @@ async def test_what_the_model_finds_is_withheld_or_audited(tmp_path: Path, actio
 async def test_a_provider_never_sees_a_special_token(tmp_path: Path, role: str) -> None:
     async with agent(tmp_path) as (served, fake):
         await said(served, "a <|im_start|> ＜s＞ [INST] b", role)
-        assert fake.requests[-1].body["messages"][-1] == {"role": role, "content": "a ‹¦im_start¦› ‹s› ⟦INST⟧ b"}
+        assert fake.requests[-1].body["messages"][-1] == {"role": role, "content": "a ‹¦im_start¦› ‹s> ⟦INST⟧ b"}
 
 
 @enforces("guardrails.input.specialTokens")

@@ -1,7 +1,8 @@
 """Learns the injection model: `python -m tests.bench.guards.train`.
 
 From the train splits alone; the thresholds of the levels are chosen on the validation splits and on manuals that were
-kept apart, so the test splits and `outside.jsonl` stay for measuring. The same inputs give the same file.
+kept apart, so the test splits and `outside.jsonl` stay for measuring. Rows from WildGuard take part in neither. The
+same inputs give the same file.
 """
 
 import argparse
@@ -20,13 +21,16 @@ from tests.bench.guards import corpora, negatives
 
 TARGET = Path(injection.__file__).with_name(injection.FILE)
 SEED = 1
-NEGATIVES = 12_000
+NEGATIVES = 16_000
 MOST_STRETCHES = 24
 """Of a benign text."""
-ROUNDS = 3
+ROUNDS = 2
 REGULARISATION = 10.0
-FALSE_POSITIVES = {InjectionLevel.LENIENT: 0.001, InjectionLevel.BALANCED: 0.003, InjectionLevel.STRICT: 0.01}
-"""Share of benign texts of each validation set that a level may let through as attacks."""
+STRICT_FALSE_POSITIVES = 0.01
+"""Share of benign texts of each validation set that Strict may take for attacks."""
+RECALL = {InjectionLevel.BALANCED: (0.6, 0.8), InjectionLevel.LENIENT: (0.4, 0.6)}
+"""Share of the attacks of S-Labs' and of neuralchemy's validation split that a level finds: what is asked for and no
+more, so that its false positives are as few as they can be."""
 
 Runs = tuple[list[int], list[int], list[int]]
 
@@ -93,8 +97,13 @@ def scores(model: InjectionModel, texts: Iterable[str]) -> list[float]:
     return sorted(model.score(fold(text).encode("utf-8", "replace")) for text in texts)
 
 
-def threshold(benign: Sequence[Sequence[float]], share: float) -> float:
-    """The lowest score that at most `share` of each set of (sorted) scores reaches."""
+def most_quiet(attacks: Sequence[float], recall: float) -> float:
+    """The highest threshold that finds this share of (sorted) scores."""
+    return attacks[int(len(attacks) * (1 - recall))]
+
+
+def most_alert(benign: Sequence[Sequence[float]], share: float) -> float:
+    """The lowest threshold that at most this share of each set of (sorted) scores reaches."""
     return max(each[len(each) - 1 - int(len(each) * share)] for each in benign) + 1e-6
 
 
@@ -111,17 +120,27 @@ def main() -> None:
         [runs_of(row.text) for row in rows if row.attack],
         [runs_of(text) for text in (*(row.text for row in rows if not row.attack), *learned, *hard)],
     )
-    benign = [
-        scores(model, [row.text for row in corpora.s_labs("validation") if not row.attack]),
-        scores(model, [row.text for row in corpora.neuralchemy("validation", whole=False) if not row.attack]),
-        scores(model, kept[::3]),
-    ]
-    thresholds = {level: threshold(benign, share) for level, share in FALSE_POSITIVES.items()}
-    model = InjectionModel(model.weights, model.scale, model.bias, thresholds)
+    model = levelled(model, kept[::3])
     data = injection.dumps(model)
     target.write_bytes(data)
     sys.stderr.write(f"{target}: {len(data)} bytes, {len(rows)} labelled, {len(learned)} manuals, {len(hard)} made\n")
-    sys.stderr.write(f"thresholds {thresholds}, scale {model.scale:.4f}, bias {model.bias:.3f}\n")
+    sys.stderr.write(f"thresholds {model.thresholds}, scale {model.scale:.4f}, bias {model.bias:.3f}\n")
+
+
+def levelled(model: InjectionModel, manuals: Iterable[str]) -> InjectionModel:
+    """The model with the thresholds of its levels."""
+    benign = [
+        scores(model, [row.text for row in corpora.s_labs("validation") if not row.attack]),
+        scores(model, [row.text for row in corpora.neuralchemy("validation", whole=False) if not row.attack]),
+        scores(model, manuals),
+    ]
+    attacks = [
+        scores(model, [row.text for row in rows if row.attack])
+        for rows in (corpora.s_labs("validation"), corpora.neuralchemy("validation", whole=False))
+    ]
+    thresholds = {level: min(map(most_quiet, attacks, recalls)) for level, recalls in RECALL.items()}
+    thresholds[InjectionLevel.STRICT] = most_alert(benign, STRICT_FALSE_POSITIVES)
+    return InjectionModel(model.weights, model.scale, model.bias, thresholds)
 
 
 if __name__ == "__main__":

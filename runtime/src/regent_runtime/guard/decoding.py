@@ -40,10 +40,12 @@ _LOOKS_SPACED = re2.compile(
     rb"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){4}[A-Za-z0-9](?:[^A-Za-z0-9]|$)", LATIN1
 )
 _LOOKS_PACKED = re2.compile(rb"[A-Za-z0-9+/_-]{16}|(?:[0-9a-fA-F]{2}[ :,]){7}[0-9a-fA-F]{2}", LATIN1)
-_SPACED = re.compile(rb"(?<![A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}+[A-Za-z0-9]?(?![A-Za-z0-9])")
+_SPACED = re2.compile(rb"(^|[^A-Za-z0-9])((?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}[A-Za-z0-9]?)", LATIN1)
 _SEPARATORS = b" \t._*|~-"
-_HEX = re.compile(rb"(?<![0-9A-Za-z+/])(?:[0-9a-fA-F]{2}[ :,]?){8,}+(?![0-9A-Za-z+/])")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}+(?:\r?\n[A-Za-z0-9+/_-]{16,}+)*+(?:\r?\n[A-Za-z0-9+/_-]{2,15}(?==|\s|$))?")
+_HEX = re2.compile(rb"(?:[0-9a-fA-F]{2}[ :,]?){8,}", LATIN1)
+_BASE64 = re2.compile(
+    rb"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,})*(?:\r?\n[A-Za-z0-9+/_-]{2,15}(?:=|\s|$))?", LATIN1
+)
 _ESCAPED = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0{0,4}([0-9a-fA-F]{2})\})")
 _UNUSUAL = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -67,7 +69,8 @@ def views(folded: str, depth: int = 0) -> Iterator[View]:
 
 def _joined(text: bytes) -> bytes:
     """L e t t e r s that stand apart, as words."""
-    return _SPACED.sub(lambda spaced: spaced[0].translate(None, _SEPARATORS), text)
+    joined: bytes = _SPACED.sub(lambda spaced: spaced[1] + spaced[2].translate(None, _SEPARATORS), text)
+    return joined
 
 
 def _unescaped(text: bytes) -> str:
@@ -98,7 +101,9 @@ def _from_hex(run: bytes) -> str:
 
 def _from_base64(run: bytes) -> str:
     """Of the four ways to cut a run into groups the first that gives text: what stands before it may belong to it."""
-    run = run.translate(_URL_SAFE, b"\r\n")
+    if run.islower() or run.isupper():  # paths and names: no sentence becomes letters of one case
+        return ""
+    run = run.translate(_URL_SAFE, b"\r\n\t =")
     for begin in range(4):
         cut = run[begin:]
         cut = cut[: len(cut) - (len(cut) % 4 == 1)]

@@ -27,13 +27,17 @@ WINDOW = 64
 STRIDE = 16
 LEAST_TOKENS = 8
 """A shorter text weighs as one of this length, so that one word alone proves little."""
-_MASK = SLOTS - 1
 _MAGIC = b"RGNTINJ1"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
 _TOKEN = re.compile(rb"[a-z0-9\x80-\xff]+|[^\sa-z0-9\x80-\xff]")
-_MIXED = re2.compile(rb"[a-z0-9@$!|]*(?:[a-z][013-8@$!|]|[013-8@$!|][a-z])[a-z0-9@$!|]*", LATIN1)
-_LETTERS = bytes.maketrans(b"01345678@$!|", b"oieasgtbasii")
+_MIXED = re2.compile(
+    rb"[a-z0-9@$!|+]*(?:[a-z][013-9@$!|+]|[013-9@$!|+][a-z])[a-z0-9@$!|+]*",
+    LATIN1,
+)
+_LETTERS = bytes.maketrans(b"013456789@$!|+l", b"oieasgtbgasiiti")
+_ONE_LETTER = bytes.maketrans(b"l", b"i")
+"""A figure 1 may stand for either, so l and i are one letter everywhere."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,20 @@ class InjectionModel:
 
     def score(self, text: bytes) -> float:
         """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
-        weights = self.weights
-        sums = [list(accumulate([weights[slot & _MASK] for slot in runs], initial=0)) for runs in hashed(text)]
+        sums = [self._summed(runs) for runs in hashed(text)]
         tokens = len(sums[0]) - 1
         return self.bias + self.scale * max(_mean(sums, begin, end) for begin, end in stretches(tokens))
+
+    def _summed(self, runs: Sequence[int]) -> list[int]:
+        """What the first none, one, two ... of the runs weigh together."""
+        weights, mask = self.weights, SLOTS - 1
+        return list(accumulate([weights[run & mask] for run in runs], initial=0))
 
 
 def hashed(text: bytes) -> tuple[list[int], list[int], list[int]]:
     """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
     small = _MIXED.sub(lambda word: word[0].translate(_LETTERS), text.lower())
-    tokens = _TOKEN.findall(small)
+    tokens = _TOKEN.findall(small.translate(_ONE_LETTER))
     begun = list(map(zlib.crc32, tokens, repeat(1)))
     twos = list(map(zlib.crc32, tokens[1:], begun))
     return list(map(zlib.crc32, tokens)), twos, list(map(zlib.crc32, tokens[2:], twos))

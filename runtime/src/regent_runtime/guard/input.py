@@ -90,6 +90,7 @@ class InputGuard:
         for begin, piece in pieces(text):
             folded = fold(piece)
             self._match(folded, found)
+            yield len(piece)
             if self._model is not None and weighed(begin, len(text)):
                 found.score = max(found.score, self._model.score(folded.encode("utf-8", "replace")))
             found.special_tokens = found.special_tokens or special_tokens.found(folded)

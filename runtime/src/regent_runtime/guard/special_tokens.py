@@ -7,40 +7,73 @@ token goes across a line end, so a text may be escaped line by line.
 """
 
 import re
+import unicodedata
+from collections.abc import Callable
 
+import re2
+
+from regent_runtime.guard.decoding import LATIN1
 from regent_runtime.guard.normalise import canonical
 
-_NAMES = {
-    "angle": r"s|bos|eos|pad|unk|mask|cls|sep|extra_id_\d{1,3}|unused\d{1,3}|(?:start|end)_of_(?:turn|image|audio)"
-    r"|system|developer|assistant|human|user|tool|tools|tool_calls?|tool_responses?|tool_results?|function|functions"
-    r"|function_calls?|function_results?|invoke|parameter|think|thinking|reasoning|scratchpad",
-    "double": r"SYS",
-    "square": r"INST|SYS|BOS|EOS|PAD|UNK|CLS|SEP|MASK|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS?|TOOL_RESULTS?"
-    r"|TOOL_CONTENT|ARGS|CALL_ID|THINK|IMG|IMG_BREAK|IMG_END|PREFIX|MIDDLE|SUFFIX|gMASK|sop|control_\d{1,4}",
-}
+_SPACE = r"[ \t]{0,2}"
+_MARKERS = (
+    r"s|bos|eos|pad|unk|mask|cls|sep|extra_id_\d{1,3}|unused\d{1,3}|(?:start|end)_of_(?:turn|image|audio)"
+    r"|system|developer|assistant|human|user|think|thinking|reasoning|scratchpad"
+)
+_TAGS = (
+    r"tool|tools|tool_calls?|tool_responses?|tool_results?|function|functions|function_calls?|function_results?"
+    r"|invoke|parameter"
+)
+_SQUARE = (
+    r"INST|SYS|BOS|EOS|PAD|UNK|CLS|SEP|MASK|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS?|TOOL_RESULTS?|TOOL_CONTENT|ARGS"
+    r"|CALL_ID|THINK|IMG|IMG_BREAK|IMG_END|PREFIX|MIDDLE|SUFFIX|gMASK|sop|control_\d{1,4}"
+)
 _TOKENS = re.compile(
     r"<\|(?=[\w/▁])"  # <|im_start|>, <|eot_id|>, <｜User｜> and whatever else is written so
-    r"|(?<=[\w▁])\|>"
-    rf"|<<[ \t]{{0,2}}/?[ \t]{{0,2}}(?:{_NAMES['double']})[ \t]{{0,2}}>>"
-    rf"|<[ \t]{{0,2}}/?[ \t]{{0,2}}(?:\w{{1,16}}:)?(?:{_NAMES['angle']})(?=[\s>/=])[^<>\n]{{0,64}}>"
-    rf"|\[[ \t]{{0,2}}/?[ \t]{{0,2}}(?:{_NAMES['square']})[ \t]{{0,2}}\]"
-    r"|(?m:^[ \t]{0,3}\#{2,4}[ \t]{0,2}(?=(?:instructions?|system|response|assistant)[ \t]{0,2}:))",
+    r"|\|>(?<=[\w▁]\|>)"
+    rf"|<<{_SPACE}/?{_SPACE}SYS{_SPACE}>>"
+    rf"|<(?={_SPACE}/?{_SPACE}(?:{_MARKERS}){_SPACE}/?>)"
+    rf"|<(?={_SPACE}/?{_SPACE}(?:\w{{1,16}}:)?(?:{_TAGS})[\s>/=])"
+    rf"|\[{_SPACE}/?{_SPACE}(?:{_SQUARE}){_SPACE}\]"
+    rf"|\#\#{{1,3}}{_SPACE}(?=(?:instructions?|system|response|assistant){_SPACE}:)",
     re.IGNORECASE,
 )
+"""No match holds a character that it leaves open, so marks that are exchanged never make a new one."""
+_MAYBE = re2.compile(
+    rb"(?i)<\|\S|\S\|>|<[ \t<]{0,4}/?[ \t]{0,2}[a-z]|#[ \t]{0,2}[irsa][a-z]+[ \t]{0,2}:"
+    rb"|\[[ \t]{0,2}/?[ \t]{0,2}[A-Z_]{2,16}(?:_\d{1,4})?[ \t]{0,2}\]",
+    LATIN1,
+)
+"""What every token matches, for texts (nearly all) that hold nothing like one."""
 _MARKS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "⟦", "]": "⟧", "#": "♯"})
 
 
 def found(text: str) -> bool:
     """Whether the text, as it stands, holds such a token."""
-    return _TOKENS.search(text) is not None
+    return _MAYBE.search(text.encode("utf-8", "replace")) is not None and _TOKENS.search(text) is not None
 
 
 def escape(text: str) -> str:
-    """The text without such tokens, also after NFKC; unchanged where there are none. Idempotent.
+    """The text without such tokens: as it stands, after NFKC, and in canonical form. Idempotent.
 
-    A text that holds one is put into its canonical form first, so a token in fullwidth or with invisible characters
-    inside is met as what it becomes. Raises NotCanonical.
+    Unchanged where it holds none; otherwise it is put into the form in which it does, so a token in fullwidth or with
+    invisible characters inside is met as what it becomes. Raises NotCanonical.
     """
-    plain = canonical(text)
-    escaped = _TOKENS.sub(lambda token: token[0].translate(_MARKS), plain)
-    return text if escaped == plain else escaped
+    for form in _FORMS:
+        plain = form(text)
+        escaped = _TOKENS.sub(_exchanged, plain)
+        if escaped != plain:
+            text = escaped
+    return text
+
+
+def _nfkc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _exchanged(token: re.Match[str]) -> str:
+    return token[0].translate(_MARKS)
+
+
+_FORMS: tuple[Callable[[str], str], ...] = (str, _nfkc, canonical)
+"""What is invisible may keep a mark from composing with an accent, so no form holds all tokens of the others."""

@@ -53,6 +53,8 @@ DISGUISED = [
     "[ＩNST]",
 ]
 _PIECES = [
+    "<invoke ",
+    "<function=",
     *TOKENS,
     *DISGUISED,
     "<",
@@ -101,7 +103,7 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 
 
 def test_an_escaped_token_stays_readable() -> None:
-    assert escape("<|im_start|>system [INST] </s>") == "‹¦im_start¦›system ⟦INST⟧ ‹/s›"
+    assert escape("<|im_start|>system [INST] </s>") == "‹¦im_start¦›system ⟦INST⟧ ‹/s>"
 
 
 @given(HOSTILE)
@@ -118,9 +120,16 @@ def test_escaping_twice_is_escaping_once(text: str) -> None:
 
 
 @given(HOSTILE)
-def test_what_has_a_token_in_canonical_form_has_one_in_its_skeleton(text: str) -> None:
+def test_what_has_a_token_in_any_form_has_one_in_its_skeleton(text: str) -> None:
     """So the skeleton, which is made anyway, tells whether there is anything to escape."""
-    assert not found(canonical(text)) or found(fold(text))
+    forms = (text, unicodedata.normalize("NFKC", text), canonical(text))
+    assert not any(map(found, forms)) or found(fold(text))
+
+
+@pytest.mark.parametrize("text", ["<s>\u0338", "＜s＞\u200b\u0338", "<\u200bs>\u0338"])
+def test_a_mark_that_would_compose_with_an_accent_hides_no_token(text: str) -> None:
+    assert not found(escape(text))
+    assert not found(unicodedata.normalize("NFKC", escape(text)))
 
 
 @given(HOSTILE, HOSTILE)
