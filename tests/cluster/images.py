@@ -17,6 +17,7 @@ PYTHON_BASE = "localhost/python:3.11"
 PYTHON_PACKAGES = (
     "python3.11-minimal,libpython3.11-stdlib,libstdc++6,libgomp1,base-files,netbase,tzdata,ca-certificates"
 )
+REDIS_PACKAGES = "redis-tools,base-files"
 UNWANTED = (
     "usr/share/doc",
     "usr/share/man",
@@ -57,6 +58,12 @@ def python_base() -> Path:
     """localhost/python:3.11, user 65532."""
     key = cache.fingerprint(SUITE, PYTHON_PACKAGES, *UNWANTED, *PACKAGE_TOOLS, Path(archive.__file__))
     return cache.entry("python-base", key, _make_python_base) / "image.tar"
+
+
+def redis() -> Path:
+    """localhost/redis:7, Debian's server, for the tests that share a state between pods."""
+    key = cache.fingerprint(SUITE, REDIS_PACKAGES, *UNWANTED, Path(archive.__file__))
+    return cache.entry("redis", key, _make_redis) / "image.tar"
 
 
 def regent(name: str) -> Path:
@@ -105,6 +112,17 @@ def _make_python_base(folder: Path) -> None:
     environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
     config = {"Cmd": ["python3"], "User": f"{NONROOT}:{NONROOT}", "WorkingDir": "/home/nonroot", "Env": environment}
     _from_debian(folder, PYTHON_BASE, PYTHON_PACKAGES, _furnish_python, config)
+
+
+def _make_redis(folder: Path) -> None:
+    def furnish(root: Path) -> None:
+        # One program under two names; the package `redis-server` adds the second and a system service.
+        (root / "usr" / "bin" / "redis-server").symlink_to("redis-check-rdb")
+        for place in UNWANTED:
+            shutil.rmtree(root / place, ignore_errors=True)
+
+    config = {"Cmd": ["redis-server"], "User": f"{NONROOT}:{NONROOT}", "WorkingDir": "/tmp", "Env": ["PATH=/usr/bin"]}
+    _from_debian(folder, "localhost/redis:7", REDIS_PACKAGES, furnish, config)
 
 
 def _furnish_python(root: Path) -> None:

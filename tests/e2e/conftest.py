@@ -55,7 +55,7 @@ class Installed:
 @pytest.fixture(scope="session")
 def kube() -> Iterator[Kube]:
     ours = [images.regent(name) for name in ("operator", "runtime", "demo-model")]
-    with cluster.node("e2e", images=[images.python_base(), *ours]) as node:
+    with cluster.node("e2e", images=[images.python_base(), images.redis(), *ours]) as node:
         yield Kube(node)
 
 

@@ -94,3 +94,46 @@ def standin(name: str, where: str) -> list[Object]:
             "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
         },
     ]
+
+
+def redis(name: str, where: str, password: str) -> list[Object]:
+    """A Redis at redis://NAME.WHERE.svc, and the Secret NAME whose key `password` an agent of the namespace may use."""
+    labels = {"app": name}
+    meta = {"name": name, "namespace": where, "labels": labels}
+    words = ["redis-server", "--save", "", "--appendonly", "no", "--requirepass", "$(PASSWORD)"]
+    container = {
+        "name": "redis",
+        "image": "localhost/redis:7",
+        "command": words,
+        "env": [{"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": name, "key": "password"}}}],
+        "ports": [{"containerPort": 6379}],
+        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": meta,
+            "stringData": {"password": password, "hosts": f"{name}.{where}.svc"},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta,
+            "spec": {"selector": labels, "ports": [{"port": 6379}]},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": meta,
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        },
+    ]
