@@ -30,10 +30,33 @@ allowed = st.fixed_dictionaries(
 selectors = st.fixed_dictionaries({"matchLabels": st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"))})
 peers = st.fixed_dictionaries({"namespaceSelector": selectors}, optional={"podSelector": selectors})
 
+GROUPS = ("support", "leads", "lawyers")
+ISSUERS = ("https://one.test", "https://two.test")
+KEY_SETS = ('{"keys":[1]}', '{"keys":[2]}')
+KEYS = ("k", "l")
+groups = st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2, unique=True)
+oidc = st.fixed_dictionaries(
+    {
+        "issuer": st.sampled_from(ISSUERS),
+        "audience": st.sampled_from(("helper", "other")),
+        "jwks": st.fixed_dictionaries({"inline": st.sampled_from(KEY_SETS)}),
+    },
+    optional={"subjects": st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True)},
+).flatmap(lambda grant: st.sampled_from((grant, {**grant, "groupsClaim": "groups", "groups": ["support", "leads"]})))
+api_keys = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(NAMES),
+        "secretKeyRef": st.fixed_dictionaries({"name": st.just("keys"), "key": st.sampled_from(KEYS)}),
+    },
+    optional={"groups": groups},
+)
+
 callers = st.fixed_dictionaries(
     {},
     optional={
         "serviceAccounts": st.lists(grants, min_size=1, max_size=3),
+        "oidc": st.lists(oidc, min_size=1, max_size=2),
+        "apiKeys": st.lists(api_keys, min_size=1, max_size=2, unique_by=lambda grant: grant["name"]),
         "anonymous": st.sampled_from(OPINIONS),
         "mayInstruct": st.sampled_from(OPINIONS),
         "ingressFrom": st.lists(peers, min_size=1, max_size=2),
@@ -60,7 +83,6 @@ SCREEN = ("Audit", "Deny")
 REWRITE = ("Audit", "Redact", "Deny")
 DETECTORS = ("Email", "Phone", "Card", "IBAN", "NationalID", "IPAddress")
 PROCESSING = ("Allowed", "AllowedWithApproval", "LocalOnly", "Forbidden")
-GROUPS = ("support", "leads", "lawyers")
 
 
 def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The laws of the lattice, over random policies and random requests."""
 
+import itertools
 import os
 import random
 from collections.abc import Iterator
@@ -10,11 +11,22 @@ from hypothesis import strategies as st
 
 from regent_api.effective import Duty, EffectivePolicy
 from regent_api.model import Meet, MeetKind, Model, marks
-from regent_api.policy import AgentPolicySpec
+from regent_api.policy import AgentPolicySpec, ApiKeyGrant, OidcGrant
 from regent_api.types import Opinion, Sensitivity
 from regent_operator.plan.lattice import Opinions, clause, fields, from_effective, meet, meet_all, opinions_of
 from regent_operator.plan.policy import DEFAULTS, effective, value_of
-from tests.unit.plan.policies import ADDRESSES, GROUPS, HOSTS, MODELS, NAMES, NAMESPACES, specs
+from tests.unit.plan.policies import (
+    ADDRESSES,
+    GROUPS,
+    HOSTS,
+    ISSUERS,
+    KEY_SETS,
+    KEYS,
+    MODELS,
+    NAMES,
+    NAMESPACES,
+    specs,
+)
 
 laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "50")))
 """`make mutants` asks for fewer: it runs them hundreds of times."""
@@ -137,6 +149,7 @@ def assert_not_wider(together: EffectivePolicy, alone: EffectivePolicy, stated: 
             for name in NAMES:
                 admitted = together.callers.admits(namespace, name, agent_namespace="acme")
                 assert not admitted or alone.callers.admits(namespace, name, agent_namespace="acme")
+    assert_callers_not_wider(together, alone, stated)
     for field in fields():
         if field.path in stated and not field.is_list:
             new, old = value_of(together, field), value_of(alone, field)
@@ -166,6 +179,26 @@ def assert_not_wider(together: EffectivePolicy, alone: EffectivePolicy, stated: 
     for address in ADDRESSES:
         admitted = together.egress.admits_address(address)
         assert "egress.cidrs" not in stated or not admitted or alone.egress.admits_address(address)
+
+
+def assert_callers_not_wider(together: EffectivePolicy, alone: EffectivePolicy, stated: Opinions) -> None:
+    """Neither another caller, nor the same one with another group."""
+    for name in NAMES:
+        for key in KEYS:
+
+            def holds(grant: ApiKeyGrant, key: str = key) -> bool:
+                return grant.secret_key_ref.key == key
+
+            both, one = (policy.callers.api_key_groups(name, holds) for policy in (together, alone))
+            assert "callers.apiKeys" not in stated or both is None or (one is not None and both <= one)
+        for issuer, keys in itertools.product(ISSUERS, KEY_SETS):
+
+            def proved(grant: OidcGrant, issuer: str = issuer, keys: str = keys) -> frozenset[str] | None:
+                proof = (grant.issuer, grant.audience, grant.jwks.inline) == (issuer, "helper", keys)
+                return frozenset({"support"} if grant.groups_claim else ()) if proof else None
+
+            both, one = (policy.callers.oidc_groups(name, proved) for policy in (together, alone))
+            assert "callers.oidc" not in stated or both is None or (one is not None and both <= one)
 
 
 def not_wider(kind: MeetKind, new: Any, old: Any) -> bool:
