@@ -34,7 +34,9 @@ ROOMS = {
         ("operator/src/regent_operator/plan/policy.py", "operator/src/regent_operator/plan/lattice.py"),
         ("tests/unit/plan/test_policy.py", "tests/unit/plan/test_lattice.py", "tests/unit/plan/test_agent.py"),
     ),
-    "callers": Room(("runtime/src/regent_runtime/callers",), ("tests/unit/runtime/callers",)),
+    "callers": Room(
+        ("runtime/src/regent_runtime/callers",), ("tests/unit/runtime/callers", "tests/contract/test_api_keys.py")
+    ),
     "access": Room(("runtime/src/regent_runtime/access",), ("tests/unit/runtime/access",)),
 }
 

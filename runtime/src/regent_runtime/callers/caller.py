@@ -26,20 +26,6 @@ class Caller:
     """Whether every policy's list lets the caller in."""
 
     @property
-    def subject(self) -> str:
-        """The name by which `approvals.approvers.subjects` know the caller; anonymous has none.
-
-        Names of the cluster begin with `system:` and `apikey:`; no OIDC token has such a subject.
-        """
-        match self.kind:
-            case CallerKind.SERVICE_ACCOUNT:
-                return f"system:serviceaccount:{self.namespace}:{self.name}"
-            case CallerKind.API_KEY:
-                return f"apikey:{self.name}"
-            case _:
-                return self.name
-
-    @property
     def identity(self) -> str:
         """The same text for the same caller, whatever token or key it shows now; different for different callers.
 
