@@ -15,7 +15,7 @@ local function touch()
     redis.call('ZADD', index, whole(now), id)
     keep(index, span)
   end
-  redis.call('PEXPIRE', record, whole(math.ceil((life + grace) / 1000)))
+  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
 end
 
 local function drop(gone)
