@@ -231,3 +231,12 @@ def test_a_binding_tells_its_parts_apart() -> None:
 
     assert seal.binding([b"ab", b"c"]) != seal.binding([b"a", b"bc"])
     assert seal.binding([b"ab"]) != Seal.of("other", "agent").binding([b"ab"])
+
+
+def test_replicas_of_any_version_find_and_open_the_same() -> None:
+    seal = Seal.of("name", "agent")
+    sealed = bytes.fromhex("c927493e7aed8f4021b767ab8472262c14bb99b2e851d3a76453cdd9201f690c682637")
+
+    assert seal.id == "77133425ffd861c6901ad778cec348d9cdbef4c41c1e975ffb13329525b6a262"
+    assert seal.binding([b"ab", b"c"]) == "ba9ceb7a2ada2a767a7a1c013aa0198ba0b2e6eb246a2dd1413a457d05707eda"
+    assert seal.open(sealed) == b"content"

@@ -1,5 +1,6 @@
 """The stages as a turn calls them: what they decide, what they write down, and what a model sees."""
 
+import threading
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from regent_api.config import AgentConfig
 from regent_api.types import Sensitivity
 from regent_runtime.access import stages
+from regent_runtime.access.anonymise import Anonymised, anonymise
 from regent_runtime.access.classes import treatment
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.placeholders import nonce
@@ -141,10 +143,24 @@ async def test_who_is_no_reader_gets_placeholders(readers: list[list[str]], call
     assert "ann@example.com" not in await lifted(drawn)
 
 
-@pytest.mark.parametrize("most", [0, 20, 21, 1000])
-async def test_a_long_request_is_veiled_alike_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(stages, "QUICK_CHARACTERS", most)
+@pytest.mark.parametrize(
+    ("characters", "values", "beside"),
+    [(20, 1, True), (21, 1, False), (1000, 0, True), (1000, 1, False), (20, 0, True)],
+)
+async def test_what_takes_long_is_veiled_alike_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, characters: int, values: int, beside: bool
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(*asked: Any) -> Anonymised:
+        threads.append(threading.current_thread())
+        return anonymise(*asked)
+
+    monkeypatch.setattr(stages, "QUICK_CHARACTERS", characters)
+    monkeypatch.setattr(stages, "QUICK_VALUES", values)
+    monkeypatch.setattr(stages, "anonymise", watched)
 
     drawn, _ = await veiled(anonymised())
 
     assert drawn.request.messages[0]["content"] == f"I am [EMAIL_1_{nonce('secret')}]."
+    assert [thread is not threading.main_thread() for thread in threads] == [beside]
