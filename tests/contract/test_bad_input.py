@@ -212,6 +212,19 @@ async def test_a_body_that_says_that_it_is_too_large_is_refused_before_any_of_it
 
 
 @enforces("size.maxRequestBytes")
+async def test_the_policy_says_how_large_a_body_may_be(tmp_path: Path) -> None:
+    async with provider() as fake:
+        document = configs.document(
+            configs.provider_config("local", fake.url), policy={"size": {"maxRequestBytes": 2000}}
+        )
+        async with serving(tmp_path, document) as served:
+            assert (await served.ask("a" * 1000))[0] == 200
+            status, answer = await served.ask("a" * 2000)
+    assert (status, answer["error"]["code"]) == (413, "body_too_large")
+    assert len(fake.requests) == 1
+
+
+@enforces("size.maxRequestBytes")
 async def test_an_endless_body_without_a_length_is_cut(living: Served) -> None:
     reader, writer = await connect(living)
     writer.write(head("Transfer-Encoding: chunked"))

@@ -8,6 +8,7 @@ from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.inputs import Installation, ServiceFacts
 from regent_operator.plan.networkpolicy import build, union, unreachable
 from regent_operator.plan.ranges import outside
+from tests.enforces import enforces
 from tests.unit.plan.samples import CLOUD, INSTALLATION, LOCAL_HOSTS, ONPREM, SERVICES, agent, for_all, inputs, route
 
 DNS = {
@@ -62,6 +63,17 @@ def test_the_whole_policy_of_an_agent_with_a_local_provider() -> None:
             },
         ],
     }
+
+
+@enforces("callers.ingressFrom.namespaceSelector", "callers.ingressFrom.podSelector")
+def test_peers_that_a_policy_names_may_connect() -> None:
+    gate = {
+        "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "In", "values": ["edge"]}]},
+        "podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["gate"]}]},
+    }
+    policies = (for_all("base", callers={"ingressFrom": [gate]}, **LOCAL_HOSTS),)
+    (calls, _) = spec_of(policies=policies)["ingress"]
+    assert calls["from"] == [of_namespaces("acme"), gate]
 
 
 def test_the_monitoring_namespaces_reach_the_status_port() -> None:
