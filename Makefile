@@ -80,6 +80,10 @@ bench-guards: venv  ## what the guards of input find and cost; writes the figure
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 
+.PHONY: enforcement
+enforcement: venv  ## ignore each policy field once: do the tests that are marked with it notice? (FIELD=size.turnTimeout)
+	@$(PYTHON) tools/ignored.py $(FIELD)
+
 .PHONY: mutants
 mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access)
 	@$(PYTHON) tools/mutants.py $(ROOM)

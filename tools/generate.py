@@ -1,6 +1,6 @@
 """Writes what is made from the models: the CRDs (for kubectl, and for the chart) and the reference.
 
-With --check: fails, and names the stale files.
+With --check: fails, and names the stale files and the policy fields that nobody enforces or tests.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import enforcement
 import yaml
 
 from regent_api import reference
@@ -26,6 +27,7 @@ def outputs() -> dict[str, str]:
     crds = {f"crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(crd(kind))}" for kind in KINDS}
     chart = {f"charts/regent/crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(kept(crd(kind)))}" for kind in KINDS}
     pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages(pod()).items()}
+    pages["docs/reference/enforcement.md"] = f"<!-- {SOURCE} -->\n{enforcement.page()}"
     served = {"errors": refusals.reference(), "requests": request_table.reference()}
     return crds | chart | pages | {f"docs/reference/{name}.md": text for name, text in served.items()}
 
@@ -63,8 +65,10 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
     if arguments.parse_args().check:
         paths = stale()
+        unkept = enforcement.unkept()
         sys.stderr.writelines(f"stale: {path}; run `make generate` and commit it\n" for path in paths)
-        return 3 if paths else 0
+        sys.stderr.writelines(f"not enforced: {sentence}\n" for sentence in unkept)
+        return 3 if paths or unkept else 0
     for path, text in outputs().items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")

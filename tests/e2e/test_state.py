@@ -10,7 +10,7 @@ PASSWORD = "correct-horse-battery"
 TURNS = 6
 
 
-@enforces("limits", "onStateError")
+@enforces("limits.requestsPerHour", "onStateError")
 def test_two_pods_share_limits_and_conversations_and_outlive_their_redis(regent: Installed, namespace: str) -> None:
     kube, where = regent.kube, namespace
     regent.standin("cloud", where)
