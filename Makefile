@@ -75,8 +75,9 @@ bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a
 	@$(PYTHON) -m tests.bench.audit
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
 	@$(PYTHON) -m tests.bench.state
-bench-guards: venv  ## what the guards of input find and cost; writes the figures into docs/reference/guardrails.md
+bench-guards: venv  ## what the guards find and cost; writes the figures into docs/reference/{,output-}guardrails.md
 	@$(PYTHON) -m tests.bench.guards
+	$(PYTHON) -m tests.bench.output_guards
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 
@@ -87,11 +88,6 @@ enforcement: venv  ## ignore each policy field once: do the tests that are marke
 .PHONY: mutants
 mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access)
 	@$(PYTHON) tools/mutants.py $(ROOM)
-
-.PHONY: bench-output
-bench: bench-output
-bench-output: venv  ## what the guards of output find and cost; writes the figures into docs/reference/output-guardrails.md
-	@$(PYTHON) -m tests.bench.output_guards
 
 .PHONY: generate
 generate: venv  ## write the CRDs and the reference from the models

@@ -1,4 +1,4 @@
-"""`make bench-output`: what screening costs beside a bare RE2 scan of the same text, in the same run.
+"""`make bench-guards`: what screening costs beside a bare RE2 scan of the same text, in the same run.
 
 Best of the rounds, in process CPU time: a busy machine changes the ratios little.
 """

@@ -1,4 +1,4 @@
-"""`make bench-output`: writes what the guards of output find and cost into docs/reference/output-guardrails.md."""
+"""`make bench-guards`: writes what the guards of output find and cost into docs/reference/output-guardrails.md."""
 
 import re
 import sys

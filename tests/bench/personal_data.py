@@ -1,4 +1,4 @@
-"""`make bench-output`: recall on labelled sentences, and false positives on numbers that are nobody's."""
+"""`make bench-guards`: recall on labelled sentences, and false positives on numbers that are nobody's."""
 
 from collections import Counter
 from dataclasses import dataclass
