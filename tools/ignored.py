@@ -11,7 +11,7 @@ from pathlib import Path
 import enforcement
 
 sys.path.insert(0, str(enforcement.ROOT))
-from tests.ignoring import UNIGNORABLE  # noqa: E402 - the tests are no package of the workspace
+from tests.ignoring import UNIGNORABLE
 
 SECONDS_A_FIELD = 600
 TESTS_FAILED = 1
