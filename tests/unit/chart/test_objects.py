@@ -20,6 +20,7 @@ EVERYTHING: Object = {
     "podLabels": {"team": "platform"},
 }
 NOTHING_OPTIONAL: Object = {
+    "admissionPolicies": {"create": False},
     "aggregatedRoles": {"create": False},
     "floorPolicy": {"create": False},
     "networkPolicy": {"create": False},
@@ -46,6 +47,11 @@ def test_the_default_installs_the_operator_for_the_whole_cluster() -> None:
         "RoleBinding regent-system/regent-operator",
         "Service regent-system/regent-operator-metrics",
         "ServiceAccount regent-system/regent-operator",
+        *(
+            f"{kind} regent-{part}.regent-system"
+            for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+            for part in ("children", "deployments", "operator", "templates")
+        ),
     ]
 
 
@@ -86,7 +92,13 @@ def test_objects_are_strictly_valid_for_the_oldest_and_the_newest_kubernetes(val
 
 @ALL_VALUES
 def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
-    cluster_scoped = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    cluster_scoped = {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
 
     for document in render(values):
         assert (document["kind"] in cluster_scoped) == ("namespace" not in document["metadata"]), document

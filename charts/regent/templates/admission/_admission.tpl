@@ -1,0 +1,40 @@
+{{/* Names of cluster-scoped objects that may hold no colon. (dict "root" $ "part" "children") */}}
+{{- define "regent.admissionName" -}}regent-{{ .part }}.{{ .root.Release.Namespace }}{{- end }}
+
+{{- define "regent.operatorUser" -}}system:serviceaccount:{{ .Release.Namespace }}:{{ include "regent.name" . }}{{- end }}
+
+{{/*
+CEL: whether the request is the operator's, or one of the controllers' that make and remove pods and children. These run as
+ServiceAccounts of kube-system, or all as one user where the cluster gives them no accounts of their own.
+*/}}
+{{- define "regent.trusted" -}}
+request.userInfo.username == '{{ include "regent.operatorUser" . }}'
+|| request.userInfo.username == 'system:kube-controller-manager'
+{{- range .Values.admissionPolicies.controllerNamespaces }}
+|| request.userInfo.username.startsWith('system:serviceaccount:{{ . }}:')
+{{- end }}
+{{- with .Values.admissionPolicies.breakGlassGroups }}
+|| (has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in {{ toJson . }}))
+{{- end }}
+{{- end }}
+
+{{/* (dict "root" $ "part" "children" "everywhere" false): in the namespaces that are watched, or everywhere. */}}
+{{- define "regent.admissionBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ include "regent.admissionName" . }}
+  labels:
+    {{- include "regent.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ include "regent.admissionName" . }}
+  validationActions: [Deny]
+  {{- if and .root.Values.watchNamespaces (not .everywhere) }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: In
+          values: {{ toJson .root.Values.watchNamespaces }}
+  {{- end }}
+{{- end }}
