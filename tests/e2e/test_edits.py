@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from tests.cluster import CommandError
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
 from tests.e2e.kube import History, Kube, Object, condition, kstatus
@@ -74,8 +77,9 @@ def operator_away(kube: Kube) -> Iterator[None]:
 
 def edit_config(kube: Kube, namespace: str, data: Object) -> None:
     """By hand, and the pods touched, so that the kubelet brings it at once."""
-    kube.patch("configmap", "helper", namespace, {"data": data})
-    kube(
+    hand = kube.past_admission()
+    hand.patch("configmap", "helper", namespace, {"data": data})
+    hand(
         "annotate", "pods", "--namespace", namespace, "--selector", "regent.dev/agent=helper", f"by-hand={time.time()}"
     )
 
@@ -112,8 +116,8 @@ def test_an_old_config_put_back_by_hand_is_refused_also_by_a_container_that_star
     kube = regent.kube
     regent.slow_agent(namespace)
     kube.apply(manifests.policy("open", namespace, selector={}, callers={"mayInstruct": "Deny"}, size=FEW))
-    tightened = kube.until_condition("agentpolicy", "open", namespace, "Ready", "True")
-    assert tightened["status"]["enforced"] == "1/1"
+    kube.until("the edit is written", lambda: config_of(kube, namespace)["policy"]["size"]["maxOutputTokens"] == 200)
+    kube.until_condition("agentpolicy", "open", namespace, "Ready", "True")
     old = kube.get("configmap", "helper", namespace)["data"]
     kube.apply(manifests.policy("open", namespace, selector={}, callers={"mayInstruct": "Deny"}, size=FEWER))
     (pod,) = kube.pods("helper", namespace)
@@ -147,6 +151,24 @@ def end_process(kube: Kube, pod: Object) -> None:
     """An idle runtime ends at the signal, and the kubelet starts the container again."""
     program = "import os, signal; os.kill(1, signal.SIGTERM)"
     kube.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program)
+
+
+def test_an_admin_cannot_write_a_child_and_is_told_what_to_edit(regent: Installed, namespace: str) -> None:
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    for words in (
+        ("patch", "configmap", "helper", "--type=merge", "--patch", '{"data": {"agent.json": "{}"}}'),
+        ("patch", "networkpolicy", "helper", "--type=merge", "--patch", '{"spec": {"ingress": [{}]}}'),
+        ("delete", "deployment", "helper"),
+    ):
+        with pytest.raises(CommandError, match="edit the AIAgent, its AgentPolicy or its ModelRoute instead"):
+            kube(*words, "--namespace", namespace)
+    before = kube.pod_uids("helper", namespace)
+    kube("rollout", "restart", "deployment/helper", "--namespace", namespace)
+    kube.until(
+        "its pod was replaced", lambda: len(after := kube.pod_uids("helper", namespace)) == 1 and after != before
+    )
+    kube.until_ready("helper", namespace)
 
 
 def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(regent: Installed, namespace: str) -> None:
@@ -191,7 +213,7 @@ def test_children_edited_by_hand_are_healed_and_the_agent_stays_ready(regent: In
         kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
         for kind, edit in edits.items():
             good = kube.get(kind, "helper", namespace)
-            kube.patch(kind, "helper", namespace, edit)
+            kube.past_admission().patch(kind, "helper", namespace, edit)
 
             def healed(kind: str = kind, good: Object = good) -> bool:
                 found = kube.get(kind, "helper", namespace)
@@ -227,7 +249,7 @@ def test_children_deleted_by_hand_are_back_and_the_status_says_what_is_away(rege
 
 def deleted_and_back(kube: Kube, kind: str, namespace: str) -> None:
     uid = kube.get(kind, "helper", namespace)["metadata"]["uid"]
-    kube.delete(kind, "helper", namespace)
+    kube.past_admission().delete(kind, "helper", namespace)
 
     def back() -> bool:
         found = kube.find(kind, "helper", namespace)
