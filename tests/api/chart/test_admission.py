@@ -40,6 +40,7 @@ def scene(bare: Cluster) -> Iterator["Scene"]:
         made.write(made.operator, made.child(kind))
     yield made
     releases.uninstall_all()
+    made.leave_nothing()
 
 
 class Scene:
@@ -59,6 +60,13 @@ class Scene:
         plan = plan_agent(inputs(agent=made, policies=(rules,)), installation)
         assert plan.credentials
         self.bodies = {body["kind"]: body for body in children(plan, Observation(), "{}").apply}
+
+    def leave_nothing(self) -> None:
+        """An operator of a later test would find an agent and a floor here."""
+        kubectl = self.releases.cluster.kubectl
+        kubectl("delete", "aiagent", "helper", "--namespace", self.acme)
+        kubectl("delete", "agentpolicy", "--all", "--namespace", self.home)
+        kubectl("delete", "namespace", self.acme, self.home, "--wait=false")
 
     def child(self, kind: str) -> Object:
         return copy.deepcopy(self.bodies[kind])
