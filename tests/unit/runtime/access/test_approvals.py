@@ -165,6 +165,7 @@ async def test_an_anonymous_caller_may_be_anybody() -> None:
 @enforces("approvals.ttl")
 async def test_it_ends_by_itself() -> None:
     house = House(ttlSeconds=60)
+    assert (await house.approvals.request(TURN)).details["approval"]["expiresAt"] == "1970-01-01T00:17:40Z"
     pending, approved = await house.asked(), await house.approved()
 
     house.clock.now += 60
