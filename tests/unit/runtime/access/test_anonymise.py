@@ -14,7 +14,16 @@ from regent_api.policy import Detector
 from regent_runtime.access import anonymise as module
 from regent_runtime.access.anonymise import Anonymised, anonymise
 from regent_runtime.access.personal import PersonalData, texts
-from regent_runtime.access.placeholders import KINDS, NONCE_LETTERS, nonce
+from regent_runtime.access.placeholders import (
+    KINDS,
+    LONGEST,
+    MOST_OF_A_KIND,
+    NONCE_LETTERS,
+    QUOTED,
+    is_placeholder,
+    nonce,
+    placeholder,
+)
 from regent_runtime.access.restore import Restoration, restored, visible
 from regent_runtime.guard.personal_data import find
 from regent_runtime.refusals import Refused
@@ -103,6 +112,13 @@ def test_the_conversations_nonce_is_its_own_and_tells_nothing() -> None:
     assert nonce("one") != nonce("two")
     assert len(nonce("one")) == NONCE_LETTERS
     assert set(nonce("one")) <= set("bcdfghjklmnpqrstvwxz")
+
+
+def test_no_placeholder_is_longer_than_what_a_stream_holds_back() -> None:
+    longest = max((placeholder(kind, MOST_OF_A_KIND, NONCE) for kind in (QUOTED, *KINDS.values())), key=len)
+
+    assert len(longest) == LONGEST
+    assert is_placeholder(longest)
 
 
 def test_what_looks_like_a_placeholder_is_taken_out_too() -> None:

@@ -97,6 +97,17 @@ async def test_a_denied_turn_does_not_pass() -> None:
     assert await code(house.approvals.use(TURN, name)) == "approval_denied"
 
 
+@pytest.mark.parametrize(("first", "second"), [(LEAD, AUDITOR), (AUDITOR, LEAD)])
+@pytest.mark.parametrize("verdict", [Verdict.APPROVED, Verdict.DENIED])
+async def test_the_first_decision_stands(first: Caller, second: Caller, verdict: Verdict) -> None:
+    house = House()
+    name = await house.approved(first)
+
+    assert await code(house.approvals.decide(name, second, verdict)) == "approval_decided"
+    assert await code(house.approvals.decide(name, first, Verdict.DENIED)) == "approval_decided"
+    await house.approvals.decide(name, first, Verdict.APPROVED)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -218,6 +229,7 @@ def test_a_seal_opens_for_its_own_name_and_bytes_alone() -> None:
     sealed = seal.close(b"content")
 
     assert seal.open(sealed) == b"content"
+    assert "key" not in repr(seal)
     assert seal.close(b"content") != sealed
     for other in (Seal.of("other", "agent"), Seal.of("name", "other")):
         with pytest.raises(SealBroken):

@@ -145,7 +145,7 @@ async def test_who_is_no_reader_gets_placeholders(readers: list[list[str]], call
 
 @pytest.mark.parametrize(
     ("characters", "values", "beside"),
-    [(20, 1, True), (21, 1, False), (1000, 0, True), (1000, 1, False), (20, 0, True)],
+    [(20, 1, True), (21, 1, False), (1000, 0, True), (1000, 5, False), (20, 0, True)],
 )
 async def test_what_takes_long_is_veiled_alike_beside_the_event_loop(
     monkeypatch: pytest.MonkeyPatch, characters: int, values: int, beside: bool
