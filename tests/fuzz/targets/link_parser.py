@@ -25,7 +25,7 @@ def screened(pieces: list[bytes]) -> bytes:
 def feed(data: bytes) -> None:
     data = data.decode("utf-8", "replace").encode()
     whole = screened([data])
-    assert screened([data[at : at + 61] for at in range(0, len(data), 61)]) == whole
+    assert screened([data[at : at + 31] for at in range(0, len(data), 31)]) == whole
     assert not _IMAGE.search(whole)
 
 
