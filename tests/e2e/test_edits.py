@@ -142,8 +142,8 @@ def test_an_old_config_put_back_by_hand_is_refused_also_by_a_container_that_star
         )
         refusal(kube, pod, "older than the config in force")
         assert kube.statusz(pod)["digests"] is None, "it remembers what it held, and would rather hold nothing"
+    kube.until("the newest is back in force", lambda: said(kube, pod).get("digests") == digests)
     kube.until_ready("helper", namespace)
-    assert kube.statusz(pod)["digests"] == digests
     assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
 
 
