@@ -41,7 +41,11 @@ def test_every_match_lies_within_the_extent(pattern: str, texts: list[str]) -> N
         found = compiled(pattern, is_utf8=True)
     except re2.error:
         return
-    measured = extent(pattern)
+    try:
+        measured = extent(pattern)
+    except Unmeasured:
+        assert "\\E{" in pattern, "only what may be a repeated quotation is left unmeasured"
+        return
     for text in texts:
         for match in found.finditer(text.encode()):
             matched = match.group()
