@@ -119,7 +119,11 @@ async def test_two_pods_with_one_redis_let_in_what_one_would(tmp_path: Path) -> 
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake, aiohttp.ClientSession() as http:
         document = limited(fake, {"requestsPerHour": 10}, state=in_redis(server))
         async with two(tmp_path, document) as pods:
-            found = await asyncio.gather(*(status_of(http, pods[n % 2]) for n in range(40)))
+            found: list[int] = []
+            for _ in range(
+                10
+            ):  # not all at once: on a busy machine an answer of Redis would be late, and the turn denied
+                found += await asyncio.gather(*(status_of(http, pods[n % 2]) for n in range(4)))
     assert Counter(found) == {200: 10, 429: 30}
     assert len(fake.requests) == 10
 
