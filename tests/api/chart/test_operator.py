@@ -111,7 +111,8 @@ def test_the_operator_makes_an_agent_and_is_refused_nothing(
     requests = asked(releases, home, mark)
     assert [r for r in requests if r.code == 403] == []
     assert [r for r in requests if r.resource == "secrets"] == []
-    assert {r.namespace for r in requests if r.is_write} == {home, acme}
+    written = {r.namespace for r in requests if r.is_write}
+    assert written == {home, acme} if namespaced else written >= {home, acme}, "agents of other tests may be left"
 
 
 def scale_and_edit_by_hand(releases: Releases, acme: str) -> None:
