@@ -334,6 +334,7 @@ def test_replicas_follow_up_and_down(regent: Installed, namespace: str) -> None:
             kube.until(
                 "nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"]
             )
-        assert {status for status, _ in history.of("Ready")} == {"True"}, "an agent that serves stays Ready"
+        told = {entry for entry in history.of("Ready") if entry[0] != "True"}
+        assert told <= {("False", "NotYetEnforced")}, "without a shared state a second pod ends conversations: an edit"
         assert history.of("Reconciling"), "and says that it is under way"
         assert (kube.find("poddisruptionbudget", "helper", namespace) is not None) == (wanted > 1)
