@@ -165,7 +165,6 @@ async def test_a_conversation_is_seen_by_its_owner_alone(world: World) -> None:
 async def test_a_strangers_hand_changes_no_conversation(world: World) -> None:
     await world.state.begin(conversation())
     assert await world.state.raise_label("c-1", "bob", Sensitivity.RESTRICTED) is None
-    assert await world.state.note("c-1", "bob", {"a": "1"}) is False
     assert await world.state.forget("c-1", "bob") is False
     assert await world.state.forget_all("bob") == 0
     assert await world.state.recall("c-1", "ann") == conversation()
@@ -187,21 +186,6 @@ async def test_labels_raised_at_once_end_at_the_highest(world: World) -> None:
     random.Random(3).shuffle(labels)
     await asyncio.gather(*(world.another().raise_label("c-1", "ann", label) for label in labels))
     assert await world.state.recall("c-1", "ann") == conversation(label=Sensitivity.RESTRICTED)
-
-
-async def test_fields_are_laid_over_one_another_within_bounds(world: World) -> None:
-    await world.state.begin(conversation())
-    assert await world.state.note("c-1", "ann", {"a": "1", "b": "2"})
-    assert await world.state.note("c-1", "ann", {"b": "ü", "c": ""})
-    recalled = await world.state.recall("c-1", "ann")
-    assert recalled is not None
-    assert dict(recalled.fields) == {"a": "1", "b": "ü", "c": ""}
-    with pytest.raises(StateFull):
-        await world.state.note("c-1", "ann", {str(n): "x" for n in range(14)})
-    with pytest.raises(StateFull):
-        await world.state.note("c-1", "ann", {"a": "x" * 4097})
-    assert await world.state.recall("c-1", "ann") == recalled
-    assert await world.state.note("c-2", "ann", {"a": "1"}) is False
 
 
 async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> None:

@@ -7,7 +7,7 @@ half of one another.
   turn costs nobody anything. A window is an exact log of when turns were let in, on the state's own clock; a slot is
   a lease that ends by itself, so a pod that dies frees its turns.
 - **Conversations**: an id that this runtime issued, the caller that it belongs to, the label that it has reached and
-  that never falls, a nonce that never changes, and a few small opaque fields. Whoever is not its owner sees nothing.
+  that never falls, and a nonce that never changes. Whoever is not its owner sees nothing.
 - **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
 
 Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everything is bounded. Where the bound is
@@ -19,8 +19,8 @@ unknown, and each one is such that this errs to the stricter side.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,8 +28,6 @@ from regent_api.types import Sensitivity
 
 CONVERSATION_SECONDS = 86_400.0
 """After its last turn a conversation is forgotten."""
-MOST_FIELDS = 16
-MOST_FIELD_CHARACTERS = 4096
 MOST_APPROVAL_BYTES = 65_536
 BUSY_SECONDS = 1.0
 """What `take` says of a full set of slots: nobody knows when a turn will end."""
@@ -77,7 +75,6 @@ class Conversation:
     label: Sensitivity
     nonce: str
     """For placeholders: the same for the whole conversation, and known to nobody outside of the runtime."""
-    fields: Mapping[str, str] = field(default_factory=dict)
 
     def raised(self, label: Sensitivity) -> "Conversation":
         return replace(self, label=max(self.label, label))
@@ -133,12 +130,6 @@ class State(Protocol):
         It never lives longer again. Raises StateAway.
         """
 
-    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
-        """Lay fields over the conversation's; False: unknown, or another's.
-
-        Raises StateAway, and StateFull beyond MOST_FIELDS together or MOST_FIELD_CHARACTERS each.
-        """
-
     async def forget(self, id_: str, owner: str) -> bool:
         """Delete a conversation; False: unknown, or another's. Raises StateAway."""
 
@@ -171,12 +162,6 @@ def hashed(*parts: str) -> str:
     """A name for what must not be readable in the state: 128 bits of SHA-256 over the parts, each with its length."""
     whole = b"".join(b"%d:%b" % (len(raw), raw) for raw in (part.encode() for part in parts))
     return hashlib.sha256(whole).hexdigest()[:32]
-
-
-def check_fields(fields: Mapping[str, str]) -> None:
-    """Raises StateFull."""
-    if len(fields) > MOST_FIELDS or any(len(text) > MOST_FIELD_CHARACTERS for pair in fields.items() for text in pair):
-        raise StateFull
 
 
 def check_content(approval: Approval) -> None:

@@ -1,11 +1,11 @@
 """Conversations of one process. The least recently used go first: a caller's own at its bound, then anybody's."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, check_fields
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation
 
 MOST_CONVERSATIONS = 10_000
 MOST_OF_AN_OWNER = 1000
@@ -33,7 +33,6 @@ class Conversations:
         self._owned: dict[str, OrderedDict[str, None]] = {}
 
     def begin(self, conversation: Conversation) -> None:
-        check_fields(conversation.fields)
         owned = self._owned.setdefault(conversation.owner, OrderedDict())
         if len(owned) >= self._most_of_an_owner:
             self._drop(next(iter(owned)))
@@ -64,15 +63,6 @@ class Conversations:
             kept.seconds = min(kept.seconds, seconds)
             kept.expires = self._now() + kept.seconds
         return kept is not None
-
-    def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
-        kept = self._of(id_, owner)
-        if kept is None:
-            return False
-        together = {**kept.conversation.fields, **fields}
-        check_fields(together)
-        kept.conversation = replace(kept.conversation, fields=together)
-        return True
 
     def forget(self, id_: str, owner: str) -> bool:
         known = self._of(id_, owner) is not None

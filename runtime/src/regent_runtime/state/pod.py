@@ -4,7 +4,7 @@ Nothing here waits, so each operation is atomic by the event loop alone. The clo
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from regent_api.types import Sensitivity
 from regent_runtime.state.approvals import Approvals
@@ -40,9 +40,6 @@ class PodState:
 
     async def shorten(self, id_: str, owner: str, seconds: float) -> bool:
         return self._conversations.shorten(id_, owner, seconds)
-
-    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
-        return self._conversations.note(id_, owner, fields)
 
     async def forget(self, id_: str, owner: str) -> bool:
         return self._conversations.forget(id_, owner)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-CONVERSATION = ("begin", "recall", "raise_label", "shorten", "note", "forget", "forget_all")
+CONVERSATION = ("begin", "recall", "raise_label", "shorten", "forget", "forget_all")
 APPROVAL = ("propose", "look", "decide", "consume")
 
 

@@ -6,7 +6,7 @@ that moves slots. The clock is the server's. Redis 6.2 or newer.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,6 @@ from regent_runtime.state import scripts
 from regent_runtime.state.contract import (
     BUSY_SECONDS,
     CONVERSATION_SECONDS,
-    MOST_FIELDS,
     Approval,
     Conversation,
     StateFull,
@@ -24,7 +23,6 @@ from regent_runtime.state.contract import (
     Want,
     Window,
     check_content,
-    check_fields,
 )
 from regent_runtime.state.link import ErrorReply, Link
 
@@ -33,7 +31,6 @@ MOST_OF_AN_OWNER = 1000
 MOST_APPROVALS = 1000
 _MICROS = 1_000_000
 _LABELS = tuple(Sensitivity)
-_FIELD = "f:"
 
 Word = bytes | str | int
 
@@ -72,12 +69,7 @@ class RedisState:
         await self._run("give_back", [self._key("slots", bucket) for bucket in buckets], holder)
 
     async def begin(self, conversation: Conversation) -> None:
-        check_fields(conversation.fields)
-        record: dict[str, Word] = {
-            "label": conversation.label.rank,
-            "nonce": conversation.nonce,
-            **_prefixed(conversation.fields),
-        }
+        record: dict[str, Word] = {"label": conversation.label.rank, "nonce": conversation.nonce}
         bounds = self._most_conversations, self._most_of_an_owner
         await self._conversation("begin", conversation.id, conversation.owner, *bounds, *chain(*record.items()))
 
@@ -86,8 +78,7 @@ class RedisState:
         if found is None:
             return None
         record = _texts(found)
-        fields = {name.removeprefix(_FIELD): text for name, text in record.items() if name.startswith(_FIELD)}
-        return Conversation(id_, owner, _label(int(record["label"])), record["nonce"], fields)
+        return Conversation(id_, owner, _label(int(record["label"])), record["nonce"])
 
     async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
         rank = await self._conversation("raise_label", id_, owner, label.rank)
@@ -95,13 +86,6 @@ class RedisState:
 
     async def shorten(self, id_: str, owner: str, seconds: float) -> bool:
         return bool(await self._conversation("shorten", id_, owner, _micros(seconds)))
-
-    async def note(self, id_: str, owner: str, fields: Mapping[str, str]) -> bool:
-        check_fields(fields)
-        noted = await self._conversation("note", id_, owner, MOST_FIELDS, *chain(*_prefixed(fields).items()))
-        if noted == 0:
-            raise StateFull
-        return noted is not None
 
     async def forget(self, id_: str, owner: str) -> bool:
         return bool(await self._conversation("forget", id_, owner))
@@ -181,10 +165,6 @@ def _approval(found: Any) -> Approval | None:
 
 def _texts(pairs: Sequence[bytes]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
-
-
-def _prefixed(fields: Mapping[str, str]) -> dict[str, str]:
-    return {_FIELD + name: text for name, text in fields.items()}
 
 
 def _label(rank: int) -> Sensitivity:
