@@ -32,6 +32,10 @@ def all_of_it(candidate: bytes) -> Judged:
     return Judged([(0, len(candidate))], len(candidate))
 
 
+Finder = Callable[[bytes, int], tuple[int, int] | None]
+"""Where a pattern first matches in a text, from an offset on."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rule:
     """A pattern, and who judges its candidates: a function of the candidate's bytes alone."""
@@ -42,15 +46,43 @@ class Rule:
     judge: Callable[[bytes], Judged] = all_of_it
     is_utf8: bool = False
     """Whether the pattern is about characters (users') or about bytes (ours)."""
+    opening: str | None = None
+    """What the pattern begins with. It is searched for alone, and the rest only behind it: a search for a long bounded
+    repetition keeps count from every byte where one may begin, which no automaton's cache holds."""
 
     @cached_property
     def extent(self) -> Extent:
         """Raises Unmeasured."""
         return extent(self.pattern, latin1=not self.is_utf8)
 
+    @property
+    def sought(self) -> str:
+        """What is found wherever the pattern is."""
+        return self.pattern if self.opening is None else self.opening
+
     def compiled(self) -> "re2._Regexp":
         """Raises re2.error."""
         return compiled(self.pattern, is_utf8=self.is_utf8)
+
+    def finder(self) -> "Finder":
+        """Raises re2.error."""
+        whole = self.compiled()
+        opening = None if self.opening is None else compiled(self.opening, is_utf8=self.is_utf8)
+
+        def find(text: bytes, at: int) -> tuple[int, int] | None:
+            if opening is None:
+                return _span(whole.search(text, at))
+            while (begun := opening.search(text, at)) is not None:
+                if (span := _span(whole.match(text, begun.start()))) is not None:
+                    return span
+                at = begun.start() + 1
+            return None
+
+        return find
+
+
+def _span(found: "re2._Match[bytes] | None") -> tuple[int, int] | None:
+    return None if found is None else (found.start(), found.end())
 
 
 def compiled(pattern: str, *, is_utf8: bool) -> "re2._Regexp":
@@ -82,7 +114,7 @@ class RuleSet:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
         self._rank = {rule: rank for rank, rule in enumerate(self.rules)}
-        self.patterns = tuple((rule, rule.compiled()) for rule in self.rules)
+        self.finders = tuple((rule, rule.finder()) for rule in self.rules)
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
         self._any = _any_of(self.rules)
@@ -165,10 +197,10 @@ class Scanner:
             return []
         end = len(text) if final else until - self.dropped
         matches: list[Match] = []
-        for index, (rule, pattern) in enumerate(self._rules.patterns):
+        for index, (rule, find) in enumerate(self._rules.finders):
             at = max(self._resume[index] - self.dropped, begin)
-            while (found := pattern.search(text, at)) is not None and found.start() < end:
-                start, stop = found.span()
+            while (found := find(text, at)) is not None and found[0] < end:
+                start, stop = found
                 judged = rule.judge(text[start:stop])
                 for first, last in judged.spans:
                     if last > first:
@@ -189,7 +221,7 @@ def _is_bounded(rule: Rule) -> bool:
 
 def _any_of(rules: Sequence[Rule]) -> tuple["re2._Regexp", ...]:
     """Patterns that find nothing only where no rule does, and spare asking each. None where they would be too large."""
-    kinds = [[rule.pattern for rule in rules if rule.is_utf8 is is_utf8] for is_utf8 in (False, True)]
+    kinds = [[rule.sought for rule in rules if rule.is_utf8 is is_utf8] for is_utf8 in (False, True)]
     try:
         return tuple(
             compiled("|".join(f"(?:{pattern})" for pattern in patterns), is_utf8=is_utf8)

@@ -45,6 +45,10 @@ def test_every_rule_fits_the_window(kinds: tuple[str, ...]) -> None:
         ("vbscript:x", False), ("tel:+49301234567", False), ("mailto:a@evil.example", False), ("mailto:a@ok.example?bcc=b@evil.example", False),
         ("https://[::1]/", False), ("https://2130706433/", False), ("https://ev%00il", False), ("https://ok.example%2eevil.example", False),
         ("https://ok\u3002example.evil.example", False), ("https://", False), ("x:", False), ("&amp;#104;ttps://evil.example", False),
+        ("https://b\u00fccher.ok.example/", True), ("https://xn--bcher-kva.ok.example/", True), ("https://ok.example/a b", True),
+        ("https://o\u200bk.example", False), ("https://o\u202ek.example", False), ("https://o\x00k.example", False),
+        ("https://\uff4fk.example", False), ("https://ok\u00ad.example", False), ("\u200bhttps://evil.example", False),
+        ("https://stra\u00dfe.ok.example", False),
     ],
 )  # fmt: skip
 def test_where_an_address_leads(address: str, is_let: bool) -> None:
@@ -71,6 +75,10 @@ def test_where_an_address_leads(address: str, is_let: bool) -> None:
         ("[a](" + "/" * 3000 + "evil.example) b", "[a](#) b"),
         ("[a](javascript&colon;alert(1)) b", "[a](#) b"),
         ("hxxps://evil.example", "(link removed)"),
+        ("[a](" + " " * 90 + "https:evil.example)", "[a](#" + " " * 25 + "https:evil.example)"),
+        ("<a href=" + " " * 90 + "https:evil.example>", "<a href=#" + " " * 49 + "https:evil.example>"),
+        ("<a href" + " " * 90 + "=https:evil.example>", "<a href#" + " " * 49 + "=https:evil.example>"),
+        ("<a href" + " " * 40 + "=" + " " * 40 + "https:evil.example>", "<a href" + " " * 40 + "=" + " " * 40 + "#>"),
     ],
 )  # fmt: skip
 def test_links_elsewhere_lose_their_target(text: str, expected: str) -> None:

@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-_IGNORED = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad]")
+_AT_THE_ENDS = "".join(map(chr, range(0x21)))
+_LINE_BREAKS = re.compile(r"[\t\r\n]")
+_INVISIBLE = re.compile(r"[\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad]")
+"""Some renderers drop them, others keep them or put other characters in their place."""
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _SPECIAL = {"http", "https", "ws", "wss", "ftp", "file"}
@@ -36,7 +39,16 @@ def _readings(text: str) -> set[str]:
 
 
 def _admitted(reading: str, admits: Callable[[str], bool]) -> bool:
-    text = _IGNORED.sub("", reading).replace("\\", "/")
+    """A backslash is a slash to browsers, and may be encoded on its way there."""
+    shown = _LINE_BREAKS.sub("", reading.strip(_AT_THE_ENDS))
+    return all(
+        _leads_to_admitted(text.replace("\\", slash), admits)
+        for text in {shown, _INVISIBLE.sub("", shown)}
+        for slash in ("/", "%5C")
+    )
+
+
+def _leads_to_admitted(text: str, admits: Callable[[str], bool]) -> bool:
     scheme = _SCHEME.match(text)
     if scheme is None:
         return not text.startswith("//") or _host_admitted(text.lstrip("/"), admits)
@@ -60,8 +72,16 @@ def _host(authority: str) -> str | None:
     named = _PORT.sub("", authority.rpartition("@")[2])
     decoded = unquote_to_bytes(named).decode("utf-8", "replace")
     try:
-        plain = decoded.encode("idna").decode("ascii") if not decoded.isascii() else decoded
+        plain = decoded if decoded.isascii() else _as_ascii(decoded)
     except UnicodeError:
         return None
     host = plain.lower().removesuffix(".")
     return host if len(host) <= LONGEST_HOST and _HOST.fullmatch(host) else None
+
+
+def _as_ascii(host: str) -> str:
+    """Raises UnicodeError, also where others would map or drop other characters on the way than we do."""
+    plain = host.encode("idna")
+    if plain.decode("idna") != host.lower():
+        raise UnicodeError
+    return plain.decode("ascii")

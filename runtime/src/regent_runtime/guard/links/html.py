@@ -12,6 +12,8 @@ Forbidden = Callable[[bytes], bool]
 
 MOST_OF_A_TAG = 470
 _LONGEST_ADDRESS = 400
+_MOST_SPACE = 40
+"""Between an attribute's name, `=` and its value."""
 _FETCHING = (
     "img|image|picture|source|video|audio|track|iframe|frame|frameset|embed|object|applet|svg|link|script|style|input|"
     "base|meta|portal|bgsound|math|xml|import"
@@ -41,22 +43,26 @@ def _opening(_: bytes) -> Judged:
     return Judged([(0, 1)], 1)
 
 
-FETCHING_TAG = Rule("image", rf"<[/!?A-Za-z][^<>]{{0,{MOST_OF_A_TAG}}}>", _judge_fetching)
+FETCHING_TAG = Rule("image", rf"<[/!?A-Za-z][^<>]{{0,{MOST_OF_A_TAG}}}>", _judge_fetching, opening="<[/!?A-Za-z]")
 FETCHING_OPENING = Rule("image", rf"(?i:</?(?:[a-z0-9]{{1,16}}:)?(?:{_FETCHING})\b)", _opening)
 """What is left of those: no end of the tag is near, so it is made text."""
+_TAG_OPENED = r"<[A-Za-z][A-Za-z0-9:\-]{0,30}[\s/]"
 OPEN_TAG = Rule(
     "open-tag",
-    rf"<[A-Za-z][A-Za-z0-9:\-]{{0,30}}[\s/](?:[^<>]{{0,{MOST_OF_A_TAG}}}(?:<|\z)|[^<>]{{{MOST_OF_A_TAG + 1}}})",
+    rf"{_TAG_OPENED}(?:[^<>]{{0,{MOST_OF_A_TAG}}}(?:<|\z)|[^<>]{{{MOST_OF_A_TAG + 1}}})",
     _opening,
+    opening=_TAG_OPENED,
 )
 """A tag that does not end within a window, not before the next, or not at all: what a page puts behind it would."""
 
 
 def attributes(forbidden: Forbidden) -> Rule:
-    """The addresses of attributes."""
+    """The addresses of attributes. What is too far from its name is cut off from it."""
 
     def judge(candidate: bytes) -> Judged:
         name, _, value = candidate.partition(b"=")
+        if not value.strip():
+            return Judged([(len(candidate.rstrip()), len(candidate))], len(candidate))
         start = len(name) + 1 + len(value) - len(value.lstrip())
         quote = candidate[start : start + 1]
         start += quote in {b'"', b"'"}
@@ -67,4 +73,11 @@ def attributes(forbidden: Forbidden) -> Rule:
 
     most = f"{{0,{_LONGEST_ADDRESS}}}"
     value = rf"(?:\"[^\"]{most}|'[^']{most}|[^\s\"'>][^\s>]{most})"
-    return Rule("link", rf"(?i:[\s\"'/](?:xlink:)?(?:{_ATTRIBUTES}))\s{{0,8}}=\s{{0,8}}{value}", judge)
+    near, far = f"\\s{{0,{_MOST_SPACE}}}", f"\\s{{{_MOST_SPACE + 1}}}"
+    name = rf"(?i:[\s\"'/](?:xlink:)?(?:{_ATTRIBUTES}))"
+    return Rule(
+        "link",
+        rf"{name}(?:{near}=(?:{near}{value}|{far})|{far})",
+        judge,
+        opening=rf"{name}(?:{near}=|{far})",
+    )

@@ -14,6 +14,7 @@ IMAGE = Rule(
     "image",
     r"!\[[^\[\]\\]{0,100}\](?:"
     rf"\([ \t\r\n]{{0,4}}(?:<[^<>\n]{{0,280}}>|[^ \t\r\n()<>]{{0,280}}){_TITLE}[ \t\r\n]{{0,4}}\)|\[[^\[\]]{{0,80}}\])",
+    opening=r"!\[",
 )
 IMAGE_OPENING = Rule("image", r"!\[")
 """Of an image of any other form, or of none: escaped, it opens nothing."""
@@ -22,9 +23,11 @@ _AFTER_OPENING = re.compile(rb"\][(:][ \t\r\n]*<?")
 
 
 def destinations(forbidden: Forbidden) -> Rule:
-    """Addresses of inline links and of definitions."""
+    """Addresses of inline links and of definitions. What is too far from the opening is cut off from it."""
 
     def judge(candidate: bytes) -> Judged:
+        if not candidate[2:].strip():
+            return Judged([(2, len(candidate))], len(candidate))
         opening = _AFTER_OPENING.match(candidate)
         start = opening.end() if opening else 0
         address = candidate[start:]
@@ -34,7 +37,8 @@ def destinations(forbidden: Forbidden) -> Rule:
         return Judged([(start, start + len(address))] if address and is_forbidden else [], start)
 
     address = rf"(?:<[^<>\n]{{0,{_LONGEST_ADDRESS}}}|[^ \t\r\n<][^ \t\r\n]{{0,{_LONGEST_ADDRESS}}})"
-    return Rule("link", rf"\][(:][ \t\r\n]{{0,64}}{address}", judge)
+    opening, space = r"\][(:]", r"[ \t\r\n]"
+    return Rule("link", rf"{opening}(?:{space}{{0,64}}{address}|{space}{{65}})", judge, opening=opening)
 
 
 def autolinks(forbidden: Forbidden) -> Rule:
@@ -43,7 +47,8 @@ def autolinks(forbidden: Forbidden) -> Rule:
     def judge(candidate: bytes) -> Judged:
         return Judged([(1, len(candidate))] if forbidden(candidate[1:]) else [], len(candidate))
 
-    return Rule("link", rf"<[A-Za-z][A-Za-z0-9+.\-]{{1,31}}:[^\s<>]{{0,{_LONGEST_ADDRESS}}}", judge)
+    opening = r"<[A-Za-z][A-Za-z0-9+.\-]{1,31}:"
+    return Rule("link", rf"{opening}[^\s<>]{{0,{_LONGEST_ADDRESS}}}", judge, opening=opening)
 
 
 def bare_addresses(forbidden: Forbidden) -> Rule:
@@ -57,7 +62,8 @@ def bare_addresses(forbidden: Forbidden) -> Rule:
 
     scheme = r"[A-Za-z][A-Za-z0-9+.\-]{1,30}(?::|&colon;|&#58;|&#[xX]3[aA];)(?:[/\\]|&sol;|&#47;|&#[xX]2[fF];){2}"
     rest = rf"[^ \t\r\n<>\"'()\[\]]{{0,{_LONGEST_ADDRESS}}}"
-    return Rule("link", rf"(?:{scheme}|(?:\b|_)[Ww][Ww][Ww]\.){rest}", judge)
+    opening = rf"(?:{scheme}|(?:\b|_)[Ww][Ww][Ww]\.)"
+    return Rule("link", opening + rest, judge, opening=opening)
 
 
 def _balanced(address: bytes) -> int:
