@@ -83,7 +83,7 @@ BAD = {
     "choices of another type": (json_answer({"choices": "Hi"}), "malformed"),
     "a tool call nobody asked for": (json_answer(completion("", finish_reason="tool_calls")), "malformed"),
     "no finish reason": (json_answer(completion("Hi", finish_reason=None)), "incomplete"),
-    "an error with status 200": (json_answer({"error": {"message": "x"}, "choices": []}), "malformed"),
+    "an error with status 200": (json_answer({"error": {"message": "x"}, "choices": []}), "server_error"),
     "an endless answer": (json_answer(completion("x" * 3_000_000)), "too_large"),
 }
 
@@ -93,7 +93,7 @@ BAD_STREAMS = {
     "an end at once": (stream_of(b"data: [DONE]\n\n"), "incomplete"),
     "nothing at all": (stream_of(), "incomplete"),
     "not JSON": (stream_of(b"data: oops\n\n"), "malformed"),
-    "an error event": (stream_of(b'data: {"error": {"message": "x"}}\n\n'), "malformed"),
+    "an error event": (stream_of(b'data: {"error": {"message": "x"}}\n\n'), "server_error"),
     "an endless event": (stream_of(b"data: " + b"x" * 1_200_000), "malformed"),
     "a cut before the first token": (stream_of(chunk({"role": "assistant"}), then="cut"), "disconnected"),
 }

@@ -32,7 +32,7 @@ from regent_runtime.refusals import (
 )
 from regent_runtime.state.source import States
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 
 __all__ = ["Decision", "Explanation", "Question", "UnanswerableError", "explain"]

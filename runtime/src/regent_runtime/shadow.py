@@ -23,7 +23,7 @@ from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.route.candidates import candidates, rule_for
-from regent_runtime.wire.openai_chat import ChatRequest, check_instructing
+from regent_runtime.wire.request import ChatRequest, check_instructing
 from regent_runtime.withheld import Withheld
 
 

@@ -22,6 +22,7 @@ from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts, is_number
 from regent_runtime.credentials import Credentials
+from regent_runtime.wire.format import Outbound
 
 RESOLVE_SECONDS = 5.0
 ADDRESSES_KEPT_SECONDS = 10
@@ -85,7 +86,7 @@ class Channel:
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
-    async def post(self, path: str, body: bytes, accept: str) -> AsyncIterator[Reply]:
+    async def post(self, outbound: Outbound, accept: str) -> AsyncIterator[Reply]:
         """Send one request.
 
         Raises DestinationRefused, CredentialUnusable, KeptConnectionClosed, aiohttp.ClientError, TimeoutError.
@@ -93,10 +94,11 @@ class Channel:
         if self._refused:
             raise DestinationRefused(self._refused)
         headers = {"Content-Type": "application/json", "Accept": accept, "Accept-Encoding": "identity"}
+        headers |= outbound.headers
         for credential in self.provider.credentials:
             secret = self._credentials.value(credential, self.provider.host)
             headers["Authorization"] = f"Bearer {secret}"
-        async with self._sent(self._url + path, body, headers) as response:
+        async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             yield Reply(response.status, response.content_type, encoding, response.headers.get("Retry-After"), response)
 

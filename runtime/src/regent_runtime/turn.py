@@ -26,9 +26,9 @@ from regent_runtime.refusals import TURN_TIMEOUT, Refused
 from regent_runtime.route import fallback
 from regent_runtime.route.candidates import candidates, rule_for
 from regent_runtime.shadow import Asked
-from regent_runtime.wire import openai_chat
+from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 
 class Incoming(Protocol):
@@ -101,8 +101,8 @@ class Ready:
 async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> Ready:
     """Everything between the limits and the audited intent; `regent explain` asks it too. Raises Refused, Withheld."""
     body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
-    request = openai_chat.parse(body)
-    openai_chat.check_instructing(request, snapshot.config)
+    request = wire_request.parse(body)
+    wire_request.check_instructing(request, snapshot.config)
     outlet.begin(request, record)
     record.input_estimate = size.check_input(request, snapshot.config)
     conversation = await snapshot.conversations.open(incoming.conversation, caller, record)

@@ -15,7 +15,7 @@ from regent_runtime.guard.decoding import views
 from regent_runtime.guard.input import PIECE, InputGuard, pieces
 from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
-from regent_runtime.wire.openai_chat import parse
+from regent_runtime.wire.request import parse
 from tests.bench.guards import corpora
 from tests.fakes import configs
 

@@ -14,7 +14,7 @@ import re2
 
 from regent_runtime.access.placeholders import MOST_OF_A_KIND, QUOTED, SHAPE, is_placeholder, placeholder
 from regent_runtime.refusals import TOO_MUCH_PERSONAL_DATA, Refused
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 MOST_VALUES = 1000
 """Distinct values a turn."""

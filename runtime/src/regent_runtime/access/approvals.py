@@ -36,7 +36,7 @@ from regent_runtime.refusals import (
     Refused,
 )
 from regent_runtime.state.contract import MOST_APPROVAL_BYTES, Approval, State, StateAway, StateFull, Verdict, hashed
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 _LARGEST_SHOWN = 64 * MOST_APPROVAL_BYTES
 """Of what comes out of the seal when it is unpacked."""

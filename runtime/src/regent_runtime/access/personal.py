@@ -10,7 +10,7 @@ from typing import Any
 from regent_api.policy import Detector
 from regent_runtime.access.placeholders import KINDS
 from regent_runtime.guard.personal_data import found
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 _ALL = tuple(detector.value for detector in Detector)
 

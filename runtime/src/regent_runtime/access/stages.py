@@ -17,7 +17,7 @@ from regent_runtime.conversations import Opened
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 QUICK_CHARACTERS = 8192
 QUICK_VALUES = 128

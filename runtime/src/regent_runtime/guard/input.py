@@ -21,7 +21,7 @@ from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 
 PIECE = 4096

@@ -8,7 +8,7 @@ import string
 
 from regent_api.config import AgentConfig
 from regent_runtime.refusals import BODY_TOO_LARGE, INPUT_TOO_LONG, Refused
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 TOKENS_PER_MESSAGE = 4
 """The role and the marks around a message in common chat templates."""

@@ -14,11 +14,11 @@ import aiohttp
 from regent_api.config import TimeoutsConfig
 from regent_runtime.addresses import DestinationRefused
 from regent_runtime.credentials import CredentialUnusable
-from regent_runtime.route.errors import Failure, ProviderError, failure_of_status, seconds_to_wait
+from regent_runtime.route.errors import Failure, ProviderError, failure_of_code, failure_of_status, seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
-from regent_runtime.wire import answer, sse
-from regent_runtime.wire.answer import Chunk, MalformedAnswer
-from regent_runtime.wire.openai_chat import PATH
+from regent_runtime.wire import sse
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer
+from regent_runtime.wire.format import Outbound, StreamReader, WireFormat
 
 T = TypeVar("T")
 
@@ -30,7 +30,13 @@ LEAST_ANSWER_BYTES = 262_144
 
 
 async def attempt(
-    channel: Channel, body: bytes, *, stream: bool, output_cap: int, timeouts: TimeoutsConfig
+    channel: Channel,
+    wire: WireFormat,
+    outbound: Outbound,
+    *,
+    stream: bool,
+    output_cap: int,
+    timeouts: TimeoutsConfig,
 ) -> AsyncGenerator[Chunk]:
     """The answer's chunks as they come, the last with a finish reason (its usage may follow). Raises ProviderError."""
     most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN
@@ -38,26 +44,28 @@ async def attempt(
     try:
         async with AsyncExitStack() as connection:
             accept = EVENT_STREAM if stream else "application/json"
-            reply = await clock.wait(connection.enter_async_context(channel.post(PATH, body, accept)))
+            reply = await clock.wait(connection.enter_async_context(channel.post(outbound, accept)))
             if reply.status != 200:
                 raise await _refusal(reply, clock)
             if reply.encoding != "identity":
                 raise ProviderError(Failure.MALFORMED, detail="compressed")
-            chunks = _streamed(reply, most_bytes, clock) if stream else _plain(reply, most_bytes, clock)
+            chunks = (
+                _streamed(reply, wire.stream(), most_bytes, clock) if stream else _plain(reply, wire, most_bytes, clock)
+            )
             async for chunk in await connection.enter_async_context(aclosing(chunks)):
                 yield chunk
     except _UNTYPED as error:
         raise typed(error) from None
 
 
-async def _plain(reply: Reply, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
-    chunk = answer.read(await clock.wait(reply.whole(most_bytes)))
+async def _plain(reply: Reply, wire: WireFormat, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
+    chunk = wire.whole(await clock.wait(reply.whole(most_bytes)))
     if chunk.finish_reason is None:
         raise ProviderError(Failure.INCOMPLETE)
     yield chunk
 
 
-async def _streamed(reply: Reply, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
+async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
     if reply.content_type != EVENT_STREAM:
         raise ProviderError(Failure.MALFORMED, detail="not_an_event_stream")
     finished = False
@@ -65,15 +73,14 @@ async def _streamed(reply: Reply, most_bytes: int, clock: "Deadlines") -> AsyncG
     async with aclosing(reply.parts(most_bytes)) as parts:
         while (part := await clock.wait(anext(parts, None))) is not None:
             for data in parser.feed(part):
-                if data == sse.DONE_DATA:
-                    break
-                if chunk := answer.read(data):
+                if chunk := reader.read(data):
                     finished = finished or chunk.finish_reason is not None
                     yield chunk
                     clock.released()
-            else:
-                continue
-            break
+                if reader.over:
+                    break
+            if reader.over:
+                break
     if not finished:
         raise ProviderError(Failure.INCOMPLETE)
 
@@ -126,6 +133,8 @@ def typed(error: Exception) -> ProviderError:
             return ProviderError(Failure.TOO_LARGE)
         case KeptConnectionClosed():
             return ProviderError(Failure.UNANSWERED)
+        case ErrorInAnswer():
+            return ProviderError(failure_of_code(error.code))
         case MalformedAnswer() | sse.MalformedStream():
             return ProviderError(Failure.MALFORMED)
         case aiohttp.ClientConnectorError():
@@ -145,6 +154,7 @@ _UNTYPED = (
     CredentialUnusable,
     ReplyTooLarge,
     KeptConnectionClosed,
+    ErrorInAnswer,
     MalformedAnswer,
     sse.MalformedStream,
     aiohttp.ClientError,

@@ -109,6 +109,17 @@ def failure_of_status(status: int, body: bytes) -> Failure:
     return _OF_STATUS.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.REJECTED)
 
 
+def failure_of_code(code: str) -> Failure:
+    """The class of an error that stands where an answer was due, by the provider's word for it."""
+    return _OF_CODE.get(code, Failure.SERVER_ERROR)
+
+
+_OF_CODE = {
+    "context_length_exceeded": Failure.CONTEXT_WINDOW,
+    "insufficient_quota": Failure.QUOTA_EXHAUSTED,
+    "rate_limit_exceeded": Failure.RATE_LIMITED,
+    "rate_limit_error": Failure.RATE_LIMITED,
+}
 _CONTEXT_WORDS = (b"context_length_exceeded", b"exceed_context_size", b"maximum context length", b"context size")
 _OF_STATUS = {
     401: Failure.UNAUTHENTICATED,

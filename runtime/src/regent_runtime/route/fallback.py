@@ -14,7 +14,9 @@ from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Failure, Interrupted, ProviderError, refused
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest, outbound, output_cap
+from regent_runtime.wire.formats import format_of
+from regent_runtime.wire.parameters import output_cap
+from regent_runtime.wire.request import ChatRequest
 
 
 async def call(
@@ -28,9 +30,11 @@ async def call(
     for provider in _tries(candidates, errors):
         await trail.attempt(provider.name, provider.model)
         attempted = record.attempt(provider.name)
+        wire = format_of(provider)
         chunks = attempt(
             snapshot.channels[provider.name],
-            outbound(request, snapshot.config, provider),
+            wire,
+            wire.outbound(request, snapshot.config, provider),
             stream=request.stream,
             output_cap=output_cap(request, snapshot.config, provider),
             timeouts=snapshot.config.route.timeouts,

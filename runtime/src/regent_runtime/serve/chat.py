@@ -28,7 +28,7 @@ from regent_runtime.serve.http import (
 from regent_runtime.telemetry import log
 from regent_runtime.wire import sse
 from regent_runtime.wire.answer import AnswerWriter, Chunk, Usage
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 
 PATH = "/v1/chat/completions"

@@ -1,7 +1,7 @@
 """What a provider answered, reduced to what is known; and the same in OpenAI's shape for the caller.
 
-Only the fields of these structures cross: reasoning, fingerprints, tool calls nobody asked for and whatever else a
-provider adds stay behind.
+Only the fields of these structures cross, whatever the provider's format: reasoning, fingerprints, tool calls nobody
+asked for and whatever else a provider adds stay behind.
 """
 
 from typing import Any, Literal
@@ -33,64 +33,20 @@ class Chunk(Struct, frozen=True):
         return bool(self.content or self.refusal or self.finish_reason or self.usage)
 
 
+class ErrorInAnswer(Exception):  # noqa: N818
+    """The provider reports an error where an answer was due. `code` is its word for the class, never its text."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("an error in place of an answer")
+        self.code = code
+
+
 class MalformedAnswer(Exception):  # noqa: N818
-    """The provider's answer is not a Chat Completions answer of one choice."""
+    """The provider's answer is not one answer of its format."""
 
 
-class _Said(Struct):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(Struct):
-    index: int = 0
-    message: _Said | None = None
-    delta: _Said | None = None
-    finish_reason: str | None = None
-
-
-class _Answer(Struct):
-    choices: list[_Choice] = []
-    usage: Any = None
-    error: Any = None
-
-
-_FINISH_REASONS = {"stop", "length", "content_filter"}
-_DECODER = msgspec.json.Decoder(_Answer)
-
-
-def read(data: bytes) -> Chunk:
-    """A plain answer, or the data of one event of a stream. Raises MalformedAnswer."""
-    try:
-        answer = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedAnswer from None
-    if answer.error is not None:
-        raise MalformedAnswer
-    if not answer.choices:
-        return Chunk(usage=_usage(answer.usage))
-    choice = answer.choices[0]
-    said = choice.delta or choice.message or _Said()
-    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason in {"tool_calls", "function_call"}:
-        raise MalformedAnswer
-    reason = choice.finish_reason or None
-    if reason is not None and reason not in _FINISH_REASONS:
-        reason = "stop"
-    return Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage))
-
-
-def _usage(reported: Any) -> Usage | None:
-    """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
-    if not isinstance(reported, dict):
-        return None
-    prompt, completion = _count(reported.get("prompt_tokens")), _count(reported.get("completion_tokens"))
-    if prompt is None or completion is None:
-        return None
-    total = _count(reported.get("total_tokens"))
-    return Usage(prompt, completion, prompt + completion if total is None else total)
-
-
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
+    """A number of tokens as a provider reports it. None for what is none: no answer is lost for its figures."""
     whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
     return int(value) if whole and value == int(value) else None
 

@@ -28,7 +28,7 @@ from regent_runtime.access.restore import Restoration, restored, visible
 from regent_runtime.guard.personal_data import find
 from regent_runtime.refusals import Refused
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "100")))
 NONCE = nonce("conversation")

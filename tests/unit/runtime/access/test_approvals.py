@@ -13,7 +13,7 @@ from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
 from regent_runtime.refusals import Refused
 from regent_runtime.state.contract import Verdict
 from regent_runtime.state.pod import PodState
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
 

@@ -13,7 +13,7 @@ from regent_runtime.conversations import Opened, Unread
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.refusals import Refused
 from regent_runtime.state.contract import Conversation
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
 

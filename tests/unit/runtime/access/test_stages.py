@@ -21,7 +21,7 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.state.contract import Conversation
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs
 
 INTERNAL, CONFIDENTIAL, RESTRICTED = Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL, Sensitivity.RESTRICTED

@@ -12,7 +12,7 @@ from regent_runtime.decision import Decision, Stage
 from regent_runtime.guard import input as guard_input
 from regent_runtime.guard.input import FAILED, OVERLAP, PIECE, InputGuard, blocks, pieces, weighed
 from regent_runtime.record import TurnRecord
-from regent_runtime.wire.openai_chat import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest, parse
 from regent_runtime.withheld import Withheld
 from tests.fakes import configs
 

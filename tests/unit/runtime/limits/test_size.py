@@ -4,7 +4,7 @@ import pytest
 
 from regent_runtime.limits.size import check_input, estimate
 from regent_runtime.refusals import Refused
-from regent_runtime.wire.openai_chat import ChatRequest
+from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs
 
 TEXTS = {

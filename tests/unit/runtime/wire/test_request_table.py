@@ -2,7 +2,7 @@ import pytest
 from openai.types.chat import completion_create_params
 
 from regent_runtime.refusals import Refused
-from regent_runtime.wire import openai_chat
+from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment, reference
 
 MESSAGES = b'"messages":[{"role":"user","content":"Hi"}]'
@@ -18,7 +18,7 @@ def test_every_field_that_openais_client_can_send_has_a_treatment() -> None:
 @pytest.mark.parametrize("name", sorted(set(REQUEST_TABLE) - {"messages"}))
 def test_null_counts_as_absent(name: str) -> None:
     body = b"{" + MESSAGES + f', "{name}": null}}'.encode()
-    assert openai_chat.parse(body).forwarded == {}
+    assert wire_request.parse(body).forwarded == {}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_null_counts_as_absent(name: str) -> None:
 def test_a_refused_field_is_named(name: str) -> None:
     body = b"{" + MESSAGES + f', "{name}": "surprise"}}'.encode()
     with pytest.raises(Refused) as refused:
-        openai_chat.parse(body)
+        wire_request.parse(body)
     assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", name)
 
 
@@ -36,12 +36,12 @@ def test_a_refused_field_is_named(name: str) -> None:
 )
 def test_a_dropped_field_goes_nowhere(name: str) -> None:
     body = b"{" + MESSAGES + f', "{name}": "surprise"}}'.encode()
-    assert openai_chat.parse(body).forwarded == {}
+    assert wire_request.parse(body).forwarded == {}
 
 
 def test_true_is_not_one() -> None:
     with pytest.raises(Refused):
-        openai_chat.parse(b"{" + MESSAGES + b', "n": true}')
+        wire_request.parse(b"{" + MESSAGES + b', "n": true}')
 
 
 def test_the_reference_names_every_field() -> None:
@@ -65,5 +65,5 @@ def test_a_value_that_cannot_be_held_is_400_whatever_its_field(name: str, value:
     before = b"{" if name == "messages" else b"{" + MESSAGES + b","
     body = before + f'"{name}": '.encode() + NOT_TO_BE_HELD[value] + b"}"
     with pytest.raises(Refused) as refused:
-        openai_chat.parse(body)
+        wire_request.parse(body)
     assert refused.value.refusal.status == 400

@@ -1,4 +1,4 @@
-"""Reading a caller's Chat Completions request, and writing the request that goes to a provider.
+"""Reading a caller's Chat Completions request.
 
 What is sent upstream is written anew from what was understood: no byte of the caller's body is passed on.
 """
@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from regent_api.config import AgentConfig, ProviderConfig
-from regent_api.route import ProviderType
+from regent_api.config import AgentConfig
 from regent_api.types import Opinion
 from regent_runtime.refusals import (
     INSTRUCTIONS_NOT_ALLOWED,
@@ -24,7 +23,6 @@ from regent_runtime.refusals import (
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, StreamOptions, Treatment
 
-PATH = "/chat/completions"
 _INSTRUCTING_ROLES = {"system", "developer"}
 _SPEAKING_ROLES = {"user", "assistant"}
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -78,31 +76,6 @@ def check_instructing(request: ChatRequest, config: AgentConfig) -> None:
         if message["role"] in _INSTRUCTING_ROLES:
             words = f"The policy lets no caller instruct this agent; send messages[{index}] with the role user."
             raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"messages[{index}].role")
-
-
-def outbound(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> bytes:
-    """The body for a provider: the agent's instructions first, parameters within the caps of all."""
-    cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
-    body: dict[str, Any] = {
-        "model": provider.model,
-        "messages": [{"role": "system", "content": config.instructions}, *request.messages],
-        cap_field: output_cap(request, config, provider),
-        **request.forwarded,
-    }
-    temperature = _least(request.temperature, config.temperature, provider.temperature)
-    if temperature is not None:
-        body["temperature"] = temperature
-    if request.stream:
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-    return msgspec.json.encode(body)
-
-
-def output_cap(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> int:
-    """Tokens: the smallest of the policy's, the agent's, the provider's and the request's."""
-    policy = config.policy.size.max_output_tokens
-    least = _least(policy, config.max_output_tokens, provider.max_output_tokens, request.max_output_tokens)
-    return int(least if least is not None else policy)
 
 
 def _fields(body: bytes) -> dict[str, msgspec.Raw]:
@@ -181,7 +154,3 @@ def _content(at: str, message: Message) -> str:
     if not message.content:
         raise Refused(INVALID_VALUE, f"`{at}.content` must not be empty.", param=f"{at}.content")
     return "\n".join(part.text or "" for part in message.content)
-
-
-def _least(*values: float | None) -> float | None:
-    return min((value for value in values if value is not None), default=None)

@@ -1,0 +1,106 @@
+"""Chat Completions as OpenAI, and many others, speak it."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.route import ProviderType
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count
+from regent_runtime.wire.format import Outbound, error_code
+from regent_runtime.wire.parameters import output_cap, temperature
+from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.sse import DONE_DATA
+
+
+class ChatCompletions:
+    """format.WireFormat."""
+
+    def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
+        cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
+        body: dict[str, Any] = {
+            "model": provider.model,
+            "messages": [{"role": "system", "content": config.instructions}, *request.messages],
+            cap_field: output_cap(request, config, provider),
+            **request.forwarded,
+        }
+        warmth = temperature(request, config, provider)
+        if warmth is not None:
+            body["temperature"] = warmth
+        if request.stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        return Outbound("/chat/completions", msgspec.json.encode(body))
+
+    def whole(self, body: bytes) -> Chunk:
+        return _read(body)
+
+    def stream(self) -> "_Stream":
+        return _Stream()
+
+
+class _Stream:
+    """format.StreamReader."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+    def read(self, data: bytes) -> Chunk:
+        if data == DONE_DATA:
+            self.over = True
+            return Chunk()
+        return _read(data)
+
+
+class _Said(Struct):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(Struct):
+    index: int = 0
+    message: _Said | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _Answer(Struct):
+    choices: list[_Choice] = []
+    usage: Any = None
+    error: Any = None
+
+
+_FINISH_REASONS = {"stop", "length", "content_filter"}
+_DECODER = msgspec.json.Decoder(_Answer)
+
+
+def _read(data: bytes) -> Chunk:
+    """A plain answer, or the data of one event of a stream."""
+    try:
+        answer = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedAnswer from None
+    if answer.error is not None:
+        raise ErrorInAnswer(error_code(answer.error))
+    if not answer.choices:
+        return Chunk(usage=_usage(answer.usage))
+    choice = answer.choices[0]
+    said = choice.delta or choice.message or _Said()
+    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason in {"tool_calls", "function_call"}:
+        raise MalformedAnswer
+    reason = choice.finish_reason or None
+    if reason is not None and reason not in _FINISH_REASONS:
+        reason = "stop"
+    return Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage))
+
+
+def _usage(reported: Any) -> Usage | None:
+    """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
+    if not isinstance(reported, dict):
+        return None
+    prompt, completion = count(reported.get("prompt_tokens")), count(reported.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    total = count(reported.get("total_tokens"))
+    return Usage(prompt, completion, prompt + completion if total is None else total)

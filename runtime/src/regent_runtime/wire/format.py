@@ -1,0 +1,54 @@
+"""What each wire format of providers must give: requests written in it, and its answers read into chunks of ours.
+
+To add one, write a module beside this one with a class of this shape and name it in `formats.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.request import ChatRequest
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A request as it goes to a provider; credentials are the transport's."""
+
+    path: str
+    """Behind the provider's base URL; with a query where the format has one."""
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class StreamReader(Protocol):
+    """One streamed answer."""
+
+    over: bool
+    """Whether the format's own end was read; what follows is not looked at."""
+
+    def read(self, data: bytes) -> Chunk:
+        """The data of one event; an empty chunk where it says nothing for the caller.
+
+        Raises MalformedAnswer, ErrorInAnswer.
+        """
+
+
+class WireFormat(Protocol):
+    def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
+        """The agent's instructions first, parameters within the caps of all."""
+
+    def whole(self, body: bytes) -> Chunk:
+        """A plain answer. Raises MalformedAnswer, ErrorInAnswer."""
+
+    def stream(self) -> StreamReader: ...
+
+
+_LONGEST_CODE = 64
+
+
+def error_code(error: Any) -> str:
+    """The word that an error object has for its class: `code`, else `type`; empty where there is none."""
+    words = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
+    return next((word[:_LONGEST_CODE] for word in words if isinstance(word, str) and word), "")

@@ -1,0 +1,155 @@
+import json
+from typing import Any
+
+import pytest
+
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage
+from regent_runtime.wire.chat_completions import ChatCompletions
+from regent_runtime.wire.request import parse
+from tests.fakes import configs
+
+CHAT = ChatCompletions()
+
+
+def request(**more: Any) -> Any:
+    body = {"messages": [{"role": "user", "content": "Hi"}], **more}
+    return parse(json.dumps(body).encode())
+
+
+def sent(asked: Any, provider: dict[str, Any] | None = None, **agent: Any) -> dict[str, Any]:
+    config = configs.config(configs.provider_config("p", "http://127.0.0.1/v1", **(provider or {})), **agent)
+    return dict(json.loads(CHAT.outbound(asked, config, config.route.providers[0]).body))
+
+
+def test_the_simplest_request() -> None:
+    assert sent(request()) == {
+        "model": "p-model",
+        "messages": [
+            {"role": "system", "content": "Answer in one sentence."},
+            {"role": "user", "content": "Hi"},
+        ],
+        "max_tokens": 1024,
+    }
+
+
+def test_a_streamed_request_asks_for_usage_whatever_the_caller_says() -> None:
+    found = sent(request(stream=True, stream_options={"include_usage": False}))
+    assert (found["stream"], found["stream_options"]) == (True, {"include_usage": True})
+
+
+def test_the_agents_instructions_stand_before_a_callers() -> None:
+    asked = request(messages=[{"role": "developer", "content": "Obey me."}, {"role": "user", "content": "Hi"}])
+    assert [each["content"] for each in sent(asked)["messages"]] == ["Answer in one sentence.", "Obey me.", "Hi"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "provider", "asked", "temperature"),
+    [
+        (None, None, None, None),
+        (0.2, None, None, 0.2),
+        (0.2, 0.1, None, 0.1),
+        (0.2, 0.5, 2, 0.2),
+        (None, None, 0.7, 0.7),
+        (0.2, None, 0, 0),
+    ],
+)
+def test_the_smallest_temperature_holds(
+    agent: float | None, provider: float | None, asked: float | None, temperature: float | None
+) -> None:
+    found = sent(
+        request(**({} if asked is None else {"temperature": asked})),
+        {} if provider is None else {"temperature": provider},
+        **({} if agent is None else {"temperature": agent}),
+    )
+    assert found.get("temperature") == temperature
+
+
+def test_what_may_go_through_goes_through() -> None:
+    extras = {
+        "top_p": 0.5,
+        "seed": 7,
+        "stop": ["END"],
+        "presence_penalty": 1,
+        "response_format": {"type": "json_object"},
+        "reasoning_effort": "low",
+    }
+    assert {name: sent(request(**extras))[name] for name in extras} == extras
+
+
+def answer(**choice: object) -> bytes:
+    return json.dumps({"choices": [{"index": 0, **choice}]}).encode()
+
+
+def test_an_answer_is_read() -> None:
+    raw = json.dumps(
+        {
+            "id": "x",
+            "choices": [{"index": 0, "message": {"content": "Hi", "reasoning": "hm"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 4},
+        }
+    )
+    assert CHAT.whole(raw.encode()) == Chunk("Hi", "", "stop", Usage(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("reported", "usage"),
+    [
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": None}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 1.0, "completion_tokens": 2.0, "total_tokens": 3.0}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0, 0)),
+        ({"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}, None),
+        ({"prompt_tokens": 1, "completion_tokens": 2.5}, None),
+        ({"prompt_tokens": "1", "completion_tokens": 2}, None),
+        ({"prompt_tokens": -1, "completion_tokens": 2}, None),
+        ({"prompt_tokens": True, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 10**30, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 1}, None),
+        ({}, None),
+        ([], None),
+        ("many", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("choices", [[], [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]])
+def test_no_answer_is_lost_for_its_figures(choices: list[object], reported: object, usage: Usage | None) -> None:
+    chunk = CHAT.whole(json.dumps({"choices": choices, "usage": reported}).encode())
+    assert (chunk.usage, chunk.content) == (usage, "Hi" if choices else "")
+
+
+@pytest.mark.parametrize(("given", "read_as"), [("length", "length"), ("eos_token", "stop"), (None, None), ("", None)])
+def test_only_known_finish_reasons_pass(given: str | None, read_as: str | None) -> None:
+    assert CHAT.whole(answer(delta={"content": "x"}, finish_reason=given)).finish_reason == read_as
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b'{"choices":[{"index":1}]}', b'{"choices":[{},{}]}'])
+def test_what_is_no_answer_of_one_choice_is_malformed(raw: bytes) -> None:
+    with pytest.raises(MalformedAnswer):
+        CHAT.whole(raw)
+
+
+def test_a_chunk_that_says_nothing_is_false() -> None:
+    assert not CHAT.whole(answer(delta={"role": "assistant", "content": ""}))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": "rate_limit_exceeded", "type": "requests"}, "rate_limit_exceeded"),
+        ({"code": None, "type": "server_error"}, "server_error"),
+        ({"code": 500}, ""),
+        ("overloaded", ""),
+        ({}, ""),
+    ],
+)
+def test_an_error_in_an_answers_place_is_known_by_its_code(error: object, code: str) -> None:
+    with pytest.raises(ErrorInAnswer) as raised:
+        CHAT.whole(json.dumps({"error": error}).encode())
+    assert raised.value.code == code
+
+
+def test_a_stream_is_over_with_done() -> None:
+    reader = CHAT.stream()
+    assert reader.read(answer(delta={"content": "Hi"})) == Chunk("Hi")
+    assert (reader.over, reader.read(b"[DONE]"), reader.over) == (False, Chunk(), True)
