@@ -68,7 +68,13 @@ async def test_a_plain_answer_is_the_refusal(served: Served, fake: Provider, mon
                 "message": {"role": "assistant", "content": "I'm sorry, but I can't assist with that request."},
             }
         ],
-        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        "usage": {
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "total_tokens": 0,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        },
     }
     assert fake.requests == []
     assert served.runtime.records[-1].outcome == "withheld"

@@ -14,11 +14,17 @@ MOST_TOKENS = 2**53
 
 
 class Usage(Struct, frozen=True):
-    """Tokens as the provider counted them."""
+    """Tokens as the provider counted them, in OpenAI's sense whatever its format: parts lie within their whole."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt: read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt: written into the provider's cache."""
+    reasoning_tokens: int = 0
+    """Of the completion."""
 
 
 class Chunk(Struct, frozen=True):
@@ -71,13 +77,29 @@ class _OutChoice(Struct):
     logprobs: None = None
 
 
+class _PromptDetails(Struct):
+    cached_tokens: int
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: int
+
+
+class _OutUsage(Struct):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _PromptDetails
+    completion_tokens_details: _CompletionDetails
+
+
 class _Out(Struct):
     id: str
     object: Literal["chat.completion", "chat.completion.chunk"]
     created: int
     model: str
     choices: list[_OutChoice]
-    usage: Usage | UnsetType | None = UNSET
+    usage: _OutUsage | UnsetType | None = UNSET
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -94,7 +116,7 @@ class AnswerWriter:
     def completion(self, model: str, chunk: Chunk) -> bytes:
         message = _OutMessage(chunk.content if chunk.content or not chunk.refusal else None, chunk.refusal or None)
         choice = _OutChoice(chunk.finish_reason, message=message)
-        return _ENCODER.encode(_Out(self._id, "chat.completion", self._created, model, [choice], chunk.usage))
+        return _ENCODER.encode(_Out(self._id, "chat.completion", self._created, model, [choice], _written(chunk.usage)))
 
     def chunk(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
         delta = _OutDelta("assistant" if first else None, chunk.content or None, chunk.refusal or None)
@@ -103,7 +125,19 @@ class AnswerWriter:
 
     def usage(self, model: str, usage: Usage | None) -> bytes:
         """The last event before [DONE], for callers that set stream_options.include_usage."""
-        return self._encoded(model, [], usage)
+        return self._encoded(model, [], _written(usage))
 
     def _encoded(self, model: str, choices: list[_OutChoice], usage: Any) -> bytes:
         return _ENCODER.encode(_Out(self._id, "chat.completion.chunk", self._created, model, choices, usage))
+
+
+def _written(usage: Usage | None) -> _OutUsage | None:
+    if usage is None:
+        return None
+    return _OutUsage(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.total_tokens,
+        _PromptDetails(usage.cached_tokens),
+        _CompletionDetails(usage.reasoning_tokens),
+    )

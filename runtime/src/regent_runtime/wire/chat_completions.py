@@ -103,4 +103,14 @@ def _usage(reported: Any) -> Usage | None:
     if prompt is None or completion is None:
         return None
     total = count(reported.get("total_tokens"))
-    return Usage(prompt, completion, prompt + completion if total is None else total)
+    return Usage(
+        prompt,
+        completion,
+        prompt + completion if total is None else total,
+        cached_tokens=_part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
+        reasoning_tokens=_part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
+    )
+
+
+def _part(details: Any, name: str, whole: int) -> int:
+    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0

@@ -15,8 +15,10 @@ def test_chunks_are_written_as_openai_writes_them() -> None:
         ],
         "usage": None,
     }
-    assert json.loads(writer.usage("m", Usage(1, 2, 3)))["usage"] == {
-        "prompt_tokens": 1,
+    assert json.loads(writer.usage("m", Usage(5, 2, 7, cached_tokens=4, reasoning_tokens=1)))["usage"] == {
+        "prompt_tokens": 5,
         "completion_tokens": 2,
-        "total_tokens": 3,
+        "total_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 1},
     }

@@ -99,6 +99,16 @@ def test_an_answer_is_read() -> None:
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": None}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1.0, "completion_tokens": 2.0, "total_tokens": 3.0}, Usage(1, 2, 3)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0, 0)),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 2,
+                "prompt_tokens_details": {"cached_tokens": 8},
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            },
+            Usage(9, 2, 11, cached_tokens=8, reasoning_tokens=2),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": [8]}, Usage(9, 2, 11)),
         ({"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}, None),
         ({"prompt_tokens": 1, "completion_tokens": 2.5}, None),
         ({"prompt_tokens": "1", "completion_tokens": 2}, None),
