@@ -22,6 +22,7 @@ from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts, is_number
 from regent_runtime.credentials import Credentials
+from regent_runtime.key_header import key_header
 from regent_runtime.wire.format import Outbound
 
 RESOLVE_SECONDS = 5.0
@@ -96,8 +97,7 @@ class Channel:
         headers = {"Content-Type": "application/json", "Accept": accept, "Accept-Encoding": "identity"}
         headers |= outbound.headers
         for credential in self.provider.credentials:
-            secret = self._credentials.value(credential, self.provider.host)
-            headers["Authorization"] = f"Bearer {secret}"
+            headers |= key_header(self.provider.type, self._credentials.value(credential, self.provider.host))
         async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             yield Reply(response.status, response.content_type, encoding, response.headers.get("Retry-After"), response)
