@@ -83,10 +83,19 @@ class Conversations:
         except StateAway:
             raise unavailable() from None
 
-    async def delete(self, id_: str, caller: Caller) -> None:
-        """Raises Refused (404, 503)."""
+    async def find(self, id_: str, caller: Caller, record: TurnRecord) -> Conversation:
+        """The caller's conversation, whatever `onStateError` says. Raises Refused (404, 503)."""
         try:
-            known = self._kept and bool(_ID.fullmatch(id_)) and await self._state.state.forget(id_, owner(caller))
+            found = await self._recalled(id_, caller)
+        except StateAway:
+            raise unavailable() from None
+        record.conversation, record.sensitivity = found.id, found.label
+        return found
+
+    async def delete(self, found: Conversation) -> None:
+        """Raises Refused: 404 when it was deleted meanwhile, 503."""
+        try:
+            known = await self._state.state.forget(found.id, found.owner)
         except StateAway:
             raise unavailable() from None
         if not known:

@@ -25,6 +25,7 @@ from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.record import TurnRecord
 from regent_runtime.seal import Trust, trusted_keys
 from regent_runtime.serve import approvals, chat, conversations
+from regent_runtime.serve.actions import Actions
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
 from regent_runtime.serve.listener import MOST_CONNECTIONS, Listener
@@ -68,10 +69,11 @@ class Runtime:
         self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, self._forget, collector)
         status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
-        decisions = approvals.ApprovalEndpoint(self.lifecycle)
+        actions = Actions(self.lifecycle, self.audit, self._acted)
+        decisions = approvals.ApprovalEndpoint(actions)
         turns: dict[str, dict[str, App]] = {
             chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)},
-            conversations.PATH: {"DELETE": conversations.Delete(self.lifecycle)},
+            conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }
         figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
@@ -129,6 +131,11 @@ class Runtime:
         """Whether nothing of a subject is left in the state."""
         snapshot = self.lifecycle.snapshot
         return snapshot is not None and await snapshot.conversations.forget_all(subject)
+
+    def _acted(self, record: TurnRecord) -> None:
+        self.audit.ended(record)
+        self.metrics.acted(record)
+        log.action(record)
 
     def _ended(self, record: TurnRecord) -> None:
         self.audit.ended(record)

@@ -1,4 +1,4 @@
-"""What is written down of a turn: never content, never who called, never a key."""
+"""What is written down of a turn, or of an action beside turns: never content, never who called, never a key."""
 
 import secrets
 import time
@@ -18,6 +18,8 @@ INTERRUPTED = "interrupted"
 CALLER_GONE = "caller_gone"
 WITHHELD = "withheld"
 """A guard ended the turn; the caller has the refusal's text."""
+DONE = "done"
+"""An action has taken effect."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,12 @@ class TurnRecord:
     conversation: str = ""
     """Its id, for the caller and the audit; empty where none is kept."""
     sensitivity: str = ""
+    action: str = ""
+    """Empty for a turn. Approve or Deny: an approver's verdict; Delete: of a conversation."""
+    approval: str = ""
+    """The state's id of the approval that a turn asked for or used, or that a verdict is about; opens nothing."""
+    confidence: float | None = None
+    """The injection model's, 0 to 1, that a text of the caller is an attempt; None where it did not look."""
     rule: str = ""
     decisions: list[Decision] = field(default_factory=list)
     """What the stages decided, in order; only what a policy had a hand in."""

@@ -6,6 +6,7 @@ import pytest
 from regent_api.audit import segment
 from regent_api.audit.checkpoint import Checkpoint
 from regent_api.audit.log import Log
+from regent_api.audit.record import Kind
 from regent_api.audit.verify import verify
 from tests.contract.audit.mutations import missed, records, rewrite
 from tests.fakes.audit import NAME, SIGNER, record, sign, turns, write_log
@@ -59,6 +60,17 @@ def test_a_turn_without_an_outcome_is_interrupted_and_no_fault(tmp_path: Path) -
     log.close()
     (found,) = verify(tmp_path, SIGNER.verifier)
     assert (found.interrupted, found.problem) == ({"cut": 6}, None)
+
+
+def test_a_verdict_without_an_outcome_is_interrupted_and_one_with_it_is_not(tmp_path: Path) -> None:
+    log = Log(tmp_path, NAME)
+    done = {"action": "Approve", "approval": "a"}
+    log.append(
+        [record(turn="v1", **done), record(Kind.OUTCOME, "v1", outcome="done", **done), record(turn="v2", **done)]
+    )
+    log.close()
+    (found,) = verify(tmp_path)
+    assert (found.interrupted, found.problem) == ({"v2": 2}, None)
 
 
 def test_the_unsigned_end_may_be_torn(tmp_path: Path) -> None:

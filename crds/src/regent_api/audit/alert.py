@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, SourcePart, TokensPart
+from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, TokensPart
 
 LONGEST = 1024
 MOST_MACROS = 2
@@ -77,7 +77,7 @@ def seen(record: Record) -> dict[str, Any]:
     fields = msgspec.structs.asdict(record)
     fields["callerKind"] = fields.pop("caller_kind")
     fields["kind"] = str(record.kind)
-    for name in ("decisions", "attempts", "sources"):
+    for name in ("decisions", "attempts"):
         fields[name] = [msgspec.structs.asdict(each) for each in fields[name]]
     fields["tokens"] = msgspec.structs.asdict(record.tokens or TokensPart(input=0, output=0))
     fields["content"] = record.content is not None
@@ -105,7 +105,6 @@ _SAMPLE = Record(
     agent="namespace/name",
     decisions=[DecisionPart(stage="input", action="Deny", policies=["namespace/name"])],
     attempts=[AttemptPart(provider="provider")],
-    sources=[SourcePart(name="source", label="Public")],
     flags=["injection_attempt"],
     tokens=TokensPart(input=1, output=1),
 )

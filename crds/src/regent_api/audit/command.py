@@ -169,9 +169,8 @@ def _text(found: Verified, *, signs: bool) -> str:
         return f"{name}: BAD: {found.problem}"
     words = [f"{name}: records {found.first} to {found.size - 1}" if found.size else f"{name}: no records"]
     words.append(f"signed up to {found.signed - 1}" if signs else "unsigned: no key was given")
-    words += [f"{len(found.interrupted)} turns interrupted: {', '.join(list(found.interrupted)[:5])}"] * bool(
-        found.interrupted
-    )
+    cut = list(found.interrupted)
+    words += [f"{len(cut)} turns or actions interrupted: {', '.join(cut[:5])}"] * bool(cut)
     words += [f"{found.lost} records lost by the writer"] * bool(found.lost)
     words += [f"{found.torn} bytes of a torn end"] * bool(found.torn)
     return "; ".join(words)

@@ -24,13 +24,14 @@ class Kind(StrEnum):
     STARTED = "started"
     """A process has opened the log; `recovered` says how many bytes of a torn tail it cut."""
     INTENT = "intent"
-    """A turn has passed every check before its first attempt. Without an outcome after it: interrupted."""
+    """A turn has passed every check before its first attempt; an action is about to take effect. Without an outcome
+    after it: interrupted."""
     ATTEMPT = "attempt"
     """A request to a provider, on disk before it is sent."""
     OUTCOME = "outcome"
-    """How a turn ended, on disk before the caller learns it."""
+    """How a turn or an action ended, on disk before the caller learns it."""
     REFUSED = "refused"
-    """A turn that never came to an intent."""
+    """A turn or an action that never came to an intent."""
     REFUSALS = "refusals"
     """Refused turns beyond the rate at which each has a record of its own, counted by code."""
     LOST = "lost"
@@ -60,13 +61,6 @@ class AttemptPart(_Part, frozen=True, kw_only=True):
     model: Text = ""
     outcome: Text = ""
     detail: Text = ""
-
-
-class SourcePart(_Part, frozen=True, kw_only=True):
-    """Data that entered the turn, with its label."""
-
-    name: Text
-    label: Text
 
 
 class TokensPart(_Part, frozen=True, kw_only=True):
@@ -103,6 +97,11 @@ class Record(_Part, frozen=True, kw_only=True):
     rule: Text = ""
     conversation: Text = ""
     turn: Text = ""
+    """Of an action its own id: what its intent and its outcome have in common."""
+    action: Text = ""
+    """Absent for turns. Approve or Deny: an approver's verdict; Delete: of the conversation."""
+    approval: Text = ""
+    """The approval that a turn asked for or used, or that a verdict is about: its id in the state, not its name."""
     caller: Text = ""
     """Pseudonym: an HMAC under the subject's key."""
     caller_kind: Text = ""
@@ -110,21 +109,19 @@ class Record(_Part, frozen=True, kw_only=True):
     decision: Text = ""
     """Allow or Deny: whether the turn may go on, or did end well."""
     outcome: Text = ""
-    """answered, refused, withheld, failed, interrupted, caller_gone."""
+    """answered, refused, withheld, failed, interrupted, caller_gone; done: an action has taken effect."""
     code: Text = ""
     decisions: Annotated[list[DecisionPart], Meta(max_length=128)] = []
     input: Text = ""
     output: Text = ""
     """HMACs of what was asked and answered, under the subject's key."""
-    sources: Annotated[list[SourcePart], Meta(max_length=64)] = []
     confidence: Text = ""
-    """Decimal, 0 to 1; absent where nothing measured one."""
+    """Decimal, 0.000 to 1.000: the injection model's that the caller's most suspicious text is an attempt to give other
+    instructions; absent where the model did not look."""
     flags: Annotated[list[Text], Meta(max_length=32)] = []
     """Compliance flags, sorted: injection_attempt, leak_blocked, personal_data, unauthorized, ..."""
     attempts: Annotated[list[AttemptPart], Meta(max_length=64)] = []
     tokens: TokensPart | None = None
-    cost: Text = ""
-    """Decimal, USD; absent until prices exist."""
     content: ContentPart | None = None
     counts: Annotated[dict[Text, Count], Meta(max_length=64)] = {}
     """Of `refusals` and `lost`: how many, by code or kind."""

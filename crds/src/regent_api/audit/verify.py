@@ -3,7 +3,7 @@
 Up to the last signed checkpoint every edit, deletion, swap, truncation and fork is found. Behind it, and where nothing
 is signed, only what breaks the chain is: who can write the files can write the unsigned end anew.
 
-An intent without an outcome is no fault of the log: that turn was interrupted.
+An intent without an outcome is no fault of the log: that turn, or action, was interrupted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ class Verified:
     torn: int = 0
     """Bytes at the end that are no whole record: a write that was cut, which the writer's recovery removes."""
     interrupted: dict[str, int] = field(default_factory=dict)
-    """Turns without an outcome: id -> sequence of the intent."""
+    """Turns and actions without an outcome: id -> sequence of the intent. Such an action may have taken effect."""
     problem: Problem | None = None
 
     def count(self, record: Record) -> None:

@@ -72,6 +72,15 @@ class Case:
         return seal.binding((self.body, *(part.encode() for part in parts)))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Judged:
+    """An approval that an approver may decide on."""
+
+    approval: Approval
+    shown: Shown
+    by: Caller
+
+
 class Approvals:
     """The approvals of an agent's turns, under one config."""
 
@@ -90,8 +99,8 @@ class Approvals:
         field = f"data.classes.{case.sensitivity}.aiProcessing"
         try:
             if name is None:
-                raise await self.request(case)
-            await self.use(case, name)
+                raise await self.request(case, record)
+            await self.use(case, name, record)
         except StateAway:
             raise unavailable() from None
         except Refused as refused:
@@ -99,7 +108,7 @@ class Approvals:
             raise
         record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", field, "approved"))
 
-    async def request(self, case: Case) -> Refused:
+    async def request(self, case: Case, record: TurnRecord) -> Refused:
         """Keep a turn for approval, and what its caller is told. Raises Refused (403, 413, 503), StateAway."""
         subject = membership.subject(case.caller)
         if not self._policy.approvers:
@@ -129,11 +138,13 @@ class Approvals:
         except StateFull:
             words = "As many turns wait for approval as may; try again."
             raise Refused(STATE_UNAVAILABLE, words, retry_after=60) from None
+        record.approval = seal.id
         return required(name, shown.expires)
 
-    async def use(self, case: Case, name: str) -> None:
+    async def use(self, case: Case, name: str, record: TurnRecord) -> None:
         """Let an approved turn pass, once. Raises Refused (403), StateAway."""
         seal, approval = await self._find(name, missing=_invalid)
+        record.approval = seal.id
         binding = case.binding(seal)
         if approval.binding != binding:
             raise _invalid()
@@ -144,31 +155,46 @@ class Approvals:
         if not await self._state.consume(seal.id, binding):
             raise _invalid()
 
-    async def show(self, name: str, approver: Caller) -> tuple[Shown, Verdict]:
-        """What an approver sees, and how it stands. Raises Refused (403, 404), StateAway."""
-        self._check_approver(approver)
-        seal, approval = await self._find(name, missing=_unknown)
-        return _opened(seal, approval), approval.verdict
+    async def show(self, name: str, approver: Caller, record: TurnRecord) -> tuple[Shown, Verdict]:
+        """What an approver sees, and how it stands. Raises Refused (403, 404), StateAway.
 
-    async def decide(self, name: str, approver: Caller, verdict: Verdict) -> Shown:
-        """Approve or deny, once. Raises Refused (403, 404, 409), StateAway."""
-        self._check_approver(approver)
+        `record`: of the action. It learns which approval it is about, and which fields let the approver.
+        """
+        self._check_approver(approver, record)
         seal, approval = await self._find(name, missing=_unknown)
         shown = _opened(seal, approval)
-        by = hashed(approver.identity)
-        if self._policy.four_eyes and by == approval.owner:
-            raise Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
-        decided = await self._state.decide(seal.id, verdict, by)
-        if decided is None:
-            raise _unknown()
-        if (decided.verdict, decided.decided_by) != (verdict, by):
-            raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
-        return shown
+        record.approval, record.sensitivity = seal.id, shown.sensitivity
+        return shown, approval.verdict
 
-    def _check_approver(self, caller: Caller) -> None:
+    async def judge(self, name: str, approver: Caller, record: TurnRecord) -> Judged:
+        """An approval that the approver may decide on; nothing is decided yet. `record` as in `show`.
+
+        Raises Refused (403, 404), StateAway.
+        """
+        self._check_approver(approver, record)
+        seal, approval = await self._find(name, missing=_unknown)
+        shown = _opened(seal, approval)
+        record.approval, record.sensitivity = seal.id, shown.sensitivity
+        if self._policy.four_eyes:
+            if hashed(approver.identity) == approval.owner:
+                raise Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
+            record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", "approvals.fourEyes"))
+        return Judged(approval, shown, approver)
+
+    async def decide(self, judged: Judged, verdict: Verdict) -> None:
+        """Approve or deny, once. Raises Refused (404, 409), StateAway."""
+        by = hashed(judged.by.identity)
+        stands = await self._state.decide(judged.approval.id, verdict, by)
+        if stands is None:
+            raise _unknown()
+        if (stands.verdict, stands.decided_by) != (verdict, by):
+            raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
+
+    def _check_approver(self, caller: Caller, record: TurnRecord) -> None:
         subject = membership.subject(caller)
         if subject is None or not self._policy.may_approve(subject, membership.groups(caller)):
             raise Refused(NOT_AN_APPROVER, "The policy does not let you decide on approvals of this agent.")
+        record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", "approvals.approvers"))
 
     async def _find(self, name: str, missing: Callable[[], Refused]) -> tuple[Seal, Approval]:
         if len(name) != NAME_LENGTH or not name.isascii():

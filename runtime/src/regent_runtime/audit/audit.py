@@ -1,10 +1,10 @@
-"""The audit of one process: a trail for each turn, a record for each refused one, and what /statusz says of it."""
+"""The audit of one process: a trail for each turn and action, a record for each refused one, and what /statusz says."""
 
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from regent_api.audit.content import Sealed
 from regent_api.audit.record import Record
 from regent_api.audit.subjects import SubjectKey, SubjectKeys
 from regent_api.config import AgentConfig
-from regent_api.policy import AuditDurability, AuditFailure
+from regent_api.policy import AuditContent, AuditDurability, AuditFailure
 from regent_api.types import Sensitivity
 from regent_runtime import __version__
 from regent_runtime.audit import entry
@@ -90,18 +90,34 @@ class Audit:
 
         `texts`: what the model will read of the caller.
         """
+        trail = await self._trail(config, turn, config.policy.audit.content)
+        trail.intend(texts)
+        return trail
+
+    @asynccontextmanager
+    async def acting(self, config: AgentConfig, action: TurnRecord) -> AsyncIterator[None]:
+        """An approver's verdict or a deletion takes effect while this is open. Raises Refused (503).
+
+        Its intent is on disk before, its outcome before this ends well. However it ends, `ended` must be told.
+        """
+        trail = await self._trail(config, action, AuditContent.NONE)
+        async with trail.action():
+            yield
+
+    async def _trail(self, config: AgentConfig, turn: TurnRecord, content: AuditContent) -> Trail:
+        """Raises Refused (503)."""
         try:
             key = await self._keys.key(turn.subject)
         except (OSError, ValueError):
             _failed(config, turn, NO_KEY)
             key = SubjectKey(turn.subject, os.urandom(32))  # of this turn alone: it links to nothing
         write = partial(self._write, config, turn)
-        turn.trail = Trail(turn, self._writer, key, config.policy.audit.content, write, self.journal.note)
-        turn.trail.intend(texts)
-        return turn.trail
+        trail = Trail(turn, self._writer, key, content, write, self.journal.note)
+        turn.trail = trail
+        return trail
 
     def ended(self, turn: TurnRecord) -> None:
-        """Write down how a turn ended, where that is not on disk yet."""
+        """Write down how a turn or an action ended, where that is not on disk yet."""
         if turn.trail is not None:
             turn.trail.close()
         else:
@@ -175,6 +191,6 @@ class Audit:
 def _failed(config: AgentConfig, turn: TurnRecord, reason: str) -> None:
     """What `audit.onFailure` says of a turn that cannot be written down. Raises Refused (503)."""
     if config.policy.audit.on_failure is AuditFailure.DENY:
-        words = "This turn cannot be written down; try again later."
+        words = "This cannot be written down; try again later."
         raise Refused(AUDIT_UNAVAILABLE, words, retry_after=RETRY_SECONDS, field=ON_FAILURE)
     turn.decisions.append(decided(config.sources, Stage.AUDIT, "Allow", ON_FAILURE, reason))

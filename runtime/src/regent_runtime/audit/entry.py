@@ -9,7 +9,7 @@ from typing import Any
 from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, TokensPart
 from regent_runtime.audit.disk import stamp
 from regent_runtime.decision import Decision, Stage
-from regent_runtime.record import ANSWERED, TurnRecord
+from regent_runtime.record import ANSWERED, DONE, TurnRecord
 
 MOST_DECISIONS = 64
 MOST_ATTEMPTS = 32
@@ -23,6 +23,7 @@ UNAUTHORIZED = "unauthorized"
 LOCAL_ONLY = "local_only"
 ANONYMIZED = "anonymized"
 _CUTS = {"Deny", "Redact", "Strip"}
+_GOOD = {ANSWERED, DONE}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class Writer:
             rule=turn.rule,
             conversation=turn.conversation[:LONGEST_WORD],
             turn=turn.id,
+            action=turn.action,
+            approval=turn.approval,
+            confidence="" if turn.confidence is None else f"{turn.confidence:.3f}",
             caller_kind=turn.caller_kind,
             sensitivity=turn.sensitivity,
             **more,
@@ -89,7 +93,7 @@ def ending(turn: TurnRecord) -> dict[str, Any]:
     """The fields of a record that tell how a turn ended."""
     usage = turn.usage
     return {
-        "decision": "Allow" if turn.outcome == ANSWERED else "Deny",
+        "decision": "Allow" if turn.outcome in _GOOD else "Deny",
         "outcome": turn.outcome,
         "code": turn.code,
         "decisions": decisions(turn.decisions),
@@ -130,4 +134,6 @@ def _unauthorized(codes: Iterable[str]) -> list[str]:
     return [UNAUTHORIZED] if not UNAUTHORIZED_CODES.isdisjoint(codes) else []
 
 
-UNAUTHORIZED_CODES = frozenset({"token_missing", "token_invalid", "caller_not_allowed"})
+UNAUTHORIZED_CODES = frozenset(
+    {"token_missing", "token_invalid", "caller_not_allowed", "not_an_approver", "own_approval"}
+)

@@ -1,4 +1,4 @@
-"""Turns that never came to an intent: one record each, until there are too many.
+"""Turns and actions that never came to an intent: one record each, until there are too many.
 
 Whoever has no token can make refusals without end, and must not fill the disk with them: beyond a rate they are only
 counted, by code, and the counts are one record a second. None goes unrecorded.

@@ -1,9 +1,11 @@
 """The records of one turn, each on disk before what it is about happens: the intent and an attempt before a request is
-sent, the outcome before the caller sees the end of the answer.
+sent, the outcome before the caller sees the end of the answer. Of an action: the intent before it takes effect, the
+outcome before it is answered.
 """
 
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from regent_api.audit.subjects import SubjectKey
 from regent_api.policy import AuditContent
 from regent_api.types import Sensitivity
 from regent_runtime.audit import entry
-from regent_runtime.record import ANSWERED, WITHHELD, TurnRecord
+from regent_runtime.record import ANSWERED, DONE, WITHHELD, TurnRecord
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.withheld import Withheld
 
@@ -55,6 +57,14 @@ class Trail:
             flags=entry.flags(self._turn),
             input=digest.hexdigest(),
         )
+
+    @asynccontextmanager
+    async def action(self) -> AsyncIterator[None]:
+        """While open, an action takes effect; an outcome that is not `done` is left to `close`. Raises Refused."""
+        self._put(Kind.INTENT, None, decision="Allow", decisions=entry.decisions(self._turn.decisions))
+        await self._flush()
+        yield
+        await self._conclude(DONE)
 
     async def attempt(self, provider: str, model: str) -> None:
         """Returns when the attempt is on disk, and all before it. Raises Refused."""

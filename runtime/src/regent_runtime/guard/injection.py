@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import accumulate, repeat
-from math import sqrt
+from math import exp, sqrt
 
 import re2
 
@@ -58,6 +58,11 @@ class InjectionModel:
         """What the first none, one, two ... of the runs weigh together."""
         weights, mask = self.weights, SLOTS - 1
         return list(accumulate([weights[run & mask] for run in runs], initial=0))
+
+
+def probability(score: float) -> float:
+    """Of a score: 0 to 1, where .5 is as likely as not."""
+    return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
 
 
 def hashed(text: bytes) -> tuple[list[int], list[int], list[int]]:

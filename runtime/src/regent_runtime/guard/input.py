@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
+from math import inf
 from typing import Any
 
 from regent_api.config import AgentConfig
@@ -56,6 +57,7 @@ class InputGuard:
         try:
             async with asyncio.timeout(SECONDS):
                 found = await self._look(request)
+            record.confidence = injection.probability(found.score) if found.score > -inf else None
             made = [*self._decided(found)]
             record.decisions += made
             if not denies([decision for decision in made if not decision.shadow]):

@@ -1,36 +1,32 @@
 """DELETE /v1/conversations/{id}: the owner lets the runtime forget a conversation. Answered as OpenAI's API does."""
 
-import msgspec
+from typing import Any
 
-from regent_runtime.lifecycle import Lifecycle
-from regent_runtime.refusals import Refused
+from regent_runtime.callers.entry import enter
+from regent_runtime.serve.actions import Action, Actions
 from regent_runtime.serve.app import segment
-from regent_runtime.serve.errors import error_body, error_headers
 from regent_runtime.serve.http import Receive, Scope, Send, header, respond_and_close
 
 PATH = "/v1/conversations/{}"
+DELETE = "Delete"
 
 
 class Delete:
     """The endpoint."""
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, actions: Actions) -> None:
+        self._actions = actions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            id_ = await self._deleted(scope)
-        except Refused as refused:
-            status, body, headers = refused.refusal.status, error_body(refused), error_headers(refused)
-        else:
-            status, headers = 200, []
-            body = msgspec.json.encode({"id": id_, "object": "conversation.deleted", "deleted": True})
-        await respond_and_close(receive, send, status, body, headers)
+        answer = await self._actions.run(DELETE, lambda action: _delete(action, scope))
+        if answer is not None:
+            await respond_and_close(receive, send, answer.status, answer.body, answer.headers)
 
-    async def _deleted(self, scope: Scope) -> str:
-        snapshot = self._lifecycle.admit()
-        caller = snapshot.callers.identify(header(scope, b"authorization"))
-        snapshot.callers.admit(caller)
-        id_ = segment(scope)
-        await snapshot.conversations.delete(id_, caller)
-        return id_
+
+async def _delete(action: Action, scope: Scope) -> dict[str, Any]:
+    conversations = action.snapshot.conversations
+    caller = enter(action.snapshot.callers, header(scope, b"authorization"), action.record)
+    found = await conversations.find(segment(scope), caller, action.record)
+    async with action.takes_effect():
+        await conversations.delete(found)
+    return {"id": found.id, "object": "conversation.deleted", "deleted": True}

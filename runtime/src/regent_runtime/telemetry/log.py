@@ -50,6 +50,21 @@ def turn(record: TurnRecord) -> None:
     )
 
 
+def action(record: TurnRecord) -> None:
+    """An approver's verdict, or a deletion."""
+    write(
+        "action",
+        action=record.action,
+        id=record.id,
+        agent=record.agent,
+        outcome=record.outcome,
+        code=record.code,
+        caller=record.caller_kind,
+        sensitivity=record.sensitivity,
+        config=record.config,
+    )
+
+
 class JsonLines(logging.Handler):
     """Warnings of the libraries: who and which class, not the message, which may quote a request."""
 

@@ -56,7 +56,7 @@ class Metrics:
         )
         self._unauthorized = Counter(
             "regent_unauthorized",
-            "Turns of callers who are not known or not let in.",
+            "Turns and actions of callers who are not known or not let in.",
             ["code"],
             registry=self._registry,
         )
@@ -75,8 +75,7 @@ class Metrics:
     def turn_ended(self, record: TurnRecord) -> None:
         self._turns.labels(record.outcome, record.code).inc()
         self._seconds.labels(record.outcome).observe(record.seconds)
-        if record.code in UNAUTHORIZED_CODES:
-            self._unauthorized.labels(record.code).inc()
+        self.acted(record)
         for decision in record.decisions:
             if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
                 self._limited.labels(decision.reason).inc()
@@ -92,6 +91,11 @@ class Metrics:
         if record.usage:
             self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
             self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)
+
+    def acted(self, record: TurnRecord) -> None:
+        """An approver's verdict, or a deletion."""
+        if record.code in UNAUTHORIZED_CODES:
+            self._unauthorized.labels(record.code).inc()
 
     def state_failed(self, reason: str) -> None:
         self._state_errors.labels(reason).inc()

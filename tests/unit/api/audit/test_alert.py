@@ -10,6 +10,7 @@ REFUSED = record(
     flags=["unauthorized"],
     caller_kind="OIDC",
     counts={"token_invalid": 7},
+    confidence="0.973",
     decisions=[DecisionPart(stage="input", action="Deny", field="guardrails.input.patterns", policies=["a/b", "a/c"])],
 )
 
@@ -24,8 +25,11 @@ REFUSED = record(
         ("record.decisions.exists(d, d.policies.exists(p, p == 'a/c'))", True),
         ("record.decisions.all(d, d.shadow == '')", True),
         ("'token_invalid' in record.counts && record.counts['token_invalid'] > 5", True),
-        ("record.tokens.output > 1000 || record.cost != ''", False),
+        ("record.tokens.output > 1000 || record.approval != ''", False),
         ("size(record.attempts) > 1", False),
+        ("record.confidence >= '0.9'", True),
+        ("record.confidence >= '0.98'", False),
+        ("record.action == 'Approve' && record.outcome == 'done'", False),
     ],
 )
 def test_a_condition_holds_or_not(text: str, holds: bool) -> None:

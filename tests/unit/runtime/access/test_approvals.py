@@ -10,6 +10,7 @@ from regent_api.types import Sensitivity
 from regent_runtime.access.approvals import Approvals, Case
 from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
+from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.state.contract import Verdict
 from regent_runtime.state.pod import PodState
@@ -45,11 +46,14 @@ class House:
         self.approvals = Approvals(self.state, configs.config(policy={"approvals": stated}), self.clock)
 
     async def asked(self, turn: Case = TURN) -> str:
-        return str((await self.approvals.request(turn)).details["approval"]["id"])
+        return str((await self.approvals.request(turn, TurnRecord())).details["approval"]["id"])
+
+    async def decide(self, name: str, approver: Caller, verdict: Verdict, record: TurnRecord | None = None) -> None:
+        await self.approvals.decide(await self.approvals.judge(name, approver, record or TurnRecord()), verdict)
 
     async def approved(self, approver: Caller = LEAD, verdict: Verdict = Verdict.APPROVED) -> str:
         name = await self.asked()
-        await self.approvals.decide(name, approver, verdict)
+        await self.decide(name, approver, verdict)
         return name
 
 
@@ -61,12 +65,12 @@ async def code(awaitable: Any) -> str:
 
 async def test_a_turn_waits_is_shown_is_approved_and_passes() -> None:
     house = House()
-    required = await house.approvals.request(TURN)
+    required = await house.approvals.request(TURN, TurnRecord())
     name = required.details["approval"]["id"]
 
     assert (required.refusal.status, required.refusal.code) == (403, "approval_required")
     assert required.details["approval"]["expiresAt"] == "1970-01-01T00:31:40Z"
-    shown, verdict = await house.approvals.show(name, LEAD)
+    shown, verdict = await house.approvals.show(name, LEAD, TurnRecord())
     assert (shown.caller, shown.sensitivity, shown.messages, shown.parameters, verdict) == (
         "system:serviceaccount:demo:caller",
         Sensitivity.INTERNAL,
@@ -74,27 +78,42 @@ async def test_a_turn_waits_is_shown_is_approved_and_passes() -> None:
         {"stop": ["End"]},
         Verdict.PENDING,
     )
-    assert await code(house.approvals.use(TURN, name)) == "approval_pending"
-    await house.approvals.decide(name, LEAD, Verdict.APPROVED)
-    await house.approvals.use(TURN, name)
+    assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_pending"
+    await house.decide(name, LEAD, Verdict.APPROVED)
+    await house.approvals.use(TURN, name, TurnRecord())
+
+
+async def test_the_records_of_request_verdict_and_turn_name_one_approval() -> None:
+    house = House()
+    asked, verdict, used = TurnRecord(), TurnRecord(), TurnRecord()
+    name = str((await house.approvals.request(TURN, asked)).details["approval"]["id"])
+    await house.decide(name, LEAD, Verdict.APPROVED, verdict)
+    await house.approvals.use(TURN, name, used)
+
+    assert asked.approval == verdict.approval == used.approval == Seal.of(name, "regent.dev/demo/helper").id
+    assert (name in verdict.approval, verdict.sensitivity) == (False, Sensitivity.INTERNAL)
+    assert [(each.action, each.field) for each in verdict.decisions] == [
+        ("Allow", "approvals.approvers"),
+        ("Allow", "approvals.fourEyes"),
+    ]
 
 
 async def test_it_is_used_once() -> None:
     house = House()
     name = await house.approved()
-    await house.approvals.use(TURN, name)
+    await house.approvals.use(TURN, name, TurnRecord())
 
-    assert await code(house.approvals.use(TURN, name)) == "approval_invalid"
-    assert await code(house.approvals.show(name, LEAD)) == "not_found"
+    assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_invalid"
+    assert await code(house.approvals.show(name, LEAD, TurnRecord())) == "not_found"
 
 
 async def test_a_denied_turn_does_not_pass() -> None:
     house = House()
     name = await house.approved(verdict=Verdict.DENIED)
 
-    assert await code(house.approvals.use(TURN, name)) == "approval_denied"
-    assert await code(house.approvals.decide(name, AUDITOR, Verdict.APPROVED)) == "approval_decided"
-    assert await code(house.approvals.use(TURN, name)) == "approval_denied"
+    assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_denied"
+    assert await code(house.decide(name, AUDITOR, Verdict.APPROVED)) == "approval_decided"
+    assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_denied"
 
 
 @pytest.mark.parametrize(("first", "second"), [(LEAD, AUDITOR), (AUDITOR, LEAD)])
@@ -103,9 +122,9 @@ async def test_the_first_decision_stands(first: Caller, second: Caller, verdict:
     house = House()
     name = await house.approved(first)
 
-    assert await code(house.approvals.decide(name, second, verdict)) == "approval_decided"
-    assert await code(house.approvals.decide(name, first, Verdict.DENIED)) == "approval_decided"
-    await house.approvals.decide(name, first, Verdict.APPROVED)
+    assert await code(house.decide(name, second, verdict)) == "approval_decided"
+    assert await code(house.decide(name, first, Verdict.DENIED)) == "approval_decided"
+    await house.decide(name, first, Verdict.APPROVED)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +142,8 @@ async def test_it_is_for_that_turn_alone(changed: dict[str, Any]) -> None:
     house = House()
     name = await house.approved()
 
-    assert await code(house.approvals.use(replace(TURN, **changed), name)) == "approval_invalid"
-    await house.approvals.use(TURN, name)
+    assert await code(house.approvals.use(replace(TURN, **changed), name, TurnRecord())) == "approval_invalid"
+    await house.approvals.use(TURN, name, TurnRecord())
 
 
 @enforces("approvals.approvers.groups", "approvals.approvers.subjects")
@@ -133,9 +152,9 @@ async def test_only_approvers_see_and_decide() -> None:
     name = await house.asked()
 
     for stranger in (replace(LEAD, name="other"), replace(LEAD, namespace="other"), ANONYMOUS):
-        assert await code(house.approvals.show(name, stranger)) == "not_an_approver"
-        assert await code(house.approvals.decide(name, stranger, Verdict.APPROVED)) == "not_an_approver"
-    await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
+        assert await code(house.approvals.show(name, stranger, TurnRecord())) == "not_an_approver"
+        assert await code(house.decide(name, stranger, Verdict.APPROVED)) == "not_an_approver"
+    await house.decide(name, AUDITOR, Verdict.APPROVED)
 
 
 @enforces("approvals.approvers.groups", "approvals.approvers.subjects")
@@ -143,62 +162,64 @@ async def test_an_approver_of_one_policy_of_two_is_none() -> None:
     house = House(approvers=[[BOTH], [{"groups": ["auditors"]}]])
     name = await house.asked()
 
-    assert await code(house.approvals.decide(name, LEAD, Verdict.APPROVED)) == "not_an_approver"
-    await house.approvals.decide(name, AUDITOR, Verdict.APPROVED)
+    assert await code(house.decide(name, LEAD, Verdict.APPROVED)) == "not_an_approver"
+    await house.decide(name, AUDITOR, Verdict.APPROVED)
 
 
 @enforces("approvals.approvers.subjects")
 async def test_without_approvers_such_turns_are_denied() -> None:
-    assert await code(House(approvers=[]).approvals.request(TURN)) == "data_class_forbidden"
+    assert await code(House(approvers=[]).approvals.request(TURN, TurnRecord())) == "data_class_forbidden"
 
 
 @enforces("approvals.fourEyes")
 async def test_four_eyes_are_not_two() -> None:
     house = House()
     name = await house.asked()
-    assert await code(house.approvals.decide(name, CALLER, Verdict.APPROVED)) == "own_approval"
-    assert await code(house.approvals.decide(name, CALLER, Verdict.DENIED)) == "own_approval"
-    await house.approvals.decide(name, LEAD, Verdict.APPROVED)
+    assert await code(house.decide(name, CALLER, Verdict.APPROVED)) == "own_approval"
+    assert await code(house.decide(name, CALLER, Verdict.DENIED)) == "own_approval"
+    await house.decide(name, LEAD, Verdict.APPROVED)
 
     house.with_policy(fourEyes=False)
     name = await house.asked()
-    await house.approvals.decide(name, CALLER, Verdict.APPROVED)
+    await house.decide(name, CALLER, Verdict.APPROVED)
 
 
 @enforces("approvals.fourEyes")
 async def test_an_anonymous_caller_may_be_anybody() -> None:
     anonymous = replace(TURN, caller=ANONYMOUS)
 
-    assert await code(House().approvals.request(anonymous)) == "data_class_forbidden"
+    assert await code(House().approvals.request(anonymous, TurnRecord())) == "data_class_forbidden"
     assert await House(fourEyes=False).asked(anonymous)
 
 
 @enforces("approvals.ttl")
 async def test_it_ends_by_itself() -> None:
     house = House(ttlSeconds=60)
-    assert (await house.approvals.request(TURN)).details["approval"]["expiresAt"] == "1970-01-01T00:17:40Z"
+    assert (await house.approvals.request(TURN, TurnRecord())).details["approval"][
+        "expiresAt"
+    ] == "1970-01-01T00:17:40Z"
     pending, approved = await house.asked(), await house.approved()
 
     house.clock.now += 60
 
-    assert await code(house.approvals.show(pending, LEAD)) == "not_found"
-    assert await code(house.approvals.decide(pending, LEAD, Verdict.APPROVED)) == "not_found"
-    assert await code(house.approvals.use(TURN, approved)) == "approval_invalid"
+    assert await code(house.approvals.show(pending, LEAD, TurnRecord())) == "not_found"
+    assert await code(house.decide(pending, LEAD, Verdict.APPROVED)) == "not_found"
+    assert await code(house.approvals.use(TURN, approved, TurnRecord())) == "approval_invalid"
 
 
 async def test_names_that_were_never_given_are_unknown() -> None:
     house = House()
 
     for name in ("", "x", "é" * 43, new_name()):
-        assert await code(house.approvals.use(TURN, name)) == "approval_invalid"
-        assert await code(house.approvals.show(name, LEAD)) == "not_found"
+        assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_invalid"
+        assert await code(house.approvals.show(name, LEAD, TurnRecord())) == "not_found"
 
 
 async def test_what_nobody_could_be_shown_whole_is_refused() -> None:
     random = "".join(new_name() for _ in range(3000))
     long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": random}]))
 
-    assert await code(House().approvals.request(long)) == "approval_too_large"
+    assert await code(House().approvals.request(long, TurnRecord())) == "approval_too_large"
 
 
 async def test_the_state_holds_neither_the_name_nor_what_is_shown() -> None:
@@ -220,8 +241,8 @@ async def test_another_agents_approvals_are_unknown() -> None:
     config = configs.config(agent={"name": "other"}, policy={"approvals": {"approvers": [[BOTH]]}})
     other = Approvals(house.state, config, house.clock)
 
-    assert await code(other.use(TURN, name)) == "approval_invalid"
-    assert await code(other.show(name, LEAD)) == "not_found"
+    assert await code(other.use(TURN, name, TurnRecord())) == "approval_invalid"
+    assert await code(other.show(name, LEAD, TurnRecord())) == "not_found"
 
 
 def test_a_seal_opens_for_its_own_name_and_bytes_alone() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from regent_api.policy import InjectionLevel
 from regent_runtime.guard import injection
-from regent_runtime.guard.injection import InjectionModel, dumps, hashed, loads, model, stretches
+from regent_runtime.guard.injection import InjectionModel, dumps, hashed, loads, model, probability, stretches
 
 THRESHOLDS = {InjectionLevel.LENIENT: 3.0, InjectionLevel.BALANCED: 2.0, InjectionLevel.STRICT: 1.0}
 
@@ -19,6 +19,13 @@ def with_weight(word: bytes, weight: int) -> InjectionModel:
 
 def test_an_empty_text_scores_the_bias() -> None:
     assert with_weight(b"attack", 8).score(b"") == -1.0
+
+
+@given(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4))
+def test_a_score_as_a_probability_keeps_the_order_and_stays_within_bounds(one: float, other: float) -> None:
+    assert 0 <= probability(one) <= 1
+    assert (probability(one) <= probability(other)) or one > other
+    assert probability(one) + probability(-one) == pytest.approx(1)
 
 
 def test_a_word_weighs_by_the_root_of_the_length() -> None:

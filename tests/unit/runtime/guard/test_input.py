@@ -68,6 +68,21 @@ async def test_a_pattern_of_the_house_denies_and_names_itself_and_its_policies()
     )
 
 
+async def confidence(asked: ChatRequest, **rules: Any) -> float | None:
+    record = TurnRecord()
+    await guard(injection={"patterns": ["Audit"], **rules}).screen(asked, record)
+    return record.confidence
+
+
+async def test_the_models_confidence_is_told_where_it_looked() -> None:
+    ordinary, attack = request("When does the library open?"), request("When does it open?", ATTACK)
+    calm, alarmed = await confidence(ordinary, model=["Audit"]), await confidence(attack, model=["Audit"])
+    assert calm is not None
+    assert alarmed is not None
+    assert 0 < calm < 0.5 < alarmed < 1
+    assert await confidence(attack, model=[]) is None
+
+
 async def test_with_audit_it_is_told_and_goes_on() -> None:
     asked = request(ATTACK)
     passed, made = await screen(guard(injection={"patterns": ["Audit"], "model": []}), asked)
