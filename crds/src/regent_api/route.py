@@ -19,6 +19,7 @@ class ProviderType(StrEnum):
 
 class WireApi(StrEnum):
     CHAT_COMPLETIONS = "ChatCompletions"
+    RESPONSES = "Responses"
 
 
 class ProviderParameters(Model):
@@ -68,7 +69,7 @@ class Provider(Model):
         Words("a URL such as https://api.example.com/v1: lower-case host, no user, query or fragment"),
         Field(
             alias="baseURL",
-            description="URL up to the path before /chat/completions; lower-case host, no query, no user.",
+            description="URL before /chat/completions or /responses; lower-case host, no query, no user.",
         ),
     ]
     api: Annotated[WireApi, Field(description="Wire format that the provider speaks.")]

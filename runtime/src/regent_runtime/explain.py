@@ -28,6 +28,7 @@ from regent_runtime.refusals import (
     NO_RULE_MATCHES,
     TOKEN_INVALID,
     TOO_MUCH_PERSONAL_DATA,
+    UNSUPPORTED_FIELD,
     Refused,
 )
 from regent_runtime.state.source import States
@@ -44,6 +45,7 @@ FIELDLESS = {
     TOO_MUCH_PERSONAL_DATA: Stage.ANONYMIZE,
     NO_RULE_MATCHES: Stage.ROUTE,
     NO_PROVIDER_ALLOWED: Stage.ROUTE,
+    UNSUPPORTED_FIELD: Stage.ROUTE,
 }
 """Where refusals belong behind which no field of a policy stands."""
 NOWHERE = Path("/nonexistent")

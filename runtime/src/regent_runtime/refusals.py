@@ -66,7 +66,11 @@ UNKNOWN_FIELD = Refusal(
     "unknown_field", 400, _REQUEST, "A field is not in the request table; `param` names it. Leave it out."
 )
 UNSUPPORTED_FIELD = Refusal(
-    "unsupported_field", 400, _REQUEST, "A known field asks for something that the runtime does not offer."
+    "unsupported_field",
+    400,
+    _REQUEST,
+    "A known field asks for something that the runtime does not offer, or that no provider of the matching rule can be "
+    "asked for.",
 )
 INSTRUCTIONS_NOT_ALLOWED = Refusal(
     "instructions_not_allowed",

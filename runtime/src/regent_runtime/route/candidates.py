@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from regent_api.config import AgentConfig, ProviderConfig, RuleConfig
 from regent_api.route import ProviderType
 from regent_api.types import Sensitivity
-from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
+from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, UNSUPPORTED_FIELD, Refused
+from regent_runtime.wire.formats import format_of
+from regent_runtime.wire.request import ChatRequest
 
 
 def rule_for(config: AgentConfig, sensitivity: Sensitivity) -> RuleConfig:
@@ -30,6 +32,16 @@ def candidates(
     if not allowed:
         raise Refused(NO_PROVIDER_ALLOWED, f"The policy lets {sensitivity} turns reach no provider of the route.")
     return allowed
+
+
+def able(request: ChatRequest, candidates: Sequence[ProviderConfig]) -> Sequence[ProviderConfig]:
+    """The candidates that can be told all that the request asks, in order. Raises Refused (400) when none can."""
+    unsaid = [format_of(provider).inexpressible(request, provider) for provider in candidates]
+    kept = [provider for provider, field in zip(candidates, unsaid, strict=True) if field is None]
+    if not kept:
+        words = f"`{unsaid[0]}`: no provider that this turn may go to can be asked for that; leave it out or change it."
+        raise Refused(UNSUPPORTED_FIELD, words, param=unsaid[0])
+    return kept
 
 
 def _may_see(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity, *, must_be_local: bool) -> bool:

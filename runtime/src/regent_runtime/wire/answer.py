@@ -57,6 +57,11 @@ def count(value: Any) -> int | None:
     return int(value) if whole and value == int(value) else None
 
 
+def part(details: Any, name: str, whole: int) -> int:
+    """A count among the details of another, within it; 0 for what is none."""
+    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
+
+
 class _OutMessage(Struct):
     content: str | None
     refusal: str | None

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -16,6 +16,11 @@ from regent_runtime.wire.sse import DONE_DATA
 
 class ChatCompletions:
     """format.WireFormat."""
+
+    def inexpressible(self, request: ChatRequest, provider: ProviderConfig) -> str | None:
+        """None: callers speak this format."""
+        del request, provider
+        return None
 
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
         cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
@@ -107,10 +112,6 @@ def _usage(reported: Any) -> Usage | None:
         prompt,
         completion,
         prompt + completion if total is None else total,
-        cached_tokens=_part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
-        reasoning_tokens=_part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
+        cached_tokens=part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
+        reasoning_tokens=part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
     )
-
-
-def _part(details: Any, name: str, whole: int) -> int:
-    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0

@@ -36,6 +36,12 @@ class StreamReader(Protocol):
 
 
 class WireFormat(Protocol):
+    def inexpressible(self, request: ChatRequest, provider: ProviderConfig) -> str | None:
+        """The field that cannot be told to the provider with its meaning, as a refusal names it; None: all can.
+
+        It is then no candidate: nothing that a caller asks for is dropped or bent on the way.
+        """
+
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
         """The agent's instructions first, parameters within the caps of all."""
 

@@ -4,8 +4,12 @@ from regent_api.config import ProviderConfig
 from regent_api.route import WireApi
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat
+from regent_runtime.wire.responses import Responses
 
-_FORMATS: dict[WireApi, WireFormat] = {WireApi.CHAT_COMPLETIONS: ChatCompletions()}
+_FORMATS: dict[WireApi, WireFormat] = {
+    WireApi.CHAT_COMPLETIONS: ChatCompletions(),
+    WireApi.RESPONSES: Responses(),
+}
 
 
 def format_of(provider: ProviderConfig) -> WireFormat:

@@ -141,6 +141,9 @@ def reference() -> str:
         "- dropped: accepted and thrown away",
         "- refused: 400 `unsupported_field`, unless it has a value that asks for nothing",
         "",
+        "A forwarded field goes to providers alone that can be asked for it (wires.md); where the turn may reach none of",
+        "those, it is refused too.",
+        "",
         "| field | treatment | |",
         "|---|---|---|",
     ]

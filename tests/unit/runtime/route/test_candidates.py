@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import candidates, rule_for
+from regent_runtime.route.candidates import able, candidates, rule_for
+from regent_runtime.wire.request import ChatRequest, parse
 from tests.enforces import enforces
 from tests.fakes import configs
 
@@ -87,3 +89,23 @@ def test_a_class_or_a_label_can_ask_for_local_models(local_from: Sensitivity, tu
 @enforces("models.allow.host", "models.allow.models", "models.localHosts", "egress.hosts")
 def test_what_a_policy_does_not_let_is_no_candidate(policy: dict[str, Any]) -> None:
     assert code(configs.config(LOCAL, policy=policy), Sensitivity.INTERNAL) == "no_provider_allowed"
+
+
+def asked(**more: Any) -> ChatRequest:
+    return parse(json.dumps({"messages": [{"role": "user", "content": "Hi"}], **more}).encode())
+
+
+MIXED = configs.config(provider("strict", api="Responses"), provider("wide"), provider("late", api="Responses"))
+
+
+def test_who_cannot_be_told_the_whole_request_is_no_candidate() -> None:
+    assert [each.name for each in able(asked(), MIXED.route.providers)] == ["strict", "wide", "late"]
+    assert [each.name for each in able(asked(seed=7), MIXED.route.providers)] == ["wide"]
+
+
+def test_a_request_that_nobody_can_be_told_is_refused_by_the_fields_name() -> None:
+    only = [each for each in MIXED.route.providers if each.name != "wide"]
+    with pytest.raises(Refused) as refused:
+        able(asked(seed=7), only)
+    assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", "seed")
+    assert "7" not in refused.value.message

@@ -1,0 +1,235 @@
+"""OpenAI's Responses API, as OpenAI and local servers speak it: nothing is stored, one answer of text, no tools.
+
+Each request bears the whole history; no answer is referred to by its id. An item of an answer that is neither a
+message nor reasoning is something that the provider did and nobody asked for: such an answer is malformed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.route import ProviderType
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
+from regent_runtime.wire.format import Outbound, error_code
+from regent_runtime.wire.parameters import output_cap, temperature
+from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.sse import DONE_DATA
+
+T = TypeVar("T")
+
+LEAST_OUTPUT_TOKENS = 16
+"""OpenAI refuses a smaller `max_output_tokens`."""
+_EXPRESSED = {"top_p", "reasoning_effort", "verbosity", "response_format"}
+_NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0, "stop": []}
+"""Of fields that Responses lacks, the values that ask for nothing."""
+_SCHEMA_FIELDS = {"name", "schema", "description", "strict"}
+
+
+class Responses:
+    """format.WireFormat."""
+
+    def inexpressible(self, request: ChatRequest, provider: ProviderConfig) -> str | None:
+        return next(_unsaid(request, provider), None)
+
+    def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
+        body: dict[str, Any] = {
+            "model": provider.model,
+            "instructions": config.instructions,
+            "input": [{"role": message["role"], "content": message["content"]} for message in request.messages],
+            "max_output_tokens": output_cap(request, config, provider),
+            "store": False,
+            **_settings(request.forwarded),
+        }
+        warmth = temperature(request, config, provider)
+        if warmth is not None:
+            body["temperature"] = warmth
+        if request.stream:
+            body["stream"] = True
+        return Outbound("/responses", msgspec.json.encode(body))
+
+    def whole(self, body: bytes) -> Chunk:
+        return _answer(_decoded(_RESPONSE, body))
+
+    def stream(self) -> "_Stream":
+        return _Stream()
+
+
+def _unsaid(request: ChatRequest, provider: ProviderConfig) -> Iterator[str]:
+    for name, value in request.forwarded.items():
+        if name not in _EXPRESSED and (name not in _NEUTRAL or value != _NEUTRAL[name]):
+            yield name
+    if "response_format" in request.forwarded and _format(request.forwarded["response_format"]) is None:
+        yield "response_format"
+    yield from (f"messages[{index}].name" for index, message in enumerate(request.messages) if "name" in message)
+    asked = request.max_output_tokens
+    if asked is not None and asked < LEAST_OUTPUT_TOKENS and provider.type is not ProviderType.LOCAL:
+        yield "max_completion_tokens"
+
+
+def _settings(forwarded: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of Chat Completions under their names here."""
+    settings: dict[str, Any] = {name: forwarded[name] for name in ("top_p",) if name in forwarded}
+    if "reasoning_effort" in forwarded:
+        settings["reasoning"] = {"effort": forwarded["reasoning_effort"]}
+    text = {name: forwarded[name] for name in ("verbosity",) if name in forwarded}
+    if "response_format" in forwarded:
+        text["format"] = _format(forwarded["response_format"])
+    return settings | ({"text": text} if text else {})
+
+
+def _format(asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`text.format`; None for what has no counterpart. `strict` is stated: absent, it means false to a caller."""
+    match asked:
+        case {"type": "json_object", **rest} if not rest:
+            return {"type": "json_object"}
+        case {"type": "json_schema", "json_schema": {"name": str(), "schema": dict()} as schema, **rest} if not rest:
+            told = {name: value for name, value in schema.items() if value is not None}
+            return {"type": "json_schema", "strict": False, **told} if told.keys() <= _SCHEMA_FIELDS else None
+        case _:
+            return None
+
+
+class _Part(Struct):
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+
+
+class _Item(Struct):
+    type: str = ""
+    content: list[_Part] | None = None
+
+
+class _Response(Struct):
+    status: str | None = None
+    error: Any = None
+    incomplete_details: Any = None
+    output: list[_Item] | None = None
+    usage: Any = None
+
+
+_NOTHING = msgspec.Raw(b"{}")
+
+
+class _Event(Struct):
+    """What is raw is read where the type says that it matters: events that are not known may hold anything."""
+
+    type: Any = ""
+    delta: Any = None
+    item: msgspec.Raw = _NOTHING
+    response: msgspec.Raw = _NOTHING
+    error: Any = None
+    code: Any = None
+
+
+_RESPONSE = msgspec.json.Decoder(_Response)
+_ITEM = msgspec.json.Decoder(_Item)
+_EVENT = msgspec.json.Decoder(_Event)
+_TEXT_ITEMS = {"message", "reasoning"}
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+class _Stream:
+    """format.StreamReader."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._spoken = False
+
+    def read(self, data: bytes) -> Chunk:
+        if data == DONE_DATA:
+            self.over = True
+            return Chunk()
+        event = _decoded(_EVENT, data)
+        match event.type:
+            case "response.output_text.delta":
+                return self._said(Chunk(_text(event.delta)))
+            case "response.refusal.delta":
+                return self._said(Chunk(refusal=_text(event.delta)))
+            case "response.output_item.added":
+                _check([_decoded(_ITEM, event.item)])
+                return Chunk()
+            case "response.completed" | "response.incomplete" | "response.failed":
+                self.over = True
+                return self._ended(_answer(_decoded(_RESPONSE, event.response)))
+            case "error" | "":
+                self._report(event)
+        return Chunk()
+
+    def _report(self, event: _Event) -> None:
+        if event.type or event.error is not None:
+            raise ErrorInAnswer(error_code(event.error) or error_code({"code": event.code}))
+
+    def _said(self, chunk: Chunk) -> Chunk:
+        self._spoken = self._spoken or bool(chunk)
+        return chunk
+
+    def _ended(self, answer: Chunk) -> Chunk:
+        """The last event repeats the whole answer: it is taken where none of it has come as deltas."""
+        if answer.finish_reason is None:
+            return Chunk()
+        return Chunk(finish_reason=answer.finish_reason, usage=answer.usage) if self._spoken else answer
+
+
+def _text(delta: Any) -> str:
+    if not isinstance(delta, str):
+        raise MalformedAnswer
+    return delta
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedAnswer from None
+
+
+def _answer(response: _Response) -> Chunk:
+    """The whole of an answer; without a finish reason where it has not come to an end that we know."""
+    if response.error is not None or response.status == "failed":
+        raise ErrorInAnswer(error_code(response.error))
+    items = response.output or []
+    _check(items)
+    parts = [each for item in items if item.type == "message" for each in item.content or []]
+    return Chunk(
+        "".join(each.text or "" for each in parts if each.type == "output_text"),
+        "".join(each.refusal or "" for each in parts if each.type == "refusal"),
+        _finish_reason(response),
+        _usage(response.usage),
+    )
+
+
+def _check(items: Iterable[_Item]) -> None:
+    if any(item.type not in _TEXT_ITEMS for item in items):
+        raise MalformedAnswer
+
+
+def _finish_reason(response: _Response) -> str | None:
+    if response.status == "completed":
+        return "stop"
+    details = response.incomplete_details
+    if response.status != "incomplete" or not isinstance(details, dict):
+        return None
+    return _INCOMPLETE.get(str(details.get("reason")))
+
+
+def _usage(reported: Any) -> Usage | None:
+    """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
+    if not isinstance(reported, dict):
+        return None
+    prompt, completion = count(reported.get("input_tokens")), count(reported.get("output_tokens"))
+    if prompt is None or completion is None:
+        return None
+    total = count(reported.get("total_tokens"))
+    read = reported.get("input_tokens_details")
+    return Usage(
+        prompt,
+        completion,
+        prompt + completion if total is None else total,
+        cached_tokens=part(read, "cached_tokens", prompt),
+        cache_write_tokens=part(read, "cache_write_tokens", prompt),
+        reasoning_tokens=part(reported.get("output_tokens_details"), "reasoning_tokens", completion),
+    )
