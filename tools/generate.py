@@ -16,6 +16,7 @@ from regent_api.crd import crd
 from regent_api.kinds import KINDS
 from regent_operator.plan import deployment
 from regent_runtime import refusals
+from regent_runtime.route import errors as route_errors
 from regent_runtime.wire import request_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +29,11 @@ def outputs() -> dict[str, str]:
     chart = {f"charts/regent/crds/{kind.plural}.yaml": f"# {SOURCE}\n{to_yaml(kept(crd(kind)))}" for kind in KINDS}
     pages = {f"docs/reference/{name}.md": f"<!-- {SOURCE} -->\n{text}" for name, text in reference.pages(pod()).items()}
     pages["docs/reference/enforcement.md"] = f"<!-- {SOURCE} -->\n{enforcement.page()}"
-    served = {"errors": refusals.reference(), "requests": request_table.reference()}
+    served = {
+        "errors": refusals.reference(),
+        "requests": request_table.reference(),
+        "route-errors": route_errors.reference(),
+    }
     return crds | chart | pages | {f"docs/reference/{name}.md": text for name, text in served.items()}
 
 

@@ -96,6 +96,7 @@ ROUTE: dict[str, Any] = {
             },
             {"name": "general", "providers": [{"name": "openai"}, {"name": "onprem"}]},
         ],
+        "fallback": {"on": ["Transient", "RateLimited", "Timeout"], "maxAttempts": 3},
         "timeouts": {"connect": "500ms", "firstToken": "20s", "idle": "15s", "attempt": "1m", "total": "1m30s"},
     },
 }

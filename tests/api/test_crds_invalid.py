@@ -365,6 +365,19 @@ REFUSALS = [
     Refusal(
         "match-of-nothing", ROUTE, "spec.rules.0.match", {}, "Required value", at="spec.rules[0].match.sensitivity"
     ),
+    Refusal("fallback-on-nothing", ROUTE, "spec.fallback.on", [], "should have at least 1 items"),
+    Refusal(
+        "fallback-on-what-is-no-class",
+        ROUTE,
+        "spec.fallback.on.0",
+        "Error",
+        "Unsupported value",
+        at="spec.fallback.on[0]",
+    ),
+    Refusal(
+        "fallback-for-nobody", ROUTE, "spec.fallback.on.0", "Cancelled", "leave Cancelled out", at="spec.fallback.on"
+    ),
+    Refusal("no-attempt", ROUTE, "spec.fallback.maxAttempts", 0, "should be greater than or equal to 1"),
     Refusal("timeout-of-nothing", ROUTE, "spec.timeouts.idle", "0ms", "must be longer than 0s"),
 ]
 

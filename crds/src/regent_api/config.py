@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from regent_api.attempting import FALLBACK_DEFAULTS, FailureClass
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.route import ProviderType, WireApi
@@ -62,12 +63,19 @@ class TimeoutsConfig(Model):
     total: float
 
 
+class FallbackConfig(Model):
+    on: list[FailureClass] = FALLBACK_DEFAULTS["on"]
+    """Sorted."""
+    max_attempts: Annotated[int, Field(ge=1)] = FALLBACK_DEFAULTS["maxAttempts"]
+
+
 class RouteConfig(Model):
     """The route as cut by the policies: excluded providers are gone, and rules name only those that stay."""
 
     name: str
     providers: list[ProviderConfig]
     rules: list[RuleConfig]
+    fallback: FallbackConfig = FallbackConfig()
     timeouts: TimeoutsConfig
 
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from regent_api import API_VERSION
 from regent_api.agent import Scaling
+from regent_api.attempting import FALLBACK_DEFAULTS
 from regent_api.crd import root_schema
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
@@ -46,11 +47,15 @@ def conditions() -> str:
 def defaults(pod_defaults: Mapping[str, str]) -> str:
     header = ("Field", "Value where nothing is written")
     agent = {"spec.scaling.replicas": str(Scaling().replicas), "spec.suspend": "false", **pod_defaults}
-    timeouts = {f"spec.timeouts.{name}": value for name, value in TIMEOUT_DEFAULTS.items()}
+    route = {
+        f"spec.{group}.{name}": ", ".join(value) if isinstance(value, list) else str(value)
+        for group, values in (("fallback", FALLBACK_DEFAULTS), ("timeouts", TIMEOUT_DEFAULTS))
+        for name, value in values.items()
+    }
     policy = {path: meet.default for path, meet in meets(AGENT_POLICY.spec, "spec").items()}
     parts = (
         f"## {kind.name}\n\n{table(header, ((f'`{path}`', value) for path, value in rows.items()))}"
-        for kind, rows in ((AI_AGENT, agent), (MODEL_ROUTE, timeouts), (AGENT_POLICY, policy))
+        for kind, rows in ((AI_AGENT, agent), (MODEL_ROUTE, route), (AGENT_POLICY, policy))
     )
     return f"# Defaults\n\n{DEFAULTS_PREFACE}\n\n" + "\n".join(parts)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from regent_api.attempting import Fallback
 from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
 from regent_api.policy.status import UsedByAgents
 from regent_api.types import DNS_SUBDOMAIN, DnsLabel, Duration, KeyRef, Sensitivity
@@ -144,6 +145,7 @@ class ModelRouteSpec(Model):
             min_length=1, max_length=16, description="The first rule that matches wins; no match: the turn is denied."
         ),
     ]
+    fallback: Annotated[Fallback | None, Field(description="When the next provider of the rule is asked.")] = None
     timeouts: Annotated[Timeouts | None, Field(description="How long to wait for what.")] = None
 
 

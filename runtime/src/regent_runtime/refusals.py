@@ -85,6 +85,12 @@ INVALID_SENSITIVITY = Refusal(
     _REQUEST,
     "X-Regent-Sensitivity is not one of Public, Internal, Confidential, Restricted.",
 )
+CONTENT_FILTERED = Refusal(
+    "content_filter",
+    400,
+    _REQUEST,
+    "The provider's content filter refuses the turn. Another provider is asked only where `fallback.on` says so.",
+)
 TOKEN_MISSING = Refusal(
     "token_missing",
     401,
@@ -197,9 +203,7 @@ PROVIDER_RATE_LIMITED = Refusal(
 )
 HEADERS_TOO_LARGE = Refusal("headers_too_large", 431, _REQUEST, "The request line and headers are too large.")
 INTERNAL_ERROR = Refusal("internal_error", 500, _SERVER, "A fault of the runtime; its log bears the turn's id.")
-PROVIDER_REJECTED = Refusal(
-    "provider_rejected", 502, _PROVIDER, "The provider finds the request invalid. Another one would find the same."
-)
+PROVIDER_REJECTED = Refusal("provider_rejected", 502, _PROVIDER, "The provider finds the request invalid.")
 PROVIDER_FAILED = Refusal("provider_failed", 502, _PROVIDER, "Every provider of the rule failed.", retry=True)
 NOT_READY = Refusal("not_ready", 503, _SERVER, "The pod has no valid config yet.", retry=True)
 DRAINING = Refusal("draining", 503, _SERVER, "The pod is ending; another one takes the request.", retry=True)

@@ -42,7 +42,8 @@ class Reply:
     status: int
     content_type: str
     encoding: str
-    retry_after: str | None
+    headers: Mapping[str, str]
+    """Case-insensitive; of two of a name, the first."""
     _response: aiohttp.ClientResponse
 
     async def parts(self, most_bytes: int) -> AsyncGenerator[bytes]:
@@ -100,7 +101,7 @@ class Channel:
             headers |= key_header(self.provider.type, self._credentials.value(credential, self.provider.host))
         async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
             encoding = response.headers.get("Content-Encoding", "identity").lower()
-            yield Reply(response.status, response.content_type, encoding, response.headers.get("Retry-After"), response)
+            yield Reply(response.status, response.content_type, encoding, response.headers, response)
 
     @asynccontextmanager
     async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:

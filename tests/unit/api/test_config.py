@@ -31,6 +31,19 @@ CONFIG: dict[str, Any] = {
             }
         ],
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+        "fallback": {
+            "on": [
+                "Auth",
+                "ContextWindow",
+                "QuotaExhausted",
+                "RateLimited",
+                "SlowStream",
+                "Timeout",
+                "Transient",
+                "Truncated",
+            ],
+            "maxAttempts": 3,
+        },
         "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
     },
     "state": {"conversations": False},

@@ -49,6 +49,19 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                 }
             ],
             "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+            "fallback": {
+                "on": [
+                    "Auth",
+                    "ContextWindow",
+                    "QuotaExhausted",
+                    "RateLimited",
+                    "SlowStream",
+                    "Timeout",
+                    "Transient",
+                    "Truncated",
+                ],
+                "maxAttempts": 3,
+            },
             "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
         },
         "state": {"conversations": True},
@@ -69,6 +82,11 @@ def test_the_document_reads_back_as_itself() -> None:
 def test_parameters_and_suspension_reach_the_pods() -> None:
     made = config_of(agent=agent(parameters={"temperature": 0.1, "maxOutputTokens": 64}, suspend=True))
     assert (made.temperature, made.max_output_tokens, made.suspended) == (0.1, 64, True)
+
+
+def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:
+    made = config_of(route=route(fallback={"on": ["Timeout", "ContentFilter"], "maxAttempts": 2}))
+    assert made.route.fallback.wire() == {"on": ["ContentFilter", "Timeout"], "maxAttempts": 2}
 
 
 def test_a_credential_is_where_its_secret_lies() -> None:
@@ -114,8 +132,9 @@ def test_a_rule_without_provider_stays_and_denies() -> None:
 
 
 def test_the_digest_of_a_route_is_over_its_meaning() -> None:
-    one = declared_route("hybrid", route(timeouts={"idle": "60s"}).spec)
-    same = declared_route("hybrid", route(providers=[CLOUD, ONPREM], timeouts={"idle": "1m"}).spec)
+    one = declared_route("hybrid", route(timeouts={"idle": "60s"}, fallback={"on": ["Timeout", "Auth"]}).spec)
+    other = {"timeouts": {"idle": "1m"}, "fallback": {"on": ["Auth", "Timeout"]}}
+    same = declared_route("hybrid", route(providers=[CLOUD, ONPREM], **other).spec)
     assert one == same
 
 
@@ -126,6 +145,8 @@ def test_the_digest_of_a_route_is_over_its_meaning() -> None:
         {"agent": agent(sensitivity="Confidential")},
         {"agent": agent(suspend=True)},
         {"route": route(timeouts={"idle": "1s"})},
+        {"route": route(fallback={"on": ["Timeout"]})},
+        {"route": route(fallback={"maxAttempts": 1})},
         {"policies": (for_all("base", size={"maxInputTokens": 99}, **LOCAL_HOSTS),)},
     ],
 )

@@ -13,6 +13,7 @@ from regent_api.policy import AgentPolicySpec
 from regent_api.route import Provider, ProviderType
 from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
+from regent_operator.plan import attempting
 from regent_operator.plan.expressions import expression_errors, webhook_errors
 from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.keysets import KeySetError, public_key_set
@@ -126,6 +127,7 @@ def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
                 yield f"spec.rules: {rule.name} names the provider {reference.name}, which is not in spec.providers"
     for provider in spec.providers:
         yield from _provider_errors(provider, cluster_domain)
+    yield from attempting.errors(spec)
     timeouts = spec.timeouts.wire() if spec.timeouts else {}
     for name, duration in timeouts.items():
         if not _is_positive(duration):

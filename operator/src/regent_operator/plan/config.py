@@ -24,6 +24,7 @@ from regent_api.effective import EffectivePolicy
 from regent_api.objects import AIAgent
 from regent_api.route import TIMEOUT_DEFAULTS, ModelRouteSpec, Provider, ProviderType, Rule
 from regent_api.types import Sensitivity, seconds
+from regent_operator.plan import attempting
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows, sources
 from regent_operator.plan.reading import Reading
@@ -96,6 +97,7 @@ def declared_route(name: str, spec: ModelRouteSpec) -> RouteConfig:
         name=name,
         providers=sorted((_provider(provider) for provider in spec.providers), key=lambda provider: provider.name),
         rules=[_rule(rule) for rule in spec.rules],
+        fallback=attempting.fallback(spec),
         timeouts=_timeouts(spec),
     )
 

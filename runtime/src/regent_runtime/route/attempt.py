@@ -14,7 +14,9 @@ import aiohttp
 from regent_api.config import TimeoutsConfig
 from regent_runtime.addresses import DestinationRefused
 from regent_runtime.credentials import CredentialUnusable
-from regent_runtime.route.errors import Failure, ProviderError, failure_of_code, failure_of_status, seconds_to_wait
+from regent_runtime.route.classify import failure_of_code, failure_of_reply
+from regent_runtime.route.errors import Failure, ProviderError
+from regent_runtime.route.retry_after import seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
 from regent_runtime.wire import sse
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer
@@ -90,8 +92,8 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
         body = await clock.wait(reply.whole(LARGEST_ERROR_BODY))
     except ReplyTooLarge:
         body = b""
-    failure = failure_of_status(reply.status, body)
-    return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.retry_after))
+    failure = failure_of_reply(reply.status, body)
+    return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.headers))
 
 
 class Deadlines:

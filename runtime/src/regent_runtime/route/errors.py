@@ -1,10 +1,16 @@
-"""How a provider can fail: whether the next one is tried, and what the caller learns when none is left."""
+"""How a provider can fail: the typed table, and what the caller learns when no provider is left.
 
-from collections.abc import Sequence
+`docs/reference/route-errors.md` is made from it.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
+from regent_api.attempting import FALLBACK_DEFAULTS, FailureClass
 from regent_runtime.refusals import (
+    CONTENT_FILTERED,
     CONTEXT_TOO_LONG,
     NO_PROVIDER_ALLOWED,
     PROVIDER_FAILED,
@@ -15,50 +21,74 @@ from regent_runtime.refusals import (
     Refused,
 )
 
+_C = FailureClass
+
 
 @dataclass(frozen=True)
 class _Row:
     word: str
-    """In logs and metrics."""
+    """In logs, metrics and the audit."""
+    kind: FailureClass
     refusal: Refusal
-    falls_back: bool = True
+    meaning: str
 
 
 class Failure(Enum):
     """The typed table."""
 
-    CONNECT = _Row("connect", PROVIDER_FAILED)
-    UNANSWERED = _Row("unanswered", PROVIDER_FAILED)
-    DISCONNECTED = _Row("disconnected", PROVIDER_FAILED)
-    CONNECT_TIMEOUT = _Row("connect_timeout", PROVIDER_TIMEOUT)
-    FIRST_TOKEN_TIMEOUT = _Row("first_token_timeout", PROVIDER_TIMEOUT)
-    IDLE_TIMEOUT = _Row("idle_timeout", PROVIDER_TIMEOUT)
-    ATTEMPT_TIMEOUT = _Row("attempt_timeout", PROVIDER_TIMEOUT)
-    SERVER_ERROR = _Row("server_error", PROVIDER_FAILED)
-    RATE_LIMITED = _Row("rate_limited", PROVIDER_RATE_LIMITED)
-    QUOTA_EXHAUSTED = _Row("quota_exhausted", PROVIDER_FAILED)
-    UNAUTHENTICATED = _Row("unauthenticated", PROVIDER_FAILED)
-    NOT_FOUND = _Row("not_found", PROVIDER_FAILED)
-    REDIRECTED = _Row("redirected", PROVIDER_FAILED)
-    CONTEXT_WINDOW = _Row("context_window", CONTEXT_TOO_LONG)
-    REJECTED = _Row("rejected", PROVIDER_REJECTED, falls_back=False)
-    MALFORMED = _Row("malformed", PROVIDER_FAILED)
-    INCOMPLETE = _Row("incomplete", PROVIDER_FAILED)
-    TOO_LARGE = _Row("too_large", PROVIDER_FAILED)
-    DESTINATION_REFUSED = _Row("destination_refused", NO_PROVIDER_ALLOWED)
-    CREDENTIAL_UNUSABLE = _Row("credential_unusable", PROVIDER_FAILED)
+    CONNECT = _Row("connect", _C.TRANSIENT, PROVIDER_FAILED, "No connection: no address, refused, or TLS that fails.")
+    UNANSWERED = _Row(
+        "unanswered",
+        _C.TRANSIENT,
+        PROVIDER_FAILED,
+        "A kept connection was closed before a byte of a reply; the request is sent once more.",
+    )
+    DISCONNECTED = _Row("disconnected", _C.TRANSIENT, PROVIDER_FAILED, "The connection was cut in a reply.")
+    SERVER_ERROR = _Row("server_error", _C.TRANSIENT, PROVIDER_FAILED, "5xx, 408, 409, or an error in an answer.")
+    OVERLOADED = _Row("overloaded", _C.TRANSIENT, PROVIDER_FAILED, "529, or the provider's word for it.")
+    REDIRECTED = _Row("redirected", _C.TRANSIENT, PROVIDER_FAILED, "3xx; none is followed.")
+    MALFORMED = _Row("malformed", _C.TRANSIENT, PROVIDER_FAILED, "The reply is no answer of the wire format.")
+    TOO_LARGE = _Row("too_large", _C.TRANSIENT, PROVIDER_FAILED, "The answer is longer than its output cap can be.")
+    RATE_LIMITED = _Row("rate_limited", _C.RATE_LIMITED, PROVIDER_RATE_LIMITED, "429, or the provider's word for it.")
+    QUOTA_EXHAUSTED = _Row(
+        "quota_exhausted", _C.QUOTA_EXHAUSTED, PROVIDER_FAILED, "402, or the provider says that nothing is left to pay."
+    )
+    UNAUTHENTICATED = _Row("unauthenticated", _C.AUTH, PROVIDER_FAILED, "401 or 403: the key is not taken.")
+    NOT_FOUND = _Row("not_found", _C.AUTH, PROVIDER_FAILED, "404: no such model, or none for this key.")
+    CREDENTIAL_UNUSABLE = _Row(
+        "credential_unusable", _C.AUTH, PROVIDER_FAILED, "The key is missing, or its Secret does not name the host."
+    )
+    DESTINATION_REFUSED = _Row(
+        "destination_refused", _C.AUTH, NO_PROVIDER_ALLOWED, "Policy or address forbid the connection; none was made."
+    )
+    CONTEXT_WINDOW = _Row(
+        "context_window", _C.CONTEXT_WINDOW, CONTEXT_TOO_LONG, "The input does not fit into the model's context."
+    )
+    CONTENT_FILTER = _Row(
+        "content_filter", _C.CONTENT_FILTER, CONTENT_FILTERED, "The provider's content filter refuses the turn."
+    )
+    REJECTED = _Row("rejected", _C.INVALID, PROVIDER_REJECTED, "Another 4xx: the provider finds the request invalid.")
+    CONNECT_TIMEOUT = _Row("connect_timeout", _C.TIMEOUT, PROVIDER_TIMEOUT, "`timeouts.connect` passed.")
+    FIRST_TOKEN_TIMEOUT = _Row("first_token_timeout", _C.TIMEOUT, PROVIDER_TIMEOUT, "`timeouts.firstToken` passed.")
+    IDLE_TIMEOUT = _Row("idle_timeout", _C.TIMEOUT, PROVIDER_TIMEOUT, "`timeouts.idle` passed between two chunks.")
+    ATTEMPT_TIMEOUT = _Row("attempt_timeout", _C.TIMEOUT, PROVIDER_TIMEOUT, "`timeouts.attempt` passed.")
+    INCOMPLETE = _Row("incomplete", _C.TRUNCATED, PROVIDER_FAILED, "The answer ended without a finish reason.")
 
     @property
     def word(self) -> str:
         return self.value.word
 
     @property
-    def falls_back(self) -> bool:
-        return self.value.falls_back
+    def kind(self) -> FailureClass:
+        return self.value.kind
 
     @property
     def refusal(self) -> Refusal:
         return self.value.refusal
+
+    @property
+    def meaning(self) -> str:
+        return self.value.meaning
 
 
 class ProviderError(Exception):
@@ -79,8 +109,8 @@ class Interrupted(Exception):  # noqa: N818
         self.error = error
 
 
-LONGEST_RETRY_AFTER = 300.0
 _WORDS = {
+    CONTENT_FILTERED: "The provider's content filter refuses this turn; change what is asked.",
     CONTEXT_TOO_LONG: "The input does not fit into the model's context window; send less.",
     NO_PROVIDER_ALLOWED: "The policy lets this turn reach none of the route's providers.",
     PROVIDER_FAILED: "No provider of the route could answer; try again later.",
@@ -91,50 +121,55 @@ _WORDS = {
 
 
 def refused(errors: Sequence[ProviderError]) -> Refused:
-    """What the caller learns when no provider is left: their common class, else that they failed."""
+    """What the caller learns when no provider is left: their common class, else that they failed.
+
+    A content filter's refusal is told whatever else failed: to try again would ask around it.
+    """
     refusals = {error.failure.refusal for error in errors}
     refusal = refusals.pop() if len(refusals) == 1 else PROVIDER_FAILED
+    if CONTENT_FILTERED in refusals:
+        refusal = CONTENT_FILTERED
     waits = [error.retry_after for error in errors if error.retry_after is not None]
     return Refused(refusal, _WORDS[refusal], retry_after=min(waits, default=None) if refusal.retry else None)
 
 
-def failure_of_status(status: int, body: bytes) -> Failure:
-    """The class of a provider's refusal; the body is looked at for two words and then forgotten."""
-    if 300 <= status < 400:
-        return Failure.REDIRECTED
-    if status in {400, 413, 422} and any(word in body for word in _CONTEXT_WORDS):
-        return Failure.CONTEXT_WINDOW
-    if status == 429:
-        return Failure.QUOTA_EXHAUSTED if b"insufficient_quota" in body else Failure.RATE_LIMITED
-    return _OF_STATUS.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.REJECTED)
+def listed(on: Collection[FailureClass]) -> list[dict[str, Any]]:
+    """The table for /statusz. `on`: the classes after which the route asks another provider."""
+    return [{"class": row.kind, "failure": row.word, "fallback": row.kind in on} for row in Failure]
 
 
-def failure_of_code(code: str) -> Failure:
-    """The class of an error that stands where an answer was due, by the provider's word for it."""
-    return _OF_CODE.get(code, Failure.SERVER_ERROR)
+def reference() -> str:
+    """The text of docs/reference/route-errors.md."""
+    on = FALLBACK_DEFAULTS["on"]
+    lines = [
+        "<!-- Made by `python -m regent_runtime.route.errors`; do not edit. -->",
+        "# How providers fail",
+        "",
+        "A failure is classed by the word that the provider's error bears (`error.code`, `error.type`, Azure's",
+        "`innererror`), and by the status only where no such word is known. `fallback.on` of a ModelRoute names",
+        "classes; the column says what holds where it is absent. The failure's word stands in the log, in",
+        "`regent_attempts` and in the audit. `/statusz` of a pod shows this table as its route has it.",
+        "",
+        "| class | failure | meaning | fallback | the caller learns |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.kind} | `{row.word}` | {row.meaning} | {_yes(row.kind in on)} "
+        f"| {row.refusal.status} `{row.refusal.code}` |"
+        for row in Failure
+    ]
+    lines += [
+        "| Cancelled | `abandoned` | The turn ended first: caller gone, time over, or a guard denied. | no | |",
+        "",
+        "When several providers failed in different ways, the caller learns 502 `provider_failed`; a refusal by a",
+        "content filter is told whatever else failed.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
-_OF_CODE = {
-    "context_length_exceeded": Failure.CONTEXT_WINDOW,
-    "insufficient_quota": Failure.QUOTA_EXHAUSTED,
-    "rate_limit_exceeded": Failure.RATE_LIMITED,
-    "rate_limit_error": Failure.RATE_LIMITED,
-}
-_CONTEXT_WORDS = (b"context_length_exceeded", b"exceed_context_size", b"maximum context length", b"context size")
-_OF_STATUS = {
-    401: Failure.UNAUTHENTICATED,
-    402: Failure.QUOTA_EXHAUSTED,
-    403: Failure.UNAUTHENTICATED,
-    404: Failure.NOT_FOUND,
-    408: Failure.SERVER_ERROR,
-    409: Failure.SERVER_ERROR,
-}
+def _yes(holds: bool) -> str:  # noqa: FBT001 - a word for a cell
+    return "yes" if holds else "no"
 
 
-def seconds_to_wait(retry_after: str | None) -> float | None:
-    """A Retry-After of whole or decimal seconds, at most LONGEST_RETRY_AFTER; None for dates and nonsense."""
-    try:
-        seconds = float(retry_after or "")
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_RETRY_AFTER) if seconds >= 0 else None
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201 - the text is the program's output

@@ -1,4 +1,4 @@
-"""Ordered fallback: the candidates one after the other until one gives a first chunk.
+"""Ordered fallback: the candidates one after the other until one gives a first chunk, within `fallback` of the route.
 
 That chunk is the commit point. Before it a failure costs the caller time only; after it another provider's words
 would not fit, so the failure is the caller's to see (Interrupted).
@@ -6,6 +6,7 @@ would not fit, so the failure is the caller's to see (Interrupted).
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from itertools import islice
 
 from regent_api.config import ProviderConfig
 from regent_runtime.audit.trail import Trail
@@ -27,7 +28,8 @@ async def call(
     Each request that is sent stands in the audit log and in `record.attempts`, before it is sent.
     """
     errors: list[ProviderError] = []
-    for provider in _tries(candidates, errors):
+    route = snapshot.config.route
+    for provider in islice(_tries(candidates, errors), route.fallback.max_attempts):
         await trail.attempt(provider.name, provider.model)
         attempted = record.attempt(provider.name)
         wire = format_of(provider)
@@ -37,14 +39,14 @@ async def call(
             wire.outbound(request, snapshot.config, provider),
             stream=request.stream,
             output_cap=output_cap(request, snapshot.config, provider),
-            timeouts=snapshot.config.route.timeouts,
+            timeouts=route.timeouts,
         )
         async with aclosing(chunks):
             try:
                 first = await anext(chunks)
             except ProviderError as error:
                 errors.append(attempted.failed(error))
-                if error.failure.falls_back:
+                if error.failure.kind in route.fallback.on:
                     continue
                 break
             record.model = provider.model

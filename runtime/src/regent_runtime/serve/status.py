@@ -10,6 +10,7 @@ from regent_runtime.audit.audit import Audit
 from regent_runtime.config import ConfigFile
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
+from regent_runtime.route import errors
 from regent_runtime.serve.http import Receive, Scope, Send, respond
 from regent_runtime.telemetry.metrics import Metrics
 
@@ -80,4 +81,5 @@ class Status:
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,
             "audit": self._audit.status(),
+            "routeErrors": errors.listed(snapshot.config.route.fallback.on) if snapshot else [],
         }

@@ -1,13 +1,7 @@
 import pytest
 
-from regent_runtime.route.errors import (
-    LONGEST_RETRY_AFTER,
-    Failure,
-    ProviderError,
-    failure_of_status,
-    refused,
-    seconds_to_wait,
-)
+from regent_api.attempting import FailureClass
+from regent_runtime.route.errors import Failure, ProviderError, listed, reference, refused
 
 
 @pytest.mark.parametrize("failure", Failure)
@@ -22,47 +16,23 @@ def test_failures_of_several_kinds_are_just_failures() -> None:
     assert refused(errors).refusal.code == "provider_failed"
 
 
+@pytest.mark.parametrize("also", [Failure.CONNECT, Failure.RATE_LIMITED, Failure.CONTENT_FILTER])
+def test_a_content_filters_refusal_is_told_whatever_else_failed(also: Failure) -> None:
+    why = refused([ProviderError(Failure.CONTENT_FILTER), ProviderError(also, retry_after=5)])
+    assert (why.refusal.code, why.refusal.retry, why.retry_after) == ("content_filter", False, None)
+
+
 def test_the_soonest_retry_is_told() -> None:
     errors = [ProviderError(Failure.RATE_LIMITED, retry_after=5), ProviderError(Failure.RATE_LIMITED, retry_after=2)]
     assert refused(errors).retry_after == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "failure"),
-    [
-        (301, b"", Failure.REDIRECTED),
-        (400, b"", Failure.REJECTED),
-        (400, b'{"error":{"type":"exceed_context_size_error"}}', Failure.CONTEXT_WINDOW),
-        (400, b'{"error":{"code":"context_length_exceeded"}}', Failure.CONTEXT_WINDOW),
-        (401, b"", Failure.UNAUTHENTICATED),
-        (402, b"", Failure.QUOTA_EXHAUSTED),
-        (403, b"", Failure.UNAUTHENTICATED),
-        (404, b"", Failure.NOT_FOUND),
-        (418, b"", Failure.REJECTED),
-        (429, b"", Failure.RATE_LIMITED),
-        (429, b'{"error":{"code":"insufficient_quota"}}', Failure.QUOTA_EXHAUSTED),
-        (500, b"", Failure.SERVER_ERROR),
-        (599, b"", Failure.SERVER_ERROR),
-    ],
-)
-def test_the_class_of_a_status(status: int, body: bytes, failure: Failure) -> None:
-    assert failure_of_status(status, body) is failure
+def test_the_reference_has_a_row_for_every_failure_and_every_class() -> None:
+    rows = [line for line in reference().splitlines() if line.startswith("| ") and "`" in line]
+    assert [line.split("`")[1] for line in rows] == [*(each.word for each in Failure), "abandoned"]
+    assert {line.split(" ")[1] for line in rows} == set(FailureClass) - {FailureClass.SLOW_STREAM}
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("3", 3),
-        ("0.5", 0.5),
-        ("-1", None),
-        ("soon", None),
-        ("nan", None),
-        ("inf", LONGEST_RETRY_AFTER),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ("100000", LONGEST_RETRY_AFTER),
-    ],
-)
-def test_retry_after(header: str | None, seconds: float | None) -> None:
-    assert seconds_to_wait(header) == seconds
+def test_the_table_of_a_pod_is_its_routes() -> None:
+    asked = {row["failure"] for row in listed({FailureClass.AUTH}) if row["fallback"]}
+    assert asked == {each.word for each in Failure if each.kind is FailureClass.AUTH}

@@ -1,0 +1,98 @@
+"""What a provider's refusal or error means: by the words of its error object first, by the status second.
+
+The words are OpenAI's, Anthropic's, Azure's and llama.cpp's, from their public references. The body is looked at and
+forgotten: nothing of it enters a message, a log or a record.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from regent_runtime.route.errors import Failure
+
+_DETAILS = ("innererror", "inner_error")
+
+
+def failure_of_reply(status: int, body: bytes) -> Failure:
+    """The row of a reply whose status is not 200."""
+    if 300 <= status < 400:
+        return Failure.REDIRECTED
+    for word in _words(body):
+        if word in _OF_WORD:
+            return _OF_WORD[word]
+    if status in _TOO_LONG_STATUSES and any(text in body for text in _TOO_LONG_TEXTS):
+        return Failure.CONTEXT_WINDOW
+    return _OF_STATUS.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.REJECTED)
+
+
+def failure_of_code(code: str) -> Failure:
+    """The row of an error that stands where an answer was due, by the provider's word for it."""
+    return _OF_WORD.get(code) or _OF_LOOSE_WORD.get(code, Failure.SERVER_ERROR)
+
+
+def _words(body: bytes) -> Iterator[str]:
+    """The most telling first."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    error = document.get("error", document) if isinstance(document, Mapping) else None
+    if not isinstance(error, Mapping):
+        return
+    inner: list[Any] = [error.get(name) for name in _DETAILS]
+    for part in (*inner, error):
+        if isinstance(part, Mapping):
+            yield from (word for name in ("code", "type") if isinstance(word := part.get(name), str))
+
+
+_OF_WORD = {
+    "context_length_exceeded": Failure.CONTEXT_WINDOW,
+    "exceed_context_size_error": Failure.CONTEXT_WINDOW,
+    "request_too_large": Failure.CONTEXT_WINDOW,
+    "insufficient_quota": Failure.QUOTA_EXHAUSTED,
+    "billing_hard_limit_reached": Failure.QUOTA_EXHAUSTED,
+    "billing_not_active": Failure.QUOTA_EXHAUSTED,
+    "billing_error": Failure.QUOTA_EXHAUSTED,
+    "rate_limit_exceeded": Failure.RATE_LIMITED,
+    "rate_limit_error": Failure.RATE_LIMITED,
+    "RateLimitReached": Failure.RATE_LIMITED,
+    "overloaded_error": Failure.OVERLOADED,
+    "content_filter": Failure.CONTENT_FILTER,
+    "content_policy_violation": Failure.CONTENT_FILTER,
+    "ResponsibleAIPolicyViolation": Failure.CONTENT_FILTER,
+    "invalid_api_key": Failure.UNAUTHENTICATED,
+    "authentication_error": Failure.UNAUTHENTICATED,
+    "permission_error": Failure.UNAUTHENTICATED,
+    "model_not_found": Failure.NOT_FOUND,
+    "not_found_error": Failure.NOT_FOUND,
+    "DeploymentNotFound": Failure.NOT_FOUND,
+    "timeout_error": Failure.SERVER_ERROR,
+    "unavailable_error": Failure.SERVER_ERROR,
+}
+_OF_LOOSE_WORD = {
+    "invalid_request_error": Failure.REJECTED,
+    "not_supported_error": Failure.REJECTED,
+    "tokens": Failure.RATE_LIMITED,
+    "requests": Failure.RATE_LIMITED,
+}
+"""They say less than a status does; OpenAI's `invalid_request_error` comes with a 401 too."""
+_TOO_LONG_STATUSES = {400, 413, 422}
+_TOO_LONG_TEXTS = (
+    b"context_length_exceeded",
+    b"exceed_context_size",
+    b"maximum context length",
+    b"context size",
+    b"prompt is too long",
+)
+"""vLLM and Anthropic have no word for it, only a sentence."""
+_OF_STATUS = {
+    401: Failure.UNAUTHENTICATED,
+    402: Failure.QUOTA_EXHAUSTED,
+    403: Failure.UNAUTHENTICATED,
+    404: Failure.NOT_FOUND,
+    408: Failure.SERVER_ERROR,
+    409: Failure.SERVER_ERROR,
+    429: Failure.RATE_LIMITED,
+    529: Failure.OVERLOADED,
+}
