@@ -352,6 +352,21 @@ REFUSALS = [
         at="spec.rules",
     ),
     Refusal(
+        "match-of-nothing",
+        ROUTE,
+        "spec.rules.0.match",
+        {},
+        "state sensitivity or when, or leave match out",
+    ),
+    Refusal(
+        "weight-that-counts-for-nothing",
+        ROUTE,
+        "spec.rules.1.providers.0.weight",
+        5,
+        "weights count under strategy Weighted or Sticky",
+        at="spec.rules[1].providers",
+    ),
+    Refusal(
         "rule-with-a-provider-twice",
         ROUTE,
         "spec.rules.1.providers.0.name",

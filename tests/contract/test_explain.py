@@ -187,7 +187,7 @@ def test_people_read_a_table(tmp_path: Path) -> None:
     code, out, _ = run("-f", str(tmp_path), *CALLER, *PROMPT)
     assert code == 0
     assert out.splitlines()[0].split() == ["STAGE", "DECISION", "FIELD", "POLICIES", "REASON"]
-    assert out.splitlines()[-1] == "Would go on: Internal, rule all, to onprem"
+    assert out.splitlines()[-1] == "Would go on: Internal, rule all (Ordered), to onprem"
     code, out, _ = run("-f", str(tmp_path), "--caller", "anonymous", *PROMPT)
     assert (code, out.splitlines()[-1].split(":")[:2]) == (3, ["Refused", " token_missing"])
 
@@ -234,3 +234,23 @@ def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> Non
     assert yaml.safe_load(ended.stdout)["code"] == "input_too_long"
     said = (tmp_path / "words").read_text().split()
     assert said == ["get", "configmap", "helper", "--output", "json", "--namespace", "acme", "--context", "prod"]
+
+
+def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: Path) -> None:
+    low = {**ROUTE["spec"]["providers"][0], "name": "low", "maxSensitivity": "Public"}
+    spec = {"providers": [*ROUTE["spec"]["providers"], low], "rules": [{"name": "all", "providers": []}]}
+    spec["rules"][0]["providers"] = [{"name": "low"}, {"name": "onprem"}]
+    documents = [AGENT, {**ROUTE, "spec": spec}, policy()]
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(documents))
+    code, out, _ = run("-f", str(tmp_path), *CALLER, *PROMPT, "--route")
+    model = low["model"]
+    assert (code, [line.split() for line in out.splitlines()]) == (
+        0,
+        [
+            ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "EXCLUDED", "BY", "POLICIES"],
+            ["1", "onprem", model, "-", "-", "-"],
+            ["-", "low", model, "-", "maxSensitivity", "-"],
+            [],
+            ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
+        ],
+    )

@@ -13,7 +13,7 @@ from pydantic import Field
 from regent_api.attempting import FALLBACK_DEFAULTS, FailureClass
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
-from regent_api.route import ProviderType, WireApi
+from regent_api.route import ProviderType, Strategy, WireApi
 from regent_api.status import Digests
 from regent_api.types import Sensitivity
 
@@ -49,8 +49,13 @@ class ProviderConfig(Model):
 class RuleConfig(Model):
     name: str
     at_least: Sensitivity
-    """Public where the rule has no match: every turn."""
+    """Public where the rule has no such match: every turn."""
+    when: str | None = None
+    """CEL over a turn."""
     providers: list[str]
+    strategy: Strategy = Strategy.ORDERED
+    weights: dict[str, int] = {}
+    """Of the providers that have another weight than 1."""
 
 
 class TimeoutsConfig(Model):

@@ -97,14 +97,44 @@ class SensitivityMatch(Model):
 
 
 class Match(Model):
-    sensitivity: Annotated[SensitivityMatch, Field(description="Label of the turn.")]
+    cel_rules = (
+        Cel("has(self.sensitivity) || has(self.when)", "state sensitivity or when, or leave match out: then all match"),
+    )
+    sensitivity: Annotated[SensitivityMatch | None, Field(description="Label of the turn.")] = None
+    when: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="CEL over `turn` (callerKind, callerGroups, inputTokens, stream, hour, weekday), such as "
+            "'staff' in turn.callerGroups. With sensitivity, both must match. A turn on which it fails is denied.",
+        ),
+    ] = None
+
+
+class Strategy(StrEnum):
+    """Who of a rule's providers is asked first. The others follow as fallbacks."""
+
+    ORDERED = "Ordered"
+    WEIGHTED = "Weighted"
+    STICKY = "Sticky"
 
 
 class ProviderRef(Model):
     name: Annotated[DnsLabel, Field(description="A provider of this route.")]
+    weight: Annotated[
+        int | None, Field(ge=1, le=1000, description="Share of the turns under Weighted and Sticky; 1 when absent.")
+    ] = None
 
 
 class Rule(Model):
+    cel_rules = (
+        Cel(
+            "self.providers.all(p, !has(p.weight)) || (has(self.strategy) && self.strategy != 'Ordered')",
+            "weights count under strategy Weighted or Sticky; name one of them, or remove the weights",
+            ".providers",
+        ),
+    )
     name: Annotated[DnsLabel, Field(description="Name of the rule within the route.")]
     match: Annotated[Match | None, Field(description="What turns the rule is for; absent: all.")] = None
     providers: Annotated[
@@ -113,6 +143,14 @@ class Rule(Model):
         Cel("self.all(a, self.exists_one(b, b.name == a.name))", "name each provider once within a rule"),
         Field(min_length=1, max_length=8, description="In order: the first is primary, the rest are fallbacks."),
     ]
+    strategy: Annotated[
+        Strategy | None,
+        Field(
+            description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
+            "conversation. Sticky: drawn by weight, the same for all turns with the same first message, which keeps a "
+            "provider's prompt cache warm."
+        ),
+    ] = None
 
 
 class Timeouts(Model):

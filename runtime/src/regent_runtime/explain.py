@@ -31,6 +31,7 @@ from regent_runtime.refusals import (
     UNSUPPORTED_FIELD,
     Refused,
 )
+from regent_runtime.route.choice import EXCLUDE
 from regent_runtime.state.source import States
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
@@ -69,6 +70,20 @@ class UnanswerableError(Exception):
 
 
 @dataclass(frozen=True)
+class Considered:
+    """A provider of the rule that the turn matches."""
+
+    name: str
+    model: str
+    place: int
+    """1 is asked first; 0: it may not see the turn."""
+    weight: int
+    field: str
+    """Of a policy or the route: what keeps it from the turn; empty where nothing does."""
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Explanation:
     refused: bool
     code: str
@@ -79,6 +94,9 @@ class Explanation:
     rule: str
     providers: tuple[str, ...]
     """Whom the turn would go to, in order."""
+    strategy: str
+    """Of the rule; empty where none was reached."""
+    considered: tuple[Considered, ...]
     decisions: tuple[Decision, ...]
     """At least one a stage, in the order of a turn; those of shadows among them."""
 
@@ -103,7 +121,7 @@ async def explain(config: AgentConfig, question: Question) -> Explanation:
                 record.decisions.append(_fieldless(outcome, record))
     finally:
         await loaded.close()
-    return _explained(record, refused, providers)
+    return _explained(config, record, refused, providers)
 
 
 async def _asked(loaded: Snapshot, question: Question, record: TurnRecord) -> tuple[str, ...]:
@@ -135,7 +153,9 @@ def _fieldless(refused: Refused, record: TurnRecord) -> Decision:
     return replace(behind, action="Deny", reason=refused.refusal.code)
 
 
-def _explained(record: TurnRecord, refused: Refused | Withheld | None, providers: tuple[str, ...]) -> Explanation:
+def _explained(
+    config: AgentConfig, record: TurnRecord, refused: Refused | Withheld | None, providers: tuple[str, ...]
+) -> Explanation:
     code = refused.refusal.code if isinstance(refused, Refused) else "withheld" if refused else ""
     message = refused.message if isinstance(refused, Refused) else refused.text if refused else ""
     return Explanation(
@@ -145,8 +165,22 @@ def _explained(record: TurnRecord, refused: Refused | Withheld | None, providers
         sensitivity=record.sensitivity,
         rule=record.rule,
         providers=providers,
+        strategy=next((rule.strategy.value for rule in config.route.rules if rule.name == record.rule), ""),
+        considered=tuple(_considered(config, record, providers)),
         decisions=tuple(_every_stage(record, providers, refused=refused is not None)),
     )
+
+
+def _considered(config: AgentConfig, record: TurnRecord, providers: tuple[str, ...]) -> Iterator[Considered]:
+    """First those that would be asked, in order."""
+    models = {provider.name: provider.model for provider in config.route.providers}
+    weights = next((rule.weights for rule in config.route.rules if rule.name == record.rule), {})
+    for place, name in enumerate(providers, start=1):
+        yield Considered(name, models[name], place, weights.get(name, 1), "", ())
+    for each in record.decisions:
+        if each.action == EXCLUDE and not each.shadow:
+            name = each.reason
+            yield Considered(name, models[name], 0, weights.get(name, 1), each.field, each.policies)
 
 
 def _every_stage(record: TurnRecord, providers: tuple[str, ...], *, refused: bool) -> Iterator[Decision]:
@@ -157,7 +191,7 @@ def _every_stage(record: TurnRecord, providers: tuple[str, ...], *, refused: boo
     for at, stage in enumerate(order):
         made = [each for each in record.decisions if each.stage is stage]
         yield from made
-        if any(not each.shadow for each in made):
+        if any(not each.shadow and each.action != EXCLUDE for each in made):
             continue
         if stage in LATER:
             yield Decision(stage, "Later", reason="needs an answer" if stage is Stage.OUTPUT else "needs a log")

@@ -11,6 +11,7 @@ from functools import partial
 from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
+from regent_api.turncondition import TurnFacts
 from regent_runtime.access.classes import Treatment
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
@@ -22,7 +23,8 @@ from regent_runtime.decision import Decision, Stage
 from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import candidates, rule_for
+from regent_runtime.route.candidates import candidates, rule_for, verdicts
+from regent_runtime.route.choice import EXCLUDE
 from regent_runtime.wire.request import ChatRequest, check_instructing
 from regent_runtime.withheld import Withheld
 
@@ -35,6 +37,8 @@ class Asked:
     authorization: str | None
     body_bytes: int
     request: ChatRequest
+    facts: TurnFacts
+    """What rules of the route may ask about it."""
     personal: PersonalData
     declared: str | None
     """X-Regent-Sensitivity."""
@@ -108,11 +112,12 @@ class _Trial:
             self._tell(Stage.CLASS, "Approve", f"{path}.aiProcessing", treatment.sensitivity)
         if treatment.anonymize and not asked.treatment.anonymize:
             self._tell(Stage.ANONYMIZE, "Anonymize", f"{path}.anonymize", treatment.sensitivity)
-        rule = rule_for(shadow.config, treatment.sensitivity)
-        kept = candidates(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
+        rule = rule_for(shadow.config, treatment.sensitivity, asked.facts)
+        judged = verdicts(shadow.config, rule, treatment.sensitivity, local_only=treatment.local_only)
+        kept = candidates(treatment.sensitivity, judged)
         for provider in asked.providers:
             if provider not in kept:
-                self._tell(Stage.ROUTE, "Exclude", "", provider.name)
+                self._tell(Stage.ROUTE, EXCLUDE, "", provider.name)
 
     def _tell(self, stage: Stage, action: str, field: str, reason: str) -> None:
         self._record.decisions.append(Decision(stage, action, field, (self._name,), reason, self._name))

@@ -24,7 +24,7 @@ from regent_runtime.limits import size
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import TURN_TIMEOUT, Refused
 from regent_runtime.route import fallback
-from regent_runtime.route.candidates import able, candidates, rule_for
+from regent_runtime.route.choice import choose, facts
 from regent_runtime.shadow import Asked
 from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.answer import Chunk
@@ -111,15 +111,14 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     treatment = await weigh(snapshot.config, incoming.sensitivity, conversation, personal, record)
     await snapshot.conversations.keep(conversation, treatment.own, treatment.retention_seconds, record)
     treatment.check()
-    rule = rule_for(snapshot.config, treatment.sensitivity)
-    record.route, record.rule = snapshot.config.route.name, rule.name
-    admitted = candidates(snapshot.config, rule, treatment.sensitivity, local_only=treatment.local_only)
-    providers = able(request, admitted)
+    known = facts(request, caller, record)
+    providers = choose(snapshot.config, request, known, treatment, record)
     asked = Asked(
         caller=caller,
         authorization=incoming.authorization,
         body_bytes=len(body),
         request=request,
+        facts=known,
         personal=personal,
         declared=incoming.sensitivity,
         conversation=conversation,

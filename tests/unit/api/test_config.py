@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
                 "maxSensitivity": "Restricted",
             }
         ],
-        "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+        "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}],
         "fallback": {
             "on": [
                 "Auth",

@@ -112,6 +112,10 @@ def test_a_plain_route_is_accepted() -> None:
         ({"rules": [GENERAL, CRITICAL, GENERAL]}, "spec.rules: the name general stands 2 times"),
         ({"providers": [CLOUD]}, "spec.rules: critical names the provider onprem, which is not in spec.providers"),
         ({"fallback": {"on": ["Cancelled"]}}, "spec.fallback.on: leave Cancelled out"),
+        (
+            {"rules": [CRITICAL, {**GENERAL, "match": {"when": "turn.caller == 'me'"}}]},
+            "spec.rules[1].match.when: general: a turn has no field caller; it has callerGroups, callerKind",
+        ),
         ({"timeouts": {"firstToken": "0s"}}, "spec.timeouts.firstToken: must be longer than 0s"),
         (only(baseURL="http://api.openai.com/v1"), "spec.providers: cloud: baseURL must start with https://"),
         (only(type="Local"), "spec.providers: cloud: a Local provider takes no credentials"),

@@ -48,7 +48,9 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                     "maxSensitivity": "Restricted",
                 }
             ],
-            "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+            "rules": [
+                {"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}
+            ],
             "fallback": {
                 "on": [
                     "Auth",
@@ -168,3 +170,23 @@ def test_names_of_policies_are_in_no_digest() -> None:
     renamed = config_of(policies=(for_all("renamed", **LOCAL_HOSTS),))
     assert one.digests() == renamed.digests()
     assert one.sources != renamed.sources
+
+
+def test_a_rule_reaches_the_pods_as_declared() -> None:
+    rule = {
+        "name": "staff",
+        "match": {"when": "'staff' in turn.callerGroups"},
+        "providers": [{"name": "onprem", "weight": 9}, {"name": "cloud"}],
+        "strategy": "Sticky",
+    }
+    whole = declared_route("hybrid", route(rules=[rule]).spec)
+    assert whole.rules[0].wire() == {
+        "name": "staff",
+        "atLeast": "Public",
+        "when": "'staff' in turn.callerGroups",
+        "providers": ["onprem", "cloud"],
+        "strategy": "Sticky",
+        "weights": {"onprem": 9},
+    }
+    cut_route, _ = cut(whole, policy_of())
+    assert cut_route.rules[0].weights == {}

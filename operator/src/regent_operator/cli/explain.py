@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from regent_runtime.explain import Decision, Explanation
 
 COLUMNS = ("stage", "decision", "field", "policies", "reason")
+ROUTE_COLUMNS = ("place", "provider", "model", "weight", "excluded by", "policies")
 
 
 class WouldRefuseError(Exception):
@@ -35,11 +36,15 @@ class Asked:
     sensitivity: str | None = None
 
 
-def run(config: AgentConfig, asked: Asked, form: str) -> str:
-    """The explanation as text. Raises NotExplainedError; WouldRefuseError, with the text, for a refused turn."""
+def run(config: AgentConfig, asked: Asked, form: str, *, route: bool = False) -> str:
+    """The explanation as text; `route`: of the providers instead of the stages.
+
+    Raises NotExplainedError; WouldRefuseError, with the text, for a refused turn.
+    """
     explanation = _explanation(config, asked)
     agent = f"{config.agent.namespace}/{config.agent.name}"
-    text = _table(explanation) if form == "table" else document(wire(agent, explanation), form)
+    rows = _route(explanation) if route else _stages(explanation)
+    text = rows + _outcome(explanation) if form == "table" else document(wire(agent, explanation), form)
     if explanation.refused:
         raise WouldRefuseError(text)
     return text
@@ -55,6 +60,8 @@ def wire(agent: str, explanation: "Explanation") -> dict[str, Any]:
         "sensitivity": explanation.sensitivity,
         "rule": explanation.rule,
         "providers": list(explanation.providers),
+        "strategy": explanation.strategy,
+        "considered": [{**vars(each), "policies": list(each.policies)} for each in explanation.considered],
         "decisions": [_plain(decision.wire()) for decision in explanation.decisions],
     }
 
@@ -69,12 +76,32 @@ def _explanation(config: AgentConfig, asked: Asked) -> "Explanation":
         raise NotExplainedError(str(error)) from error
 
 
-def _table(explanation: "Explanation") -> str:
-    lines = table([_row(decision) for decision in explanation.decisions], COLUMNS)
+def _stages(explanation: "Explanation") -> str:
+    return table([_row(decision) for decision in explanation.decisions], COLUMNS)
+
+
+def _route(explanation: "Explanation") -> str:
+    """Each provider of the rule: its place, or what keeps it from the turn."""
+    rows = [
+        {
+            "place": str(each.place or "-"),
+            "provider": each.name,
+            "model": each.model,
+            "weight": "-" if explanation.strategy == "Ordered" else str(each.weight),
+            "excluded by": each.field or "-",
+            "policies": ", ".join(each.policies) or "-",
+        }
+        for each in explanation.considered
+    ]
+    return table(rows, ROUTE_COLUMNS)
+
+
+def _outcome(explanation: "Explanation") -> str:
     if explanation.refused:
-        return f"{lines}\nRefused: {explanation.code}: {explanation.message}\n"
+        return f"\nRefused: {explanation.code}: {explanation.message}\n"
     providers = ", ".join(explanation.providers)
-    return f"{lines}\nWould go on: {explanation.sensitivity}, rule {explanation.rule}, to {providers}\n"
+    rule = f"rule {explanation.rule} ({explanation.strategy})"
+    return f"\nWould go on: {explanation.sensitivity}, {rule}, to {providers}\n"
 
 
 def _row(decision: "Decision") -> dict[str, str]:

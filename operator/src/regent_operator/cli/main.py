@@ -138,6 +138,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     add("--groups", default="", help="groups of an oidc: caller, separated by commas")
     add("--prompt", required=True, help="what the caller asks")
     add("--sensitivity", help="label that the caller declares (X-Regent-Sensitivity)")
+    add("--route", action="store_true", help="show the providers of the rule instead: their order, why others are out")
     add("--context", help="kubectl's context, without -f")
     _add_manifests(parser, required=False)
     add("-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: table)")
@@ -181,7 +182,7 @@ def _explain(asked: argparse.Namespace, _progress: Progress) -> None:
         namespace, _, name = asked.agent.rpartition("/")
         config = cluster.config_of(name, namespace or asked.namespace, asked.context)
     try:
-        sys.stdout.write(explain.run(config, question, asked.output))
+        sys.stdout.write(explain.run(config, question, asked.output, route=asked.route))
     except explain.WouldRefuseError as refused:
         sys.stdout.write(str(refused))
         sys.exit(Exit.CHECK_FAILED)

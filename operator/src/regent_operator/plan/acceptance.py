@@ -14,7 +14,7 @@ from regent_api.route import Provider, ProviderType
 from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan import attempting
-from regent_operator.plan.expressions import expression_errors, webhook_errors
+from regent_operator.plan.expressions import expression_errors, match_errors, webhook_errors
 from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.patterns import pattern_errors
@@ -125,6 +125,7 @@ def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
         for reference in rule.providers:
             if reference.name not in names:
                 yield f"spec.rules: {rule.name} names the provider {reference.name}, which is not in spec.providers"
+    yield from match_errors(spec)
     for provider in spec.providers:
         yield from _provider_errors(provider, cluster_domain)
     yield from attempting.errors(spec)

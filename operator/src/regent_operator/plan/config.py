@@ -22,7 +22,7 @@ from regent_api.config import (
 )
 from regent_api.effective import EffectivePolicy
 from regent_api.objects import AIAgent
-from regent_api.route import TIMEOUT_DEFAULTS, ModelRouteSpec, Provider, ProviderType, Rule
+from regent_api.route import TIMEOUT_DEFAULTS, Match, ModelRouteSpec, Provider, ProviderType, Rule, Strategy
 from regent_api.types import Sensitivity, seconds
 from regent_operator.plan import attempting
 from regent_operator.plan.inputs import Installation
@@ -110,7 +110,12 @@ def cut(route: RouteConfig, policy: EffectivePolicy) -> tuple[RouteConfig, tuple
     """
     excluded = {p.name: why for p in route.providers if (why := _exclusion(p, policy)) is not None}
     rules = [
-        rule.model_copy(update={"providers": [name for name in rule.providers if name not in excluded]})
+        rule.model_copy(
+            update={
+                "providers": [name for name in rule.providers if name not in excluded],
+                "weights": {name: weight for name, weight in rule.weights.items() if name not in excluded},
+            }
+        )
         for rule in route.rules
     ]
     kept = [provider for provider in route.providers if provider.name not in excluded]
@@ -159,8 +164,15 @@ def _provider(provider: Provider) -> ProviderConfig:
 
 
 def _rule(rule: Rule) -> RuleConfig:
-    at_least = rule.match.sensitivity.at_least if rule.match else Sensitivity.PUBLIC
-    return RuleConfig(name=rule.name, at_least=at_least, providers=[reference.name for reference in rule.providers])
+    match = rule.match or Match()
+    return RuleConfig(
+        name=rule.name,
+        at_least=match.sensitivity.at_least if match.sensitivity else Sensitivity.PUBLIC,
+        when=match.when,
+        providers=[reference.name for reference in rule.providers],
+        strategy=rule.strategy or Strategy.ORDERED,
+        weights={reference.name: weight for reference in rule.providers if (weight := reference.weight or 1) != 1},
+    )
 
 
 def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from regent_api.audit.alert import Expression, InvalidExpression
+from regent_api.audit.alert import Expression
+from regent_api.expression import InvalidExpression
 from regent_api.policy import AgentPolicySpec
+from regent_api.route import ModelRouteSpec
+from regent_api.turncondition import TurnCondition
 
 
 def expression_errors(spec: AgentPolicySpec) -> Iterator[str]:
@@ -14,6 +17,16 @@ def expression_errors(spec: AgentPolicySpec) -> Iterator[str]:
             Expression(alert.when)
         except InvalidExpression as error:
             yield f"spec.audit.alerts[{index}].when: {alert.name}: {error}"
+
+
+def match_errors(spec: ModelRouteSpec) -> Iterator[str]:
+    """What is wrong with the conditions of a route's rules, each with its path."""
+    for index, rule in enumerate(spec.rules):
+        if rule.match and rule.match.when:
+            try:
+                TurnCondition(rule.match.when)
+            except InvalidExpression as error:
+                yield f"spec.rules[{index}].match.when: {rule.name}: {error}"
 
 
 def webhook_errors(spec: AgentPolicySpec) -> Iterator[str]:

@@ -1,34 +1,56 @@
-"""Which providers may see a turn, in order. Labels only raise, and every cut only shrinks the list."""
+"""Which providers may see a turn, and in which order. Labels only raise, and every cut only shrinks the list."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from regent_api.config import AgentConfig, ProviderConfig, RuleConfig
+from regent_api.expression import InvalidExpression
 from regent_api.route import ProviderType
+from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, UNSUPPORTED_FIELD, Refused
+from regent_runtime.route.conditions import condition
 from regent_runtime.wire.formats import format_of
 from regent_runtime.wire.request import ChatRequest
 
 
-def rule_for(config: AgentConfig, sensitivity: Sensitivity) -> RuleConfig:
-    """The first rule that matches. Raises Refused (403): what no rule is for is denied."""
+@dataclass(frozen=True)
+class Verdict:
+    """On one provider of the rule. `field`: what keeps it from the turn, of the policy or the route; empty: nothing."""
+
+    provider: ProviderConfig
+    field: str = ""
+
+
+def rule_for(config: AgentConfig, sensitivity: Sensitivity, facts: TurnFacts) -> RuleConfig:
+    """The first rule that matches. Raises Refused (403): what no rule is for is denied.
+
+    So is a turn on which a condition fails: passed over, its rule could leave the turn to a laxer one.
+    """
     for rule in config.route.rules:
-        if sensitivity >= rule.at_least:
-            return rule
-    raise Refused(NO_RULE_MATCHES, f"No rule of the route is for {sensitivity} turns.")
+        try:
+            if sensitivity >= rule.at_least and (rule.when is None or condition(rule.when).holds(facts)):
+                return rule
+        except InvalidExpression:
+            raise Refused(NO_RULE_MATCHES, f"The condition of the rule {rule.name} fails on this turn.") from None
+    raise Refused(NO_RULE_MATCHES, f"No rule of the route is for {sensitivity} turns such as this.")
 
 
-def candidates(
+def verdicts(
     config: AgentConfig, rule: RuleConfig, sensitivity: Sensitivity, *, local_only: bool = False
-) -> Sequence[ProviderConfig]:
-    """The rule's providers that may see the turn, in the rule's order. Raises Refused (403) when none may.
+) -> Sequence[Verdict]:
+    """On each of the rule's providers, in the rule's order.
 
     `local_only`: what the class of the data asks for; `models.localAtOrAbove` can ask for the same. That a Local
     provider is local is claimed here and proved by the transport before a byte is sent.
     """
-    must_be_local = local_only or sensitivity >= config.policy.models.local_at_or_above
     named = [provider for name in rule.providers for provider in config.route.providers if provider.name == name]
-    allowed = [provider for provider in named if _may_see(config, provider, sensitivity, must_be_local=must_be_local)]
+    return [Verdict(provider, _barrier(config, provider, sensitivity, local_only=local_only)) for provider in named]
+
+
+def candidates(sensitivity: Sensitivity, judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
+    """Those that may see the turn. Raises Refused (403) when none may."""
+    allowed = [verdict.provider for verdict in judged if not verdict.field]
     if not allowed:
         raise Refused(NO_PROVIDER_ALLOWED, f"The policy lets {sensitivity} turns reach no provider of the route.")
     return allowed
@@ -44,12 +66,20 @@ def able(request: ChatRequest, candidates: Sequence[ProviderConfig]) -> Sequence
     return kept
 
 
-def _may_see(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity, *, must_be_local: bool) -> bool:
-    models, egress = config.policy.models, config.policy.egress
-    return (
-        sensitivity <= provider.max_sensitivity
-        and (provider.type is ProviderType.LOCAL or not must_be_local)
-        and (provider.type is not ProviderType.LOCAL or models.is_local_host(provider.host))
-        and models.admits(provider.host, provider.model)
-        and egress.admits_host(provider.host)
-    )
+def _barrier(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity, *, local_only: bool) -> str:
+    models, is_local = config.policy.models, provider.type is ProviderType.LOCAL
+    if sensitivity > provider.max_sensitivity:
+        return MAX_SENSITIVITY
+    if local_only and not is_local:
+        return f"data.classes.{sensitivity}.aiProcessing"
+    if sensitivity >= models.local_at_or_above and not is_local:
+        return "models.localAtOrAbove"
+    if is_local and not models.is_local_host(provider.host):
+        return "models.localHosts"
+    if not models.admits(provider.host, provider.model):
+        return "models.allow"
+    return "" if config.policy.egress.admits_host(provider.host) else "egress.hosts"
+
+
+MAX_SENSITIVITY = "maxSensitivity"
+"""The one barrier that the route sets itself."""

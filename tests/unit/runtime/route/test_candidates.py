@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import able, candidates, rule_for
+from regent_runtime.route.candidates import able, candidates, rule_for, verdicts
 from regent_runtime.wire.request import ChatRequest, parse
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -19,12 +20,13 @@ def provider(name: str, **more: Any) -> dict[str, Any]:
     return configs.provider_config(name, f"https://{name}.example/v1", type="OpenAI", **more)
 
 
+FACTS = TurnFacts("ServiceAccount", ["staff"], 10, stream=False, hour=3, weekday=6)
 LOCAL = configs.provider_config("local", "http://model.demo.svc/v1")
 
 
 def names(config: Any, sensitivity: Sensitivity, **more: Any) -> list[str]:
-    rule = rule_for(config, sensitivity)
-    return [each.name for each in candidates(config, rule, sensitivity, **more)]
+    rule = rule_for(config, sensitivity, FACTS)
+    return [each.name for each in candidates(sensitivity, verdicts(config, rule, sensitivity, **more))]
 
 
 def code(config: Any, sensitivity: Sensitivity) -> str:
@@ -109,3 +111,55 @@ def test_a_request_that_nobody_can_be_told_is_refused_by_the_fields_name() -> No
         able(asked(seed=7), only)
     assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", "seed")
     assert "7" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("when", "matches"),
+    [
+        ("'staff' in turn.callerGroups", True),
+        ("'staff' in turn.callerGroups && turn.callerKind == 'APIKey'", False),
+        ("turn.inputTokens > 10 || turn.stream", False),
+        ("turn.hour < 6 && turn.weekday >= 6", True),
+    ],
+)
+def test_a_rule_can_ask_about_the_turn(when: str, matches: bool) -> None:
+    rules = [
+        {"name": "some", "atLeast": "Public", "when": when, "providers": ["local"]},
+        {"name": "rest", "atLeast": "Public", "providers": ["cloud"]},
+    ]
+    config = configs.config(provider("cloud"), LOCAL, route={"rules": rules})
+    assert names(config, Sensitivity.INTERNAL) == (["local"] if matches else ["cloud"])
+
+
+def test_label_and_condition_must_both_match() -> None:
+    rules = [{"name": "some", "atLeast": "Confidential", "when": "turn.hour == 3", "providers": ["local"]}]
+    assert code(configs.config(LOCAL, route={"rules": rules}), Sensitivity.INTERNAL) == "no_rule_matches"
+
+
+def test_a_condition_that_fails_denies_the_turn_also_where_a_later_rule_would_take_it() -> None:
+    rules = [
+        {"name": "some", "atLeast": "Public", "when": "turn.callerGroups[1] == 'x'", "providers": ["local"]},
+        {"name": "rest", "atLeast": "Public", "providers": ["cloud"]},
+    ]
+    assert code(configs.config(provider("cloud"), LOCAL, route={"rules": rules}), Sensitivity.INTERNAL) == (
+        "no_rule_matches"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "more", "fields"),
+    [
+        ({}, {}, ["maxSensitivity", "", ""]),
+        ({}, {"local_only": True}, ["maxSensitivity", "data.classes.Internal.aiProcessing", ""]),
+        ({"models": {"localAtOrAbove": "Internal"}}, {}, ["maxSensitivity", "models.localAtOrAbove", ""]),
+        ({"models": {"localHosts": []}}, {}, ["maxSensitivity", "", "models.localHosts"]),
+        ({"models": {"allow": [[{"host": "*.svc"}]]}}, {}, ["maxSensitivity", "models.allow", ""]),
+        ({"egress": {"hosts": [["cloud.example"]]}}, {}, ["maxSensitivity", "", "egress.hosts"]),
+    ],
+)
+def test_what_keeps_a_provider_from_a_turn_is_named(
+    policy: dict[str, Any], more: dict[str, bool], fields: list[str]
+) -> None:
+    config = configs.config(provider("low", maxSensitivity="Public"), provider("cloud"), LOCAL, policy=policy)
+    rule = rule_for(config, Sensitivity.INTERNAL, FACTS)
+    assert [each.field for each in verdicts(config, rule, Sensitivity.INTERNAL, **more)] == fields
