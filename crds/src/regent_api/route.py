@@ -15,12 +15,28 @@ BASE_URL = rf"^https?://{DNS_SUBDOMAIN[1:-1]}(:[0-9]{{1,5}})?(/[-._~a-zA-Z0-9/]*
 
 class ProviderType(StrEnum):
     OPENAI = "OpenAI"
+    ANTHROPIC = "Anthropic"
     LOCAL = "Local"
 
 
 class WireApi(StrEnum):
     CHAT_COMPLETIONS = "ChatCompletions"
     RESPONSES = "Responses"
+    MESSAGES = "Messages"
+
+
+SPEAKS = {
+    ProviderType.OPENAI: (WireApi.CHAT_COMPLETIONS, WireApi.RESPONSES),
+    ProviderType.ANTHROPIC: (WireApi.MESSAGES,),
+    ProviderType.LOCAL: tuple(WireApi),
+}
+"""The wire formats that each type of provider may be spoken to in."""
+
+
+def speaking(kind: ProviderType) -> str:
+    """What to write for a provider whose api is none of its type's."""
+    apis = " or ".join(SPEAKS[kind])
+    return f"type {kind} speaks {apis}; write that as api, or another type"
 
 
 class ProviderParameters(Model):
@@ -43,8 +59,13 @@ class Provider(Model):
     cel_rules = (
         Cel(
             "self.type != 'Local' || !has(self.credentials)",
-            "a Local provider takes no credentials; remove them, or use type OpenAI",
+            "a Local provider takes no credentials; remove them, or use another type",
             ".credentials",
+        ),
+        *(
+            Cel(f"self.type != '{kind}' || self.api in {[str(api) for api in SPEAKS[kind]]}", speaking(kind), ".api")
+            for kind in ProviderType
+            if set(SPEAKS[kind]) != set(WireApi)
         ),
         Cel(
             "self.type == 'Local' || self.baseURL.startsWith('https://')"
@@ -70,7 +91,7 @@ class Provider(Model):
         Words("a URL such as https://api.example.com/v1: lower-case host, no user, query or fragment"),
         Field(
             alias="baseURL",
-            description="URL before /chat/completions or /responses; lower-case host, no query, no user.",
+            description="URL before /chat/completions, /responses or /messages; lower-case host, no query, no user.",
         ),
     ]
     api: Annotated[WireApi, Field(description="Wire format that the provider speaks.")]
@@ -85,7 +106,7 @@ class Provider(Model):
         list[Credential] | None,
         ATOMIC,
         Cel("self.all(a, self.exists_one(b, b.name == a.name))", "credential names must be unique"),
-        Field(min_length=1, max_length=1, description="Key sent as bearer token."),
+        Field(min_length=1, max_length=1, description="Key, sent in the header that the type asks for."),
     ] = None
     max_sensitivity: Annotated[
         Sensitivity, Field(description="Highest label that this provider may ever see, on every path.")

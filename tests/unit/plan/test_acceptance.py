@@ -103,6 +103,8 @@ def test_a_key_set_that_is_none_is_told_with_its_path() -> None:
 
 def test_a_plain_route_is_accepted() -> None:
     assert error_of_route() is None
+    assert error_of_route(**only(type="Anthropic", api="Messages")) is None
+    assert error_of_route(providers=[{**ONPREM, "api": "Messages"}, CLOUD]) is None
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,11 @@ def test_a_plain_route_is_accepted() -> None:
         ({"timeouts": {"firstToken": "0s"}}, "spec.timeouts.firstToken: must be longer than 0s"),
         (only(baseURL="http://api.openai.com/v1"), "spec.providers: cloud: baseURL must start with https://"),
         (only(type="Local"), "spec.providers: cloud: a Local provider takes no credentials"),
+        (
+            only(type="Anthropic"),
+            "spec.providers: cloud: type Anthropic speaks Messages; write that as api, or another type",
+        ),
+        (only(api="Messages"), "spec.providers: cloud: type OpenAI speaks ChatCompletions or Responses; write that"),
         (
             only(credentials=[{"name": "main", "secretKeyRef": {"name": "openai", "key": "hosts"}}]),
             "spec.providers: cloud: the key `hosts` says where a Secret may be sent",

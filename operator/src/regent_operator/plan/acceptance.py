@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from regent_api.objects import AgentPolicy, ModelRoute
 from regent_api.policy import AgentPolicySpec
-from regent_api.route import Provider, ProviderType
+from regent_api.route import SPEAKS, Provider, ProviderType, speaking
 from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan import attempting
@@ -139,7 +139,9 @@ def _provider_errors(provider: Provider, cluster_domain: str) -> Iterator[str]:
     path = f"spec.providers: {provider.name}"
     local = provider.type is ProviderType.LOCAL
     if local and provider.credentials:
-        yield f"{path}: a Local provider takes no credentials; remove them, or use type OpenAI"
+        yield f"{path}: a Local provider takes no credentials; remove them, or use another type"
+    if provider.api not in SPEAKS[provider.type]:
+        yield f"{path}: {speaking(provider.type)}"
     inside = in_cluster(host_of(provider.base_url), cluster_domain) is not None
     if not local and not inside and not provider.base_url.startswith("https://"):
         yield f"{path}: baseURL must start with https:// unless it is a Service of the cluster (NAME.NAMESPACE.svc)"

@@ -84,6 +84,7 @@ _TOO_LONG_TEXTS = (
     b"maximum context length",
     b"context size",
     b"prompt is too long",
+    b"exceed context limit",
 )
 """vLLM and Anthropic have no word for it, only a sentence."""
 _OF_STATUS = {
