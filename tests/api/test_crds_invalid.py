@@ -349,7 +349,7 @@ REFUSALS = [
         ROUTE,
         "spec.providers.0.credentials",
         LOCAL_WITH_KEY,
-        "a Local provider takes no credentials; remove them, or use type",
+        "a Local provider takes no credentials; remove them, or use another type",
     ),
     Refusal(
         "secret-key-with-slash",
