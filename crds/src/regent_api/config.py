@@ -30,6 +30,12 @@ class CredentialFile(Model):
     key: str
 
 
+class AzureConfig(Model):
+    deployment: str
+    api_version: str | None = None
+    """A date; None for the v1 surface."""
+
+
 class ProviderConfig(Model):
     name: str
     type: ProviderType
@@ -40,6 +46,12 @@ class ProviderConfig(Model):
     max_output_tokens: int | None = None
     credentials: list[CredentialFile] = []
     max_sensitivity: Sensitivity
+    azure: AzureConfig | None = None
+
+    @property
+    def upstream_model(self) -> str:
+        """What requests name; answers to callers, records and policies name `model`."""
+        return self.azure.deployment if self.azure else self.model
 
     @property
     def host(self) -> str:
