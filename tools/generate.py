@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import enforcement
+import price_table
 import yaml
 
 from regent_api import reference
@@ -34,7 +35,8 @@ def outputs() -> dict[str, str]:
         "requests": request_table.reference(),
         "route-errors": route_errors.reference(),
     }
-    return crds | chart | pages | {f"docs/reference/{name}.md": text for name, text in served.items()}
+    table = {"operator/src/regent_operator/plan/prices.json": price_table.text()}
+    return crds | chart | pages | {f"docs/reference/{name}.md": text for name, text in served.items()} | table
 
 
 def pod() -> dict[str, str]:

@@ -77,6 +77,7 @@ ROUTE: dict[str, Any] = {
                 "model": "smollm2-135m-instruct",
                 "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
                 "maxSensitivity": "Restricted",
+                "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},
             },
             {
                 "name": "openai",
@@ -86,6 +87,11 @@ ROUTE: dict[str, Any] = {
                 "model": "gpt-4o-mini",
                 "credentials": [{"name": "main", "secretKeyRef": {"name": "openai", "key": "api-key"}}],
                 "maxSensitivity": "Internal",
+                "price": {
+                    "inputPerMillionTokens": "0.2",
+                    "outputPerMillionTokens": "0.60",
+                    "cachedInputPerMillionTokens": "0.075",
+                },
             },
         ],
         "rules": [

@@ -13,6 +13,7 @@ from pydantic import Field
 from regent_api.attempting import FALLBACK_DEFAULTS, FailureClass
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
+from regent_api.price import ProviderPrice
 from regent_api.route import ProviderType, Strategy, WireApi
 from regent_api.status import Digests
 from regent_api.types import Sensitivity
@@ -30,12 +31,6 @@ class CredentialFile(Model):
     key: str
 
 
-class AzureConfig(Model):
-    deployment: str
-    api_version: str | None = None
-    """A date; None for the v1 surface."""
-
-
 class ProviderConfig(Model):
     name: str
     type: ProviderType
@@ -46,12 +41,8 @@ class ProviderConfig(Model):
     max_output_tokens: int | None = None
     credentials: list[CredentialFile] = []
     max_sensitivity: Sensitivity
-    azure: AzureConfig | None = None
-
-    @property
-    def upstream_model(self) -> str:
-        """What requests name; answers to callers, records and policies name `model`."""
-        return self.azure.deployment if self.azure else self.model
+    price: ProviderPrice | None = None
+    """None: nobody knows what the model costs."""
 
     @property
     def host(self) -> str:

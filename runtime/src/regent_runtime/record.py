@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from regent_runtime.cost.bill import Bill, Cost, together
+from regent_runtime.cost.charged import NOT_CHARGED
 from regent_runtime.decision import STAGE_OF, Decision, decided
 from regent_runtime.refusals import Refused
 from regent_runtime.route.errors import ProviderError
@@ -26,13 +28,18 @@ DONE = "done"
 class AttemptRecord:
     """A request to a provider, written before it is sent."""
 
-    provider: str
+    bill: Bill
     outcome: str = "abandoned"
     """`answered`, the word of the failure, or `abandoned` when the turn ended first."""
     detail: str = ""
 
+    @property
+    def provider(self) -> str:
+        return self.bill.provider.name
+
     def failed(self, error: ProviderError) -> ProviderError:
         self.outcome, self.detail = error.failure.word, error.detail
+        self.bill.free = error.failure in NOT_CHARGED
         return error
 
 
@@ -81,9 +88,13 @@ class TurnRecord:
     trail: OpenTrail | None = None
     """None until the turn has passed all that can stop it."""
 
-    def attempt(self, provider: str) -> AttemptRecord:
-        self.attempts.append(AttemptRecord(provider))
+    def attempt(self, bill: Bill) -> AttemptRecord:
+        self.attempts.append(AttemptRecord(bill))
         return self.attempts[-1]
+
+    def cost(self) -> Cost:
+        """Of all attempts, as far as is known now."""
+        return together(attempt.bill.cost() for attempt in self.attempts)
 
     def refused(self, refused: Refused) -> None:
         """Write down which field refused the turn, where a policy's did."""

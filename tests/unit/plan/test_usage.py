@@ -5,7 +5,7 @@ from regent_api.policy import UsedByAgents
 from regent_operator.plan.figures import AgentFigures
 from regent_operator.plan.usage import policy_status, route_status
 from tests.unit.plan.kstatus import kstatus
-from tests.unit.plan.samples import INSTALLATION, LATER, NOW, for_all, policy, route
+from tests.unit.plan.samples import CLOUD, INSTALLATION, LATER, NOW, ONPREM, for_all, policy, route
 
 POLICY = for_all("base", size={"turnTimeout": "90s"})
 ROUTE = route()
@@ -124,3 +124,38 @@ def test_the_digest_of_a_policy_is_over_its_meaning() -> None:
 def test_a_status_without_change_is_the_same_status() -> None:
     first = policy_status(POLICY, [figures()], INSTALLATION, None, NOW)
     assert policy_status(POLICY, [figures()], INSTALLATION, first, LATER) == first
+
+
+def test_a_route_tells_the_price_in_force_of_each_provider() -> None:
+    priced = route(
+        providers=[CLOUD, {**ONPREM, "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"}}]
+    )
+    rates = {"input": "0", "output": "0", "cachedInput": "0", "cacheWrite": "0"}
+    assert route_status(priced, [], INSTALLATION, None, NOW).wire()["providers"] == [
+        {
+            "name": "cloud",
+            "price": {
+                "source": "genai-prices/0.2.3@2026-11-26",
+                "bands": [{"above": 0, "input": "1.25", "output": "10", "cachedInput": "0.125", "cacheWrite": "1.25"}],
+            },
+        },
+        {"name": "onprem", "price": {"source": "route", "bands": [{"above": 0, **rates}]}},
+    ]
+
+
+def test_a_route_says_of_a_provider_without_a_price_nothing_but_its_name() -> None:
+    told = route_status(route(), [], INSTALLATION, None, NOW).wire()["providers"]
+    assert told[1] == {"name": "onprem"}
+
+
+def test_another_price_is_another_digest() -> None:
+    dearer = {**CLOUD, "price": {"inputPerMillionTokens": "2", "outputPerMillionTokens": "10"}}
+    status = route_status(route(providers=[dearer, ONPREM]), [], INSTALLATION, None, NOW)
+    assert status.digest != digest_of_route()
+
+
+def test_a_route_with_a_price_below_the_table_is_not_accepted() -> None:
+    cheap = {**CLOUD, "price": {"inputPerMillionTokens": "0.01", "outputPerMillionTokens": "10"}}
+    status = route_status(route(providers=[cheap, ONPREM]), [], INSTALLATION, None, NOW)
+    assert (status.conditions[0].reason, status.conditions[1].status.value) == ("Invalid", "False")
+    assert "below 1.25, the price of gpt-5 in genai-prices/0.2.3@2026-11-26" in status.conditions[1].message

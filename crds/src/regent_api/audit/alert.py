@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, TokensPart
+from regent_api.audit.record import AttemptPart, CostPart, DecisionPart, Kind, Record, TokensPart
 from regent_api.expression import Condition, InvalidExpression
 
 __all__ = ["Expression", "InvalidExpression", "seen"]
@@ -28,9 +28,23 @@ def seen(record: Record) -> dict[str, Any]:
     fields["kind"] = str(record.kind)
     for name in ("decisions", "attempts"):
         fields[name] = [msgspec.structs.asdict(each) for each in fields[name]]
+    for attempt in fields["attempts"]:
+        attempt["cost"] = _money(attempt["cost"])
+    fields["cost"] = _money(record.cost)
     fields["tokens"] = msgspec.structs.asdict(record.tokens or TokensPart(input=0, output=0))
     fields["content"] = record.content is not None
     return fields
+
+
+def _money(cost: CostPart | None) -> dict[str, Any]:
+    """Numbers to compare with, not to add up; 0.0 where an amount is absent."""
+    part = cost or CostPart()
+    return {
+        "usd": float(part.usd or 0),
+        "atMost": float(part.at_most or 0),
+        "unknown": part.unknown,
+        "price": part.price,
+    }
 
 
 _SAMPLE = Record(
@@ -42,4 +56,5 @@ _SAMPLE = Record(
     attempts=[AttemptPart(provider="provider")],
     flags=["injection_attempt"],
     tokens=TokensPart(input=1, output=1),
+    cost=CostPart(usd="1"),
 )

@@ -54,6 +54,17 @@ class DecisionPart(_Part, frozen=True, kw_only=True):
     shadow: Text = ""
 
 
+class CostPart(_Part, frozen=True, kw_only=True):
+    """USD, in decimal. Either `usd`, which is exact, or `unknown`, which says why nobody knows it."""
+
+    usd: Text = ""
+    unknown: Text = ""
+    at_most: Text = ""
+    """Where `usd` is unknown: it is no more than this; absent where there is no price either."""
+    price: Text = ""
+    """Of an attempt: where its price is from; a table with its version and date."""
+
+
 class AttemptPart(_Part, frozen=True, kw_only=True):
     """A request to a provider; `outcome` and `detail` only where it is told after it ended."""
 
@@ -61,6 +72,7 @@ class AttemptPart(_Part, frozen=True, kw_only=True):
     model: Text = ""
     outcome: Text = ""
     detail: Text = ""
+    cost: CostPart | None = None
 
 
 class TokensPart(_Part, frozen=True, kw_only=True):
@@ -122,6 +134,8 @@ class Record(_Part, frozen=True, kw_only=True):
     """Compliance flags, sorted: injection_attempt, leak_blocked, personal_data, unauthorized, ..."""
     attempts: Annotated[list[AttemptPart], Meta(max_length=64)] = []
     tokens: TokensPart | None = None
+    cost: CostPart | None = None
+    """Of all attempts; absent where none was made."""
     content: ContentPart | None = None
     counts: Annotated[dict[Text, Count], Meta(max_length=64)] = {}
     """Of `refusals` and `lost`: how many, by code or kind."""

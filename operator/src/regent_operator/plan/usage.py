@@ -6,17 +6,19 @@ not count against it, and is named. Nobody uses it: Ready=True with a reason of 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from regent_api.config import digest
 from regent_api.objects import AgentPolicy, Invalid, ModelRoute
 from regent_api.policy import AgentPolicyStatus, PolicyMode, UsedByAgents
-from regent_api.route import ModelRouteStatus
+from regent_api.route import ModelRouteStatus, ProviderStatus
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.acceptance import Rejection, route_error
 from regent_operator.plan.conditions import Finding, dated, false, progress, true
 from regent_operator.plan.config import declared_route
 from regent_operator.plan.figures import AgentFigures
 from regent_operator.plan.inputs import Installation
+from regent_operator.plan.prices import in_force
 from regent_operator.plan.reading import read
 
 MOST_NAMED = 5
@@ -59,7 +61,7 @@ def route_status(
     rejection, present = _judged_route(route, installation)
     uses = [_use(agent, agent.route_digest, present) for agent in agents]
     status = _status(route.metadata.generation, rejection, present, uses, previous, now)
-    return ModelRouteStatus.model_validate({**status.model_dump(), **_counts(route)})
+    return ModelRouteStatus.model_validate({**status.model_dump(), **_told(route)})
 
 
 def _judged_policy(policy: AgentPolicy | Invalid, installation: Installation) -> tuple[Rejection | None, str | None]:
@@ -79,10 +81,15 @@ def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tu
     return Rejection(words) if words is not None else None, digest(meaning)
 
 
-def _counts(route: ModelRoute | Invalid) -> dict[str, int]:
+def _told(route: ModelRoute | Invalid) -> dict[str, Any]:
     if isinstance(route, Invalid):
         return {}
-    return {"provider_count": len(route.spec.providers), "rule_count": len(route.spec.rules)}
+    providers = sorted(route.spec.providers, key=lambda provider: provider.name)
+    return {
+        "provider_count": len(providers),
+        "rule_count": len(route.spec.rules),
+        "providers": [ProviderStatus(name=each.name, price=in_force(each)) for each in providers],
+    }
 
 
 def _status(

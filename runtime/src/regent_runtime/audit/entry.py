@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from regent_api.audit.record import AttemptPart, DecisionPart, Kind, Record, TokensPart
+from regent_api.audit.record import AttemptPart, CostPart, DecisionPart, Kind, Record, TokensPart
+from regent_api.price import words
 from regent_runtime.audit.disk import stamp
+from regent_runtime.cost.bill import Cost
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.record import ANSWERED, DONE, TurnRecord
 
@@ -99,11 +101,23 @@ def ending(turn: TurnRecord) -> dict[str, Any]:
         "decisions": decisions(turn.decisions),
         "flags": flags(turn),
         "attempts": [
-            AttemptPart(provider=each.provider, outcome=each.outcome, detail=each.detail[:LONGEST_WORD])
+            AttemptPart(
+                provider=each.provider,
+                outcome=each.outcome,
+                detail=each.detail[:LONGEST_WORD],
+                cost=_cost(each.bill.cost(), each.bill.source),
+            )
             for each in turn.attempts[-MOST_ATTEMPTS:]
         ],
         "tokens": TokensPart(input=usage.prompt_tokens, output=usage.completion_tokens) if usage else None,
+        "cost": _cost(turn.cost()) if turn.attempts else None,
     }
+
+
+def _cost(cost: Cost, source: str = "") -> CostPart:
+    usd = words(cost.usd) if cost.usd is not None else ""
+    at_most = words(cost.at_most) if cost.at_most is not None else ""
+    return CostPart(usd=usd, unknown=cost.why, at_most=at_most, price=source)
 
 
 def flags(turn: TurnRecord) -> list[str]:

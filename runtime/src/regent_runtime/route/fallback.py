@@ -11,6 +11,7 @@ from itertools import islice
 from regent_api.config import ProviderConfig
 from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
+from regent_runtime.cost.bill import Bill, billed
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Failure, Interrupted, ProviderError, refused
@@ -31,17 +32,18 @@ async def call(
     route = snapshot.config.route
     for provider in islice(_tries(candidates, errors), route.fallback.max_attempts):
         await trail.attempt(provider.name, provider.model)
-        attempted = record.attempt(provider.name)
-        wire = format_of(provider)
+        wire, most_output = format_of(provider), output_cap(request, snapshot.config, provider)
+        outbound = wire.outbound(request, snapshot.config, provider)
+        attempted = record.attempt(Bill(provider, outbound.body, most_output))
         chunks = attempt(
             snapshot.channels[provider.name],
             wire,
-            wire.outbound(request, snapshot.config, provider),
+            outbound,
             stream=request.stream,
-            output_cap=output_cap(request, snapshot.config, provider),
+            output_cap=most_output,
             timeouts=route.timeouts,
         )
-        async with aclosing(chunks):
+        async with aclosing(billed(chunks, attempted.bill)) as chunks:
             try:
                 first = await anext(chunks)
             except ProviderError as error:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from regent_api.price import words
+from regent_runtime.cost.bill import Cost
 from regent_runtime.record import TurnRecord
 
 _ENCODER = msgspec.json.Encoder()
@@ -25,6 +27,7 @@ def write(event: str, /, **fields: Any) -> None:
 
 def turn(record: TurnRecord) -> None:
     usage = record.usage
+    cost = _cost(record.cost())
     write(
         "turn",
         turn=record.id,
@@ -38,13 +41,20 @@ def turn(record: TurnRecord) -> None:
         provider=record.provider,
         model=record.model,
         attempts=[
-            {"provider": attempt.provider, "outcome": attempt.outcome, "detail": attempt.detail}
+            {
+                "provider": attempt.provider,
+                "outcome": attempt.outcome,
+                "detail": attempt.detail,
+                **_cost(attempt.bill.cost()),
+                "price": attempt.bill.source,
+            }
             for attempt in record.attempts
         ],
         decisions=[decision.wire() for decision in record.decisions],
         inputEstimate=record.input_estimate,
         inputTokens=usage.prompt_tokens if usage else None,
         outputTokens=usage.completion_tokens if usage else None,
+        **cost,
         ms=round(record.seconds * 1000, 1),
         config=record.config,
     )
@@ -63,6 +73,14 @@ def action(record: TurnRecord) -> None:
         sensitivity=record.sensitivity,
         config=record.config,
     )
+
+
+def _cost(cost: Cost) -> dict[str, str | None]:
+    """USD as decimal strings: `cost` is exact, or null with the reason and, where there is a price, a bound."""
+    if cost.usd is not None:
+        return {"cost": words(cost.usd)}
+    at_most = words(cost.at_most) if cost.at_most is not None else None
+    return {"cost": None, "costUnknown": cost.why, "costAtMost": at_most}
 
 
 class JsonLines(logging.Handler):

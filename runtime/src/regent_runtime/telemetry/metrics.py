@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from regent_runtime.audit.entry import UNAUTHORIZED_CODES
+from regent_runtime.cost.bill import Bill
 from regent_runtime.decision import Stage
 from regent_runtime.guard.findings import INJECTION
 from regent_runtime.record import TurnRecord
@@ -26,6 +27,21 @@ class Metrics:
         )
         self._tokens = Counter(
             "regent_tokens", "Tokens as providers counted them.", ["provider", "direction"], registry=self._registry
+        )
+        self._cost = Counter(
+            "regent_cost_usd", "What attempts cost, where it is known.", ["provider", "model"], registry=self._registry
+        )
+        self._cost_unknown = Counter(
+            "regent_cost_unknown",
+            "Attempts of which nobody knows what they cost, by the reason.",
+            ["provider", "model", "reason"],
+            registry=self._registry,
+        )
+        self._cost_at_most = Counter(
+            "regent_cost_unknown_at_most_usd",
+            "What those of them that have a price cost at the most.",
+            ["provider", "model"],
+            registry=self._registry,
         )
         self._shadows = Counter(
             "regent_shadow_decisions",
@@ -81,6 +97,7 @@ class Metrics:
                 self._limited.labels(decision.reason).inc()
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
+            self._charge(attempt.bill)
         for decision in record.decisions:
             if decision.shadow:
                 self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
@@ -96,6 +113,15 @@ class Metrics:
         """An approver's verdict, or a deletion."""
         if record.code in UNAUTHORIZED_CODES:
             self._unauthorized.labels(record.code).inc()
+
+    def _charge(self, bill: Bill) -> None:
+        cost, labels = bill.cost(), (bill.provider.name, bill.provider.model)
+        if cost.usd is not None:
+            self._cost.labels(*labels).inc(float(cost.usd))
+        else:
+            self._cost_unknown.labels(*labels, cost.why).inc()
+        if cost.at_most is not None:
+            self._cost_at_most.labels(*labels).inc(float(cost.at_most))
 
     def state_failed(self, reason: str) -> None:
         self._state_errors.labels(reason).inc()

@@ -1,7 +1,7 @@
 import pytest
 
 from regent_api.audit.alert import Expression, InvalidExpression
-from regent_api.audit.record import DecisionPart, Kind
+from regent_api.audit.record import AttemptPart, CostPart, DecisionPart, Kind
 from tests.fakes.audit import record
 
 REFUSED = record(
@@ -11,6 +11,8 @@ REFUSED = record(
     caller_kind="OIDC",
     counts={"token_invalid": 7},
     confidence="0.973",
+    cost=CostPart(unknown="usage_unknown", at_most="0.25"),
+    attempts=[AttemptPart(provider="p0", cost=CostPart(usd="0.0000001", price="route"))],
     decisions=[DecisionPart(stage="input", action="Deny", field="guardrails.input.patterns", policies=["a/b", "a/c"])],
 )
 
@@ -28,6 +30,9 @@ REFUSED = record(
         ("record.tokens.output > 1000 || record.approval != ''", False),
         ("size(record.attempts) > 1", False),
         ("record.confidence >= '0.9'", True),
+        ("record.cost.usd == 0.0 && record.cost.atMost > 0.2 && record.cost.unknown == 'usage_unknown'", True),
+        ("record.attempts.exists(a, a.cost.usd > 0.0 && a.cost.price == 'route')", True),
+        ("record.attempts.exists(a, a.cost.unknown != '')", False),
         ("record.confidence >= '0.98'", False),
         ("record.action == 'Approve' && record.outcome == 'done'", False),
     ],

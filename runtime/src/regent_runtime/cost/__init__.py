@@ -1,0 +1,1 @@
+"""What turns cost: exact where the provider says what it counted, an upper bound and a reason where it does not."""
