@@ -88,8 +88,8 @@ enforcement: venv  ## ignore each policy field once: do the tests that are marke
 	@$(PYTHON) tools/ignored.py $(FIELD)
 
 .PHONY: mutants
-mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access)
-	@$(PYTHON) tools/mutants.py $(ROOM)
+mutants: venv  ## break the policy engine one small way at a time: do the tests notice? (ROOM=policy|callers|access SAMPLE=150)
+	@$(PYTHON) tools/mutants.py $(ROOM) $(if $(SAMPLE),--sample $(SAMPLE))
 
 .PHONY: generate
 generate: venv  ## write the CRDs and the reference from the models

@@ -18,7 +18,6 @@ MOST_OF_A_KIND = 9999
 NONCE_LETTERS = 8
 SHAPE = r"\[(?:" + "|".join((QUOTED, *sorted(KINDS.values()))) + r")_[0-9]{1,4}_[a-z]{" + str(NONCE_LETTERS) + r"}\]"
 """Any placeholder, of whatever conversation."""
-LONGEST = max(map(len, (QUOTED, *KINDS.values()))) + len("[_9999_]") + NONCE_LETTERS
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 """Consonants: no word of a language, and no hexadecimal number, comes out."""
 _EXACT = re.compile(SHAPE)

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from regent_runtime.access.placeholders import LONGEST, QUOTED, SHAPE
+from regent_runtime.access.placeholders import QUOTED, SHAPE
 from regent_runtime.wire.answer import Chunk
 
 _ANY = re.compile(SHAPE)
@@ -56,7 +56,7 @@ class Restoration:
 
     def _begun(self, text: str) -> int:
         """Where a placeholder begins that the next part may complete; the end where there is none."""
-        at = text.rfind("[", max(0, len(text) - LONGEST + 1))
+        at = text.rfind("[")
         if at < 0 or not any(given.startswith(text[at:]) for given in self._originals):
             return len(text)
         return at

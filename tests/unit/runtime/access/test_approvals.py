@@ -12,7 +12,7 @@ from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.state.contract import Verdict
+from regent_runtime.state.contract import Approval, StateFull, Verdict
 from regent_runtime.state.pod import PodState
 from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
@@ -220,6 +220,27 @@ async def test_what_nobody_could_be_shown_whole_is_refused() -> None:
     long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": random}]))
 
     assert await code(House().approvals.request(long, TurnRecord())) == "approval_too_large"
+
+
+async def test_what_says_little_at_length_is_shown_whole() -> None:
+    house = House()
+    long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": "ab " * 300_000}]))
+    shown, _ = await house.approvals.show(await house.asked(long), LEAD, TurnRecord())
+
+    assert shown.messages == long.request.messages
+
+
+async def test_no_more_turns_wait_than_the_state_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+
+    async def full(approval: Approval, ttl_seconds: float) -> None:
+        del approval, ttl_seconds
+        raise StateFull
+
+    monkeypatch.setattr(house.state, "propose", full)
+    with pytest.raises(Refused) as refused:
+        await house.asked()
+    assert (refused.value.refusal.code, refused.value.retry_after) == ("state_unavailable", 60)
 
 
 async def test_the_state_holds_neither_the_name_nor_what_is_shown() -> None:

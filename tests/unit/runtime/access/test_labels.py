@@ -102,6 +102,12 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
     ]
 
 
+async def test_what_raises_nothing_is_not_told() -> None:
+    config = agent("Internal", minSensitivity="Internal", personalData={"raisesTo": "Internal"})
+
+    assert await label(config, "Internal", SOMETHING) == (Sensitivity.INTERNAL, [])
+
+
 @laws
 @given(st.lists(st.tuples(st.none() | labels, st.booleans()), max_size=6))
 async def test_it_never_falls_within_a_conversation(turns: list[tuple[Sensitivity | None, bool]]) -> None:
