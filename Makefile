@@ -58,11 +58,14 @@ cluster-needs: venv
 
 .PHONY: api
 api: cluster-needs  ## the contract and the operator on a real API server
-	@$(PYTEST) -q tests/api --timeout 900
+	@$(PYTHON) -m tests.cluster build --tier control >/dev/null
+	$(PYTEST) -q tests/api --timeout 900
 
 .PHONY: e2e
 e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
-	@$(PYTEST) -q tests/e2e --timeout 1800
+	@$(PYTHON) -m tests.cluster build >/dev/null
+	$(PYTHON) -m tests.cluster images >/dev/null
+	$(PYTEST) -q tests/e2e --timeout 1800
 
 .PHONY: fuzz
 INPUTS ?= 1000000

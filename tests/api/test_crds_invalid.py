@@ -14,6 +14,16 @@ from tests.cluster import Cluster
 
 LONG_NAME = "a" * 51
 LOCAL_WITH_KEY = [{"name": "main", "secretKeyRef": {"name": "openai", "key": "api-key"}}]
+AZURE_ROUTE = changed(
+    ROUTE,
+    "spec.providers.1",
+    {
+        **ROUTE["spec"]["providers"][1],
+        "type": "AzureOpenAI",
+        "baseURL": "https://acme.openai.azure.com",
+        "azure": {"deployment": "chat", "apiVersion": "2024-10-21"},
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -284,14 +294,81 @@ REFUSALS = [
         ROUTE,
         "spec.providers.0.type",
         "Ollama",
-        'Unsupported value: "Ollama": supported values: "OpenAI", "Local"',
+        'Unsupported value: "Ollama": supported values: "OpenAI", "Anthropic", "AzureOpenAI", "Local"',
     ),
     Refusal(
         "unknown-wire-format",
         ROUTE,
         "spec.providers.0.api",
+        "Completions",
+        'Unsupported value: "Completions": supported values: "ChatCompletions", "Responses", "Messages"',
+    ),
+    Refusal(
+        "an-openai-provider-that-speaks-messages",
+        ROUTE,
+        "spec.providers.1.api",
+        "Messages",
+        "type OpenAI speaks ChatCompletions or Responses; write that as api, or another type",
+    ),
+    Refusal(
+        "an-anthropic-provider-that-speaks-chat-completions",
+        ROUTE,
+        "spec.providers.1.type",
+        "Anthropic",
+        "type Anthropic speaks Messages; write that as api, or another type",
+        at="spec.providers[1].api",
+    ),
+    Refusal(
+        "azure-without-a-deployment",
+        ROUTE,
+        "spec.providers.1.type",
+        "AzureOpenAI",
+        "azure belongs to type AzureOpenAI, which needs it; write azure: {deployment: NAME} there",
+        at="spec.providers[1].azure",
+    ),
+    Refusal(
+        "deployment-of-another-type",
+        ROUTE,
+        "spec.providers.1.azure",
+        {"deployment": "chat"},
+        "azure belongs to type AzureOpenAI",
+    ),
+    Refusal(
+        "deployment-that-leads-elsewhere",
+        ROUTE,
+        "spec.providers.1.azure",
+        {"deployment": "../chat"},
+        "must be a name of letters, digits, -, _ and dots",
+        at="spec.providers[1].azure.deployment",
+    ),
+    Refusal(
+        "version-of-azure-that-is-none",
+        AZURE_ROUTE,
+        "spec.providers.1.azure.apiVersion",
+        "latest",
+        "must be v1, or a date such as 2024-10-21 or 2025-04-01-preview",
+    ),
+    Refusal(
+        "version-of-azure-that-is-too-old",
+        AZURE_ROUTE,
+        "spec.providers.1.azure.apiVersion",
+        "2024-06-01",
+        "write v1, or 2024-10-21 or later",
+    ),
+    Refusal(
+        "dated-version-of-azure-for-responses",
+        AZURE_ROUTE,
+        "spec.providers.1.api",
         "Responses",
-        'Unsupported value: "Responses": supported values: "ChatCompletions"',
+        "a dated apiVersion is for api ChatCompletions alone; write v1, or remove it",
+        at="spec.providers[1].azure.apiVersion",
+    ),
+    Refusal(
+        "path-of-azure-in-the-url",
+        AZURE_ROUTE,
+        "spec.providers.1.baseURL",
+        "https://acme.openai.azure.com/openai/v1",
+        "for type AzureOpenAI write the URL of the resource alone, such as https://NAME.openai.azure.com",
     ),
     Refusal(
         "plain-http-to-the-outside",
@@ -358,7 +435,7 @@ REFUSALS = [
         ROUTE,
         "spec.providers.0.credentials",
         LOCAL_WITH_KEY,
-        "a Local provider takes no credentials; remove them, or use type",
+        "a Local provider takes no credentials; remove them, or use another type",
     ),
     Refusal(
         "secret-key-with-slash",
@@ -427,7 +504,9 @@ def kubectl(control_plane: Cluster, kubectl_cache: Path) -> Kubectl:
     return Kubectl(control_plane, "default", kubectl_cache)
 
 
-@pytest.mark.parametrize("manifest", ALL, ids=lambda manifest: manifest["kind"])
+@pytest.mark.parametrize(
+    "manifest", [*ALL, AZURE_ROUTE], ids=["AIAgent", "AgentPolicy", "ModelRoute", "ModelRoute-azure"]
+)
 def test_what_the_invalid_ones_are_made_from_is_valid(kubectl: Kubectl, manifest: dict[str, Any]) -> None:
     kubectl("create", "--dry-run=server", "--filename", "-", text=json.dumps(manifest))
 

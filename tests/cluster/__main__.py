@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import build, command, images, ownnode, registry, teardown, tools
+from . import build, command, images, ownnode, providers, registry, teardown, tools
 from .cache import HERE
 
 
@@ -45,15 +45,19 @@ def logs(asked: argparse.Namespace) -> None:
 
 
 def build_all(asked: argparse.Namespace) -> None:
+    if not providers.is_ours():
+        return
     command.run(HERE / "apt.sh", timeout=900)
-    made = [build.kube()] if asked.tier == "control" else [build.kube(), build.node(), build.pause(), build.kstatus()]
+    made = [build.kube(), build.kstatus(), tools.helm()]
+    if asked.tier == "full":
+        made += [build.node(), *images.for_every_node()]
     _print(*made)
 
 
 def make_images(_: argparse.Namespace) -> None:
     command.run(HERE / "apt.sh", timeout=900)
     ours = [images.regent(name) for name in images.MEMBERS]
-    _print(*images.for_every_node(), images.busybox(), images.python_base(), *ours)
+    _print(images.busybox(), images.redis(), images.python_base(), *ours)
 
 
 def show_tools(_: argparse.Namespace) -> None:
@@ -81,9 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("status", status, "list the clusters of this machine")
     about_one(verb("exec", execute, "run a program on the node: exec -- CMD")).add_argument("command", nargs="+")
     about_one(verb("logs", logs, "a component's log")).add_argument("component")
-    builds = verb("build", build_all, "build the binaries into the cache")
+    builds = verb("build", build_all, "build what a node is made of into the cache, unless a cluster is given")
     builds.add_argument("--tier", choices=("control", "full"), default="full")
-    verb("images", make_images, "make the images of the node, and ours on a base made here")
+    verb("images", make_images, "make the images that tests load: ours, on a base made here, and theirs")
     verb("tools", show_tools, "helm and kubectl; prints their paths")
     return parser
 

@@ -93,12 +93,16 @@ def given() -> Cluster | None:
 
 def by_kind(name: str, images: Sequence[Path]) -> Cluster | None:
     """None where kind or a Docker engine is missing."""
-    if not (shutil.which("kind") and engine_answers()):
+    if not kind_answers():
         return None
     cluster = Kind(name)
     for archive in images:
         cluster.load_image(archive)
     return cluster
+
+
+def kind_answers() -> bool:
+    return shutil.which("kind") is not None and engine_answers()
 
 
 def engine_answers() -> bool:

@@ -30,6 +30,11 @@ def node(name: str = "e2e", *, images: Sequence[Path] = ()) -> Cluster:
     return foreign.by_kind(name, images) or ownnode.start(_ours(name), "full", images)
 
 
+def is_ours() -> bool:
+    """Whether it will be a node of our own, which has to be built."""
+    return foreign.given() is None and not foreign.kind_answers()
+
+
 def _ours(name: str) -> str:
     """Two test runs on one machine may ask for the same name."""
     return f"{name}-{os.getpid()}"

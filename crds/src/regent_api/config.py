@@ -31,6 +31,12 @@ class CredentialFile(Model):
     key: str
 
 
+class AzureConfig(Model):
+    deployment: str
+    api_version: str | None = None
+    """A date; None for the v1 surface."""
+
+
 class ProviderConfig(Model):
     name: str
     type: ProviderType
@@ -41,8 +47,14 @@ class ProviderConfig(Model):
     max_output_tokens: int | None = None
     credentials: list[CredentialFile] = []
     max_sensitivity: Sensitivity
+    azure: AzureConfig | None = None
     price: ProviderPrice | None = None
     """None: nobody knows what the model costs."""
+
+    @property
+    def upstream_model(self) -> str:
+        """What requests name; answers to callers, records and policies name `model`."""
+        return self.azure.deployment if self.azure else self.model
 
     @property
     def host(self) -> str:

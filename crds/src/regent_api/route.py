@@ -11,17 +11,36 @@ from regent_api.policy.status import UsedByAgents
 from regent_api.price import Price, ProviderPrice
 from regent_api.types import DNS_SUBDOMAIN, DnsLabel, Duration, KeyRef, Sensitivity
 
+OLDEST_AZURE_VERSION = "2024-10-21"
 BASE_URL = rf"^https?://{DNS_SUBDOMAIN[1:-1]}(:[0-9]{{1,5}})?(/[-._~a-zA-Z0-9/]*)?$"
 
 
 class ProviderType(StrEnum):
     OPENAI = "OpenAI"
+    ANTHROPIC = "Anthropic"
+    AZURE_OPENAI = "AzureOpenAI"
     LOCAL = "Local"
 
 
 class WireApi(StrEnum):
     CHAT_COMPLETIONS = "ChatCompletions"
     RESPONSES = "Responses"
+    MESSAGES = "Messages"
+
+
+SPEAKS = {
+    ProviderType.OPENAI: (WireApi.CHAT_COMPLETIONS, WireApi.RESPONSES),
+    ProviderType.ANTHROPIC: (WireApi.MESSAGES,),
+    ProviderType.AZURE_OPENAI: (WireApi.CHAT_COMPLETIONS, WireApi.RESPONSES),
+    ProviderType.LOCAL: tuple(WireApi),
+}
+"""The wire formats that each type of provider may be spoken to in."""
+
+
+def speaking(kind: ProviderType) -> str:
+    """What to write for a provider whose api is none of its type's."""
+    apis = " or ".join(SPEAKS[kind])
+    return f"type {kind} speaks {apis}; write that as api, or another type"
 
 
 class ProviderParameters(Model):
@@ -40,12 +59,58 @@ class Credential(Model):
     ]
 
 
+AZURE_V1 = "v1"
+
+
+class AzureDeployment(Model):
+    """Where a model lies in an Azure OpenAI resource."""
+
+    deployment: Annotated[
+        str,
+        StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=64),
+        Words("a name of letters, digits, -, _ and dots"),
+        Field(description="Name of the deployment. Callers see the provider's model instead."),
+    ]
+    api_version: Annotated[
+        str | None,
+        StringConstraints(pattern=r"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$", max_length=18),
+        Words("v1, or a date such as 2024-10-21 or 2025-04-01-preview"),
+        Cel(
+            f"self == '{AZURE_V1}' || self >= '{OLDEST_AZURE_VERSION}'",
+            f"write v1, or {OLDEST_AZURE_VERSION} or later: older versions do not count the tokens of streams",
+        ),
+        Field(description="v1, as when absent: /openai/v1. A date: /openai/deployments/NAME, ChatCompletions alone."),
+    ] = None
+
+
 class Provider(Model):
     cel_rules = (
         Cel(
+            "has(self.azure) == (self.type == 'AzureOpenAI')",
+            "azure belongs to type AzureOpenAI, which needs it; write azure: {deployment: NAME} there, or remove it",
+            ".azure",
+        ),
+        Cel(
+            "self.type != 'AzureOpenAI' || !self.baseURL.matches('^https?://[^/]+/(.*/)?openai(/|$)')",
+            "for type AzureOpenAI write the URL of the resource alone, such as https://NAME.openai.azure.com;"
+            " /openai and what follows come from azure",
+            ".baseURL",
+        ),
+        Cel(
+            f"!has(self.azure) || !has(self.azure.apiVersion) || self.azure.apiVersion == '{AZURE_V1}'"
+            " || self.api == 'ChatCompletions'",
+            "a dated apiVersion is for api ChatCompletions alone; write v1, or remove it",
+            ".azure.apiVersion",
+        ),
+        Cel(
             "self.type != 'Local' || !has(self.credentials)",
-            "a Local provider takes no credentials; remove them, or use type OpenAI",
+            "a Local provider takes no credentials; remove them, or use another type",
             ".credentials",
+        ),
+        *(
+            Cel(f"self.type != '{kind}' || self.api in {[str(api) for api in SPEAKS[kind]]}", speaking(kind), ".api")
+            for kind in ProviderType
+            if set(SPEAKS[kind]) != set(WireApi)
         ),
         Cel(
             "self.type == 'Local' || self.baseURL.startsWith('https://')"
@@ -71,7 +136,7 @@ class Provider(Model):
         Words("a URL such as https://api.example.com/v1: lower-case host, no user, query or fragment"),
         Field(
             alias="baseURL",
-            description="URL before /chat/completions or /responses; lower-case host, no query, no user.",
+            description="URL before /chat/completions, /responses or /messages; lower-case host, no query, no user.",
         ),
     ]
     api: Annotated[WireApi, Field(description="Wire format that the provider speaks.")]
@@ -79,14 +144,15 @@ class Provider(Model):
         str,
         StringConstraints(pattern=r"^[-._:/@a-zA-Z0-9]+$", min_length=1, max_length=128),
         Words("a model name such as gpt-4o or org/model:tag"),
-        Field(description="Model name that the provider knows."),
+        Field(description="Model name that the provider knows; it is what callers and policies see."),
     ]
+    azure: Annotated[AzureDeployment | None, Field(description="For type AzureOpenAI, which needs it.")] = None
     parameters: Annotated[ProviderParameters | None, Field(description="Defaults and caps for this provider.")] = None
     credentials: Annotated[
         list[Credential] | None,
         ATOMIC,
         Cel("self.all(a, self.exists_one(b, b.name == a.name))", "credential names must be unique"),
-        Field(min_length=1, max_length=1, description="Key sent as bearer token."),
+        Field(min_length=1, max_length=1, description="Key, sent in the header that the type asks for."),
     ] = None
     max_sensitivity: Annotated[
         Sensitivity, Field(description="Highest label that this provider may ever see, on every path.")

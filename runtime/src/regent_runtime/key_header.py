@@ -5,6 +5,8 @@ from regent_runtime.credentials import CredentialUnusable
 
 _HEADERS = {
     ProviderType.OPENAI: ("Authorization", "Bearer "),
+    ProviderType.ANTHROPIC: ("x-api-key", ""),
+    ProviderType.AZURE_OPENAI: ("api-key", ""),
 }
 """Name, and what stands before the key. Local is not here: such a provider is shown no key."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.content import path_of, seal, stored, unseal
+from regent_api.audit.content import path_of, seal, texts
 from regent_api.audit.erase import erase
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
@@ -18,6 +18,7 @@ from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
 from regent_operator.collector.disk import append_durably
 from regent_operator.collector.retention import wanted
+from regent_operator.collector.server import LARGEST_BATCH
 from regent_runtime.audit import collectorkeys
 from regent_runtime.audit.collector import Collector
 from regent_runtime.audit.collectorkeys import CollectorKeys
@@ -179,12 +180,21 @@ async def test_encrypted_content_is_at_the_collector_before_the_record_that_name
                 sealed = seal(text, turn=f"t{number}", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
                 await asyncio.to_thread(put, path_of(one.log.folder, sealed.part), sealed.data)
                 await one.shipping.acknowledged(one.write())
-            kept_content = list(stored(at.logs / NAME))
-            assert [unseal(each, key) for each in kept_content] == [b"said %d" % n for n in range(number + 1)]
+            kept_content = [said for _, said in texts(at.logs / NAME, key)]
+            assert kept_content == [b"said %d" % n for n in range(number + 1)]
             await at.kill()
             await at.start()
     asked = wanted(at.logs / NAME)
     assert (asked.seconds, asked.content) == (86_400, {"Internal": 3600})
+
+
+async def test_a_text_that_is_longer_than_a_body_may_be_is_shipped_whole(tmp_path: Path) -> None:
+    key, text = SubjectKey("alice", b"k" * 32), b"tulip " * (LARGEST_BATCH // 5)
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        sealed = seal(text, turn="t", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
+        await asyncio.to_thread(put, path_of(one.log.folder, sealed.part), sealed.data)
+        await shipped(one, one.write())
+        assert [said == text for _, said in texts(at.logs / NAME, key)] == [True]
 
 
 class Own:

@@ -22,6 +22,10 @@ def only(**provider: Any) -> dict[str, Any]:
     return {"providers": [{**CLOUD, **provider}], "rules": [{"name": "all", "providers": [{"name": "cloud"}]}]}
 
 
+def azure(baseURL: str = "https://acme.openai.azure.com", api: str = "ChatCompletions", **azure: Any) -> dict[str, Any]:  # noqa: N803
+    return only(type="AzureOpenAI", baseURL=baseURL, api=api, azure={"deployment": "chat", **azure})
+
+
 def test_an_empty_policy_is_accepted() -> None:
     assert error_of_policy() is None
 
@@ -103,6 +107,8 @@ def test_a_key_set_that_is_none_is_told_with_its_path() -> None:
 
 def test_a_plain_route_is_accepted() -> None:
     assert error_of_route() is None
+    assert error_of_route(**only(type="Anthropic", api="Messages")) is None
+    assert error_of_route(providers=[{**ONPREM, "api": "Messages"}, CLOUD]) is None
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,19 @@ def test_a_plain_route_is_accepted() -> None:
         ({"timeouts": {"firstToken": "0s"}}, "spec.timeouts.firstToken: must be longer than 0s"),
         (only(baseURL="http://api.openai.com/v1"), "spec.providers: cloud: baseURL must start with https://"),
         (only(type="Local"), "spec.providers: cloud: a Local provider takes no credentials"),
+        (only(type="AzureOpenAI"), "spec.providers: cloud: azure belongs to type AzureOpenAI, which needs it"),
+        (only(azure={"deployment": "chat"}), "spec.providers: cloud: azure belongs to type AzureOpenAI"),
+        (azure(apiVersion="2024-06-01"), "spec.providers: cloud: azure.apiVersion: write v1, or 2024-10-21 or later"),
+        (azure(api="Responses", apiVersion="2025-04-01-preview"), "spec.providers: cloud: a dated azure.apiVersion"),
+        (
+            azure("https://acme.openai.azure.com/openai/v1"),
+            "spec.providers: cloud: baseURL is the URL of the resource alone, such as https://NAME.openai.azure.com",
+        ),
+        (
+            only(type="Anthropic"),
+            "spec.providers: cloud: type Anthropic speaks Messages; write that as api, or another type",
+        ),
+        (only(api="Messages"), "spec.providers: cloud: type OpenAI speaks ChatCompletions or Responses; write that"),
         (
             only(credentials=[{"name": "main", "secretKeyRef": {"name": "openai", "key": "hosts"}}]),
             "spec.providers: cloud: the key `hosts` says where a Secret may be sent",
@@ -127,6 +146,21 @@ def test_a_plain_route_is_accepted() -> None:
 )
 def test_a_route_that_cannot_be_used_is_told(spec: dict[str, Any], words: str) -> None:
     assert str(error_of_route(**spec)).startswith(words)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        azure(),
+        azure(apiVersion="2024-10-21"),
+        azure(apiVersion="2025-04-01-preview"),
+        azure(api="Responses"),
+        azure(api="Responses", apiVersion="v1"),
+        azure("https://openai.acme.example/gateway"),
+    ],
+)
+def test_a_deployment_at_azure_is_accepted(spec: dict[str, Any]) -> None:
+    assert error_of_route(**spec) is None
 
 
 def test_a_service_of_the_cluster_may_be_plain_http() -> None:

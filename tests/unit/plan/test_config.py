@@ -190,3 +190,14 @@ def test_a_rule_reaches_the_pods_as_declared() -> None:
     }
     cut_route, _ = cut(whole, policy_of())
     assert cut_route.rules[0].weights == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [({}, {}), ({"apiVersion": "v1"}, {}), ({"apiVersion": "2024-10-21"}, {"apiVersion": "2024-10-21"})],
+)
+def test_v1_of_azure_is_the_absence_of_a_date(version: dict[str, str], told: dict[str, str]) -> None:
+    at_azure = {**CLOUD, "type": "AzureOpenAI", "azure": {"deployment": "chat", **version}}
+    provider = declared_route("hybrid", route(providers=[at_azure]).spec).providers[0]
+    assert provider.wire()["azure"] == {"deployment": "chat", **told}
+    assert (provider.model, provider.upstream_model) == (CLOUD["model"], "chat")

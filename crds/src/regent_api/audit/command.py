@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 
 from regent_api.audit import content, segment
-from regent_api.audit.content import ContentUnreadable
 from regent_api.audit.erase import erase
 from regent_api.audit.note import BadNote, Verifier
 from regent_api.audit.record import Record, encode
-from regent_api.audit.subjects import FILE, KeyFile
+from regent_api.audit.subjects import FILE, KeyFile, SubjectKey
 from regent_api.audit.verify import Verified, verify
 from regent_api.audit.walk import Problem, Walk
 
@@ -146,16 +145,13 @@ def _of_subject(folder: Path, asked: argparse.Namespace) -> tuple[str, dict[tupl
             key = file.get(asked.subject)
             file.close()
             if key is not None:
-                texts = {}
-                for stored in content.stored(folder) if asked.content else ():
-                    if stored.subject == key.pseudonym:
-                        try:
-                            said = msgspec.json.decode(content.unseal(stored, key))
-                        except ContentUnreadable:
-                            continue
-                        texts[stored.turn, said["kind"]] = said["texts"]
-                return key.pseudonym, texts
+                return key.pseudonym, _said(folder, key) if asked.content else {}
     return "nobody", {}
+
+
+def _said(folder: Path, key: SubjectKey) -> dict[tuple[str, str], list[str]]:
+    found = ((turn, msgspec.json.decode(text)) for turn, text in content.texts(folder, key))
+    return {(turn, said["kind"]): said["texts"] for turn, said in found}
 
 
 def _key(text: str) -> Verifier:

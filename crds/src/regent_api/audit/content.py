@@ -2,6 +2,7 @@
 
 A folder for each sensitivity and a file for each day, so retention deletes whole files; a destroyed key makes the rest
 unreadable. A record names file and SHA-256 of its ciphertext, so what is there can be proved to be what was written.
+A long text is several frames, so that no frame is longer than whoever carries it takes in one go.
 """
 
 import hashlib
@@ -21,20 +22,28 @@ from regent_api.types import Sensitivity
 
 FOLDER = "content"
 SUFFIX = ".enc"
+PART_BYTES = 256 * 1024
+"""Of a text, in one frame."""
 _NONCE_BYTES = 12
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The payload of a content frame: `subject` is the pseudonym, `sealed` nonce and ciphertext."""
+    """The payload of a content frame: `subject` is the pseudonym, `sealed` nonce and ciphertext.
+
+    `text`: what the parts of one text have in common; `part` counts from 0.
+    """
 
     turn: str
     subject: str
     sealed: bytes
+    text: str
+    part: int
+    parts: int
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """Encrypted content of one turn: the frame to write, and what the record says of it."""
+    """Encrypted content of one turn: the frames to write, and what the record says of it."""
 
     part: ContentPart
     data: bytes
@@ -42,11 +51,9 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Stored:
-    """Found in a file: `subject` is the pseudonym."""
+    """A frame found in a file."""
 
-    turn: str
-    subject: str
-    sealed: bytes
+    head: Head
     label: str
 
 
@@ -56,19 +63,43 @@ class ContentUnreadable(ValueError):  # noqa: N818 - what a reader found, not a 
 
 def seal(text: bytes, *, turn: str, label: Sensitivity, day: str, key: SubjectKey) -> Sealed:
     """`day`: YYYY-MM-DD, of the turn."""
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = nonce + AESGCM(key.content).encrypt(nonce, text, _bound_to(turn, label))
-    part = ContentPart(label=str(label), file=f"{day}{SUFFIX}", sha256=hashlib.sha256(sealed).hexdigest())
-    return Sealed(part, frame(CONTENT, msgspec.msgpack.encode(Head(turn, key.pseudonym, sealed))))
+    pieces = [text[begin : begin + PART_BYTES] for begin in range(0, len(text), PART_BYTES)] or [b""]
+    whole, name, frames_made = hashlib.sha256(), os.urandom(8).hex(), []
+    for number, piece in enumerate(pieces):
+        nonce = os.urandom(_NONCE_BYTES)
+        head = Head(turn, key.pseudonym, nonce, name, number, len(pieces))
+        sealed = nonce + AESGCM(key.content).encrypt(nonce, piece, _bound_to(head, label))
+        whole.update(sealed)
+        frames_made.append(frame(CONTENT, msgspec.msgpack.encode(msgspec.structs.replace(head, sealed=sealed))))
+    part = ContentPart(label=str(label), file=f"{day}{SUFFIX}", sha256=whole.hexdigest())
+    return Sealed(part, b"".join(frames_made))
 
 
 def unseal(stored: Stored, key: SubjectKey) -> bytes:
-    """Raises ContentUnreadable."""
-    nonce, ciphertext = stored.sealed[:_NONCE_BYTES], stored.sealed[_NONCE_BYTES:]
+    """The text of one frame. Raises ContentUnreadable."""
+    sealed = stored.head.sealed
     try:
-        return AESGCM(key.content).decrypt(nonce, ciphertext, _bound_to(stored.turn, stored.label))
+        bound_to = _bound_to(stored.head, stored.label)
+        return AESGCM(key.content).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError):
         raise ContentUnreadable("this key does not open it") from None
+
+
+def texts(folder: Path, key: SubjectKey) -> Iterator[tuple[str, bytes]]:
+    """Every whole text of a subject that its key opens, with its turn. Raises OSError."""
+    found: dict[tuple[str, str, str], dict[int, bytes]] = {}
+    for each in stored(folder):
+        head = each.head
+        if head.subject != key.pseudonym:
+            continue
+        parts = found.setdefault((each.label, head.turn, head.text), {})
+        try:
+            parts[head.part] = unseal(each, key)
+        except ContentUnreadable:
+            continue
+        if len(parts) == head.parts:
+            del found[each.label, head.turn, head.text]
+            yield head.turn, b"".join(parts[number] for number in sorted(parts))
 
 
 def path_of(folder: Path, part: ContentPart) -> Path:
@@ -80,8 +111,7 @@ def stored(folder: Path) -> Iterator[Stored]:
     for path in files(folder):
         try:
             for each in frames(path.read_bytes()):
-                head = msgspec.msgpack.decode(each.payload, type=Head)
-                yield Stored(head.turn, head.subject, head.sealed, path.parent.name)
+                yield Stored(msgspec.msgpack.decode(each.payload, type=Head), path.parent.name)
         except (BadFrame, msgspec.DecodeError):
             continue
 
@@ -96,5 +126,5 @@ def expired(folder: Path, label: Sensitivity, before: str) -> list[Path]:
     return [path for path in sorted((folder / FOLDER / label).glob(f"*{SUFFIX}")) if path.name[:10] < before]
 
 
-def _bound_to(turn: str, label: str) -> bytes:
-    return f"{turn}\n{label}".encode()
+def _bound_to(head: Head, label: str) -> bytes:
+    return f"{head.turn}\n{label}\n{head.text}\n{head.part}/{head.parts}".encode()

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from regent_api.objects import AgentPolicy, ModelRoute
 from regent_api.policy import AgentPolicySpec
-from regent_api.route import Provider, ProviderType
+from regent_api.route import (
+    AZURE_V1,
+    OLDEST_AZURE_VERSION,
+    SPEAKS,
+    Provider,
+    ProviderType,
+    WireApi,
+    speaking,
+)
 from regent_api.status import Reason
 from regent_api.types import LabelSelector, SelectorOperator, seconds
 from regent_operator.plan import attempting
@@ -140,7 +148,10 @@ def _provider_errors(provider: Provider, cluster_domain: str) -> Iterator[str]:
     path = f"spec.providers: {provider.name}"
     local = provider.type is ProviderType.LOCAL
     if local and provider.credentials:
-        yield f"{path}: a Local provider takes no credentials; remove them, or use type OpenAI"
+        yield f"{path}: a Local provider takes no credentials; remove them, or use another type"
+    if provider.api not in SPEAKS[provider.type]:
+        yield f"{path}: {speaking(provider.type)}"
+    yield from (f"{path}: {words}" for words in _azure_errors(provider))
     inside = in_cluster(host_of(provider.base_url), cluster_domain) is not None
     if not local and not inside and not provider.base_url.startswith("https://"):
         yield f"{path}: baseURL must start with https:// unless it is a Service of the cluster (NAME.NAMESPACE.svc)"
@@ -148,6 +159,21 @@ def _provider_errors(provider: Provider, cluster_domain: str) -> Iterator[str]:
         if credential.secret_key_ref.key == "hosts":
             yield f"{path}: the key `hosts` says where a Secret may be sent; keep the credential under another key"
     yield from (f"{path}: {words}" for words in price_errors(provider))
+
+
+def _azure_errors(provider: Provider) -> Iterator[str]:
+    azure, is_azure = provider.azure, provider.type is ProviderType.AZURE_OPENAI
+    if is_azure != (azure is not None):
+        yield "azure belongs to type AzureOpenAI, which needs it; write azure: {deployment: NAME} there, or remove it"
+    if is_azure and "openai" in provider.base_url.split("/")[3:]:
+        yield "baseURL is the URL of the resource alone, such as https://NAME.openai.azure.com; remove /openai"
+    version = azure.api_version if azure else None
+    if version in {None, AZURE_V1}:
+        return
+    if str(version) < OLDEST_AZURE_VERSION:
+        yield f"azure.apiVersion: write v1, or {OLDEST_AZURE_VERSION} or later"
+    if provider.api is not WireApi.CHAT_COMPLETIONS:
+        yield "a dated azure.apiVersion is for api ChatCompletions alone; write v1, or remove it"
 
 
 def _is_positive(duration: str) -> bool:

@@ -13,6 +13,7 @@ from regent_api.agent import AgentParameters
 from regent_api.config import (
     AgentConfig,
     AgentIdentity,
+    AzureConfig,
     CredentialFile,
     ProviderConfig,
     RouteConfig,
@@ -22,7 +23,17 @@ from regent_api.config import (
 )
 from regent_api.effective import EffectivePolicy
 from regent_api.objects import AIAgent
-from regent_api.route import TIMEOUT_DEFAULTS, Match, ModelRouteSpec, Provider, ProviderType, Rule, Strategy
+from regent_api.route import (
+    AZURE_V1,
+    TIMEOUT_DEFAULTS,
+    AzureDeployment,
+    Match,
+    ModelRouteSpec,
+    Provider,
+    ProviderType,
+    Rule,
+    Strategy,
+)
 from regent_api.types import Sensitivity, seconds
 from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
@@ -160,8 +171,14 @@ def _provider(provider: Provider) -> ProviderConfig:
             for credential in provider.credentials or []
         ],
         max_sensitivity=provider.max_sensitivity,
+        azure=_azure(provider.azure) if provider.azure else None,
         price=prices.in_force(provider),
     )
+
+
+def _azure(azure: AzureDeployment) -> AzureConfig:
+    dated = azure.api_version if azure.api_version != AZURE_V1 else None
+    return AzureConfig(deployment=azure.deployment, api_version=dated)
 
 
 def _rule(rule: Rule) -> RuleConfig:

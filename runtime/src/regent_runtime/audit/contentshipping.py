@@ -12,9 +12,9 @@ from regent_api.audit.frame import BadFrame, frame_at
 from regent_api.types import Sensitivity
 from regent_runtime.audit.collector import Collector, CollectorRefused
 
-PART_BYTES = 1024 * 1024
-LARGEST_PART_BYTES = 4 * 1024 * 1024 - 65_536
-"""What the collector takes in one body; a larger frame, and the rest of its file, stays in the pod."""
+PART_BYTES = 512 * 1024
+LARGEST_PART_BYTES = 1024 * 1024
+"""Of one body: it holds PART_BYTES and the frame that ends behind them, and aiohttp takes it as it is."""
 
 
 class ContentShipping:
@@ -61,7 +61,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _part(path: Path, at: int) -> bytes:
-    """Whole frames from a byte on, of about PART_BYTES; none where no whole frame that may be sent begins there."""
+    """Whole frames from a byte on, of about PART_BYTES; none where no whole frame begins there."""
     with path.open("rb") as file:
         file.seek(at)
         view = memoryview(file.read(LARGEST_PART_BYTES))

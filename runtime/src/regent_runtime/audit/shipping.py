@@ -19,7 +19,7 @@ from regent_runtime.audit.contentshipping import ContentShipping
 
 ACKNOWLEDGED_SECONDS = 5.0
 BATCH_RECORDS = 512
-BATCH_BYTES = 1024 * 1024
+BATCH_BYTES = 1_000_000
 REMEMBERED_BYTES = 4 * 1024 * 1024
 """Of the newest records, so that they need not be read from the disk again."""
 FIRST_WAIT_SECONDS = 0.1

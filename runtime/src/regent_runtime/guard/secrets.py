@@ -2,6 +2,9 @@
 
 No rule of the kind "password = something": an answer about configuration would be refused for its examples. For the
 same reason a token that says that it is an example is none.
+
+A form that nothing else has is found wherever it stands, also glued to a word. One that words and other identifiers end
+or begin with (`task-`, `vendor_v1_`) needs a border in front.
 """
 
 import re
@@ -36,27 +39,27 @@ _PLAIN: dict[str, str] = {
         r"(?i:\baws_?(?:secret)?_?(?:access)?_?key(?:_id)?|secret_?access_?key)"
         r"[\"' ]{0,3}[:=][\"' ]{0,3}[A-Za-z0-9/+]{40}\b"
     ),
-    "github-token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{36,244})",
-    "gitlab-token": r"\bgl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent)-[A-Za-z0-9_\-]{20,64}",
-    "slack-token": r"\b(?:xox[abeprs]-[A-Za-z0-9\-]{16,200}|xapp-[0-9]-[A-Za-z0-9\-]{16,200})",
+    "github-token": r"(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{36,244})",
+    "gitlab-token": r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|imt|agent)-[A-Za-z0-9_\-]{20,64}",
+    "slack-token": r"(?:xox[abeprs]-[A-Za-z0-9\-]{16,200}|xapp-[0-9]-[A-Za-z0-9\-]{16,200})",
     "slack-webhook": r"hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9]{8,16}/[A-Za-z0-9]{8,16}/[A-Za-z0-9]{16,32}",
-    "stripe-key": r"\b(?:[rs]k_(?:live|test)_[A-Za-z0-9]{16,200}|whsec_[A-Za-z0-9+/]{32,64})",
+    "stripe-key": r"(?:\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,200}|whsec_[A-Za-z0-9+/]{32,64})",
     "google-api-key": r"\bAIza[0-9A-Za-z_\-]{35}",
-    "google-oauth": r"\b(?:ya29\.[0-9A-Za-z_\-]{20,200}|GOCSPX-[A-Za-z0-9_\-]{28})",
+    "google-oauth": r"(?:ya29\.[0-9A-Za-z_\-]{20,200}|GOCSPX-[A-Za-z0-9_\-]{28})",
     "azure-key": r"(?i:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{42,86}={1,2}",
-    "npm-token": r"\bnpm_[A-Za-z0-9]{36}\b",
-    "pypi-token": r"\bpypi-AgE[A-Za-z0-9_\-]{50,200}",
-    "hugging-face-token": r"\bhf_[A-Za-z0-9]{34}\b",
-    "sendgrid-key": r"\bSG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}",
+    "npm-token": r"npm_[A-Za-z0-9]{36}\b",
+    "pypi-token": r"pypi-AgE[A-Za-z0-9_\-]{50,200}",
+    "hugging-face-token": r"hf_[A-Za-z0-9]{34}\b",
+    "sendgrid-key": r"SG\.[A-Za-z0-9_\-]{22}\.[A-Za-z0-9_\-]{43}",
     "twilio-key": r"\bSK[0-9a-f]{32}\b",
     "mailgun-key": r"\bkey-[0-9a-f]{32}\b",
     "telegram-token": r"\b[0-9]{8,10}:AA[A-Za-z0-9_\-]{33}",
     "digitalocean-token": r"\bdo[opr]_v1_[a-f0-9]{64}\b",
     "databricks-token": r"\bdapi[a-f0-9]{32}\b",
     "vault-token": r"\bhv[sbr]\.[A-Za-z0-9_\-]{24,200}",
-    "shopify-token": r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b",
-    "atlassian-token": r"\bATATT3[A-Za-z0-9_\-=]{100,200}",
-    "age-key": r"\bAGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}\b",
+    "shopify-token": r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b",
+    "atlassian-token": r"ATATT3[A-Za-z0-9_\-=]{100,200}",
+    "age-key": r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}\b",
 }  # fmt: skip
 
 RULES: tuple[tuple[Rule, While | Until | None], ...] = (
@@ -69,8 +72,18 @@ RULES: tuple[tuple[Rule, While | Until | None], ...] = (
         _KEY_TAIL,
     ),
     (Rule("json-web-token", r"\beyJ[A-Za-z0-9_\-]{8,300}\.eyJ[A-Za-z0-9_\-]{8,100}", judge), _JWT_TAIL),
-    (Rule("anthropic-key", r"\bsk-ant-[A-Za-z0-9_\-]{20,200}", judge_mixed), _TOKEN_TAIL),
-    (Rule("openai-key", r"\bsk-[A-Za-z0-9_\-]{20,200}", judge_mixed), _TOKEN_TAIL),
+    (
+        Rule("anthropic-key", r"(?:\bsk-ant-|sk-ant-[a-z]{2,8}[0-9]{2}-)[A-Za-z0-9_\-]{20,200}", judge_mixed),
+        _TOKEN_TAIL,
+    ),
+    (
+        Rule(
+            "openai-key",
+            r"(?:\bsk-[A-Za-z0-9_\-]{20,200}|sk-[A-Za-z0-9_\-]{20,90}T3BlbkFJ[A-Za-z0-9_\-]{20,90})",
+            judge_mixed,
+        ),
+        _TOKEN_TAIL,
+    ),
     *((Rule(name, pattern, judge), None) for name, pattern in _PLAIN.items()),
 )
 """Rules, and how a match goes on behind what decides it."""

@@ -60,6 +60,9 @@ _OF_WORD = {
     "overloaded_error": Failure.OVERLOADED,
     "content_filter": Failure.CONTENT_FILTER,
     "content_policy_violation": Failure.CONTENT_FILTER,
+    "invalid_prompt": Failure.CONTENT_FILTER,
+    "bio_policy": Failure.CONTENT_FILTER,
+    "misalignment_policy_violation": Failure.CONTENT_FILTER,
     "ResponsibleAIPolicyViolation": Failure.CONTENT_FILTER,
     "invalid_api_key": Failure.UNAUTHENTICATED,
     "authentication_error": Failure.UNAUTHENTICATED,
@@ -84,6 +87,7 @@ _TOO_LONG_TEXTS = (
     b"maximum context length",
     b"context size",
     b"prompt is too long",
+    b"exceed context limit",
 )
 """vLLM and Anthropic have no word for it, only a sentence."""
 _OF_STATUS = {

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
+from regent_runtime.wire import azure
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
@@ -18,14 +19,13 @@ class ChatCompletions:
     """format.WireFormat."""
 
     def inexpressible(self, request: ChatRequest, provider: ProviderConfig) -> str | None:
-        """None: callers speak this format."""
-        del request, provider
-        return None
+        """Callers speak this format."""
+        return azure.unsaid(request, provider)
 
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
         cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
         body: dict[str, Any] = {
-            "model": provider.model,
+            "model": provider.upstream_model,
             "messages": [{"role": "system", "content": config.instructions}, *request.messages],
             cap_field: output_cap(request, config, provider),
             **request.forwarded,
@@ -36,7 +36,7 @@ class ChatCompletions:
         if request.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
-        return Outbound("/chat/completions", msgspec.json.encode(body))
+        return Outbound(azure.endpoint(provider, "/chat/completions"), msgspec.json.encode(body))
 
     def whole(self, body: bytes) -> Chunk:
         return _read(body)

@@ -23,7 +23,7 @@ from regent_runtime.refusals import (
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, StreamOptions, Treatment
 
-_INSTRUCTING_ROLES = {"system", "developer"}
+INSTRUCTING_ROLES = {"system", "developer"}
 _SPEAKING_ROLES = {"user", "assistant"}
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODERS = {name: msgspec.json.Decoder(field.accepts | None) for name, field in REQUEST_TABLE.items()}
@@ -73,7 +73,7 @@ def check_instructing(request: ChatRequest, config: AgentConfig) -> None:
     if config.policy.callers.may_instruct is Opinion.ALLOW:
         return
     for index, message in enumerate(request.messages):
-        if message["role"] in _INSTRUCTING_ROLES:
+        if message["role"] in INSTRUCTING_ROLES:
             words = f"The policy lets no caller instruct this agent; send messages[{index}] with the role user."
             raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"messages[{index}].role")
 
@@ -126,7 +126,7 @@ def _message(index: int, message: Message) -> dict[str, str]:
     at = f"messages[{index}]"
     if message.role in {"tool", "function"}:
         raise Refused(UNSUPPORTED_FIELD, f"`{at}.role`: tools are not offered yet.", param=f"{at}.role")
-    if message.role not in _SPEAKING_ROLES | _INSTRUCTING_ROLES:
+    if message.role not in _SPEAKING_ROLES | INSTRUCTING_ROLES:
         raise Refused(INVALID_VALUE, f"`{at}.role` must be user or assistant.", param=f"{at}.role")
     for name in ("tool_calls", "tool_call_id", "function_call", "audio"):
         if getattr(message, name) not in (None, []):

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
+from regent_runtime.wire import azure
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
@@ -36,7 +37,7 @@ class Responses:
 
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
         body: dict[str, Any] = {
-            "model": provider.model,
+            "model": provider.upstream_model,
             "instructions": config.instructions,
             "input": [{"role": message["role"], "content": message["content"]} for message in request.messages],
             "max_output_tokens": output_cap(request, config, provider),
@@ -48,7 +49,7 @@ class Responses:
             body["temperature"] = warmth
         if request.stream:
             body["stream"] = True
-        return Outbound("/responses", msgspec.json.encode(body))
+        return Outbound(azure.endpoint(provider, "/responses"), msgspec.json.encode(body))
 
     def whole(self, body: bytes) -> Chunk:
         return _answer(_decoded(_RESPONSE, body))

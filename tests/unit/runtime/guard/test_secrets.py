@@ -5,6 +5,7 @@ import pytest
 from regent_runtime.guard import mounted
 from regent_runtime.guard.scan import RuleSet, Scanner
 from regent_runtime.guard.secrets import RULES
+from tests.bench.labelled import decoys
 
 A = "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z"
 HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -37,6 +38,11 @@ SAMPLES = {
     "atlassian-token": f"ATATT3{A}{A}{A}{A}",
     "age-key": "AGE-SECRET-KEY-1" + "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQPZRY9X8GF2TVDW0S3JN54KHCE",
 }
+GLUED = SAMPLES | {"openai-key": f"sk-proj-{A}{A}T3BlbkFJ{A}{A}", "stripe-key": f"whsec_{A}"}
+NEEDS_A_BORDER = {
+    *("aws-access-key", "aws-secret-key", "digitalocean-token", "databricks-token", "google-api-key"),
+    *("json-web-token", "mailgun-key", "telegram-token", "twilio-key", "vault-token"),
+}
 SET = RuleSet(rule for rule, _ in RULES)
 
 
@@ -55,6 +61,25 @@ def test_every_rule_fits_the_window() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_token_is_found(name: str) -> None:
     assert name in found(f"It is {SAMPLES[name]}, keep it.")
+
+
+@pytest.mark.parametrize("glue", ["x", "my_", "2", "Key"])
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - NEEDS_A_BORDER))
+def test_a_form_that_nothing_else_has_is_found_within_a_word(name: str, glue: str) -> None:
+    assert name in found(f"It is {glue}{GLUED[name]}, keep it.")
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS_A_BORDER - {"aws-secret-key"}))
+def test_a_form_that_others_end_with_needs_a_border(name: str) -> None:
+    assert name not in found(f"It is x{SAMPLES[name]}, keep it.")
+
+
+def test_no_decoy_is_a_secret() -> None:
+    words = ("task", "risk", "desk", "disk", "mask", "vendor", "corridor", "half", "mark", "monkey", "single")
+    ids = ("2024-11-release-notes-for-payments", HEX, HEX * 2, A[:24], "v1_" + HEX * 2, "test_configurationoptions1")
+    made = [f"{word}{joint}{each}" for word in words for joint in "-_" for each in ids]
+    for text in [*made, *decoys(seed=1, count=500)]:
+        assert found(f"See {text} there.") == [], text
 
 
 @pytest.mark.parametrize(
