@@ -5,7 +5,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.fakes import configs
+from tests.fakes import configs, messages, responses
 from tests.fakes.provider import answers, chunk, provider, status, stream_of
 from tests.fakes.serving import serving
 
@@ -51,6 +51,33 @@ async def test_a_streamed_answer(tmp_path: Path) -> None:
         assert chunks[0].choices[0].delta.role == "assistant"
         assert chunks[-1].choices == []
         assert chunks[-1].usage.total_tokens == 14
+
+
+SPOKEN = {
+    "ChatCompletions": answers("Hel", "lo."),
+    "Responses": responses.answers_with(responses.response(responses.said("Hello."))),
+    "Messages": messages.speaks("Hel", "lo."),
+}
+
+
+@pytest.mark.parametrize("api", SPOKEN)
+async def test_the_client_sees_one_format_whatever_the_provider_speaks(tmp_path: Path, api: str) -> None:
+    async with (
+        provider(SPOKEN[api]) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url, api=api))) as served,
+        served.sdk() as client,
+    ):
+        answer = await client.chat.completions.create(model="any", messages=MESSAGES)
+        assert (answer.model, answer.object) == ("local-model", "chat.completion")
+        assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("Hello.", "stop")
+        assert answer.usage.prompt_tokens + answer.usage.completion_tokens == answer.usage.total_tokens > 0
+        stream = await client.chat.completions.create(
+            model="any", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+        *chunks, last = [each async for each in stream]
+        assert "".join(each.choices[0].delta.content or "" for each in chunks) == "Hello."
+        assert chunks[-1].choices[0].finish_reason == "stop"
+        assert last.usage == answer.usage
 
 
 async def test_a_stream_without_usage_asked_for_bears_none(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Answers, streams, errors and usage as OpenAI and Azure OpenAI document them, read to the last figure."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regent_runtime.route.classify import failure_of_code, failure_of_reply
+from regent_runtime.route.errors import Failure
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, Usage
+from regent_runtime.wire.chat_completions import ChatCompletions
+from regent_runtime.wire.format import WireFormat
+from regent_runtime.wire.responses import Responses
+from regent_runtime.wire.sse import EventParser
+
+GOLDEN = Path(__file__).parent / "golden"
+FORMATS: dict[str, WireFormat] = {
+    "openai": ChatCompletions(),
+    "azure": ChatCompletions(),
+    "responses": Responses(),
+}
+HI = [Chunk(each) for each in ("Hi", " there", "!", " How", " can", " I", " assist", " you", " today", "?")]
+COLOR = [Chunk("Color"), Chunk(" is")]
+
+STREAMS = {
+    "openai/stream.sse": [
+        Chunk("Hello"),
+        Chunk("!"),
+        Chunk(finish_reason="stop"),
+        Chunk(usage=Usage(2006, 300, 2306, cached_tokens=1920, reasoning_tokens=64)),
+    ],
+    "azure/stream.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
+    "azure/asynchronous.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
+    "azure/cut.sse": [Chunk("Color"), Chunk(finish_reason="content_filter")],
+    "responses/stream.sse": [*HI, Chunk(finish_reason="stop", usage=Usage(37, 11, 48))],
+    "responses/refusal.sse": [
+        Chunk(refusal="I'm sorry,"),
+        Chunk(refusal=" I cannot assist with that request."),
+        Chunk(finish_reason="stop", usage=Usage(37, 12, 49)),
+    ],
+    "responses/incomplete.sse": [*HI[:2], Chunk(finish_reason="length", usage=Usage(37, 2, 39))],
+}
+ANSWERS = {
+    "openai/answer.json": Chunk(
+        "Hello! How can I assist you today?",
+        "",
+        "stop",
+        Usage(2006, 300, 2306, cached_tokens=1920, reasoning_tokens=64),
+    ),
+    "azure/answer.json": Chunk("Done.", "", "stop", Usage(20, 1843, 1863, reasoning_tokens=448)),
+    "responses/answer.json": Chunk(
+        "The capital of France is Paris.",
+        "",
+        "stop",
+        Usage(2048, 1035, 3083, cached_tokens=1920, cache_write_tokens=128, reasoning_tokens=832),
+    ),
+}
+STREAMED_ERRORS = {"responses/failed.sse": Failure.SERVER_ERROR, "responses/error.sse": Failure.RATE_LIMITED}
+ERRORS = {
+    "openai/400-context.json": Failure.CONTEXT_WINDOW,
+    "openai/401-key.json": Failure.UNAUTHENTICATED,
+    "openai/404-model.json": Failure.NOT_FOUND,
+    "openai/429-quota.json": Failure.QUOTA_EXHAUSTED,
+    "openai/429-rate.json": Failure.RATE_LIMITED,
+    "openai/503-overloaded.json": Failure.SERVER_ERROR,
+    "azure/400-content-filter.json": Failure.CONTENT_FILTER,
+    "azure/401-key.json": Failure.UNAUTHENTICATED,
+    "azure/404-deployment.json": Failure.NOT_FOUND,
+    "azure/429-rate.json": Failure.RATE_LIMITED,
+    "responses/400-flagged.json": Failure.CONTENT_FILTER,
+    "responses/400-max-output-tokens.json": Failure.REJECTED,
+}
+"""The name begins with the status."""
+
+
+def raw(name: str) -> bytes:
+    return (GOLDEN / name).read_bytes()
+
+
+def format_of(name: str) -> WireFormat:
+    return FORMATS[name.partition("/")[0]]
+
+
+def chunks(name: str, cuts: list[int]) -> list[Chunk]:
+    """What the stream says when its bytes arrive cut at these places; it must be over at its end."""
+    data, reader, parser, said = raw(name), format_of(name).stream(), EventParser(), []
+    bounds = [0, *sorted(cut % len(data) for cut in cuts), len(data)]
+    for start, end in pairwise(bounds):
+        said += [reader.read(event) for event in parser.feed(data[start:end])]
+    assert reader.over
+    return [chunk for chunk in said if chunk]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@given(cuts=st.lists(st.integers(min_value=0, max_value=100_000), max_size=12))
+def test_a_stream_says_the_same_however_its_bytes_arrive(name: str, cuts: list[int]) -> None:
+    assert chunks(name, cuts) == STREAMS[name]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_plain_answer(name: str) -> None:
+    assert format_of(name).whole(raw(name)) == ANSWERS[name]
+
+
+@pytest.mark.parametrize("name", STREAMED_ERRORS)
+def test_an_error_in_a_stream(name: str) -> None:
+    with pytest.raises(ErrorInAnswer) as raised:
+        chunks(name, [])
+    assert failure_of_code(raised.value.code) is STREAMED_ERRORS[name]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_in_the_place_of_an_answer(name: str) -> None:
+    status = int(Path(name).name.partition("-")[0])
+    assert failure_of_reply(status, raw(name)) is ERRORS[name]
+
+
+def test_every_golden_file_is_read() -> None:
+    there = {f"{folder}/{file.name}" for folder in FORMATS for file in (GOLDEN / folder).iterdir()}
+    assert there == {*STREAMS, *ANSWERS, *STREAMED_ERRORS, *ERRORS}
