@@ -238,7 +238,11 @@ def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> Non
 
 def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: Path) -> None:
     low = {**ROUTE["spec"]["providers"][0], "name": "low", "maxSensitivity": "Public"}
-    spec = {"providers": [*ROUTE["spec"]["providers"], low], "rules": [{"name": "all", "providers": []}]}
+    priced = {"price": {"inputPerMillionTokens": "0.5", "outputPerMillionTokens": "1.5"}}
+    spec = {
+        "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low],
+        "rules": [{"name": "all", "providers": []}],
+    }
     spec["rules"][0]["providers"] = [{"name": "low"}, {"name": "onprem"}]
     documents = [AGENT, {**ROUTE, "spec": spec}, policy()]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(documents))
@@ -247,9 +251,9 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
     assert (code, [line.split() for line in out.splitlines()]) == (
         0,
         [
-            ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "EXCLUDED", "BY", "POLICIES"],
-            ["1", "onprem", model, "-", "-", "-"],
-            ["-", "low", model, "-", "maxSensitivity", "-"],
+            ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "USD", "PER", "MILLION", "EXCLUDED", "BY", "POLICIES"],
+            ["1", "onprem", model, "-", "0.5/1.5", "-", "-"],
+            ["-", "low", model, "-", "unknown", "maxSensitivity", "-"],
             [],
             ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
         ],

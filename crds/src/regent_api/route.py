@@ -189,6 +189,7 @@ class Strategy(StrEnum):
     ORDERED = "Ordered"
     WEIGHTED = "Weighted"
     STICKY = "Sticky"
+    LEAST_COST = "LeastCost"
 
 
 class ProviderRef(Model):
@@ -201,7 +202,7 @@ class ProviderRef(Model):
 class Rule(Model):
     cel_rules = (
         Cel(
-            "self.providers.all(p, !has(p.weight)) || (has(self.strategy) && self.strategy != 'Ordered')",
+            "self.providers.all(p, !has(p.weight)) || (has(self.strategy) && self.strategy in ['Weighted', 'Sticky'])",
             "weights count under strategy Weighted or Sticky; name one of them, or remove the weights",
             ".providers",
         ),
@@ -219,7 +220,7 @@ class Rule(Model):
         Field(
             description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
             "conversation. Sticky: drawn by weight, the same for all turns with the same first message, which keeps a "
-            "provider's prompt cache warm."
+            "provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last."
         ),
     ] = None
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from regent_api.config import AgentConfig
+from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime import turn
 from regent_runtime.callers.entry import enter
 from regent_runtime.callers.supposed import Suppose, SupposedCallers
 from regent_runtime.config import ConfigRefused, Snapshot, snapshot
+from regent_runtime.cost.price import band
 from regent_runtime.credentials import Credentials
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.lifecycle import RunningTurn, suspended
@@ -78,6 +79,8 @@ class Considered:
     place: int
     """1 is asked first; 0: it may not see the turn."""
     weight: int
+    price: str
+    """USD for a million tokens of input and of output in this turn, `2.5/10`; empty where nobody knows."""
     field: str
     """Of a policy or the route: what keeps it from the turn; empty where nothing does."""
     policies: tuple[str, ...]
@@ -173,14 +176,25 @@ def _explained(
 
 def _considered(config: AgentConfig, record: TurnRecord, providers: tuple[str, ...]) -> Iterator[Considered]:
     """First those that would be asked, in order."""
-    models = {provider.name: provider.model for provider in config.route.providers}
+    known = {provider.name: provider for provider in config.route.providers}
     weights = next((rule.weights for rule in config.route.rules if rule.name == record.rule), {})
+
+    def considered(name: str, place: int, field: str = "", policies: tuple[str, ...] = ()) -> Considered:
+        price = _price(known[name], record.input_estimate)
+        return Considered(name, known[name].model, place, weights.get(name, 1), price, field, policies)
+
     for place, name in enumerate(providers, start=1):
-        yield Considered(name, models[name], place, weights.get(name, 1), "", ())
+        yield considered(name, place)
     for each in record.decisions:
         if each.action == EXCLUDE and not each.shadow:
-            name = each.reason
-            yield Considered(name, models[name], 0, weights.get(name, 1), each.field, each.policies)
+            yield considered(each.reason, 0, each.field, each.policies)
+
+
+def _price(provider: ProviderConfig, input_tokens: int) -> str:
+    if provider.price is None:
+        return ""
+    rates = band(provider.price, input_tokens)
+    return f"{rates.input}/{rates.output}"
 
 
 def _every_stage(record: TurnRecord, providers: tuple[str, ...], *, refused: bool) -> Iterator[Decision]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from regent_runtime.explain import Decision, Explanation
 
 COLUMNS = ("stage", "decision", "field", "policies", "reason")
-ROUTE_COLUMNS = ("place", "provider", "model", "weight", "excluded by", "policies")
+ROUTE_COLUMNS = ("place", "provider", "model", "weight", "usd per million", "excluded by", "policies")
 
 
 class WouldRefuseError(Exception):
@@ -87,7 +87,8 @@ def _route(explanation: "Explanation") -> str:
             "place": str(each.place or "-"),
             "provider": each.name,
             "model": each.model,
-            "weight": "-" if explanation.strategy == "Ordered" else str(each.weight),
+            "weight": str(each.weight) if explanation.strategy in {"Weighted", "Sticky"} else "-",
+            "usd per million": each.price or "unknown",
             "excluded by": each.field or "-",
             "policies": ", ".join(each.policies) or "-",
         }

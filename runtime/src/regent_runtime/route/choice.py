@@ -44,4 +44,4 @@ def choose(
         if verdict.field
     ]
     allowed = able(request, candidates(treatment.sensitivity, judged))
-    return in_order(rule, allowed, request, record.conversation, record.id)
+    return in_order(config, rule, allowed, request, record)
