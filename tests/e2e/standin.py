@@ -1,7 +1,7 @@
 """A stand-in for a cloud provider: speaks Chat Completions, says who it is, and tells what it has seen.
 
 Standard library only; runs as `python3 standin.py NAME` in the bare Python image. `GET /seen` gives the prompts that
-reached it. A model called `slow` streams one word every quarter of a second; `POST /mode` {"mode": "dead"} makes it
+reached it, and `GET /posted` what was posted to /alert. A model called `slow` streams one word every quarter of a second; `POST /mode` {"mode": "dead"} makes it
 answer 503 until {"mode": "alive"}.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 NAME = sys.argv[1]
 SLOW_WORDS = 60
 seen: list[dict[str, Any]] = []
+posted: list[dict[str, Any]] = []
 state = {"mode": "alive"}
 
 
@@ -21,13 +22,17 @@ class Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.reply(200, seen)
+        self.reply(200, posted if self.path == "/posted" else seen)
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path == "/mode":
             state.update(asked)
             self.reply(200, state)
+            return
+        if self.path == "/alert":
+            posted.append(asked)
+            self.reply(200, {"ok": True})
             return
         seen.append({"key": self.headers.get("authorization"), "messages": asked["messages"]})
         if state["mode"] == "dead":

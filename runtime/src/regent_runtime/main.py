@@ -76,7 +76,7 @@ class Runtime:
             conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }
-        figures = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
+        figures: dict[str, dict[str, App]] = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
         self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
         self._stopping = asyncio.Event()
@@ -104,6 +104,7 @@ class Runtime:
             log.write("draining", turns=self.lifecycle.turns)
             await self.lifecycle.drain()
             following.cancel()
+            self.audit.alerts.moves.end()
             self.serving.stop()
             self.telling.stop()
 

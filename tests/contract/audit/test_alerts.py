@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -59,7 +60,9 @@ async def test_a_record_that_matches_is_posted_without_content(tmp_path: Path) -
         await served.ask()
         await intrude(served)
         await asyncio.wait_for(hook.reached.wait(), 60)
-        assert await told(served, fired=1) == {"policy": "demo/strict", "name": "intruder", "fired": 1, "failed": 0}
+        found = await told(served, fired=1)
+        assert time.time() - 60 < found.pop("firedAt") <= time.time()
+        assert found == {"policy": "demo/strict", "name": "intruder", "fired": 1, "failed": 0}
         async with served.http.get(f"{served.status_url}/metrics") as response:
             text = await response.text()
     assert 'regent_alerts_total{alert="intruder",policy="demo/strict"} 1.0' in text
@@ -68,6 +71,24 @@ async def test_a_record_that_matches_is_posted_without_content(tmp_path: Path) -
     assert (posted.path, posted.body["alert"], posted.body["policy"]) == ("/alert", "intruder", "demo/strict")
     assert (posted.body["agent"], posted.body["record"]["code"]) == ("demo/helper", "token_invalid")
     assert "tulip" not in json.dumps(posted.body)
+
+
+async def test_who_waits_for_an_alert_is_told_at_once_and_at_the_end_of_the_pod(tmp_path: Path) -> None:
+    async def waited(served: Served, beyond: str) -> int:
+        async with served.http.get(f"{served.status_url}/statusz?beyond={beyond}") as response:
+            return int((await response.json())["audit"]["alertMoves"])
+
+    async with provider() as fake, serving(tmp_path, document(fake.url, audit={"alerts": [ALERT]})) as served:
+        first = asyncio.create_task(waited(served, "0"))
+        assert (await asyncio.gather(waited(served, "1"), waited(served, "x"), waited(served, "-1"))) == [0, 0, 0]
+        await served.ask()
+        assert not first.done(), "a turn that no alert matches is no news"
+        await intrude(served)
+        assert await asyncio.wait_for(first, 60) == 1
+        last = asyncio.create_task(waited(served, "1"))
+        assert await waited(served, "0") == 1
+        served.runtime.stop()
+        assert await asyncio.wait_for(last, 60) == 1
 
 
 async def test_a_webhook_that_fails_is_tried_three_times(tmp_path: Path) -> None:

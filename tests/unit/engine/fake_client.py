@@ -1,5 +1,6 @@
 """The outside world for the engine's parts: answers what a test has laid ready, and remembers what was asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -63,8 +64,10 @@ class FakeClient:
                 raise event
             yield event
 
-    async def pod_status(self, address: str, seconds: float) -> Object:
-        self._note("ask", address)
+    async def pod_status(self, address: str, seconds: float, *, beyond: int | None = None) -> Object:
+        self._note("ask", address, *([] if beyond is None else [str(beyond)]))
+        while beyond is not None and moves(self.pods.get(address)) == beyond:  # noqa: ASYNC110 - a pod that waits
+            await asyncio.sleep(0)
         answer = self.pods.get(address) or ApiError(0, "Unreachable", "nobody there")
         if isinstance(answer, ApiError):
             raise answer
@@ -82,6 +85,10 @@ class FakeClient:
         self.calls.append(call)
         if self.failure:
             raise self.failure
+
+
+def moves(said: Object | ApiError | None) -> int:
+    return int(said["audit"]["alertMoves"]) if isinstance(said, dict) else -1
 
 
 def meta(name: str, version: int, uid: str = "", namespace: str = "n", **more: Any) -> Object:

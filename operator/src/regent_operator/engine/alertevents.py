@@ -1,11 +1,14 @@
 """Events of alerts: pods have no access to the API, so what they count in /statusz becomes an Event here.
 
 An Event names alert and policy and no record: who may read Events need not be who may read the audit log. The first
-figures of a pod that somebody else has watched before are where counting begins, not news.
+figures of a pod are where counting begins, not news, unless the pod says that the match was a moment ago: another
+operator may have watched it before, or nobody.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from regent_operator.engine.events import Occurrence
 from regent_operator.engine.pods import Pod
@@ -13,14 +16,24 @@ from regent_operator.engine.resources import Key
 from regent_operator.plan.observation import AlertFigures, Echo
 
 MOST_PODS = 20_000
+RECENT_SECONDS = 60.0
+
+
+_NONE = AlertFigures("", "")
 
 
 class AlertEvents:
-    """`uid_of` gives an agent's uid, or None when it is gone."""
+    """`uid_of` gives an agent's uid, or None when it is gone; `now` is Unix time."""
 
-    def __init__(self, record: Callable[[Occurrence], None], uid_of: Callable[[Key], str | None]) -> None:
+    def __init__(
+        self,
+        record: Callable[[Occurrence], None],
+        uid_of: Callable[[Key], str | None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._record = record
         self._uid_of = uid_of
+        self._now = now
         self._last: OrderedDict[str, dict[tuple[str, str], AlertFigures]] = OrderedDict()
 
     def heard(self, pod: Pod, echo: Echo) -> None:
@@ -31,15 +44,20 @@ class AlertEvents:
         if len(self._last) > MOST_PODS:
             self._last.popitem(last=False)
         agent = self._uid_of(pod.agent)
-        if known is None or agent is None:
+        if agent is None:
             return
         for name, each in self._last[uid].items():
-            before = known.get(name)
-            if each.fired > (before.fired if before else 0):
+            before = known.get(name, _NONE) if known is not None else self._first(each)
+            if each.fired > before.fired:
                 self._tell(pod.agent, agent, "AlertFired", f"the alert {each.name} of policy {each.policy} has matched")
-            if each.failed > (before.failed if before else 0):
+            if each.failed > before.failed:
                 words = f"the alert {each.name} of policy {each.policy} could not be evaluated or delivered"
                 self._tell(pod.agent, agent, "AlertFailed", f"{words}; the pods' log says why")
+
+    def _first(self, figures: AlertFigures) -> AlertFigures:
+        """Where counting begins for a pod that was never heard here."""
+        recent = figures.fired_at is not None and abs(self._now() - figures.fired_at) < RECENT_SECONDS
+        return replace(_NONE, failed=figures.failed) if recent else figures
 
     def _tell(self, agent: Key, uid: str, reason: str, note: str) -> None:
         self._record(Occurrence(agent, uid, "Warning", reason, "Audit", note))

@@ -89,18 +89,20 @@ class ApiClient:
         self._server: aiohttp.ClientSession
         self._watches: aiohttp.ClientSession
         self._pods: aiohttp.ClientSession
+        self._waits: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
         tls = self.access.tls()
         self._server = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=48))
         self._watches = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0))
         self._pods = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30))
+        self._waits = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for session in (self._server, self._watches, self._pods):
+        for session in (self._server, self._watches, self._pods, self._waits):
             await session.close()
 
     async def get(
@@ -235,14 +237,17 @@ class ApiClient:
         """A JSON document that is no resource, such as /openid/v1/jwks."""
         return await self._send(_Call("GET", path.rsplit("/", 1)[-1], path, accept="*/*"))
 
-    async def pod_status(self, address: str, seconds: float) -> Object:
-        """`GET /statusz` of a pod. Raises ApiError for whatever is not a JSON object of tolerable size."""
+    async def pod_status(self, address: str, seconds: float, *, beyond: int | None = None) -> Object:
+        """`GET /statusz` of a pod. Raises ApiError for whatever is not a JSON object of tolerable size.
+
+        `beyond`: wait until its alerts have moved beyond this.
+        """
         host = f"[{address}]" if ":" in address else address
         started = time.monotonic()
         status = 0
         try:
-            async with self._pods.get(
-                f"http://{host}:{STATUS_PORT}/statusz",
+            async with (self._pods if beyond is None else self._waits).get(
+                f"http://{host}:{STATUS_PORT}/statusz" + ("" if beyond is None else f"?beyond={beyond}"),
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,
             ) as answer:
@@ -253,7 +258,8 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         finally:
-            self.counter.request("GET", "statusz", status, time.monotonic() - started)
+            label = "statusz" if beyond is None else "alerts"
+            self.counter.request("GET", label, status, time.monotonic() - started)
         if status != 200:
             raise ApiError(status, "NotServing", "the pod's /statusz did not answer 200")
         return _object(body, status)

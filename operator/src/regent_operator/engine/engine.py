@@ -18,6 +18,7 @@ from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.alertevents import AlertEvents
+from regent_operator.engine.alertwatches import AlertWatches
 from regent_operator.engine.children import Children
 from regent_operator.engine.client import WRITE_SECONDS, ApiClient
 from regent_operator.engine.echo import EchoRounds
@@ -30,7 +31,7 @@ from regent_operator.engine.lease import Leadership
 from regent_operator.engine.metrics import Metrics
 from regent_operator.engine.namespaces import Namespaces
 from regent_operator.engine.narrate import Narrator
-from regent_operator.engine.pods import Pods
+from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.queue import Priority, WorkQueue
 from regent_operator.engine.reconcile import Reconciler
 from regent_operator.engine.references import References
@@ -57,6 +58,7 @@ from regent_operator.engine.statuses import StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
+from regent_operator.plan.observation import Echo
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
 
@@ -84,8 +86,9 @@ class Engine:
         )
         self.children = Children(self._child_moved)
         self.recorder = Recorder(self.client, settings.identity)
-        alerts = AlertEvents(self.recorder.record, self._uid_of)
-        self.pods = Pods(self._pod_moved, self._touch_agent, alerts.heard)
+        self.alert_events = AlertEvents(self.recorder.record, self._uid_of)
+        self.pods = Pods(self._pod_moved, self._touch_agent, self._pod_answered)
+        self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.namespaces = Namespaces(self.store.touch_namespace)
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
@@ -130,6 +133,7 @@ class Engine:
             self._begin(self.facts.run(), "facts"),
             self._begin(self.recorder.run(), "events"),
             self._begin(self.echoes.run(), "echoes"),
+            self._begin(self.alert_watches.run(), "alerts"),
         ]
         await self._list_all()
         self._tasks.append(self._begin(self._sweeps(), "sweep"))
@@ -256,6 +260,10 @@ class Engine:
     def _pod_moved(self, key: Key) -> None:
         self.echoes.look(key)
         self._child_moved(key)
+
+    def _pod_answered(self, pod: Pod, echo: Echo) -> None:
+        self.alert_events.heard(pod, echo)
+        self.alert_watches.heard(pod, echo)
 
     def _collections(self) -> Iterator[tuple[Collection, Observer]]:
         scope = self.settings.scope

@@ -4,7 +4,7 @@ Parsed once at the edge, so that conditions are computed from a handful of plain
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -29,6 +29,8 @@ class AlertFigures:
     fired: int = 0
     failed: int = 0
     """Evaluations without an answer, and deliveries that were given up."""
+    fired_at: int | None = None
+    """Unix time of the last match, by the pod's clock."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Echo:
     active_conversations: int = 0
     suspended: bool = False
     draining: bool = False
-    alerts: tuple[AlertFigures, ...] = ()
+    alerts: tuple[AlertFigures, ...] = field(default=(), compare=False)
+    """They change with every match, and no child or condition hangs on them."""
+    alert_moves: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,7 @@ def echo_of(body: object) -> Echo | None:
         suspended=said.suspended,
         draining=said.draining,
         alerts=tuple(AlertFigures(**each.model_dump()) for each in said.audit.alerts),
+        alert_moves=said.audit.alert_moves,
     )
 
 
@@ -210,10 +215,12 @@ class _Alert(_Said):
     name: Annotated[str, StringConstraints(max_length=63)]
     fired: _Figure
     failed: _Figure
+    fired_at: Annotated[_Figure | None, Field(alias="firedAt")] = None
 
 
 class _Audit(_Said):
     alerts: Annotated[list[_Alert], Field(max_length=64)] = []
+    alert_moves: Annotated[_Figure, Field(alias="alertMoves")] = 0
 
 
 class _Statusz(_Said):

@@ -1,10 +1,11 @@
 """`audit.alerts`: CEL over the records of turns that have ended, as they come to the disk.
 
-A rule that matches is counted for /statusz, where the operator sees it and makes an Event, and is posted to its
+A rule that matches is counted for /statusz, where the operator waits for it and makes an Event, and is posted to its
 webhook. Alerts run behind the log: they never hold a turn, and what they cannot keep up with is counted as missed.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ import msgspec
 from regent_api.audit.alert import Expression, InvalidExpression
 from regent_api.audit.record import Kind, Record, decode, encode
 from regent_api.config import AgentConfig
+from regent_runtime.audit.moves import Moves
 from regent_runtime.audit.webhook import Undeliverable, Webhook
 from regent_runtime.telemetry import log
 
@@ -46,6 +48,10 @@ class Alerts:
         self.fired: Counter[Name] = Counter()
         self.failed: Counter[Name] = Counter()
         """Deliveries that were given up, and evaluations that were no answer."""
+        self.fired_at: dict[Name, int] = {}
+        """Unix time of the last match."""
+        self.moves = Moves()
+        """How many matches and failures there were."""
         self.missed = 0
         self._config: AgentConfig | None = None
         self._in_force: AgentConfig | None = None
@@ -72,10 +78,17 @@ class Alerts:
 
     def status(self) -> list[dict[str, Any]]:
         """For /statusz: each alert of the config in force, and of those before that have fired."""
-        names = {rule.name for rule in self._rules} | set(self.fired) | set(self.failed)
+        stated = self._config.policy.audit.alerts if self._config else ()
+        names = {(rule.policy, rule.name) for rule in stated} | set(self.fired) | set(self.failed)
         return [
-            {"policy": policy, "name": name, "fired": self.fired[policy, name], "failed": self.failed[policy, name]}
-            for policy, name in sorted(names)[:64]
+            {
+                "policy": name[0],
+                "name": name[1],
+                "fired": self.fired[name],
+                "failed": self.failed[name],
+                "firedAt": self.fired_at.get(name),
+            }
+            for name in sorted(names)[:64]
         ]
 
     async def run(self) -> None:
@@ -101,6 +114,7 @@ class Alerts:
         urls = {rule.webhook for rule in config.policy.audit.alerts if rule.webhook}
         self._hooks = {url: Webhook(config, url) for url in sorted(urls)}
         self._rules = await asyncio.to_thread(self._compiled, config)
+        self._moved()
         await self._close(old)
 
     def _compiled(self, config: AgentConfig) -> list[_Rule]:
@@ -117,9 +131,11 @@ class Alerts:
         together = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
         for rule, record in await asyncio.to_thread(self._matches, together):
             self.fired[rule.name] += 1
+            self.fired_at[rule.name] = int(time.time())
             self._told(*rule.name)
             if rule.webhook is not None:
                 self._post(rule, record)
+        self._moved()
 
     def _matches(self, payloads: Sequence[bytes]) -> list[tuple[_Rule, Record]]:
         found = []
@@ -149,7 +165,11 @@ class Alerts:
                 await rule.webhook.deliver(alert)
             except Undeliverable as failed:
                 self.failed[rule.name] += 1
+                self._moved()
                 log.write("alert_undeliverable", policy=rule.name[0], alert=rule.name[1], reason=failed.reason)
+
+    def _moved(self) -> None:
+        self.moves.reach(self.fired.total() + self.failed.total())
 
     async def _close(self, hooks: Mapping[str, Webhook]) -> None:
         for hook in hooks.values():

@@ -163,6 +163,7 @@ class Audit:
             "bytes": self.disk.kept,
             "mostBytes": self.disk.most_bytes,
             "alerts": self.alerts.status(),
+            "alertMoves": self.alerts.moves.count,
             "collector": self._collection.status() if self._collection else None,
         }
 

@@ -55,7 +55,11 @@ class Status:
             words = b"draining\n" if self._lifecycle.draining else b"no valid config\n"
             await respond(send, 503, words, media_type=b"text/plain")
 
-    async def statusz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def statusz(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """`?beyond=N`: answered when audit.alertMoves is another number than N, within 25 s."""
+        beyond = _beyond(scope)
+        if beyond is not None:
+            await self._audit.alerts.moves.beyond(beyond)
         await respond(send, 200, msgspec.json.encode(self.document()))
 
     async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
@@ -83,3 +87,8 @@ class Status:
             "audit": self._audit.status(),
             "routeErrors": errors.listed(snapshot.config.route.fallback.on) if snapshot else [],
         }
+
+
+def _beyond(scope: Scope) -> int | None:
+    name, _, value = scope["query_string"].decode("latin-1").partition("=")
+    return int(value) if name == "beyond" and value.isascii() and value.isdigit() and len(value) < 17 else None
