@@ -478,9 +478,6 @@ REFUSALS = [
     Refusal(
         "two-rules-of-one-name", ROUTE, "spec.rules.1.name", "critical", "rule names must be unique", at="spec.rules"
     ),
-    Refusal(
-        "match-of-nothing", ROUTE, "spec.rules.0.match", {}, "Required value", at="spec.rules[0].match.sensitivity"
-    ),
     Refusal("fallback-on-nothing", ROUTE, "spec.fallback.on", [], "should have at least 1 items"),
     Refusal(
         "fallback-on-what-is-no-class",
