@@ -14,9 +14,10 @@ from openai.types.responses.response_text_config_param import ResponseTextConfig
 from openai.types.shared_params import Reasoning
 from pydantic import TypeAdapter
 
+from regent_runtime.route.attempt import BYTES_PER_TOKEN, LEAST_ANSWER_BYTES
 from tests.contract.streams import open_stream
 from tests.fakes import configs, responses
-from tests.fakes.provider import Behaviour, Provider, answers, provider, status
+from tests.fakes.provider import Behaviour, Provider, answers, provider, status, stream_of
 from tests.fakes.serving import Served, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -125,6 +126,23 @@ async def test_what_is_sent_is_what_the_official_types_say(pair: Pair) -> None:
         "reasoning": {"effort": "low"},
         "text": {"verbosity": "low", "format": {"type": "json_schema", **schema}},
     }
+
+
+async def test_instructions_that_come_back_in_every_event_are_no_part_of_the_answers_length(
+    pair: Pair, tmp_path: Path
+) -> None:
+    words = "\N{HIRAGANA LETTER A}" * 50_000
+    answer = responses.response(responses.said("Hello."), instructions=words)
+    parts = [json.dumps(each.to_dict()).encode() for each in responses.events(answer, repeated=words)]
+    assert sum(map(len, parts)) > LEAST_ANSWER_BYTES + 16 * BYTES_PER_TOKEN
+    pair.behave(stream_of(*(b"data: " + each + b"\n\n" for each in parts)))
+    document = configs.document(
+        configs.provider_config("first", pair.first.url, api="Responses"),
+        instructions=words,
+        policy={"size": {"maxInputTokens": 1_000_000}},
+    )
+    async with serving(tmp_path, document) as served, open_stream(served, max_tokens=16) as stream:
+        assert await stream.rest() == ["He", "llo.", None, "[DONE]"]
 
 
 @pytest.mark.parametrize(("reason", "told"), [("max_output_tokens", "length"), ("content_filter", "content_filter")])

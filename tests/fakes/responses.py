@@ -91,9 +91,9 @@ ENDINGS: dict[str, Any] = {
 }
 
 
-def events(answer: Response) -> Iterable[BaseModel]:
-    """The stream that comes to this answer; each text part in two deltas."""
-    begun = response(status="in_progress")
+def events(answer: Response, *, repeated: str | None = None) -> Iterable[BaseModel]:
+    """The stream that comes to this answer; each text part in two deltas. `repeated`: the instructions."""
+    begun = response(status="in_progress", instructions=repeated)
     yield ResponseCreatedEvent(type="response.created", response=begun, sequence_number=0)
     yield ResponseInProgressEvent(type="response.in_progress", response=begun, sequence_number=1)
     for index, item in enumerate(answer.output):

@@ -41,7 +41,7 @@ async def attempt(
     timeouts: TimeoutsConfig,
 ) -> AsyncGenerator[Chunk]:
     """The answer's chunks as they come, the last with a finish reason (its usage may follow). Raises ProviderError."""
-    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN
+    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed
     clock = Deadlines(timeouts, stream=stream)
     try:
         async with AsyncExitStack() as connection:

@@ -20,6 +20,8 @@ class Outbound:
     """Behind the provider's base URL; with a query where the format has one."""
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    echoed: int = 0
+    """Bytes, at most, of the request that the answer repeats."""
 
 
 class StreamReader(Protocol):

@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 LEAST_OUTPUT_TOKENS = 16
 """OpenAI refuses a smaller `max_output_tokens`."""
+_ECHOES = 4
+"""Events of a stream that repeat the instructions and the format: created, queued, in_progress and the last."""
+_LONGEST_ESCAPE = 3
+"""Bytes of JSON for a byte of UTF-8, where a provider writes ASCII alone."""
 _EXPRESSED = {"top_p", "reasoning_effort", "verbosity", "response_format"}
 _NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0, "stop": []}
 """Of fields that Responses lacks, the values that ask for nothing."""
@@ -49,7 +53,12 @@ class Responses:
             body["temperature"] = warmth
         if request.stream:
             body["stream"] = True
-        return Outbound(azure.endpoint(provider, "/responses"), msgspec.json.encode(body))
+        repeated = msgspec.json.encode([body["instructions"], body.get("text")])
+        return Outbound(
+            azure.endpoint(provider, "/responses"),
+            msgspec.json.encode(body),
+            echoed=len(repeated) * _ECHOES * _LONGEST_ESCAPE,
+        )
 
     def whole(self, body: bytes) -> Chunk:
         return _answer(_decoded(_RESPONSE, body))
