@@ -159,6 +159,41 @@ def test_while_the_collector_is_away_turns_are_denied_and_they_recover_by_themse
     assert signed(kube, namespace)
 
 
+def test_a_log_that_is_not_in_order_is_a_condition_and_an_event_of_the_agent(
+    collecting: Installed, namespace: str, seconds_printed: Callable[[str, float], None]
+) -> None:
+    """A process in the pod that sends with the pod's own token what no log in order has."""
+    kube = collecting.kube
+    friend = audited(collecting, namespace)
+    assert friend.ask(f"{namespace}/helper").status == 200
+    (pod,) = kube.pods("helper", namespace)
+    assert condition(kube.get("aiagent", "helper", namespace), "AuditLogBroken") == {}
+    name = f"{namespace}/helper/{pod['metadata']['uid']}"
+    program = (
+        "import urllib.request as u, urllib.error\n"
+        "from regent_api.audit.chain import Chain\n"
+        "from regent_api.audit.frame import RECORD, frame\n"
+        "from regent_api.audit.record import Kind, Record\n"
+        f"made = Record(kind=Kind.OUTCOME, id='x', time='2026-01-01T00:00:00.000000Z', agent='{namespace}/helper')\n"
+        f"data = frame(RECORD, Chain({name!r}).seal(made))\n"
+        "token = open('/etc/regent/collector/token').read().strip()\n"
+        f"asked = u.Request('http://{NAME}.{SYSTEM}.svc:8080/v1/log', data, {{'Authorization': 'Bearer ' + token}})\n"
+        "try: print(u.urlopen(asked).status)\n"
+        "except urllib.error.HTTPError as error: print(error.status, error.read().decode())\n"
+    )
+    said = kube.python(pod["metadata"]["name"], namespace, program)
+    assert said.startswith("409 ")
+    assert '"fork"' in said
+    began = time.monotonic()
+    found = kube.until_condition("aiagent", "helper", namespace, "AuditLogBroken", "True", "LogForked")
+    seconds_printed("a forged record to the condition", time.monotonic() - began)
+    assert pod["metadata"]["name"] in condition(found, "AuditLogBroken")["message"]
+    assert condition(found, "Ready")["status"] == "True"
+    words = ("get", "events", "--namespace", namespace, "--field-selector", "reason=LogForked", "--output", "json")
+    kube.until("the Event is there", lambda: json.loads(kube(*words))["items"])
+    assert friend.ask(f"{namespace}/helper").status == 200, "the pod's own log goes on"
+
+
 def test_nobody_but_agents_reaches_the_collector(collecting: Installed, namespace: str) -> None:
     kube = collecting.kube
     friend = audited(collecting, namespace)

@@ -15,7 +15,7 @@ class ConditionStatus(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """Ready stands always. Reconciling, Stalled and Suspended stand only while true (kstatus)."""
+    """Ready stands always. Reconciling, Stalled, Suspended and AuditLogBroken stand only while true (kstatus)."""
 
     READY = "Ready"
     ACCEPTED = "Accepted"
@@ -25,6 +25,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
+    AUDIT_LOG_BROKEN = "AuditLogBroken"
 
 
 TYPE_MEANING: dict[ConditionType, str] = {
@@ -36,6 +37,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.RECONCILING: "There only while true: work is under way, or waits for something that may come.",
     ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
+    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
 }
 
 
@@ -73,6 +75,9 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     TERMINATING = "Terminating"
     APPLY_REFUSED = "ApplyRefused"
+    LOG_FORKED = "LogForked"
+    LOG_FOREIGN = "LogForeign"
+    LOG_GAP = "LogGap"
     NO_AGENTS_REFERENCING = "NoAgentsReferencing"
 
 
@@ -108,6 +113,9 @@ MEANING: dict[Reason, str] = {
     Reason.SUSPENDED: "The agent is suspended on purpose (`spec.suspend`).",
     Reason.TERMINATING: "The object is being deleted.",
     Reason.APPLY_REFUSED: "The API server refused a child (quota, admission); the message bears its words.",
+    Reason.LOG_FORKED: "A pod sent other audit records than the collector has of it; the message names the pod.",
+    Reason.LOG_FOREIGN: "A pod sent audit records of another agent; the message names it.",
+    Reason.LOG_GAP: "A pod left audit records out, or let them go before the collector had them.",
     Reason.NO_AGENTS_REFERENCING: "No agent uses the object.",
 }
 

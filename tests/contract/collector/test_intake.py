@@ -20,6 +20,12 @@ def kept(running: CollectorProcess, log: Path = LOG) -> list[bytes]:
     return [payload for _, payload in segment.payloads(running.logs / log)]
 
 
+async def found(running: CollectorProcess) -> list[tuple[str, ...]]:
+    """What it tells of pods whose logs are not in order."""
+    said = json.loads(await running.said("/findings"))["findings"]
+    return [(each["namespace"], each["agent"], each["pod"], each["code"]) for each in said]
+
+
 async def signed(running: CollectorProcess) -> int:
     """Records of the first log that a valid checkpoint covers."""
     (found, *_) = verify(running.logs, await running.verifier())
@@ -92,6 +98,7 @@ async def test_a_gap_is_refused_and_says_where_to_go_on(tmp_path: Path) -> None:
         status, said = await running.post(writer.write(1))
         assert (status, said["error"]["code"], said["error"]["size"]) == (409, "gap", 2)
         assert 'regent_collector_refused_total{reason="gap"} 1.0' in await running.said("/metrics")
+        assert await found(running) == [("demo", "helper", POD, "gap")]
         assert kept(running) == writer.payloads[:2]
 
 
@@ -108,6 +115,7 @@ async def test_a_fork_is_refused_counted_and_nothing_of_it_kept(tmp_path: Path, 
         status, said = await running.post(sent.get(where, forked.payloads[:1]))
         assert (status, said["error"]["code"], said["error"]["size"]) == (409, "fork", 4)
         assert 'regent_collector_refused_total{reason="fork"} 1.0' in await running.said("/metrics")
+        assert await found(running) == [("demo", "helper", POD, "fork")]
         assert kept(running) == writer.payloads
 
 
@@ -123,6 +131,7 @@ async def test_records_of_another_agent_are_refused_whatever_the_body_says(tmp_p
         writer = Writer()
         status, said = await running.post(writer.write(1, agent="demo/other"))
         assert (status, said["error"]["code"]) == (403, "foreign")
+        assert await found(running) == [("demo", "helper", POD, "foreign")]
         assert not running.logs.joinpath("demo").exists()
 
 

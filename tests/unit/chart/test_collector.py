@@ -83,18 +83,34 @@ def test_its_flags_are_such_as_the_program_takes() -> None:
     assert {each["containerPort"] for each in container["ports"]} == {chosen.port, chosen.status_port}
 
 
-def test_only_agents_pods_may_connect_and_it_may_connect_to_the_api_server_alone() -> None:
+def test_only_agents_pods_and_the_operator_may_connect_and_it_may_connect_to_the_api_server_alone() -> None:
     spec = one(render(ENABLED), "NetworkPolicy", NAME)["spec"]
     agents = {"app.kubernetes.io/name": "regent-agent", "app.kubernetes.io/managed-by": "regent"}
+    operator = {"app.kubernetes.io/name": "regent-operator", "app.kubernetes.io/instance": "regent"}
 
     assert spec["ingress"] == [
         {
             "from": [{"namespaceSelector": {}, "podSelector": {"matchLabels": agents}}],
             "ports": [{"protocol": "TCP", "port": plan.PORT}],
-        }
+        },
+        {
+            "from": [{"podSelector": {"matchLabels": operator}}],
+            "ports": [{"protocol": "TCP", "port": plan.STATUS_PORT}],
+        },
     ]
     assert [sorted(port["port"] for port in rule["ports"]) for rule in spec["egress"]] == [[443, 6443], [53, 53]]
     assert "to" in spec["egress"][1], "names are asked of kube-dns alone"
+
+
+def test_the_operator_may_ask_it_what_it_found() -> None:
+    egress = one(render(ENABLED), "NetworkPolicy", "regent-operator")["spec"]["egress"]
+    labels = one(render(ENABLED), "StatefulSet", NAME)["spec"]["template"]["metadata"]["labels"]
+
+    (rule,) = [
+        each for each in egress if each not in one(render(), "NetworkPolicy", "regent-operator")["spec"]["egress"]
+    ]
+    assert rule["ports"] == [{"protocol": "TCP", "port": plan.STATUS_PORT}]
+    assert labels.items() >= rule["to"][0]["podSelector"]["matchLabels"].items()
 
 
 def test_a_webhook_opens_its_ports() -> None:

@@ -73,6 +73,9 @@ class FakeClient:
             raise answer
         return answer
 
+    async def told_by(self, url: str, seconds: float, label: str) -> Object:
+        return await self.pod_status(url, seconds)
+
     def _put(self, verb: str, resource: Resource, obj: Object) -> Object:
         meta = obj["metadata"]
         self._note(verb, resource.kind, meta.get("namespace", ""), meta["name"])

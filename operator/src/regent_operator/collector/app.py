@@ -13,6 +13,7 @@ from aiohttp import web
 
 from regent_api.audit.note import Signer
 from regent_operator.collector.checkpoints import Checkpoints, load_signer
+from regent_operator.collector.findings import Findings
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import AgentKeys
 from regent_operator.collector.logs import Logs
@@ -54,8 +55,9 @@ class Collector:
         self.feeds = [Feed(sink, self.logs, settings.data / CURSORS, self.metrics.sink_failed) for sink in sinks]
         self.intake.told += [self.checkpoints.taken, *(feed.taken for feed in self.feeds)]
         self._settings = settings
-        collecting = Collecting(trust, self.intake, self.keys, self.retention, self.metrics)
-        telling = Telling(self._missing, self.metrics, str(signer.verifier))
+        findings = Findings()
+        collecting = Collecting(trust, self.intake, self.keys, self.retention, self.metrics, findings)
+        telling = Telling(self._missing, self.metrics, str(signer.verifier), findings)
         self._runners = [
             (
                 web.AppRunner(collecting.application(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS),

@@ -6,6 +6,7 @@
     POST :8080/v1/content/LABEL/FILE?at=N   C frames, the next bytes of it -> {"size"}
     POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
     GET  :9090/livez /readyz /metrics /key
+    GET  :9090/findings      {"findings": [{"namespace", "agent", "pod", "code", "at"}]}: pods whose log is not in order
 
 Every call of the first kind bears a pod's token; what it may write and ask follows from the token alone. Errors are
 {"error": {"code", "message", "size"?}}.
@@ -25,6 +26,7 @@ from regent_api.audit.frame import RECORD, BadFrame, frames
 from regent_api.audit.subjects import TooManySubjects
 from regent_api.types import Sensitivity
 from regent_operator.collector.contents import Contents
+from regent_operator.collector.findings import Finding, Findings
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import LONGEST_SUBJECT, AgentKeys
 from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused, Taken
@@ -32,6 +34,7 @@ from regent_operator.collector.metrics import Metrics
 from regent_operator.collector.retention import Retention
 from regent_operator.collector.tokens import Origin, TokenRefused
 from regent_operator.collector.trust import Trust
+from regent_operator.plan.collector import FINDINGS_PATH
 
 log = logging.getLogger(__name__)
 LARGEST_BATCH = 4 * 1024 * 1024
@@ -48,13 +51,22 @@ _Handler = Callable[[web.Request, Origin], Awaitable[web.Response]]
 class Collecting:
     """The port of the pods."""
 
-    def __init__(self, trust: Trust, intake: Intake, keys: AgentKeys, retention: Retention, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        intake: Intake,
+        keys: AgentKeys,
+        retention: Retention,
+        metrics: Metrics,
+        findings: Findings,
+    ) -> None:
         self._trust = trust
         self._intake = intake
         self._contents = Contents(intake.logs)
         self._keys = keys
         self._retention = retention
         self._metrics = metrics
+        self._findings = findings
         self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
 
     def application(self) -> web.Application:
@@ -94,7 +106,11 @@ class Collecting:
         async with self._bodies:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
-            taken = await self._intake.take(origin, _payloads(body))
+            try:
+                taken = await self._intake.take(origin, _payloads(body))
+            except (Fork, Gap, Foreign) as refused:
+                self._findings.found(origin, refused.code)
+                raise
         if retention is not None and taken.size:
             await self._retention.ask(origin, retention)
         self._metrics.taken(taken.fresh)
@@ -139,8 +155,11 @@ class Collecting:
 class Telling:
     """The port of probes, Prometheus and auditors."""
 
-    def __init__(self, ready: Callable[[], str | None], metrics: Metrics, verifier_key: str) -> None:
+    def __init__(
+        self, ready: Callable[[], str | None], metrics: Metrics, verifier_key: str, findings: Findings
+    ) -> None:
         self._ready = ready
+        self._found = findings
         self._metrics = metrics
         self._key = verifier_key
 
@@ -150,6 +169,7 @@ class Telling:
         made.router.add_get("/readyz", self._readyz)
         made.router.add_get("/metrics", self._figures)
         made.router.add_get("/key", self._verifier)
+        made.router.add_get(FINDINGS_PATH, self._findings)
         return made
 
     async def _livez(self, _: web.Request) -> web.Response:
@@ -159,11 +179,25 @@ class Telling:
         missing = self._ready()
         return web.Response(text=missing or "ok", status=503 if missing else 200)
 
+    async def _findings(self, _: web.Request) -> web.Response:
+        return _json(200, {"findings": [_finding(each) for each in self._found.all()]})
+
     async def _figures(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _verifier(self, _: web.Request) -> web.Response:
         return web.Response(text=self._key + "\n")
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    origin = found.origin
+    return {
+        "namespace": origin.namespace,
+        "agent": origin.agent,
+        "pod": origin.pod,
+        "code": found.code,
+        "at": found.at,
+    }
 
 
 def _held(taken: Taken) -> web.Response:

@@ -242,15 +242,21 @@ class ApiClient:
 
         `beyond`: wait until its alerts have moved beyond this.
         """
-        host = f"[{address}]" if ":" in address else address
+        url = f"http://{f'[{address}]' if ':' in address else address}:{STATUS_PORT}/statusz"
+        if beyond is None:
+            return await self.told_by(url, seconds, "statusz")
+        return await self._told_by(self._waits, f"{url}?beyond={beyond}", seconds, "alerts")
+
+    async def told_by(self, url: str, seconds: float, label: str) -> Object:
+        """What a pod tells at a URL without being told who asks. Raises ApiError as `pod_status`."""
+        return await self._told_by(self._pods, url, seconds, label)
+
+    async def _told_by(self, session: aiohttp.ClientSession, url: str, seconds: float, label: str) -> Object:
         started = time.monotonic()
         status = 0
         try:
-            async with (self._pods if beyond is None else self._waits).get(
-                f"http://{host}:{STATUS_PORT}/statusz" + ("" if beyond is None else f"?beyond={beyond}"),
-                timeout=aiohttp.ClientTimeout(total=seconds),
-                allow_redirects=False,
-            ) as answer:
+            timeout = aiohttp.ClientTimeout(total=seconds)
+            async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
                 status = answer.status
                 body = await answer.content.read(STATUS_BYTES)
                 while len(body) < STATUS_BYTES and (more := await answer.content.read(STATUS_BYTES - len(body))):
@@ -258,10 +264,9 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
         finally:
-            label = "statusz" if beyond is None else "alerts"
             self.counter.request("GET", label, status, time.monotonic() - started)
         if status != 200:
-            raise ApiError(status, "NotServing", "the pod's /statusz did not answer 200")
+            raise ApiError(status, "NotServing", f"{label} was not answered with 200")
         return _object(body, status)
 
     async def _write(

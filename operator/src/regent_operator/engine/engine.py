@@ -28,6 +28,7 @@ from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.health import HealthServer, Progress
 from regent_operator.engine.lease import Leadership
+from regent_operator.engine.logfindings import LogFindings
 from regent_operator.engine.metrics import Metrics
 from regent_operator.engine.namespaces import Namespaces
 from regent_operator.engine.narrate import Narrator
@@ -94,6 +95,7 @@ class Engine:
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
         self.target_ports = TargetPorts(self.client, self.services.touch_users, settings.scope.manages)
+        self.log_findings = LogFindings(self.client, settings.collector_url, self._touch_agent)
         self.facts = ClusterFacts(
             self.client,
             replace(settings.installation, config_keys=signer.public),
@@ -112,6 +114,7 @@ class Engine:
             Sealer(self.client, self.children, self.pods, signer),
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
+            self.log_findings.of,
         )
         self._health = HealthServer(
             settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text
@@ -135,6 +138,8 @@ class Engine:
             self._begin(self.echoes.run(), "echoes"),
             self._begin(self.alert_watches.run(), "alerts"),
         ]
+        await self.log_findings.look()
+        self._tasks.append(self._begin(self.log_findings.run(), "log findings"))
         await self._list_all()
         self._tasks.append(self._begin(self._sweeps(), "sweep"))
         self._tasks += [self._begin(self._work(), f"worker {n}") for n in range(self.settings.workers)]

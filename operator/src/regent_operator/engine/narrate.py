@@ -1,4 +1,6 @@
-"""Which Events an agent's reconcile is worth: a new reason of Ready, what an edit has loosened, what was healed."""
+"""Which Events an agent's reconcile is worth: a new reason of Ready, an audit log that is broken, what an edit has
+loosened, what was healed.
+"""
 
 from regent_api.agent import AIAgentStatus
 from regent_api.config import AgentConfig
@@ -22,6 +24,10 @@ class Narrator:
         for child in outcome.healed:
             self._metrics.healed.labels(child.split()[0]).inc()
             self._record(key, agent, "Healed", "Apply", f"{child} was changed by another's hand and was put right")
+        broken = _condition(after, ConditionType.AUDIT_LOG_BROKEN)
+        known = _condition(before, ConditionType.AUDIT_LOG_BROKEN)
+        if broken is not None and (known is None or known.message != broken.message):
+            self._record(key, agent, str(broken.reason), "Audit", broken.message, warning=True)
         old, new = _ready(before), _ready(after)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             return

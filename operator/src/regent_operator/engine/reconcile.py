@@ -42,7 +42,7 @@ from regent_operator.engine.waves import Waves, is_edited
 from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import children, settled
-from regent_operator.plan.observation import Observation
+from regent_operator.plan.observation import LogFinding, Observation
 from regent_operator.plan.status import (
     agent_figures,
     agent_status,
@@ -84,6 +84,7 @@ class Reconciler:
         sealer: Sealer,
         statuses: StatusWriter,
         narrator: Narrator,
+        log_findings: Callable[[Key], tuple[LogFinding, ...]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -96,6 +97,7 @@ class Reconciler:
         self._sealer = sealer
         self._statuses = statuses
         self._narrator = narrator
+        self._log_findings = log_findings
         self._clock = clock
         self._applier = Applier(client, children_known)
         self._config_since: dict[Key, tuple[str, float]] = {}
@@ -233,6 +235,7 @@ class Reconciler:
             predecessor=outcome.predecessor,
             refused=tuple(outcome.refused),
             overdue=self._config_age(key) > OVERDUE_SECONDS,
+            log_findings=self._log_findings(key),
             held_back=outcome.held_back,
         )
 

@@ -10,6 +10,9 @@ from regent_operator.plan.peers import NAMESPACE_NAME
 
 AUDIENCE = "regent-collector"
 PORT = 8080
+STATUS_PORT = 9090
+FINDINGS_PATH = "/findings"
+"""Of the status port."""
 TOKEN_DIR = "/etc/regent/collector"
 TOKEN_SECONDS = 3600
 """The kubelet renews it at 80 % of this age."""

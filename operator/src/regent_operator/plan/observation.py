@@ -15,6 +15,8 @@ from regent_api.status import Digests
 CREDENTIALS_VOLUME = "credentials"
 
 MOST_ERROR_CHARACTERS = 1024
+LASTING = frozenset({"fork", "records_let_go"})
+"""Why a pod's audit log does not reach the collector, and never will. What else it says passes."""
 
 CredentialPair = tuple[str, str]
 """(Secret, key)."""
@@ -49,6 +51,8 @@ class Echo:
     active_conversations: int = 0
     suspended: bool = False
     draining: bool = False
+    log_failing: str = ""
+    """One of LASTING, or empty."""
     alerts: tuple[AlertFigures, ...] = field(default=(), compare=False)
     """They change with every match, and no child or condition hangs on them."""
     alert_moves: int = field(default=0, compare=False)
@@ -108,6 +112,14 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class LogFinding:
+    """What the audit collector refused of a pod: `code` is fork, gap or foreign."""
+
+    pod_uid: str
+    code: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """All that is known of the agent's children at one moment. The default is a new agent's: nothing is there."""
 
@@ -123,6 +135,8 @@ class Observation:
     known. Never the live one: a hand's edit of it would become ours."""
     overdue: bool = False
     """The config was applied more than 60 s ago: what waits for echoes (closing, scaling to zero) waits no longer."""
+    log_findings: tuple[LogFinding, ...] = ()
+    """What the audit collector refused of pods of this agent."""
     held_back: bool = False
     """A new version of the Deployment waits for its wave."""
 
@@ -173,6 +187,9 @@ def echo_of(body: object) -> Echo | None:
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
         config_sequence=said.config_sequence,
         missing_credentials=tuple(said.missing_credentials),
+        log_failing=said.audit.collector.failing
+        if said.audit.collector and said.audit.collector.failing in LASTING
+        else "",
         active_conversations=said.active_conversations,
         suspended=said.suspended,
         draining=said.draining,
@@ -218,7 +235,12 @@ class _Alert(_Said):
     fired_at: Annotated[_Figure | None, Field(alias="firedAt")] = None
 
 
+class _Collector(_Said):
+    failing: Annotated[str, StringConstraints(max_length=64)]
+
+
 class _Audit(_Said):
+    collector: _Collector | None = None
     alerts: Annotated[list[_Alert], Field(max_length=64)] = []
     alert_moves: Annotated[_Figure, Field(alias="alertMoves")] = 0
 

@@ -9,6 +9,7 @@ from regent_api.objects import Invalid
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan import workload
 from regent_operator.plan.agent import AgentPlan
+from regent_operator.plan.auditlog import audit_log
 from regent_operator.plan.child import endpoint
 from regent_operator.plan.children import replicas
 from regent_operator.plan.conditions import Finding, dated, false, progress, true
@@ -67,7 +68,7 @@ def _findings(plan: AgentPlan, seen: Observation) -> list[Finding | None]:
     suspended = _suspended(plan, seen)
     ready = _ready(plan, seen, (accepted, resolved, enforced, available), suspended)
     beside = workload.rollout(plan, seen) if ready.holds else progress(ready)
-    return [ready, accepted, resolved, enforced, available, beside, suspended]
+    return [ready, accepted, resolved, enforced, available, beside, suspended, audit_log(seen)]
 
 
 def _ready(

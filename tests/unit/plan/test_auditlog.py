@@ -1,0 +1,64 @@
+"""AuditLogBroken: which pods, why, and what to do next."""
+
+import pytest
+
+from regent_api.status import ConditionStatus
+from regent_operator.plan.auditlog import MOST_NAMED, audit_log
+from regent_operator.plan.observation import Echo, LogFinding, Observation, PodSeen, echo_of
+
+
+def pod(number: int = 1, failing: str = "") -> PodSeen:
+    return PodSeen(f"helper-{number}", f"u{number}").with_echo(Echo(f"u{number}", log_failing=failing))
+
+
+def said(*findings: LogFinding, pods: tuple[PodSeen, ...] = (pod(),)) -> tuple[str, str] | None:
+    found = audit_log(Observation(pods=pods, log_findings=findings))
+    if found is None:
+        return None
+    assert found.status is ConditionStatus.TRUE
+    assert found.message.endswith("so that a new one begins a new log.")
+    return str(found.reason), found.message.partition(". Run")[0]
+
+
+def test_a_log_in_order_is_not_spoken_of() -> None:
+    assert said() is None
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        ("fork", "LogForked", "the collector has other records than this pod"),
+        ("foreign", "LogForeign", "it sent records of another agent"),
+        ("gap", "LogGap", "it left out records"),
+    ],
+)
+def test_what_the_collector_found_names_the_pod(code: str, reason: str, words: str) -> None:
+    assert said(LogFinding("u1", code)) == (reason, f"pod helper-1: {words}")
+    assert said(LogFinding("gone", code)) == (reason, f"pod gone: {words}")
+
+
+def test_a_pod_that_says_so_itself_is_believed_and_told_once() -> None:
+    assert said(pods=(pod(failing="records_let_go"),)) == (
+        "LogGap",
+        "pod helper-1: it let go records that never reached the collector",
+    )
+    forked = ("LogForked", "pod helper-1: the collector has other records than this pod")
+    assert said(LogFinding("u1", "fork"), pods=(pod(failing="fork"),)) == forked
+
+
+def test_the_worst_comes_first_and_the_list_is_bounded() -> None:
+    found = said(LogFinding("u1", "gap"), LogFinding("u2", "fork"), pods=(pod(1), pod(2)))
+    assert found is not None
+    assert (found[0], found[1].startswith("pod helper-2")) == ("LogForked", True)
+    many = said(*(LogFinding(f"p{number}", "gap") for number in range(MOST_NAMED + 3)))
+    assert many is not None
+    assert many[1].endswith("; and 3 more")
+
+
+@pytest.mark.parametrize(
+    ("failing", "kept"), [("fork", "fork"), ("records_let_go", "records_let_go"), ("unreachable", ""), ("", "")]
+)
+def test_what_passes_by_itself_is_not_kept_of_a_pods_word(failing: str, kept: str) -> None:
+    echo = echo_of({"pod": {"uid": "u1"}, "audit": {"collector": {"records": 1, "failing": failing}}})
+    assert echo is not None
+    assert echo.log_failing == kept
