@@ -58,7 +58,9 @@ async def test_while_the_collector_says_nothing_of_sense_its_last_word_stands(bo
     scene = Scene()
     await scene.hears(("a", "u1", "fork"))
     assert await scene.hears_body(body) == []
-    assert scene.findings.of(A) == (LogFinding("u1", "fork"),)
+    assert (scene.findings.of(A), scene.findings.silent) == ((LogFinding("u1", "fork"),), True)
+    assert await scene.hears() == [A]
+    assert not scene.findings.silent
 
 
 async def test_without_a_collector_nobody_is_asked() -> None:

@@ -339,6 +339,8 @@ class Engine:
         gauge("regent_operator_objects", "Objects of the three kinds that are known", lambda: len(self.store))
         gauge("regent_operator_children", "Children that are known", lambda: len(self.children))
         gauge("regent_operator_pods", "Pods that are known", lambda: len(self.pods))
+        silent = "1 while the audit collector does not say what it found wrong with pods' logs"
+        gauge("regent_operator_collector_silent", silent, lambda: float(self.log_findings.silent))
         gauge(
             "regent_operator_watches_failing",
             "Watches whose last attempt failed",

@@ -49,7 +49,8 @@ class LogFindings:
         self._client = client
         self._changed = changed
         self._found: dict[Key, tuple[LogFinding, ...]] = {}
-        self._answers = True
+        self.silent = False
+        """Whether there is a collector that does not answer."""
 
     def of(self, agent: Key) -> tuple[LogFinding, ...]:
         return self._found.get(agent, ())
@@ -67,11 +68,11 @@ class LogFindings:
         try:
             said = _Findings.model_validate(await self._client.told_by(self._url, ANSWER_SECONDS, "findings"))
         except (ApiError, ValidationError) as error:
-            if self._answers:
+            if not self.silent:
                 log.warning("the audit collector does not say what it found: %s", type(error).__name__)
-            self._answers = False
+            self.silent = True
             return
-        self._answers = True
+        self.silent = False
         before, self._found = self._found, _by_agent(said)
         for agent in sorted(before.keys() | self._found.keys()):
             if before.get(agent) != self._found.get(agent):
