@@ -36,7 +36,8 @@ Runs = tuple[list[int], list[int], list[int]]
 
 
 def runs_of(text: str) -> Runs:
-    return injection.hashed(fold(text).encode("utf-8", "replace"))
+    ones, twos, threes = map(list, injection.hashed(fold(text).encode("utf-8", "replace")))
+    return ones, twos, threes
 
 
 def within(runs: Runs, begin: int, end: int) -> list[int]:

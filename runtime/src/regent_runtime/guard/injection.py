@@ -5,11 +5,11 @@ is their card. A text's score is that of its worst stretch of WINDOW tokens, so 
 wraps around an attack changes it. Runs of one, two and three tokens are hashed into a table of one byte a weight.
 """
 
-import re
+import string
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -30,7 +30,7 @@ LEAST_TOKENS = 8
 _MAGIC = b"RGNTINJ1"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
-_TOKEN = re.compile(rb"[a-z0-9\x80-\xff]+|[^\sa-z0-9\x80-\xff]")
+_NO_MARKS = f"{string.ascii_lowercase}{string.digits}{string.whitespace}".encode() + bytes(range(0x80, 0x100))
 _MIXED = re2.compile(
     rb"[a-z0-9@$!|+]*(?:[a-z][013-9@$!|+]|[013-9@$!|+][a-z])[a-z0-9@$!|+]*",
     LATIN1,
@@ -38,6 +38,8 @@ _MIXED = re2.compile(
 _LETTERS = bytes.maketrans(b"013456789@$!|+l", b"oieasgtbgasiiti")
 _ONE_LETTER = bytes.maketrans(b"l", b"i")
 """A figure 1 may stand for either, so l and i are one letter everywhere."""
+_ROOTS = [sqrt(max(tokens, LEAST_TOKENS)) for tokens in range(WINDOW + 1)]
+"""By which the weight of a stretch of so many tokens is divided."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,17 @@ class InjectionModel:
 
     def score(self, text: bytes) -> float:
         """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
-        sums = [self._summed(runs) for runs in hashed(text)]
-        tokens = len(sums[0]) - 1
-        return self.bias + self.scale * max(_mean(sums, begin, end) for begin, end in stretches(tokens))
+        ones, twos, threes = map(self._summed, hashed(text))
+        if len(ones) == 1:
+            return self.bias
+        worst = max(
+            (ones[end] - ones[begin] + twos[end - 1] - twos[begin] + threes[end - 2] - threes[begin])
+            / _ROOTS[end - begin]
+            for begin, end in stretches(len(ones) - 1)
+        )
+        return self.bias + self.scale * worst
 
-    def _summed(self, runs: Sequence[int]) -> list[int]:
+    def _summed(self, runs: Iterable[int]) -> list[int]:
         """What the first none, one, two ... of the runs weigh together."""
         weights, mask = self.weights, SLOTS - 1
         return list(accumulate([weights[run & mask] for run in runs], initial=0))
@@ -65,22 +73,24 @@ def probability(score: float) -> float:
     return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
 
 
-def hashed(text: bytes) -> tuple[list[int], list[int], list[int]]:
+def hashed(text: bytes) -> tuple[Iterable[int], Iterable[int], Iterable[int]]:
     """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
-    small = _MIXED.sub(lambda word: word[0].translate(_LETTERS), text.lower())
-    tokens = _TOKEN.findall(small.translate(_ONE_LETTER))
-    begun = list(map(zlib.crc32, tokens, repeat(1)))
-    twos = list(map(zlib.crc32, tokens[1:], begun))
-    return list(map(zlib.crc32, tokens)), twos, list(map(zlib.crc32, tokens[2:], twos))
+    tokens = _tokens(text)
+    twos = list(map(zlib.crc32, tokens[1:], map(zlib.crc32, tokens, repeat(1))))
+    return map(zlib.crc32, tokens), twos, map(zlib.crc32, tokens[2:], twos)
 
 
-def _mean(sums: Sequence[Sequence[int]], begin: int, end: int) -> float:
-    """What the runs that lie within a stretch weigh, by the root of its length."""
-    total = 0
-    for behind, summed in enumerate(sums):
-        if end - behind > begin:
-            total += summed[end - behind] - summed[begin]
-    return total / sqrt(max(end - begin, LEAST_TOKENS))
+def _tokens(text: bytes) -> list[bytes]:
+    """Words in small letters, figures in them read as letters; any other character but a space is a token by itself."""
+    lower = text.lower()
+    read, letters = bytearray(lower), lower.translate(_LETTERS)
+    for word in _MIXED.finditer(lower):
+        begin, end = word.span()
+        read[begin:end] = letters[begin:end]
+    small = bytes(read).translate(_ONE_LETTER)
+    for mark in set(small.translate(None, _NO_MARKS)):
+        small = small.replace(b"%c" % mark, b" %c " % mark)
+    return small.split()
 
 
 def stretches(tokens: int) -> Iterator[tuple[int, int]]:

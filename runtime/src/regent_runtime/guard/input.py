@@ -7,7 +7,7 @@ few the event loop has its turn. A guard that fails, for whatever reason, denies
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cache
 from math import inf
 from typing import Any
@@ -29,13 +29,15 @@ PIECE = 4096
 """Characters that are looked at between two turns of the event loop: 1 ms at 250 us/KB."""
 OVERLAP = 512
 """Characters that a piece shares with the one before: no pattern of the house matches more."""
-SMALL = 1024
-"""Bytes that a set of users' patterns may match without a thread of its own."""
 MOST_SCORED = 262_144
 """Characters of a text that the injection model weighs: as many from its end as from its beginning."""
 SECONDS = 10.0
 """For all texts of a turn together, whatever patterns users wrote; a guard that takes longer has failed."""
 FAILED = "guard-failed"
+
+
+class Unbroken(Exception):  # noqa: N818
+    """A text that holds special tokens goes on for more than a PIECE with nothing that ends a word."""
 
 
 class InputGuard:
@@ -84,27 +86,39 @@ class InputGuard:
 
     async def _look_at(self, text: str, found: Findings) -> AsyncIterator[int]:
         """Look at a text piece by piece; the characters that each took."""
-        users = self._users
-        if users is not None:
-            raw = text.encode("utf-8", "replace")
-            hits = users.match(raw) if len(raw) <= SMALL else await asyncio.to_thread(users.match, raw)
-            found.users.update(self._user_keys[hit] for hit in hits)
+        await self._ask_users([text.encode("utf-8", "replace")], found)
         for begin, piece in pieces(text):
             folded = fold(piece)
-            self._match(folded, found)
             yield len(piece)
-            if self._model is not None and weighed(begin, len(text)):
-                found.score = max(found.score, self._model.score(folded.encode("utf-8", "replace")))
-            found.special_tokens = found.special_tokens or special_tokens.found(folded)
-            yield len(piece)
+            for _, part in pieces(folded):  # one, but where a character folds to many
+                await self._match(part, found)
+                yield len(part)
+                if self._model is not None and weighed(begin, len(text)):
+                    found.score = max(found.score, self._model.score(part.encode("utf-8", "replace")))
+                found.special_tokens = found.special_tokens or special_tokens.found(part)
+                yield len(part)
 
-    def _match(self, folded: str, found: Findings) -> None:
+    async def _match(self, folded: str, found: Findings) -> None:
         plain, loose = self._house
+        read = []
         for view in views(folded):
             hits = (loose if view.loose else plain).match(view.text)
             found.house.update(self._names[hit] for hit in hits)
-            if self._users is not None and not view.loose:
-                found.users.update(self._user_keys[hit] for hit in self._users.match(view.text))
+            if not view.loose:
+                read.append(view.text)
+        await self._ask_users(read, found)
+
+    async def _ask_users(self, texts: Sequence[bytes], found: Findings) -> None:
+        """Match the users' patterns, in a thread where they may take long."""
+        users = self._users
+        if users is None:
+            return
+
+        def match() -> set[int]:
+            return {hit for text in texts for hit in users.match(text)}
+
+        hits = match() if sum(map(len, texts)) <= users.at_once else await asyncio.to_thread(match)
+        found.users.update(self._user_keys[hit] for hit in hits)
 
     def _decided(self, found: Findings) -> Iterator[Decision]:
         """What the policy in force does, then what each shadow would do beyond it."""
@@ -147,12 +161,12 @@ async def escaped(request: ChatRequest) -> ChatRequest:
     messages = [{**message, "content": await _escaped_text(message["content"])} for message in request.messages]
     forwarded = dict(request.forwarded)
     if "response_format" in forwarded:
-        forwarded["response_format"] = _escaped(forwarded["response_format"])
+        forwarded["response_format"] = await _escaped(forwarded["response_format"])
     return dataclasses.replace(request, messages=messages, forwarded=forwarded)
 
 
 async def _escaped_text(text: str) -> str:
-    """Block by block: no token goes across a line end."""
+    """Raises Unbroken."""
     parts = []
     for block in blocks(text):
         parts.append(special_tokens.escape(block))
@@ -162,12 +176,16 @@ async def _escaped_text(text: str) -> str:
 
 
 def blocks(text: str) -> Iterator[str]:
-    """The lines of a text, as many together as make a PIECE; a longer line is a block of its own."""
+    """A text in blocks of a PIECE and a little more, cut where no special token can be. Raises Unbroken."""
     begin = 0
-    while begin < len(text):
-        end = text.find("\n", begin + PIECE) + 1 or len(text)
+    while begin + PIECE < len(text):
+        cut = special_tokens.BREAK.search(text, begin + PIECE, begin + 2 * PIECE)
+        if cut is None and begin + 2 * PIECE < len(text):
+            raise Unbroken
+        end = cut.end() if cut else len(text)
         yield text[begin:end]
         begin = end
+    yield text[begin:]
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -182,13 +200,13 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(entry)
 
 
-def _escaped(value: Any) -> Any:
+async def _escaped(value: Any) -> Any:
     if isinstance(value, str):
-        return special_tokens.escape(value)
+        return await _escaped_text(value)
     if isinstance(value, list):
-        return [_escaped(entry) for entry in value]
+        return [await _escaped(entry) for entry in value]
     if isinstance(value, dict):
-        return {special_tokens.escape(key): _escaped(entry) for key, entry in value.items()}
+        return {await _escaped_text(key): await _escaped(entry) for key, entry in value.items()}
     return value
 
 

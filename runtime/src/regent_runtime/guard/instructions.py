@@ -6,7 +6,8 @@ with every four that do not: a changed word here and there does not end it, a se
 """
 
 import re
-import unicodedata
+
+from regent_runtime.guard.normalise import normal
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 IN_A_ROW = 4
@@ -77,4 +78,4 @@ def _end_of_words(text: str) -> int:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(normal("NFKC", text).casefold())

@@ -7,11 +7,17 @@ and accents are gone; it is for matching only. ASCII is its own form in both, an
 
 import unicodedata
 from collections.abc import Mapping
+from itertools import groupby, islice
+from typing import Literal
+
+import re2
 
 from regent_runtime.guard import confusables
 
 MOST_ROUNDS = 8
 """A canonical form is reached in two or three; more is a fault, and a fault denies."""
+MOST_MARKS = 32
+"""Of the combining characters in a row; Unicode's stream-safe text (annex 15) has at most 30."""
 
 
 def _invisible() -> dict[str, str]:
@@ -44,8 +50,30 @@ _INVISIBLE = {**_invisible(), **_TAGS}
 _SKELETON = {**confusables.TABLE, **_INVISIBLE, **_marks()}
 
 
+_SOME_MARKS = re2.compile(rb"[\p{M}\x{FF9E}\x{FF9F}]{8}")
+"""What hardly any text has in a row, of all that combines or comes apart into what does."""
+
+
 class NotCanonical(Exception):  # noqa: N818
     """A text has no canonical form within MOST_ROUNDS."""
+
+
+def normal(form: Literal["NFKC", "NFKD"], text: str) -> str:
+    """A normal form, in linear time.
+
+    Of combining characters in a row only the first MOST_MARKS are kept: Python sorts them in the square of their
+    number, which takes minutes for a text of nothing else.
+    """
+    if text.isascii():
+        return text
+    if _SOME_MARKS.search(text.encode("utf-8", "replace")):
+        runs = groupby(text, _combines)
+        text = "".join(each for combines, run in runs for each in islice(run, MOST_MARKS if combines else None))
+    return unicodedata.normalize(form, text)
+
+
+def _combines(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M" or character in "\uff9e\uff9f"
 
 
 def canonical(text: str) -> str:
@@ -56,7 +84,7 @@ def canonical(text: str) -> str:
     if text.isascii():
         return text
     for _ in range(MOST_ROUNDS):
-        again = unicodedata.normalize("NFKC", _mapped(text, _INVISIBLE))
+        again = normal("NFKC", _mapped(text, _INVISIBLE))
         if again == text:
             return text
         text = again
@@ -67,7 +95,7 @@ def fold(text: str) -> str:
     """The skeleton: look-alikes as ASCII, no accents, nothing invisible. For matching, never for sending."""
     if text.isascii():
         return text
-    return _mapped(unicodedata.normalize("NFKD", text), _SKELETON)
+    return _mapped(normal("NFKD", text), _SKELETON)
 
 
 def _mapped(text: str, table: Mapping[str, str]) -> str:

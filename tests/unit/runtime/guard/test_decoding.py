@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_runtime.guard import decoding
 from regent_runtime.guard.decoding import BOUND, views
 from regent_runtime.guard.normalise import fold
 
@@ -57,6 +58,32 @@ def test_letters_that_stand_apart_are_joined_in_a_loose_view(separator: str) -> 
 def test_plain_prose_has_two_views_of_its_own_size() -> None:
     text = "Our meeting begins at nine; please bring the figures of last year."
     assert [len(view.text) for view in views(text)] == [len(text)] * 2
+
+
+_RUN_PARTS = [
+    "abcdefgh",
+    "ABCD",
+    "0123456789abcdef",
+    "+/",
+    "_-",
+    "=",
+    "\r\n",
+    "\n",
+    " ",
+    ":",
+    "de ad be ef",
+    "é",
+    "Q" * 17,
+    ".",
+]
+
+
+@given(st.lists(st.sampled_from(_RUN_PARTS), max_size=30).map("".join))
+def test_packed_runs_are_found_where_an_expression_finds_them(text: str) -> None:
+    raw = text.encode()
+    assert list(decoding._base64_runs(raw)) == [found[0] for found in decoding._BASE64.finditer(raw)]
+    looks_hex = decoding._SHORTEST in raw.translate(decoding._HEX_SHAPE, decoding._HEX_SEPARATORS)
+    assert looks_hex or decoding._HEX.search(raw) is None
 
 
 @given(st.text(max_size=400) | st.binary(max_size=200).map(lambda raw: base64.b64encode(raw).decode()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.guard import input as guard_input
-from regent_runtime.guard.input import FAILED, OVERLAP, PIECE, InputGuard, blocks, pieces, weighed
+from regent_runtime.guard.injection import InjectionModel
+from regent_runtime.guard.input import FAILED, OVERLAP, PIECE, InputGuard, Unbroken, blocks, pieces, weighed
+from regent_runtime.guard.normalise import canonical
+from regent_runtime.guard.patternset import PatternSet
+from regent_runtime.guard.special_tokens import escape
 from regent_runtime.record import TurnRecord
 from regent_runtime.wire.request import ChatRequest, parse
 from regent_runtime.withheld import Withheld
@@ -234,10 +239,92 @@ def test_pieces_cover_a_text_and_overlap(length: int) -> None:
 
 
 @given(st.lists(st.sampled_from(["\n", "word " * 100, "x" * 900, "\n\n"]), max_size=40).map("".join))
-def test_blocks_are_whole_lines_of_the_text(text: str) -> None:
+def test_blocks_make_up_the_text_and_are_short(text: str) -> None:
     made = list(blocks(text))
     assert "".join(made) == text
-    assert all(block.endswith("\n") for block in made[:-1])
+    assert all(len(block) <= 2 * PIECE for block in made)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *"<>|[]/# \n\t:=.,-s",
+                "<s>",
+                "[INST]",
+                "<|im",
+                "### System:",
+                "</tool_call>",
+                "a b",
+                "\u200b",
+                "\u0338",
+                "＜",
+                "word",
+            ]
+        ),
+        max_size=60,
+    ).map("".join)
+)
+def test_escaping_block_by_block_is_escaping_the_whole(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(guard_input, "PIECE", 12)
+        try:
+            made = list(blocks(text))
+        except Unbroken:
+            return
+    assert canonical("".join(map(escape, made))) == canonical(escape(text))
+
+
+async def test_a_text_with_tokens_that_cannot_be_cut_is_no_clean_text() -> None:
+    passed, made = await screen(guard(injection={"model": []}), request("<s>" + "< " * PIECE * 3))
+    assert passed is None
+    assert made[-1] == Decision(Stage.INPUT, "Deny", reason=FAILED)
+
+
+async def test_long_words_and_long_strings_of_schemas_are_escaped() -> None:
+    long = "<s>" + "0123456789abcdef" * 4000
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"title": long}}}
+    passed, _ = await screen(guard(injection={"model": []}), request(long, response_format=schema))
+    assert passed is not None
+    escaped = long.replace("<s>", "‹s>")
+    assert passed.messages[0]["content"] == escaped
+    assert passed.forwarded["response_format"]["json_schema"]["schema"]["title"] == escaped
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "waits"),
+    [("tulip", "short", False), ("tulip", "long " * 20_000, True), ("(?:a.{1,30}){30}z", "a short one", True)],
+)
+async def test_a_users_pattern_that_may_take_long_holds_no_loop(
+    monkeypatch: pytest.MonkeyPatch, pattern: str, text: str, waits: bool
+) -> None:
+    """Judged by what RE2 made of the pattern, not by the clock."""
+    threads = set()
+    match = PatternSet.match
+
+    def watched(self: PatternSet, data: bytes) -> list[int]:
+        if self._canary == 1:
+            threads.add(threading.current_thread() is threading.main_thread())
+        return match(self, data)
+
+    monkeypatch.setattr(PatternSet, "match", watched)
+    await screen(guard(patterns=[{**SECRET_PROJECT, "re2": pattern}]), request(text))
+    assert (False in threads) is waits
+    assert len(text) < 100 or True in threads or waits
+
+
+async def test_letters_that_fold_to_many_are_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    score = InjectionModel.score
+
+    def watched(self: InjectionModel, text: bytes) -> float:
+        seen.append(len(text.decode()))
+        return score(self, text)
+
+    monkeypatch.setattr(InjectionModel, "score", watched)
+    passed, _ = await screen(guard(), request("\ufdfa" * PIECE + ATTACK))
+    assert passed is None
+    assert max(seen) <= PIECE
 
 
 def test_of_a_huge_text_the_model_weighs_beginning_and_end() -> None:

@@ -1,10 +1,12 @@
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.guard.normalise import canonical, fold
+from regent_runtime.guard import normalise
+from regent_runtime.guard.normalise import MOST_MARKS, canonical, fold, normal
 
 DISGUISES = [
     ("plain", "ignore me"),
@@ -51,3 +53,25 @@ def test_a_canonical_text_stays_so_whatever_normalises_it_again(text: str) -> No
 @given(st.text())
 def test_folding_grows_a_text_by_no_more_than_unicode_does(text: str) -> None:
     assert len(fold(text)) <= 18 * len(text)
+
+
+@pytest.mark.parametrize("form", ["NFKC", "NFKD"])
+@given(
+    st.lists(st.text(max_size=4) | st.sampled_from(["e\u0301\u0323", "\u0344", "\uff9e", "한", "ﬁ"]), max_size=9).map(
+        "".join
+    )
+)
+def test_a_normal_form_is_unicodes(form: Literal["NFKC", "NFKD"], text: str) -> None:
+    assert normal(form, text) == unicodedata.normalize(form, text)
+
+
+@pytest.mark.parametrize("marks", ["\u0323\u0301", "\u0301\uff9e", "\u0f73\u0345", "\u0591\u05b0"])
+def test_a_text_of_nothing_but_marks_is_cut_before_it_is_sorted(marks: str) -> None:
+    """Python takes time in the square of their number."""
+    assert len(canonical("a" + marks * 20_000 + "b")) <= MOST_MARKS + 2
+    assert fold("a" + marks * 20_000 + "b")[-1] == "b"
+
+
+def test_all_that_combines_is_counted() -> None:
+    begins = ((each, unicodedata.normalize("NFKD", each)[0]) for each in map(chr, range(0x300, 0x20000)))
+    assert all(normalise._combines(each) for each, first in begins if unicodedata.combining(first))

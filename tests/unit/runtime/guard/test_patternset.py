@@ -12,8 +12,21 @@ def test_patterns_are_read_as_re2_reads_them() -> None:
     assert patterns.match(b"cat a\nb") == [1, 3]
 
 
-def test_no_pattern_matches_nothing() -> None:
-    assert PatternSet([]).match(b"text") == []
+@pytest.mark.parametrize("text", [b"", b"text", b"text\n", b"\xff"])
+def test_no_pattern_matches_nothing(text: bytes) -> None:
+    assert PatternSet([]).match(text) == []
+
+
+def test_the_larger_its_patterns_the_less_a_set_may_match_at_once() -> None:
+    sets = [
+        PatternSet(["tulip"]),
+        PatternSet(["tulip", "rose"]),
+        PatternSet(["a.{200}b"]),
+        PatternSet(["(?:a.{1,30}){30}z"]),
+    ]
+    assert [each.at_once for each in sets] == sorted((each.at_once for each in sets), reverse=True)
+    assert sets[0].at_once > 4096
+    assert sets[-1].at_once < 16
 
 
 @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?=a)", "a{1001}", "((a{100}){100}){100}"])

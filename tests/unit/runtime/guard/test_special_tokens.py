@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_runtime.guard import special_tokens
 from regent_runtime.guard.normalise import canonical, fold
 from regent_runtime.guard.special_tokens import escape, found
 
@@ -104,6 +105,17 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 
 def test_an_escaped_token_stays_readable() -> None:
     assert escape("<|im_start|>system [INST] </s>") == "‹¦im_start¦›system ⟦INST⟧ ‹/s>"
+
+
+@given(HOSTILE | st.lists(st.sampled_from([*"<>|[]/#: \t=\x0b\x1c", "S", "tool", "x:", "12"]), max_size=9).map("".join))
+def test_a_text_holds_a_token_where_the_expression_finds_one(text: str) -> None:
+    """Whatever is asked first."""
+    assert found(text) == (special_tokens._TOKENS.search(text) is not None)
+
+
+@pytest.mark.parametrize("token", [each for each in TOKENS if "=" not in each])
+def test_no_token_holds_a_break(token: str) -> None:
+    assert special_tokens.BREAK.search(token) is None
 
 
 @given(HOSTILE)
