@@ -10,15 +10,17 @@ MOST_BYTES = 4096
 MOST_DIGITS = 64
 SMALL = MOST_DIGITS
 """Bytes of a text that is one piece whatever it holds."""
-_DIGITS = re.compile(rb"[^0-9]*(?:[0-9][^0-9]*){%d}" % MOST_DIGITS)
+_DIGITS = b"0123456789"
+_DENSE = re.compile(rb"[^0-9]*(?:[0-9][^0-9]*){%d}" % MOST_DIGITS)
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         end = min(at + MOST_BYTES, len(data))
-        if dense := _DIGITS.match(data, at, end):
-            end = dense.end()
+        piece = data[at:end]
+        if len(piece) - len(piece.translate(None, _DIGITS)) >= MOST_DIGITS and (dense := _DENSE.match(piece)):
+            end = at + dense.end()
         while end < len(data) and data[end] & 0xC0 == 0x80:
             end += 1
         yield data[at:end]

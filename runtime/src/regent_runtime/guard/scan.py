@@ -4,7 +4,7 @@ Time is linear in the text and memory is bounded by the longest match. A match i
 could change it: it cannot grow, and none can begin before it. `Scanner.settled` is how far that is true.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -12,11 +12,16 @@ from typing import NamedTuple
 import re2
 
 from regent_runtime.guard.extent import Extent, Unmeasured, byte_class, extent
+from regent_runtime.guard.patternset import MOST_STEPS
+from regent_runtime.guard.pieces import SMALL
 
 LONGEST_MATCH = 512
 """Bytes that a window may have to hold back; a rule that can match more is not scanned in pieces."""
 _MOST_SURPLUS = 512
 """Bytes that are kept although they could go: a copy of the rest for every few bytes costs more."""
+_MOST_TOGETHER = 6_000
+"""Instructions of patterns that are searched for in one go: of more, RE2 has no room for all states that a text leads
+to, and takes a hundred times as long."""
 _CONTEXT = 4
 """Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
 
@@ -117,21 +122,24 @@ class RuleSet:
         self.finders = tuple((rule, rule.finder()) for rule in self.rules)
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
-        self._any = _any_of(self.rules)
+        self._groups = tuple(_groups(self.rules))
         extents = [] if self.unbounded else [rule.extent for rule in self.rules]
         self.longest = max((each.longest or 0 for each in extents), default=0)
         self.pending = _pending(extents)
         """Finds where the first match may begin that more text could still complete, lengthen or end."""
+        users = sum(rule.compiled().programsize for rule in self.rules if rule.is_utf8)
+        self.at_once = MOST_STEPS // (1 + users) if self.is_windowed else SMALL
+        """Bytes that may be scanned on the event loop. Rules of our own take no time to speak of, in pieces."""
 
     def precedence(self, match: Match) -> tuple[int, int]:
         """The order in which matches claim their bytes."""
         return match.start, self._rank[match.rule]
 
-    def may_match(self, text: bytes, begin: int) -> bool:
-        """Whether it is worth asking each rule; never wrongly False."""
-        if not self._any:
-            return bool(self.rules)
-        return any(pattern.search(text, begin) is not None for pattern in self._any)
+    def worth_asking(self, text: bytes, begin: int) -> Iterator[int]:
+        """Indices of the rules that may match; never one too few."""
+        for pattern, indices in self._groups:
+            if pattern is None or pattern.search(text, begin) is not None:
+                yield from indices
 
 
 class Scanner:
@@ -153,6 +161,12 @@ class Scanner:
     @property
     def fed(self) -> int:
         return self.dropped + len(self.text)
+
+    def takes_long(self, piece: bytes, *, final: bool) -> bool:
+        """Whether to feed a piece is more than the event loop should wait for."""
+        if self._rules.is_windowed:
+            return self.fed - self.settled + len(piece) > self._rules.at_once
+        return final and sum(map(len, self._waiting)) > self._rules.at_once
 
     def feed(self, piece: bytes, *, final: bool = False) -> list[Match]:
         """The matches that settle now, by where they begin; `piece` ends at the border of a character."""
@@ -193,11 +207,10 @@ class Scanner:
 
     def _matches(self, until: int, *, final: bool) -> list[Match]:
         text, begin = self.text, self.settled - self.dropped
-        if not self._rules.may_match(text, begin):
-            return []
         end = len(text) if final else until - self.dropped
         matches: list[Match] = []
-        for index, (rule, find) in enumerate(self._rules.finders):
+        for index in self._rules.worth_asking(text, begin):
+            rule, find = self._rules.finders[index]
             at = max(self._resume[index] - self.dropped, begin)
             while (found := find(text, at)) is not None and found[0] < end:
                 start, stop = found
@@ -219,17 +232,30 @@ def _is_bounded(rule: Rule) -> bool:
     return longest is not None and longest <= LONGEST_MATCH
 
 
-def _any_of(rules: Sequence[Rule]) -> tuple["re2._Regexp", ...]:
-    """Patterns that find nothing only where no rule does, and spare asking each. None where they would be too large."""
-    kinds = [[rule.sought for rule in rules if rule.is_utf8 is is_utf8] for is_utf8 in (False, True)]
+def _groups(rules: Sequence[Rule]) -> Iterator[tuple["re2._Regexp | None", Sequence[int]]]:
+    """Indices of rules, as many together as RE2 has room for, and what finds nothing only where none of them does.
+
+    None where that would be too large.
+    """
+    for is_utf8 in (False, True):
+        groups: list[list[int]] = []
+        room = 0
+        for index in (index for index, rule in enumerate(rules) if rule.is_utf8 is is_utf8):
+            size = compiled(rules[index].sought, is_utf8=is_utf8).programsize
+            if size > room:
+                groups.append([])
+                room = _MOST_TOGETHER
+            groups[-1].append(index)
+            room -= size
+        for indices in groups:
+            yield _any_of([rules[index].sought for index in indices], is_utf8=is_utf8), indices
+
+
+def _any_of(patterns: Sequence[str], *, is_utf8: bool) -> "re2._Regexp | None":
     try:
-        return tuple(
-            compiled("|".join(f"(?:{pattern})" for pattern in patterns), is_utf8=is_utf8)
-            for is_utf8, patterns in zip((False, True), kinds, strict=True)
-            if patterns
-        )
+        return compiled("|".join(f"(?:{pattern})" for pattern in patterns), is_utf8=is_utf8)
     except re2.error:
-        return ()
+        return None
 
 
 def _pending(extents: Sequence[Extent]) -> "re2._Regexp | None":

@@ -128,13 +128,13 @@ class _Text:
         data = text.encode()
         out: list[bytes] = []
         if len(data) <= SMALL:
-            out.append(self._through(data, final=False) if data else b"")
+            out.append(await self._through(data, final=False) if data else b"")
         else:
             for piece in pieces(data):
-                out.append(self._through(piece, final=False))
+                out.append(await self._through(piece, final=False))
                 await asyncio.sleep(0)
         if final:
-            out.append(self._through(b"", final=True))
+            out.append(await self._through(b"", final=True))
         if not self._waits:
             return b"".join(out).decode()
         self._waiting += out
@@ -142,12 +142,12 @@ class _Text:
             return ""
         return b"".join(self._waiting).decode()
 
-    def _through(self, piece: bytes, *, final: bool) -> bytes:
+    async def _through(self, piece: bytes, *, final: bool) -> bytes:
         if self._repetition is not None and self._repetition.feed(piece.decode(), final=final):
             self._repetition = None
             self._leaked()
         for window in self._windows:
-            piece = window.feed(piece, final=final)
+            piece = await window.pass_on(piece, final=final)
         return piece
 
 

@@ -8,6 +8,7 @@ or begin with (`task-`, `vendor_v1_`) needs a border in front.
 """
 
 import re
+from collections.abc import Callable
 
 from regent_runtime.guard.scan import Judged, Rule
 from regent_runtime.guard.window import Until, While
@@ -62,6 +63,15 @@ _PLAIN: dict[str, str] = {
     "age-key": r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}\b",
 }  # fmt: skip
 
+_MOST = re.compile(r"(?<=\{)(\d+),\d+(?=\}(?:\)?$|\|))")
+"""How often a pattern, or an alternative of one, repeats its end."""
+
+
+def _rule(name: str, pattern: str, judge: Callable[[bytes], Judged] = judge) -> Rule:
+    """Searched for by the shortest match, so that no automaton has to count to the longest."""
+    return Rule(name, pattern, judge, opening=_MOST.sub(r"\1", pattern) if _MOST.search(pattern) else None)
+
+
 RULES: tuple[tuple[Rule, While | Until | None], ...] = (
     (
         Rule(
@@ -71,19 +81,22 @@ RULES: tuple[tuple[Rule, While | Until | None], ...] = (
         ),
         _KEY_TAIL,
     ),
-    (Rule("json-web-token", r"\beyJ[A-Za-z0-9_\-]{8,300}\.eyJ[A-Za-z0-9_\-]{8,100}", judge), _JWT_TAIL),
     (
-        Rule("anthropic-key", r"(?:\bsk-ant-|sk-ant-[a-z]{2,8}[0-9]{2}-)[A-Za-z0-9_\-]{20,200}", judge_mixed),
+        Rule("json-web-token", r"\beyJ[A-Za-z0-9_\-]{8,300}\.eyJ[A-Za-z0-9_\-]{8,100}", judge, opening=r"\beyJ"),
+        _JWT_TAIL,
+    ),
+    (
+        _rule("anthropic-key", r"(?:\bsk-ant-|sk-ant-[a-z]{2,8}[0-9]{2}-)[A-Za-z0-9_\-]{20,200}", judge_mixed),
         _TOKEN_TAIL,
     ),
     (
-        Rule(
+        _rule(
             "openai-key",
             r"(?:\bsk-[A-Za-z0-9_\-]{20,200}|sk-[A-Za-z0-9_\-]{20,90}T3BlbkFJ[A-Za-z0-9_\-]{20,90})",
             judge_mixed,
         ),
         _TOKEN_TAIL,
     ),
-    *((Rule(name, pattern, judge), None) for name, pattern in _PLAIN.items()),
+    *((_rule(name, pattern), None) for name, pattern in _PLAIN.items()),
 )
 """Rules, and how a match goes on behind what decides it."""

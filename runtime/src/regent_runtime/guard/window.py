@@ -4,6 +4,7 @@ Only what may still become a match waits (LONGEST_MATCH bytes at the most); the 
 overlap are one: the replacement of the first stands for all of them.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -52,6 +53,12 @@ class Window:
         """Bytes of the text that were let out, rewritten or swallowed."""
         self._tail: While | Until | None = None
         self._tail_begins = 0
+
+    async def pass_on(self, piece: bytes, *, final: bool) -> bytes:
+        """As `feed`; in a thread where that takes long."""
+        if self._scanner.takes_long(piece, final=final):
+            return await asyncio.to_thread(self.feed, piece, final=final)
+        return self.feed(piece, final=final)
 
     def feed(self, piece: bytes, *, final: bool = False) -> bytes:
         """What may go out now; `piece` ends at the border of a character."""

@@ -1,6 +1,7 @@
 """A whole answer under a policy: the passes together, however its chunks were cut."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from regent_runtime.guard.mounted import Mounted
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.guard.pieces import MOST_BYTES
 from regent_runtime.guard.screening import Screening
+from regent_runtime.guard.window import Window
 from regent_runtime.wire.answer import Chunk, Usage
 from regent_runtime.withheld import Withheld
 from tests.fakes import configs
@@ -94,6 +96,33 @@ async def test_others_run_while_a_long_answer_is_screened() -> None:
     await screened(GUARD, ["word " * MOST_BYTES])
     other.cancel()
     assert turns >= 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "waits"), [("tulip", False), ("(?:a.{1,15}){30}z", True), ("(?s)BEGIN.*END", True)]
+)
+async def test_a_users_pattern_that_may_take_long_holds_no_loop(
+    monkeypatch: pytest.MonkeyPatch, pattern: str, waits: bool
+) -> None:
+    """Judged by what RE2 made of the pattern, not by the clock."""
+    elsewhere = []
+    feed = Window.feed
+
+    def watched(self: Window, piece: bytes, *, final: bool = False) -> bytes:
+        elsewhere.append(threading.current_thread() is not threading.main_thread())
+        return feed(self, piece, final=final)
+
+    monkeypatch.setattr(Window, "feed", watched)
+    made = guard(secrets=[], patterns=[{"policy": "demo/a", "name": "n", "re2": pattern, "action": "Redact"}])
+    text = "calm words. " * 100 + "tulip BEGIN " + "a more " * 30 + "z END"
+    assert "[REDACTED]" in await screened(made, [text])
+    assert any(elsewhere) is waits
+
+
+async def test_what_is_found_in_a_thread_denies_all_the_same() -> None:
+    slow = {"policy": "demo/a", "name": "n", "re2": "(?s)BEGIN.*END", "action": "Deny"}
+    with pytest.raises(Withheld):
+        await screened(guard(patterns=[slow]), ["BEGIN " + "calm words. " * 100 + "END"])
 
 
 @pytest.mark.parametrize("texts", [["It is ", KEY, " "], [f"It is {KEY} "]])
