@@ -20,7 +20,7 @@ def found() -> list[str]:
 
 def main() -> None:
     text = REFERENCE.read_text()
-    for name, lines in (("personal data", found()), ("cost", output_cost.table())):
+    for name, lines in (("personal data", found()), ("cost", output_cost.table()), ("holds", output_cost.holds())):
         sys.stdout.write("\n".join(lines) + "\n\n")
         block = re.compile(rf"(?s)(<!-- {name} -->\n).*?(<!-- end of {name} -->)")
         text = block.sub(lambda match, lines=lines: f"{match[1]}{chr(10).join(lines)}\n{match[2]}", text)  # type: ignore[misc]

@@ -1,22 +1,24 @@
 """What the guards of input cost, beside a bare scan of the same bytes by the same set of patterns.
 
-Best of several rounds, in CPU time of the thread; trust the ratios. How long the event loop is held is wall time, so
-it holds whatever else the machine does.
+Best of several rounds, in CPU time of the thread; trust the ratios.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
-from regent_runtime.guard.input import PIECE, InputGuard, pieces
+from regent_runtime.guard.input import InputGuard, pieces
 from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
+from regent_runtime.record import TurnRecord
 from regent_runtime.wire.request import parse
+from regent_runtime.withheld import Withheld
 from tests.bench.guards import corpora
+from tests.bench.holding import longest_hold
 from tests.fakes import configs
 
 ROUNDS = 15
@@ -52,26 +54,33 @@ def other_text(size: int) -> str:
 
 def best(work: Callable[[], object]) -> float:
     """CPU seconds of the fastest round."""
-    taken = []
-    for _ in range(ROUNDS):
-        begun = time.thread_time()
-        work()
-        taken.append(time.thread_time() - begun)
-    return min(taken)
+    return min(timed(work) for _ in range(ROUNDS))
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    work()
+    return time.thread_time() - begun
+
+
+def pair(text: str) -> tuple[float, float]:
+    """CPU seconds of half a text and of all of it, one right after the other."""
+    return tuple(timed(lambda part=part: patterns(part)) for part in (text[: len(text) // 2], text))
 
 
 def patterns(text: str) -> None:
     plain, loose = _SETS
     for _, piece in pieces(text):
-        folded = fold(piece)
-        for view in views(folded):
-            (loose if view.loose else plain).match(view.text)
-        special_tokens.found(folded)
+        for _, part in pieces(fold(piece)):
+            for view in views(part):
+                (loose if view.loose else plain).match(view.text)
+            special_tokens.found(part)
 
 
 def model(text: str) -> None:
     for _, piece in pieces(text):
-        injection.model().score(fold(piece).encode())
+        for _, part in pieces(fold(piece)):
+            injection.model().score(part.encode())
 
 
 _SETS = PatternSet(house.plain()), PatternSet(house.loose())
@@ -90,32 +99,40 @@ def rows() -> list[Row]:
         cost = best(work) / 32 * 1e6
         made.append(Row(what, cost, "us/KB", cost / bare, goal))
     whole = ascii_text(MB)
-    once = best(lambda: patterns(whole[: MB // 2]))
-    twice = best(lambda: patterns(whole))
+    once, twice = (min(times) for times in zip(*(pair(whole) for _ in range(ROUNDS)), strict=True))
     made += [
         Row("patterns, 1 MB", twice * 1e3, "ms", twice * 1e6 / KB / bare, "<= 300"),
         Row("t(2n)/t(n)", twice / once, "", None, "<= 2.3"),
-        Row("a piece between two turns of the loop", asyncio.run(longest_hold()) * 1e3, "ms", None, "<= 5"),
-        Row("characters of a piece", float(PIECE), "", None, ""),
+        Row("the loop held, 1 MB of prose", hold(whole), "ms", None, "<= 5"),
+        Row(
+            "the loop held, hostile texts",
+            max(hold(each * (64 * KB // len(each))) for each in HOSTILE),
+            "ms",
+            None,
+            "<= 5",
+        ),
+        Row("the loop held, a slow pattern of users", hold("ab" * 4 * KB, SLOW), "ms", None, "<= 5"),
     ]
     return made
 
 
-async def longest_hold() -> float:
-    """CPU seconds that the loop's thread works at a stretch, at most, while 1 MB is screened whole."""
-    guard = InputGuard(configs.config(configs.provider_config("bench", "http://127.0.0.1:1/v1")))
-    body = json.dumps({"messages": [{"role": "user", "content": ascii_text(MB)}]}).encode()
-    request = parse(body)
-    held: list[float] = []
+HOSTILE = ("a1 ", "\ufdfa", "< ", "<s> ", "\u0301\u0323", "&CounterClockwiseContourIntegrals", "QWxsIHRoZSBwcmV2 ", "!")
+"""Each over and over: what costs most of what we know."""
+SLOW = "(?:a.{1,30}){30}z"
+"""A pattern whose automaton has a new state at nearly every byte."""
 
-    async def others() -> None:
-        while True:
-            begun = time.thread_time()
-            await asyncio.sleep(0)
-            held.append(time.thread_time() - begun)
 
-    beside = asyncio.create_task(others())
-    await guard._look(request)
-    beside.cancel()
-    held.sort()
-    return held[int(len(held) * 0.99)]
+def hold(text: str, *patterns: str) -> float:
+    """Milliseconds that screening a text holds the loop, at most."""
+    users = [
+        {"policy": "a/b", "name": str(index), "re2": each, "action": "Deny"} for index, each in enumerate(patterns)
+    ]
+    policy = {"guardrails": {"input": {"injection": {"patterns": ["Audit"]}, "patterns": users}}}
+    guard = InputGuard(configs.config(configs.provider_config("bench", "http://127.0.0.1:1/v1"), policy=policy))
+    request = parse(json.dumps({"messages": [{"role": "user", "content": text}]}).encode())
+
+    async def screened() -> None:
+        with suppress(Withheld):
+            await guard.screen(request, TurnRecord())
+
+    return longest_hold(screened)
