@@ -103,7 +103,29 @@ ROUTE: dict[str, Any] = {
             {"name": "general", "providers": [{"name": "openai"}, {"name": "onprem"}]},
         ],
         "fallback": {"on": ["Transient", "RateLimited", "Timeout"], "maxAttempts": 3},
-        "timeouts": {"connect": "500ms", "firstToken": "20s", "idle": "15s", "attempt": "1m", "total": "1m30s"},
+        "timeouts": {
+            "connect": "500ms",
+            "firstToken": "20s",
+            "idle": "15s",
+            "attempt": "1m",
+            "total": "1m30s",
+            "minBytesPerSecond": 2,
+        },
+        "retries": {
+            "maxPerProvider": 1,
+            "baseDelay": "250ms",
+            "maxDelay": "8s",
+            "maxRetryAfter": "30s",
+            "budgetPercent": 20,
+        },
+        "circuitBreaker": {
+            "window": "30s",
+            "minimumRequests": 10,
+            "failureRatio": 0.5,
+            "consecutiveFailures": 5,
+            "openFor": "15s",
+            "halfOpenProbes": 1,
+        },
     },
 }
 ALL = (AGENT, POLICY, ROUTE)

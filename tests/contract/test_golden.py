@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_runtime.route.classify import failure_of_code, failure_of_reply
-from regent_runtime.route.errors import Failure
+from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat

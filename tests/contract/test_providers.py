@@ -42,6 +42,7 @@ class Pair:
     second: Provider
 
     def behave(self, first: Behaviour, second: Behaviour) -> None:
+        self.served.forget_standings()
         for fake, behaviour in ((self.first, first), (self.second, second)):
             fake.behaviours = [behaviour]
             fake.requests.clear()

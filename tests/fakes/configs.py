@@ -46,7 +46,10 @@ def provider_config(name: str, url: str, **more: Any) -> dict[str, Any]:
 
 
 def document(*providers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The wire form: agent demo/helper, ServiceAccounts of its own namespace, Local providers on loopback."""
+    """The wire form: agent demo/helper, ServiceAccounts of its own namespace, Local providers on loopback.
+
+    Nothing is retried, and no breaker opens, unless a test says so.
+    """
     names = [each["name"] for each in providers]
     base = {
         "schemaVersion": 1,
@@ -64,6 +67,8 @@ def document(*providers: dict[str, Any], **more: Any) -> dict[str, Any]:
             "providers": list(providers),
             "rules": [{"name": "all", "atLeast": "Public", "providers": names}],
             "timeouts": {"connect": 5, "firstToken": 20, "idle": 15, "attempt": 30, "total": 60},
+            "retries": {"maxPerProvider": 0},
+            "circuitBreaker": {"consecutiveFailures": 1000, "minimumRequests": 512},
         },
         "tokens": {"issuer": ISSUER, "jwks": JWKS},
         "clusterCidrs": ["127.0.0.0/8", "::1/128"],

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import openai
@@ -15,6 +15,7 @@ import openai
 from regent_api.seal import SEAL_KEY
 from regent_runtime.main import Options, Runtime
 from regent_runtime.record import TurnRecord
+from regent_runtime.route.standing import Standing, standings
 from regent_runtime.serve.status import PodIdentity
 from tests.fakes import configs
 from tests.fakes.sealing import AGENT_UID, Sealing
@@ -101,6 +102,13 @@ class Served:
     async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """statusz once it holds."""
         return await eventually(self.statusz, holds)
+
+    def forget_standings(self) -> None:
+        """As if no provider had ever failed."""
+        snapshot = self.runtime.lifecycle.snapshot
+        assert snapshot is not None
+        fresh = standings(snapshot.config, {})
+        cast("dict[str, Standing]", snapshot.standings).update(fresh)
 
     async def attempts(self) -> list[tuple[str, str, str]]:
         """(provider, outcome, detail) of each attempt of the last turn, once no turn runs."""

@@ -1,4 +1,4 @@
-"""What a ModelRoute says of attempts: which failures lead to another provider, and what a turn may cost."""
+"""What a ModelRoute says of attempts: what leads to another provider, what is tried again, and who is left alone."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from regent_api.model import SET, Cel, Model
+from regent_api.types import Duration
 
 
 class FailureClass(StrEnum):
@@ -46,4 +47,62 @@ class Fallback(Model):
     max_attempts: Annotated[
         int | None,
         Field(ge=1, le=32, description="Most requests to providers in one turn, retries among them; 3 when absent."),
+    ] = None
+
+
+RETRY_DEFAULTS: dict[str, Any] = {
+    "maxPerProvider": 1,
+    "baseDelay": "250ms",
+    "maxDelay": "8s",
+    "maxRetryAfter": "30s",
+    "budgetPercent": 20,
+}
+
+
+class Retries(Model):
+    max_per_provider: Annotated[
+        int | None,
+        Field(ge=0, le=8, description="How often one provider is asked again in a turn; 1. Another key is no retry."),
+    ] = None
+    base_delay: Annotated[
+        Duration | None, Field(description="Longest wait before the first retry, doubled for each further one; 250ms.")
+    ] = None
+    max_delay: Annotated[Duration | None, Field(description="Longest wait that doubling leads to; 8s.")] = None
+    max_retry_after: Annotated[
+        Duration | None,
+        Field(description="Longest wait that a provider may ask for; when it asks for more, the next is tried; 30s."),
+    ] = None
+    budget_percent: Annotated[
+        int | None,
+        Field(ge=0, le=100, description="Most retries of a pod at a provider, in percent of its turns there; 20."),
+    ] = None
+
+
+BREAKER_DEFAULTS: dict[str, Any] = {
+    "window": "30s",
+    "minimumRequests": 10,
+    "failureRatio": 0.5,
+    "consecutiveFailures": 5,
+    "openFor": "15s",
+    "halfOpenProbes": 1,
+}
+
+
+class CircuitBreaker(Model):
+    window: Annotated[Duration | None, Field(description="How far back `failureRatio` looks; 30s.")] = None
+    minimum_requests: Annotated[
+        int | None, Field(ge=1, le=512, description="Attempts within the window before the ratio counts; 10.")
+    ] = None
+    failure_ratio: Annotated[
+        float | None, Field(ge=0.01, le=1, description="Share of failed attempts at which the breaker opens; 0.5.")
+    ] = None
+    consecutive_failures: Annotated[
+        int | None, Field(ge=1, le=1000, description="Failures in a row at which the breaker opens; 5.")
+    ] = None
+    open_for: Annotated[
+        Duration | None, Field(description="How long nobody is sent to the provider before it is tried again; 15s.")
+    ] = None
+    half_open_probes: Annotated[
+        int | None,
+        Field(ge=1, le=32, description="Attempts that try it, at most, and must all go well before it closes; 1."),
     ] = None

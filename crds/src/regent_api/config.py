@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from regent_api.attempting import FALLBACK_DEFAULTS, FailureClass
+from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS, FailureClass
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.price import ProviderPrice
 from regent_api.route import ProviderType, Strategy, WireApi
 from regent_api.status import Digests
-from regent_api.types import Sensitivity
+from regent_api.types import Sensitivity, seconds
 
 SCHEMA_VERSION: Literal[1] = 1
 CONFIG_KEY = "agent.json"
@@ -81,12 +81,34 @@ class TimeoutsConfig(Model):
     idle: float
     attempt: float
     total: float
+    min_bytes_per_second: int = 0
 
 
 class FallbackConfig(Model):
     on: list[FailureClass] = FALLBACK_DEFAULTS["on"]
     """Sorted."""
     max_attempts: Annotated[int, Field(ge=1)] = FALLBACK_DEFAULTS["maxAttempts"]
+
+
+class RetriesConfig(Model):
+    """Times in seconds."""
+
+    max_per_provider: int = RETRY_DEFAULTS["maxPerProvider"]
+    base_delay: float = seconds(RETRY_DEFAULTS["baseDelay"])
+    max_delay: float = seconds(RETRY_DEFAULTS["maxDelay"])
+    max_retry_after: float = seconds(RETRY_DEFAULTS["maxRetryAfter"])
+    budget_percent: Annotated[int, Field(ge=0, le=100)] = RETRY_DEFAULTS["budgetPercent"]
+
+
+class BreakerConfig(Model):
+    """Times in seconds."""
+
+    window: float = seconds(BREAKER_DEFAULTS["window"])
+    minimum_requests: Annotated[int, Field(ge=1)] = BREAKER_DEFAULTS["minimumRequests"]
+    failure_ratio: Annotated[float, Field(gt=0, le=1)] = BREAKER_DEFAULTS["failureRatio"]
+    consecutive_failures: Annotated[int, Field(ge=1)] = BREAKER_DEFAULTS["consecutiveFailures"]
+    open_for: float = seconds(BREAKER_DEFAULTS["openFor"])
+    half_open_probes: Annotated[int, Field(ge=1)] = BREAKER_DEFAULTS["halfOpenProbes"]
 
 
 class RouteConfig(Model):
@@ -97,6 +119,8 @@ class RouteConfig(Model):
     rules: list[RuleConfig]
     fallback: FallbackConfig = FallbackConfig()
     timeouts: TimeoutsConfig
+    retries: RetriesConfig = RetriesConfig()
+    circuit_breaker: BreakerConfig = BreakerConfig()
 
 
 class AgentIdentity(Model):
@@ -158,6 +182,11 @@ class AgentConfig(Model):
     tokens: TokenTrust
     cluster_cidrs: list[str]
     """Ranges of the cluster's Services and pods: where a Local provider's address must lie."""
+
+    @property
+    def turn_seconds(self) -> float:
+        """The whole turn within the policy's and the route's bounds."""
+        return min(self.policy.size.turn_timeout_seconds, self.route.timeouts.total)
 
     def credential_files(self) -> list[CredentialFile]:
         """Every credential that a pod with this config reads."""

@@ -9,13 +9,20 @@ from typing import Any, get_args
 
 from regent_api import API_VERSION
 from regent_api.agent import Scaling
-from regent_api.attempting import FALLBACK_DEFAULTS
+from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS
 from regent_api.crd import root_schema
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
 from regent_api.route import TIMEOUT_DEFAULTS
 from regent_api.schema import Schema, key_of, words_for
 from regent_api.status import MEANING, TYPE_MEANING
+
+_ROUTE_DEFAULTS = {
+    "fallback": FALLBACK_DEFAULTS,
+    "timeouts": TIMEOUT_DEFAULTS,
+    "retries": RETRY_DEFAULTS,
+    "circuitBreaker": BREAKER_DEFAULTS,
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def defaults(pod_defaults: Mapping[str, str]) -> str:
     agent = {"spec.scaling.replicas": str(Scaling().replicas), "spec.suspend": "false", **pod_defaults}
     route = {
         f"spec.{group}.{name}": ", ".join(value) if isinstance(value, list) else str(value)
-        for group, values in (("fallback", FALLBACK_DEFAULTS), ("timeouts", TIMEOUT_DEFAULTS))
+        for group, values in _ROUTE_DEFAULTS.items()
         for name, value in values.items()
     }
     policy = {path: meet.default for path, meet in meets(AGENT_POLICY.spec, "spec").items()}

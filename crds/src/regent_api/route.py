@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from regent_api.attempting import Fallback
+from regent_api.attempting import CircuitBreaker, Fallback, Retries
 from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
 from regent_api.policy.status import UsedByAgents
 from regent_api.price import Price, ProviderPrice
@@ -152,7 +152,11 @@ class Provider(Model):
         list[Credential] | None,
         ATOMIC,
         Cel("self.all(a, self.exists_one(b, b.name == a.name))", "credential names must be unique"),
-        Field(min_length=1, max_length=1, description="Key, sent in the header that the type asks for."),
+        Field(
+            min_length=1,
+            max_length=8,
+            description="Keys, sent in the header that the type asks for; several take turns.",
+        ),
     ] = None
     max_sensitivity: Annotated[
         Sensitivity, Field(description="Highest label that this provider may ever see, on every path.")
@@ -231,6 +235,15 @@ class Timeouts(Model):
     idle: Annotated[Duration | None, Field(description="Between two chunks of an answer; 15s.")] = None
     attempt: Annotated[Duration | None, Field(description="One attempt at one provider; 60s.")] = None
     total: Annotated[Duration | None, Field(description="All attempts of a turn; 90s.")] = None
+    min_bytes_per_second: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=65_536,
+            description="Slowest that a streamed answer's text may come, over each stretch of `idle` that is spent "
+            "waiting for it; absent: any.",
+        ),
+    ] = None
 
 
 TIMEOUT_DEFAULTS = {"connect": "2s", "firstToken": "20s", "idle": "15s", "attempt": "60s", "total": "90s"}
@@ -257,6 +270,10 @@ class ModelRouteSpec(Model):
     ]
     fallback: Annotated[Fallback | None, Field(description="When the next provider of the rule is asked.")] = None
     timeouts: Annotated[Timeouts | None, Field(description="How long to wait for what.")] = None
+    retries: Annotated[Retries | None, Field(description="When the same provider is asked again.")] = None
+    circuit_breaker: Annotated[
+        CircuitBreaker | None, Field(description="When a provider that fails is left alone; each pod counts by itself.")
+    ] = None
 
 
 class ProviderStatus(Model):

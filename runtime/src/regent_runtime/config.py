@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from pydantic import ValidationError
 
-from regent_api.config import AgentConfig, AgentIdentity, Shadow
+from regent_api.config import AgentConfig, Shadow
 from regent_api.policy import Detector
 from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
@@ -27,6 +27,7 @@ from regent_runtime.guard import personal_data
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.rates import Limits
+from regent_runtime.route.standing import Standing, standings
 from regent_runtime.seal import LARGEST_SEAL, SealRefused, Seals, Trust
 from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
@@ -49,6 +50,8 @@ class Snapshot:
     digests: Digests
     callers: Callers
     channels: Mapping[str, Channel]
+    standings: Mapping[str, Standing]
+    """Of each provider, by its name."""
     state: StateInUse
     limits: Limits
     conversations: Conversations
@@ -65,16 +68,15 @@ class Snapshot:
             await channel.close()
 
 
-def snapshot(
-    document: bytes, credentials: Credentials, states: States, identity: AgentIdentity | None = None
-) -> Snapshot:
+def snapshot(document: bytes, credentials: Credentials, states: States, before: Snapshot | None = None) -> Snapshot:
     """Understand a document. Raises ConfigRefused.
 
-    `identity`: whose config this process serves; a document for another agent is refused.
+    `before`: what this process serves; a document for another agent is refused, and the standing of providers stays.
     """
     config = _parsed(document)
-    if identity is not None and config.agent != identity:
-        raise ConfigRefused(f"agent: the document is for another agent than {identity.namespace}/{identity.name}")
+    if before is not None and config.agent != before.config.agent:
+        agent = before.config.agent
+        raise ConfigRefused(f"agent: the document is for another agent than {agent.namespace}/{agent.name}")
     try:
         personal_data.prepare(_detectors(config))
         _check_route(config)
@@ -91,6 +93,7 @@ def snapshot(
         digests=config.digests(),
         callers=callers,
         channels=outbound,
+        standings=standings(config, before.standings if before else {}),
         state=state,
         limits=Limits(config, state),
         conversations=Conversations(config, state),
@@ -121,6 +124,7 @@ def _shadow(
         digests=tried.digests(),
         callers=Callers(tried, credentials),
         channels={},
+        standings={},
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
         conversations=Conversations(tried, state),
@@ -191,7 +195,7 @@ class ConfigFile:
             seal = self.seals.check(document, _bounded(real.with_name(SEAL_KEY), LARGEST_SEAL))
         except FileNotFoundError:
             raise SealRefused(f"seal: {SEAL_KEY} is missing, so the document is not the operator's") from None
-        new = snapshot(document, self._credentials, self._states, old.config.agent if old else None)
+        new = snapshot(document, self._credentials, self._states, old)
         try:
             self.seals.accept(seal)
         except OSError:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.config import AgentConfig, CredentialFile, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster, OutsideHosts, is_number
 from regent_runtime.credentials import Credentials
@@ -88,8 +88,8 @@ class Channel:
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
-    async def post(self, outbound: Outbound, accept: str) -> AsyncIterator[Reply]:
-        """Send one request.
+    async def post(self, outbound: Outbound, accept: str, key: CredentialFile | None = None) -> AsyncIterator[Reply]:
+        """Send one request, with that key of the provider's.
 
         Raises DestinationRefused, CredentialUnusable, KeptConnectionClosed, aiohttp.ClientError, TimeoutError.
         """
@@ -97,8 +97,8 @@ class Channel:
             raise DestinationRefused(self._refused)
         headers = {"Content-Type": "application/json", "Accept": accept, "Accept-Encoding": "identity"}
         headers |= outbound.headers
-        for credential in self.provider.credentials:
-            headers |= key_header(self.provider.type, self._credentials.value(credential, self.provider.host))
+        if key is not None:
+            headers |= key_header(self.provider.type, self._credentials.value(key, self.provider.host))
         async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             yield Reply(response.status, response.content_type, encoding, response.headers, response)

@@ -71,9 +71,11 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
         with incoming.watched(turn):
             async with time_limit(snapshot.config):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
+                screen = partial(screened, snapshot, record)
                 async with (
-                    aclosing(fallback.call(snapshot, ready.providers, ready.veil.request, record, trail)) as answered,
-                    aclosing(screened(snapshot, answered, record)) as clean,
+                    aclosing(
+                        fallback.call(snapshot, ready.providers, ready.veil.request, record, trail, screen)
+                    ) as clean,
                     aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
                     aclosing(ready.veil.lift(followed)) as chunks,
                 ):
@@ -146,7 +148,7 @@ async def begun(
 @asynccontextmanager
 async def time_limit(config: AgentConfig) -> AsyncIterator[None]:
     """The whole turn within the policy's and the route's bounds. Raises Refused (504)."""
-    seconds = min(config.policy.size.turn_timeout_seconds, config.route.timeouts.total)
+    seconds = config.turn_seconds
     try:
         async with asyncio.timeout(seconds) as scope:
             yield

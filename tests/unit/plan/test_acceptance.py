@@ -122,6 +122,8 @@ def test_a_plain_route_is_accepted() -> None:
             {"rules": [CRITICAL, {**GENERAL, "match": {"when": "turn.caller == 'me'"}}]},
             "spec.rules[1].match.when: general: a turn has no field caller; it has callerGroups, callerKind",
         ),
+        ({"retries": {"baseDelay": "0s"}}, "spec.retries.baseDelay: must be longer than 0s"),
+        ({"circuitBreaker": {"openFor": "0s"}}, "spec.circuitBreaker.openFor: must be longer than 0s"),
         ({"timeouts": {"firstToken": "0s"}}, "spec.timeouts.firstToken: must be longer than 0s"),
         (only(baseURL="http://api.openai.com/v1"), "spec.providers: cloud: baseURL must start with https://"),
         (only(type="Local"), "spec.providers: cloud: a Local provider takes no credentials"),

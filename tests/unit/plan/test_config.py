@@ -64,7 +64,29 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                 ],
                 "maxAttempts": 3,
             },
-            "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
+            "timeouts": {
+                "connect": 2.0,
+                "firstToken": 20.0,
+                "idle": 15.0,
+                "attempt": 60.0,
+                "total": 90.0,
+                "minBytesPerSecond": 0,
+            },
+            "retries": {
+                "maxPerProvider": 1,
+                "baseDelay": 0.25,
+                "maxDelay": 8.0,
+                "maxRetryAfter": 30.0,
+                "budgetPercent": 20,
+            },
+            "circuitBreaker": {
+                "window": 30.0,
+                "minimumRequests": 10,
+                "failureRatio": 0.5,
+                "consecutiveFailures": 5,
+                "openFor": 15.0,
+                "halfOpenProbes": 1,
+            },
         },
         "state": {"conversations": True},
         "tokens": {
@@ -87,8 +109,45 @@ def test_parameters_and_suspension_reach_the_pods() -> None:
 
 
 def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:
-    made = config_of(route=route(fallback={"on": ["Timeout", "ContentFilter"], "maxAttempts": 2}))
-    assert made.route.fallback.wire() == {"on": ["ContentFilter", "Timeout"], "maxAttempts": 2}
+    made = config_of(
+        route=route(
+            fallback={"on": ["Timeout", "ContentFilter"], "maxAttempts": 2},
+            timeouts={"minBytesPerSecond": 5},
+            retries={
+                "maxPerProvider": 0,
+                "baseDelay": "1s",
+                "maxDelay": "2s",
+                "maxRetryAfter": "3s",
+                "budgetPercent": 4,
+            },
+            circuitBreaker={
+                "window": "1m",
+                "minimumRequests": 2,
+                "failureRatio": 0.25,
+                "consecutiveFailures": 3,
+                "openFor": "4s",
+                "halfOpenProbes": 5,
+            },
+        )
+    )
+    found = made.route.wire()
+    assert found["fallback"] == {"on": ["ContentFilter", "Timeout"], "maxAttempts": 2}
+    assert found["timeouts"]["minBytesPerSecond"] == 5
+    assert found["retries"] == {
+        "maxPerProvider": 0,
+        "baseDelay": 1.0,
+        "maxDelay": 2.0,
+        "maxRetryAfter": 3.0,
+        "budgetPercent": 4,
+    }
+    assert found["circuitBreaker"] == {
+        "window": 60.0,
+        "minimumRequests": 2,
+        "failureRatio": 0.25,
+        "consecutiveFailures": 3,
+        "openFor": 4.0,
+        "halfOpenProbes": 5,
+    }
 
 
 def test_a_credential_is_where_its_secret_lies() -> None:

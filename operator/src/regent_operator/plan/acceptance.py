@@ -138,10 +138,6 @@ def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
     for provider in spec.providers:
         yield from _provider_errors(provider, cluster_domain)
     yield from attempting.errors(spec)
-    timeouts = spec.timeouts.wire() if spec.timeouts else {}
-    for name, duration in timeouts.items():
-        if not _is_positive(duration):
-            yield f"spec.timeouts.{name}: must be longer than 0s; write for example 20s"
 
 
 def _provider_errors(provider: Provider, cluster_domain: str) -> Iterator[str]:

@@ -34,7 +34,7 @@ from regent_api.route import (
     Rule,
     Strategy,
 )
-from regent_api.types import Sensitivity, seconds
+from regent_api.types import Sensitivity
 from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows, sources
@@ -110,6 +110,8 @@ def declared_route(name: str, spec: ModelRouteSpec) -> RouteConfig:
         rules=[_rule(rule) for rule in spec.rules],
         fallback=attempting.fallback(spec),
         timeouts=_timeouts(spec),
+        retries=attempting.retries(spec),
+        circuit_breaker=attempting.circuit_breaker(spec),
     )
 
 
@@ -195,7 +197,7 @@ def _rule(rule: Rule) -> RuleConfig:
 
 def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:
     stated: Mapping[str, Any] = spec.timeouts.wire() if spec.timeouts else {}
-    return TimeoutsConfig.model_validate({name: seconds(d) for name, d in {**TIMEOUT_DEFAULTS, **stated}.items()})
+    return TimeoutsConfig.model_validate(attempting.in_seconds({**TIMEOUT_DEFAULTS, **stated}))
 
 
 def _tokens(installation: Installation) -> TokenTrust:

@@ -3,7 +3,7 @@
 All others may cost something: a request that was cut, or waited for in vain, may have been answered to the end.
 """
 
-from regent_runtime.route.errors import Failure
+from regent_runtime.route.failure import Failure
 
 NOT_CHARGED = frozenset(
     {
@@ -15,6 +15,7 @@ NOT_CHARGED = frozenset(
         Failure.UNAUTHENTICATED,
         Failure.NOT_FOUND,
         Failure.RATE_LIMITED,
+        Failure.OVERLOADED,
         Failure.QUOTA_EXHAUSTED,
         Failure.CONTEXT_WINDOW,
         Failure.REJECTED,

@@ -29,7 +29,7 @@ FAULT = "fault"
 Decide = Callable[[Decision], None]
 
 
-async def screened(snapshot: Snapshot, chunks: AsyncIterator[Chunk], record: TurnRecord) -> AsyncGenerator[Chunk]:
+async def screened(snapshot: Snapshot, record: TurnRecord, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
     """The chunks that may go out. An empty one only says that the turn is alive. Raises Withheld.
 
     Policies in mode Audit read the same answer, and tell what they would have found beyond that.

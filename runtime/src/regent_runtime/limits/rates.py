@@ -49,7 +49,7 @@ class Limits:
         self._counted_for = counted_for
         self._sources = config.sources
         self._state = state
-        lease = min(config.policy.size.turn_timeout_seconds, config.route.timeouts.total) + MARGIN_SECONDS
+        lease = config.turn_seconds + MARGIN_SECONDS
         self._bounds = tuple(bound for limit in config.policy.limits for bound in _bounds(limit, lease))
 
     @asynccontextmanager

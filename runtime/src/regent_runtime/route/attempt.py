@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import aiohttp
 
-from regent_api.config import TimeoutsConfig
+from regent_api.config import CredentialFile, TimeoutsConfig
 from regent_runtime.addresses import DestinationRefused
 from regent_runtime.credentials import CredentialUnusable
 from regent_runtime.route.classify import failure_of_code, failure_of_reply
-from regent_runtime.route.errors import Failure, ProviderError
+from regent_runtime.route.errors import ProviderError
+from regent_runtime.route.failure import Failure
 from regent_runtime.route.retry_after import seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
 from regent_runtime.wire import sse
@@ -29,6 +30,8 @@ LARGEST_ERROR_BODY = 65_536
 BYTES_PER_TOKEN = 1024
 """Of an answer, with the wrapping of each event; no honest answer within the output cap is longer."""
 LEAST_ANSWER_BYTES = 262_144
+LAST_WORDS_SECONDS = 2.0
+"""After a finish reason, for figures and the end of the stream."""
 
 
 async def attempt(
@@ -36,6 +39,7 @@ async def attempt(
     wire: WireFormat,
     outbound: Outbound,
     *,
+    key: CredentialFile | None,
     stream: bool,
     output_cap: int,
     timeouts: TimeoutsConfig,
@@ -46,7 +50,7 @@ async def attempt(
     try:
         async with AsyncExitStack() as connection:
             accept = EVENT_STREAM if stream else "application/json"
-            reply = await clock.wait(connection.enter_async_context(channel.post(outbound, accept)))
+            reply = await clock.wait(connection.enter_async_context(channel.post(outbound, accept, key)))
             if reply.status != 200:
                 raise await _refusal(reply, clock)
             if reply.encoding != "identity":
@@ -73,18 +77,28 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
     finished = False
     parser = sse.EventParser()
     async with aclosing(reply.parts(most_bytes)) as parts:
-        while (part := await clock.wait(anext(parts, None))) is not None:
+        while (part := await _next_part(parts, clock, finished=finished)) is not None:
             for data in parser.feed(part):
                 if chunk := reader.read(data):
                     finished = finished or chunk.finish_reason is not None
                     yield chunk
-                    clock.released()
+                    clock.released(chunk, finished=finished)
                 if reader.over:
                     break
             if reader.over:
                 break
     if not finished:
         raise ProviderError(Failure.INCOMPLETE)
+
+
+async def _next_part(parts: AsyncGenerator[bytes], clock: "Deadlines", *, finished: bool) -> bytes | None:
+    """None: nothing more comes. Of an answer that is whole only figures are missed when its last words fail."""
+    try:
+        return await clock.wait(anext(parts, None))
+    except (ProviderError, *_UNTYPED):
+        if finished:
+            return None
+        raise
 
 
 async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
@@ -103,18 +117,38 @@ class Deadlines:
         self._loop = asyncio.get_running_loop()
         begun = self._loop.time()
         self._idle = timeouts.idle
+        self._rate = timeouts.min_bytes_per_second
+        self._waited: float | None = None
+        """For the provider, since its rate was looked at last; None before its first delta."""
+        self._came = 0
+        """Bytes of text in that time."""
         self._whole = (begun + timeouts.attempt, Failure.ATTEMPT_TIMEOUT)
         self._next = min(self._whole, (begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT), key=itemgetter(0))
         if not stream:
             self._next = self._whole
 
-    def released(self) -> None:
-        """A chunk went to the caller: from here the provider has the idle time for the next one."""
-        idle = (self._loop.time() + self._idle, Failure.IDLE_TIMEOUT)
+    def released(self, chunk: Chunk, *, finished: bool) -> None:
+        """A chunk has been taken: from here the provider has the idle time for the next one. Raises ProviderError."""
+        longest = LAST_WORDS_SECONDS if finished else self._idle
+        idle = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
         self._next = min(self._whole, idle, key=itemgetter(0))
+        if self._rate and not finished:
+            self._judge_rate(len((chunk.content or chunk.refusal).encode()))
+
+    def _judge_rate(self, size: int) -> None:
+        """Over stretches of the idle time; what the caller took to read is no fault of the provider."""
+        if self._waited is None:
+            self._waited = 0.0
+            return
+        self._came += size
+        if self._waited >= self._idle:
+            if self._came < self._rate * self._waited:
+                raise ProviderError(Failure.SLOW_STREAM)
+            self._waited, self._came = 0.0, 0
 
     async def wait(self, awaited: Awaitable[T]) -> T:
         moment, failure = self._next
+        began = self._loop.time()
         try:
             async with asyncio.timeout_at(moment) as scope:
                 return await awaited
@@ -122,6 +156,9 @@ class Deadlines:
             if scope.expired():
                 raise ProviderError(failure) from None
             raise
+        finally:
+            if self._waited is not None:
+                self._waited += self._loop.time() - began
 
 
 def typed(error: Exception) -> ProviderError:

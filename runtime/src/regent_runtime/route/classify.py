@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from regent_runtime.route.errors import Failure
+from regent_runtime.route.failure import Failure
 
 _DETAILS = ("innererror", "inner_error")
 

@@ -1,74 +1,129 @@
-"""Ordered fallback: the candidates one after the other until one gives a first chunk, within `fallback` of the route.
+"""One answer out of several providers: they are asked one after the other until the guards release a first word of one.
 
-That chunk is the commit point. Before it a failure costs the caller time only; after it another provider's words
-would not fit, so the failure is the caller's to see (Interrupted).
+That word is the commit point. What came before it, from a provider that failed, is discarded with the guards' window
+that held it, and only costs time; after it another provider's words would not fit, so a failure is the caller's to see
+(Interrupted), and never looks like an end.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from itertools import islice
 
+import msgspec
+
+from regent_api.attempting import FailureClass
 from regent_api.config import ProviderConfig
 from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
 from regent_runtime.cost.bill import Bill, billed
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
-from regent_runtime.route.errors import Failure, Interrupted, ProviderError, refused
+from regent_runtime.route.errors import Interrupted, ProviderError, refused
+from regent_runtime.route.failure import Failure
+from regent_runtime.route.tries import Tries, Try
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.formats import format_of
 from regent_runtime.wire.parameters import output_cap
 from regent_runtime.wire.request import ChatRequest
 
+Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
+"""The guards of output, begun anew for each attempt."""
+MOST_HELD = 64
+"""Chunks that bear nothing for the caller, before one that does; without text, they are far below 256 KiB."""
+FILTERED = "content_filter"
+
 
 async def call(
-    snapshot: Snapshot, candidates: Sequence[ProviderConfig], request: ChatRequest, record: TurnRecord, trail: Trail
+    snapshot: Snapshot,
+    candidates: Sequence[ProviderConfig],
+    request: ChatRequest,
+    record: TurnRecord,
+    trail: Trail,
+    screen: Screen,
 ) -> AsyncGenerator[Chunk]:
-    """The answer of the first candidate that begins one. Raises Refused before the first chunk, Interrupted after.
+    """The screened answer of the first candidate that gives one.
 
-    Each request that is sent stands in the audit log and in `record.attempts`, before it is sent.
+    Raises Refused before the commit point, Interrupted after it, and what `screen` and `trail` raise. Each request that
+    is sent stands in the audit log and in `record.attempts`, before it is sent.
     """
-    errors: list[ProviderError] = []
-    route = snapshot.config.route
-    for provider in islice(_tries(candidates, errors), route.fallback.max_attempts):
-        await trail.attempt(provider.name, provider.model)
-        wire, most_output = format_of(provider), output_cap(request, snapshot.config, provider)
-        outbound = wire.outbound(request, snapshot.config, provider)
-        attempted = record.attempt(Bill(provider, outbound.body, most_output))
-        chunks = attempt(
-            snapshot.channels[provider.name],
-            wire,
-            outbound,
-            stream=request.stream,
-            output_cap=most_output,
-            timeouts=route.timeouts,
-        )
-        async with aclosing(billed(chunks, attempted.bill)) as chunks:
+    tries = Tries(snapshot.config.route, candidates, snapshot.standings, snapshot.config.turn_seconds)
+    while (tried := await tries.next()) is not None:
+        with tried.permit:
+            await trail.attempt(tried.provider.name, tried.provider.model)
+            outgoing = _Outgoing(snapshot, tried, request)
+            attempted = record.attempt(outgoing.bill)
+            commit = _Commit(snapshot, tries, tried, record)
             try:
-                first = await anext(chunks)
+                async with (
+                    aclosing(outgoing.sent()) as answered,
+                    aclosing(screen(answered)) as clean,
+                    aclosing(commit.hold(clean)) as chunks,
+                ):
+                    async for chunk in chunks:
+                        yield chunk
             except ProviderError as error:
-                errors.append(attempted.failed(error))
-                if error.failure.kind in route.fallback.on:
+                tries.failed(tried, attempted.failed(error))
+                if commit.made:
+                    raise Interrupted(error) from None
+            else:
+                attempted.outcome = ANSWERED
+                tries.answered(tried)
+                return
+        record.usage = None
+    raise refused(tries.errors)
+
+
+class _Commit:
+    """The point after which a turn stays with its provider."""
+
+    def __init__(self, snapshot: Snapshot, tries: Tries, tried: Try, record: TurnRecord) -> None:
+        self.made = False
+        self._asks_around_filters = FailureClass.CONTENT_FILTER in snapshot.config.route.fallback.on
+        self._tries = tries
+        self._model = tried.provider.model
+        self._record = record
+
+    async def hold(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
+        """The chunks, none before one that bears something for the caller; signs of life pass. Raises ProviderError."""
+        held: list[Chunk] = []
+        async for chunk in chunks:
+            if not self.made and chunk:
+                if not _says_something(chunk) and len(held) < MOST_HELD:
+                    held.append(chunk)
                     continue
-                break
-            record.model = provider.model
-            yield first
-            try:
-                async for chunk in chunks:
-                    yield chunk
-            except ProviderError as error:
-                raise Interrupted(attempted.failed(error)) from None
-            attempted.outcome = ANSWERED
-            return
-    raise refused(errors)
+                self._make(chunk)
+                for each in held:
+                    yield each
+            yield chunk
+
+    def _make(self, chunk: Chunk) -> None:
+        if chunk.finish_reason == FILTERED and self._asks_around_filters and self._tries.may_go_on:
+            raise ProviderError(Failure.CONTENT_FILTER)
+        self.made = True
+        self._record.model = self._model
 
 
-def _tries(candidates: Sequence[ProviderConfig], errors: Sequence[ProviderError]) -> Iterator[ProviderConfig]:
-    """Each candidate once, and once more where a kept connection was closed just as the request went out.
+def _says_something(chunk: Chunk) -> bool:
+    return bool(msgspec.structs.replace(chunk, usage=None))
 
-    Any other request that was cut may have been worked on, and paid for, already.
-    """
-    for provider in candidates:
-        yield provider
-        if errors and errors[-1].failure is Failure.UNANSWERED:
-            yield provider
+
+class _Outgoing:
+    """One request, and the bill that it runs up."""
+
+    def __init__(self, snapshot: Snapshot, tried: Try, request: ChatRequest) -> None:
+        provider, config = tried.provider, snapshot.config
+        self._channel, self._timeouts = snapshot.channels[provider.name], config.route.timeouts
+        self._wire, self._key, self._stream = format_of(provider), tried.key, request.stream
+        self._outbound = self._wire.outbound(request, config, provider)
+        self.bill = Bill(provider, self._outbound.body, output_cap(request, config, provider))
+
+    def sent(self) -> AsyncGenerator[Chunk]:
+        chunks = attempt(
+            self._channel,
+            self._wire,
+            self._outbound,
+            key=self._key,
+            stream=self._stream,
+            output_cap=self.bill.output_cap,
+            timeouts=self._timeouts,
+        )
+        return billed(chunks, self.bill)

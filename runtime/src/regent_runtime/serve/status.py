@@ -63,7 +63,11 @@ class Status:
         await respond(send, 200, msgspec.json.encode(self.document()))
 
     async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        text = self._metrics.text(turns=self._lifecycle.turns, config_valid=self._config.error is None)
+        text = self._metrics.text(
+            turns=self._lifecycle.turns,
+            config_valid=self._config.error is None,
+            standings=self._lifecycle.snapshot.standings if self._lifecycle.snapshot else {},
+        )
         await respond(send, 200, text, media_type=METRICS_TYPE)
 
     def document(self) -> dict[str, Any]:
@@ -85,6 +89,11 @@ class Status:
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,
             "audit": self._audit.status(),
+            "providers": [
+                snapshot.standings[provider.name].status(provider) for provider in snapshot.config.route.providers
+            ]
+            if snapshot
+            else [],
             "routeErrors": errors.listed(snapshot.config.route.fallback.on) if snapshot else [],
         }
 

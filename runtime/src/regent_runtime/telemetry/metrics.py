@@ -1,5 +1,7 @@
 """Figures for Prometheus. Labels are of the config or of the tables: bounded, and never a caller."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from regent_runtime.audit.entry import UNAUTHORIZED_CODES
@@ -7,6 +9,7 @@ from regent_runtime.cost.bill import Bill
 from regent_runtime.decision import Stage
 from regent_runtime.guard.findings import INJECTION
 from regent_runtime.record import TurnRecord
+from regent_runtime.route.standing import GAUGE, Standing
 
 _BLOCKING = {"Deny", "Redact", "Strip"}
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -82,6 +85,12 @@ class Metrics:
             ["policy", "alert"],
             registry=self._registry,
         )
+        self._breakers = Gauge(
+            "regent_breaker_state",
+            "Circuit breakers of providers: 0 closed, 1 half open, 2 open.",
+            ["provider"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -98,6 +107,9 @@ class Metrics:
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
             self._charge(attempt.bill)
+            if usage := attempt.bill.usage:
+                self._tokens.labels(attempt.provider, "input").inc(usage.prompt_tokens)
+                self._tokens.labels(attempt.provider, "output").inc(usage.completion_tokens)
         for decision in record.decisions:
             if decision.shadow:
                 self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
@@ -105,9 +117,6 @@ class Metrics:
                 self._leaks.labels(decision.field, decision.action).inc()
         if attempt_actions := {each.action for each in record.decisions if each.field in INJECTION and not each.shadow}:
             self._injections.labels("Deny" if "Deny" in attempt_actions else "Audit").inc()
-        if record.usage:
-            self._tokens.labels(record.provider, "input").inc(record.usage.prompt_tokens)
-            self._tokens.labels(record.provider, "output").inc(record.usage.completion_tokens)
 
     def acted(self, record: TurnRecord) -> None:
         """An approver's verdict, or a deletion."""
@@ -129,7 +138,10 @@ class Metrics:
     def alerted(self, policy: str, alert: str) -> None:
         self._alerts.labels(policy, alert).inc()
 
-    def text(self, *, turns: int, config_valid: bool) -> bytes:
+    def text(self, *, turns: int, config_valid: bool, standings: Mapping[str, Standing]) -> bytes:
         self._active.set(turns)
+        self._breakers.clear()
+        for name, standing in standings.items():
+            self._breakers.labels(name).set(GAUGE[standing.breaker.state])
         self._config_valid.set(config_valid)
         return generate_latest(self._registry)

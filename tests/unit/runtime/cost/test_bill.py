@@ -9,7 +9,8 @@ from regent_api.price import PriceBand, ProviderPrice
 from regent_runtime.cost.bill import Bill, Cost, billed, together
 from regent_runtime.cost.bound import UNSEEN_TOKENS
 from regent_runtime.record import TurnRecord
-from regent_runtime.route.errors import Failure, ProviderError
+from regent_runtime.route.errors import ProviderError
+from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Chunk, Usage
 
 PRICE = ProviderPrice(source="route", bands=[PriceBand(input="1", output="10", cached_input="0.1", cache_write="1.25")])

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from regent_runtime.route.classify import failure_of_code, failure_of_reply
-from regent_runtime.route.errors import Failure
+from regent_runtime.route.failure import Failure
 
 
 @pytest.mark.parametrize(
