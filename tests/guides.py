@@ -6,9 +6,9 @@ from pathlib import Path
 GUIDES = Path("docs/guides")
 
 
-def commands(guide: str, heading: str) -> list[str]:
-    """Blocks in order. Raises ValueError where the guide has no such heading."""
-    text = (GUIDES / guide).read_text()
+def commands(guide: str | Path, heading: str) -> list[str]:
+    """Blocks in order. `guide`: a file of docs/guides, or a path. Raises ValueError where it has no such heading."""
+    text = (guide if isinstance(guide, Path) else GUIDES / guide).read_text()
     _, found, section = text.partition(f"\n## {heading}\n")
     if not found:
         raise ValueError(f"{guide} has no heading {heading!r}")

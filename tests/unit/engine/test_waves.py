@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.children import Child
+from regent_operator.engine.children import Child, Program
 from regent_operator.engine.ownership import Fingerprint
 from regent_operator.engine.resources import Key
 from regent_operator.engine.waves import FEWEST, PLACE_SECONDS, Waves, is_edited
@@ -11,8 +11,12 @@ from tests.unit.engine.clock import Clock
 
 WANTED: dict[str, Any] = {
     "metadata": {"labels": {"a": "b"}},
-    "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "agent", "image": "new"}]}}},
+    "spec": {
+        "replicas": 2,
+        "template": {"spec": {"containers": [{"name": "agent", "image": "new", "command": ["serve", "key-2"]}]}},
+    },
 }
+NEW, OLD = ("new", "serve", "key-2"), ("old", "serve", "key-2")
 OURS = Child("u", 1, 1, "agent", False, Fingerprint("e", ""), owned="old")
 DONE = DeploymentSeen(replicas=2, available=2, updated=2, total=2, observed=True)
 ROLLING = DeploymentSeen(replicas=2, available=2, updated=1, total=3, observed=True)
@@ -27,8 +31,8 @@ def key(number: int) -> Key:
     return Key("AIAgent", "n", f"a{number}")
 
 
-def admitted(waves: Waves, agents: int = 30) -> list[int]:
-    return [n for n in range(agents) if waves.may_roll(key(n), WANTED, OURS, "old")]
+def admitted(waves: Waves, agents: int = 30, program: Program = OLD) -> list[int]:
+    return [n for n in range(agents) if waves.may_roll(key(n), WANTED, OURS, program)]
 
 
 def test_a_tenth_goes_first_and_keeps_its_places_until_it_is_done() -> None:
@@ -42,8 +46,8 @@ def test_a_place_that_is_free_goes_to_the_next() -> None:
     waves = Waves(lambda: 30)
     assert admitted(waves) == [0, 1, 2]
     waves.observe(key(1), DONE, new=True)
-    assert waves.may_roll(key(7), WANTED, OURS, "old")
-    assert not waves.may_roll(key(8), WANTED, OURS, "old")
+    assert waves.may_roll(key(7), WANTED, OURS, OLD)
+    assert not waves.may_roll(key(8), WANTED, OURS, OLD)
 
 
 STUCK = DeploymentSeen(replicas=2, available=2, updated=1, total=3, deadline_exceeded=True)
@@ -68,7 +72,7 @@ def test_an_agent_with_a_trouble_of_its_own_holds_up_nobody_for_ever(clock: Cloc
     clock.advance(PLACE_SECONDS + 1)
     for n in (1, 2):
         waves.observe(key(n), DONE, new=True)
-    finished = [n for n in range(3, 30) if waves.may_roll(key(n), WANTED, OURS, "old")]
+    finished = [n for n in range(3, 30) if waves.may_roll(key(n), WANTED, OURS, OLD)]
     assert len(finished) == 3, "the stuck one's place is the next one's"
 
 
@@ -86,31 +90,35 @@ def test_what_was_complete_before_the_new_version_arrived_frees_no_place() -> No
     assert admitted(waves) == [0, 1, 2]
 
 
+def test_new_keys_go_in_waves_as_a_new_image_does() -> None:
+    assert admitted(Waves(lambda: 30), program=("new", "serve", "key-1")) == [0, 1, 2]
+
+
 def test_few_agents_go_two_at_a_time() -> None:
     assert len(admitted(Waves(lambda: 4), 4)) == FEWEST
 
 
 @pytest.mark.parametrize(
-    ("child", "image"),
+    ("child", "program"),
     [
         (None, None),
-        (OURS, "new"),
-        (Child("u", 1, 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), "old"),
+        (OURS, NEW),
+        (Child("u", 1, 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), OLD),
     ],
-    ids=["a new agent", "the same image", "a hand has put something in"],
+    ids=["a new agent", "nothing new to run", "a hand has put something in"],
 )
-def test_who_need_not_wait(child: Child | None, image: str | None) -> None:
+def test_who_need_not_wait(child: Child | None, program: Program | None) -> None:
     waves = Waves(lambda: 0)
-    assert all(waves.may_roll(key(n), WANTED, child, image) for n in range(9))
+    assert all(waves.may_roll(key(n), WANTED, child, program) for n in range(9))
 
 
 def test_who_is_found_in_the_middle_takes_a_place_and_who_is_gone_gives_it_back() -> None:
     waves = Waves(lambda: 0)
     waves.observe(key(1), ROLLING, new=True)
     waves.observe(key(2), ROLLING, new=True)
-    assert not waves.may_roll(key(3), WANTED, OURS, "old")
+    assert not waves.may_roll(key(3), WANTED, OURS, OLD)
     waves.forget(key(1))
-    assert waves.may_roll(key(3), WANTED, OURS, "old")
+    assert waves.may_roll(key(3), WANTED, OURS, OLD)
 
 
 def test_an_edit_of_replicas_or_credentials_is_one() -> None:

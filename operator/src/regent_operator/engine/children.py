@@ -24,6 +24,8 @@ from regent_operator.engine.resources import (
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
+Program = tuple[str | None, ...]
+"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
 
 
 class ChildKey(NamedTuple):
@@ -75,7 +77,7 @@ class Children:
         self._touch = touch
         self._children: dict[ChildKey, Child] = {}
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
-        self._images: dict[ChildKey, str | None] = {}
+        self._programs: dict[ChildKey, Program | None] = {}
         self._configs: dict[ChildKey, bytes] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
 
@@ -88,9 +90,9 @@ class Children:
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return self._deployments.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
 
-    def image(self, namespace: str, name: str) -> str | None:
+    def program(self, namespace: str, name: str) -> Program | None:
         """Of the agent's live Deployment; None: there is none."""
-        return self._images.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
+        return self._programs.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
 
     def written_config(self, namespace: str, name: str) -> str | None:
         """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
@@ -162,7 +164,7 @@ class Children:
         if child and child.uid == uid:
             del self._children[key]
             self._deployments.pop(key, None)
-            self._images.pop(key, None)
+            self._programs.pop(key, None)
             self._configs.pop(key, None)
             self._seals.pop(key, None)
             self._touch(agent_of(key))
@@ -187,7 +189,7 @@ class Children:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)
         self._deployments[key] = now
-        self._images[key] = image_of(obj)
+        self._programs[key] = program_of(obj)
         return before != now
 
 
@@ -195,10 +197,10 @@ def key_of(resource: Resource, obj: Object) -> ChildKey:
     return ChildKey(resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
 
 
-def image_of(deployment: Object) -> str | None:
-    """The image of the agent's container; None where a hand has left no container."""
+def program_of(deployment: Object) -> Program | None:
+    """What the agent's container runs; None where a hand has left no container."""
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
-    return containers[0].get("image") if containers else None
+    return (containers[0].get("image"), *(containers[0].get("command") or ())) if containers else None
 
 
 def agent_of(key: ChildKey) -> Key:

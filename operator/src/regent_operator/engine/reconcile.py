@@ -16,7 +16,7 @@ from regent_api.objects import AIAgent, Invalid
 from regent_api.policy import AgentPolicyStatus
 from regent_api.route import ModelRouteStatus
 from regent_operator.engine.apply import Applier, Outcome
-from regent_operator.engine.children import ChildKey, Children, image_of
+from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.echo import EchoRounds
 from regent_operator.engine.errors import ApiError
@@ -213,15 +213,16 @@ class Reconciler:
     def _but_those_that_wait(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
     ) -> tuple[Object, ...]:
-        """Without the Deployment, while a new version waits for its wave. An edit never waits."""
-        seen, image = self._children.deployment(key.namespace, key.name), self._children.image(key.namespace, key.name)
+        """Without the Deployment, while a new version or new keys wait for their wave. An edit never waits."""
+        seen = self._children.deployment(key.namespace, key.name)
+        program = self._children.program(key.namespace, key.name)
         edited = before is None or before.observed_generation != plan.agent.metadata.generation
         *others, deployment = bodies or (None,)
-        self._waves.observe(key, seen, new=deployment is not None and image == image_of(deployment))
+        self._waves.observe(key, seen, new=deployment is not None and program == program_of(deployment))
         if deployment is None or edited or is_edited(deployment, plan.credentials, seen):
             return bodies
         child = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
-        if self._waves.may_roll(key, deployment, child, image):
+        if self._waves.may_roll(key, deployment, child, program):
             return bodies
         return tuple(body for body in others if body is not None)
 

@@ -1,15 +1,15 @@
-"""A new version of the operator or of the runtime rolls the agents in waves, not all at once.
+"""A new version, new keys or another change of the installation rolls the agents in waves, not all at once.
 
 At most a tenth of the agents (two at least) are replaced at a time. Whoever does not finish within the Deployment's
 progress deadline gives its place to the next, so an agent with a trouble of its own does not hold up the others; when
-as many as a whole wave have not finished, it is the version that does not start: no further agent gets it.
+as many as a whole wave have not finished, it is the change that does not work: no further agent gets it.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from regent_operator.engine.children import Child, image_of
+from regent_operator.engine.children import Child, Program, program_of
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import Key
 from regent_operator.plan.observation import CredentialPair, DeploymentSeen
@@ -28,14 +28,17 @@ class Waves:
         self._agents = agents
         self._clock = clock
         self._rolling: dict[Key, float] = {}
-        """Since when, of those that the new version was given to and that have not finished."""
+        """Since when, of those that the change was given to and that have not finished."""
 
-    def may_roll(self, key: Key, wanted: Object, child: Child | None, image: str | None) -> bool:
+    def may_roll(self, key: Key, wanted: Object, child: Child | None, program: Program | None) -> bool:
         """Whether the Deployment may be applied now, although that replaces the pods of an agent nobody has edited.
 
-        It need not wait where the image stays, and where a hand has put something in: that is put right at once.
+        `program`: the live one. It need not wait where that stays, and where a hand has put something in: that is put
+        right at once.
         """
-        if child is None or image in {None, image_of(wanted)} or child.intruded or child.holds(wanted_hash(wanted)):
+        if child is None or child.intruded or child.holds(wanted_hash(wanted)):
+            return True
+        if program in {None, program_of(wanted)}:
             return True
         if key not in self._rolling:
             places = max(FEWEST, self._agents() // SHARE)
@@ -48,7 +51,7 @@ class Waves:
     def observe(self, key: Key, seen: DeploymentSeen | None, *, new: bool) -> None:
         """The place of an agent is free once all its pods are new; one that is found in the middle takes a place.
 
-        `new`: the live template bears the new image. A rollout of the old one is the agent's own affair.
+        `new`: the live template runs what is wanted. A rollout of the old one is the agent's own affair.
         """
         if seen is None or (new and _is_complete(seen)):
             self._rolling.pop(key, None)

@@ -6,7 +6,7 @@ from regent_operator.plan.children import replicas
 from regent_operator.plan.conditions import Finding, false, true
 from regent_operator.plan.observation import DeploymentSeen, Observation
 
-WAITS_FOR_WAVE = "A new version waits until agents that got it earlier have finished. Wait."
+WAITS_FOR_WAVE = "A new version, or new keys, wait until agents that got them earlier have finished. Wait."
 _AVAILABLE = ConditionType.WORKLOAD_AVAILABLE
 
 
