@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from regent_runtime.route.failure import Failure
 from tests.contract.processes import Process, request, running
 from tests.contract.streams import Stream
 from tests.fakes import configs
@@ -36,6 +37,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
             assert (await http.post(f"{pod.status_url}/v1/chat/completions", **request())).status == 404
             status = await (await http.get(f"{pod.status_url}/statusz")).json()
             assert status.pop("audit")["durability"] == "Pod"
+            assert {row["failure"] for row in status.pop("routeErrors")} == {each.word for each in Failure}
             assert status == {
                 "pod": {"name": "helper-0", "uid": "u-1"},
                 "version": "0.1.0",
@@ -48,6 +50,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                 "activeConversations": 0,
                 "suspended": False,
                 "draining": False,
+                "providers": [{"name": "local", "breaker": "closed", "coolingSeconds": 0.0, "lastFailure": ""}],
             }
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request())).status == 200
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request(n=2))).status == 400

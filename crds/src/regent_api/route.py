@@ -276,10 +276,26 @@ class ModelRouteSpec(Model):
     ] = None
 
 
+class ProviderHealth(StrEnum):
+    """Unavailable: the breakers of all pods that say something of the provider are open or half open."""
+
+    HEALTHY = "Healthy"
+    DEGRADED = "Degraded"
+    UNAVAILABLE = "Unavailable"
+
+
 class ProviderStatus(Model):
     name: Annotated[DnsLabel, Field(description="Name of the provider within the route.")]
     price: Annotated[
         ProviderPrice | None, Field(description="The price in force; absent: nobody knows what the model costs.")
+    ] = None
+    health: Annotated[
+        ProviderHealth | None,
+        Field(description="By the circuit breakers of the serving pods, about a minute old; absent: no pod says."),
+    ] = None
+    last_error: Annotated[
+        Annotated[str, StringConstraints(max_length=32)] | None,
+        Field(description="How the last attempt of a pod failed, a word of docs/reference/route-errors.md."),
     ] = None
 
 

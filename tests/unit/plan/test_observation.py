@@ -15,6 +15,7 @@ from regent_operator.plan.observation import (
     Echo,
     Observation,
     PodSeen,
+    ProviderSaid,
     deployment_seen,
     echo_of,
     pod_seen,
@@ -121,6 +122,7 @@ def test_a_pod_that_has_loaded_nothing_echoes_no_digest() -> None:
 
 
 ALERT = {"policy": "a/b", "name": "c", "fired": 1, "failed": 0}
+PROVIDER = {"name": "cloud", "breaker": "open", "lastFailure": "server_error", "coolingSeconds": 1.5}
 MALFORMED: list[dict[str, Any]] = [
     *({"pod": pod} for pod in (None, {}, "u1", {"uid": 1}, {"uid": ""}, {"uid": "u" * 65})),
     *({"digests": digests} for digests in ({}, {"config": "x"}, [], {**STATUSZ["digests"], "config": "x" * 72})),
@@ -131,8 +133,15 @@ MALFORMED: list[dict[str, Any]] = [
     *({"activeConversations": count} for count in (-1, 10**9 + 1, 10**4000, 1.5, "4", True, None)),
     *({"suspended": flag} for flag in (1, "true", None)),
     *({"draining": flag} for flag in (0, [], None)),
+    *({"providers": said} for said in (None, [1], [{}], [PROVIDER] * 17, [PROVIDER | {"lastFailure": "sk leak"}])),
     *({"audit": {"alerts": alerts}} for alerts in (None, [1], [{}], [ALERT | {"fired": -1}], [ALERT] * 65)),
 ]
+
+
+def test_how_a_pod_stands_with_its_providers_is_read() -> None:
+    echo = echo_of({**STATUSZ, "providers": [PROVIDER]})
+    assert echo is not None
+    assert echo.providers == (ProviderSaid("cloud", "open", "server_error"),)
 
 
 @pytest.mark.parametrize("wrong", MALFORMED)

@@ -16,7 +16,7 @@ from regent_operator.engine.store import Store, Stored
 
 S = TypeVar("S", bound=Model)
 Object = dict[str, Any]
-FIGURES = frozenset({"agents", "enforced"})
+FIGURES = frozenset({"agents", "enforced", "providers"})
 FIGURES_SECONDS = 5.0
 """A floor policy counts the pods of every agent: it must not be written as often as any of them moves."""
 

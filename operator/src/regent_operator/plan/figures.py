@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.enforcement import enforcement
+from regent_operator.plan.health import ProviderFigures, of_pods
 from regent_operator.plan.observation import Observation
 
 
@@ -21,6 +22,7 @@ class AgentFigures:
     """Of the route that takes part; None: it does not."""
     enforced: int
     serving: int
+    providers: tuple[ProviderFigures, ...] = ()
 
 
 def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
@@ -33,4 +35,5 @@ def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
         route_digest=plan.route_digest,
         enforced=counted.enforced,
         serving=counted.serving,
+        providers=of_pods(seen.pods),
     )

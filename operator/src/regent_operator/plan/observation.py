@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
+from regent_api.types import DNS_LABEL
 
 CREDENTIALS_VOLUME = "credentials"
 
@@ -36,6 +37,15 @@ class AlertFigures:
 
 
 @dataclass(frozen=True)
+class ProviderSaid:
+    """Of one provider, by one pod."""
+
+    name: str
+    breaker: str
+    last_failure: str
+
+
+@dataclass(frozen=True)
 class Echo:
     """What a pod says at `GET :9090/statusz`. `digests` are of the config for new turns; None before any loaded."""
 
@@ -56,6 +66,7 @@ class Echo:
     alerts: tuple[AlertFigures, ...] = field(default=(), compare=False)
     """They change with every match, and no child or condition hangs on them."""
     alert_moves: int = field(default=0, compare=False)
+    providers: tuple[ProviderSaid, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +201,7 @@ def echo_of(body: object) -> Echo | None:
         log_failing=said.audit.collector.failing
         if said.audit.collector and said.audit.collector.failing in LASTING
         else "",
+        providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
         active_conversations=said.active_conversations,
         suspended=said.suspended,
         draining=said.draining,
@@ -245,6 +257,12 @@ class _Audit(_Said):
     alert_moves: Annotated[_Figure, Field(alias="alertMoves")] = 0
 
 
+class _Provider(_Said):
+    name: Annotated[str, StringConstraints(pattern=DNS_LABEL, max_length=63)]
+    breaker: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{1,16}$")]
+    last_failure: Annotated[str, StringConstraints(pattern=r"^[a-z_]{0,32}$"), Field(alias="lastFailure")]
+
+
 class _Statusz(_Said):
     pod: _Pod
     digests: Digests | None = None
@@ -254,6 +272,7 @@ class _Statusz(_Said):
     missing_credentials: Annotated[
         list[Annotated[str, StringConstraints(max_length=512)]], Field(alias="missingCredentials", max_length=1024)
     ] = []
+    providers: Annotated[list[_Provider], Field(max_length=16)] = []
     active_conversations: Annotated[int, Field(alias="activeConversations", ge=0, le=1_000_000_000)] = 0
     suspended: bool = False
     draining: bool = False

@@ -11,12 +11,13 @@ from typing import Any
 from regent_api.config import digest
 from regent_api.objects import AgentPolicy, Invalid, ModelRoute
 from regent_api.policy import AgentPolicyStatus, PolicyMode, UsedByAgents
-from regent_api.route import ModelRouteStatus, ProviderStatus
+from regent_api.route import ModelRouteStatus, Provider, ProviderStatus
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.acceptance import Rejection, route_error
 from regent_operator.plan.conditions import Finding, dated, false, progress, true
 from regent_operator.plan.config import declared_route
 from regent_operator.plan.figures import AgentFigures
+from regent_operator.plan.health import ProviderFigures, added
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.prices import in_force
 from regent_operator.plan.reading import read
@@ -59,9 +60,11 @@ def route_status(
 ) -> ModelRouteStatus:
     """`agents`: the figures of those whose `route` is this route's key."""
     rejection, present = _judged_route(route, installation)
-    uses = [_use(agent, agent.route_digest, present) for agent in agents]
+    users = list(agents)
+    uses = [_use(agent, agent.route_digest, present) for agent in users]
     status = _status(route.metadata.generation, rejection, present, uses, previous, now)
-    return ModelRouteStatus.model_validate({**status.model_dump(), **_told(route)})
+    stand = added(figures for agent in users for figures in agent.providers)
+    return ModelRouteStatus.model_validate({**status.model_dump(), **_told(route, stand)})
 
 
 def _judged_policy(policy: AgentPolicy | Invalid, installation: Installation) -> tuple[Rejection | None, str | None]:
@@ -81,15 +84,25 @@ def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tu
     return Rejection(words) if words is not None else None, digest(meaning)
 
 
-def _told(route: ModelRoute | Invalid) -> dict[str, Any]:
+def _told(route: ModelRoute | Invalid, stand: Iterable[ProviderFigures]) -> dict[str, Any]:
     if isinstance(route, Invalid):
         return {}
+    known = {figures.name: figures for figures in stand}
     providers = sorted(route.spec.providers, key=lambda provider: provider.name)
     return {
         "provider_count": len(providers),
         "rule_count": len(route.spec.rules),
-        "providers": [ProviderStatus(name=each.name, price=in_force(each)) for each in providers],
+        "providers": [_provider(each, known.get(each.name, ProviderFigures(each.name))) for each in providers],
     }
+
+
+def _provider(provider: Provider, figures: ProviderFigures) -> ProviderStatus:
+    return ProviderStatus(
+        name=provider.name,
+        price=in_force(provider),
+        health=figures.health,
+        last_error=figures.last_failure or None,
+    )
 
 
 def _status(
