@@ -22,6 +22,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     pieces: list[str] = field(default_factory=list)
     finish: str | None = None
+    done: bool = False
+    """Whether a stream said [DONE]."""
     body: Any = None
     error: Any = None
     unreachable: str | None = None
@@ -36,6 +38,11 @@ class Answer:
         return "".join(self.pieces)
 
     @property
+    def body_text(self) -> str | None:
+        """Of a plain answer; None for a refusal, or no answer at all."""
+        return self.text if self.status == 200 and self.body else None
+
+    @property
     def code(self) -> str:
         return str((self.body or {}).get("error", {}).get("code"))
 
@@ -46,6 +53,7 @@ class Answer:
         self.body = event.get("body", self.body)
         self.error = event.get("error", self.error)
         self.finish = event.get("finish") or self.finish
+        self.done = event.get("done", self.done)
         self.unreachable = event.get("unreachable")
         self.outcomes = [tuple(outcome) for outcome in event.get("outcomes", self.outcomes)]
         self.ended = event.get("end", False)

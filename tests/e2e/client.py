@@ -1,8 +1,9 @@
 """The program that the tests' caller pods run (`python3 - JSON < client.py`): one request, each event a line of JSON.
 
 Standard library only: it runs in the bare Python image. What it prints: {"status", "headers"}, then {"text"} for each
-piece of a streamed answer or {"body"} of a plain one, then {"end": true}; or {"unreachable": why}. Asked to `repeat`,
-it asks again and again for so many seconds, and prints one {"outcomes": [[seconds, status, code, should retry]]}.
+piece of a streamed answer and {"done": true} for its [DONE], or {"body"} of a plain one, then {"end": true}; or
+{"unreachable": why}. Asked to `repeat`, it asks again and again for so many seconds, and prints one {"outcomes":
+[[seconds, status, code, should retry]]}.
 """
 
 import http.client
@@ -62,7 +63,10 @@ def repeat(asked: dict[str, Any], headers: dict[str, str]) -> list[list[object]]
 def read_stream(answer: http.client.HTTPResponse) -> None:
     for line in answer:
         data = line.decode().strip().removeprefix("data: ")
-        if not line.startswith(b"data: ") or data == "[DONE]":
+        if not line.startswith(b"data: "):
+            continue
+        if data == "[DONE]":
+            say(done=True)
             continue
         event = json.loads(data)
         if "error" in event:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.e2e.kube import Object
 
-STANDIN = (Path(__file__).parent / "standin.py").read_text()
+STANDIN = (Path(__file__).parents[2] / "images/demo-model/src/regent_demo_model/cloud.py").read_text()
 LOCAL_MODEL = "smollm2-135m-instruct"
 
 
@@ -60,12 +60,12 @@ def rule(name: str, *providers: str, at_least: str | None = None) -> Object:
 
 
 def standin(name: str, where: str) -> list[Object]:
-    """A stand-in provider at http://NAME.WHERE.svc:8080."""
+    """A stand-in for a cloud at http://NAME.WHERE.svc:8080: regent_demo_model.cloud in the bare Python image."""
     labels = {"app": name}
     container = {
         "name": "provider",
         "image": "localhost/python:3.11",
-        "command": ["python3", "/srv/standin.py", name],
+        "command": ["python3", "/srv/cloud.py", name, "--host=0.0.0.0"],
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/seen", "port": 8080}, "periodSeconds": 1},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -80,7 +80,7 @@ def standin(name: str, where: str) -> list[Object]:
     }
     meta = {"name": name, "namespace": where, "labels": labels}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"standin.py": STANDIN}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"cloud.py": STANDIN}},
         {
             "apiVersion": "v1",
             "kind": "Service",
