@@ -493,7 +493,7 @@ REFUSALS = [
     Refusal("no-attempt", ROUTE, "spec.fallback.maxAttempts", 0, "should be greater than or equal to 1"),
     Refusal("retry-at-once", ROUTE, "spec.retries.baseDelay", "0s", "must be longer than 0s"),
     Refusal("retries-beyond-all", ROUTE, "spec.retries.budgetPercent", 101, "should be less than or equal to 100"),
-    Refusal("breaker-of-no-failure", ROUTE, "spec.circuitBreaker.failureRatio", 0, "greater than or equal to 0.01"),
+    Refusal("breaker-of-no-failure", ROUTE, "spec.circuitBreaker.failureRatio", 0, "must be greater than 0"),
     Refusal("breaker-without-probe", ROUTE, "spec.circuitBreaker.halfOpenProbes", 0, "greater than or equal to 1"),
     Refusal("timeout-of-nothing", ROUTE, "spec.timeouts.idle", "0ms", "must be longer than 0s"),
 ]

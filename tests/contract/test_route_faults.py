@@ -345,6 +345,15 @@ COMMITS = {
         ["first disconnected", "second answered"],
         streams=STREAMED,
     ),
+    "as many chunks without a word as are held": Fault(
+        [stream_of(*[usage_chunk()] * 64, then="cut")],
+        "Second.",
+        ["first disconnected", "second answered"],
+        streams=STREAMED,
+    ),
+    "one more": Fault(
+        [stream_of(*[usage_chunk()] * 65, then="cut")], " provider_failed", ["first disconnected"], streams=STREAMED
+    ),
     "no [DONE] after a finish reason is an end": Fault(
         [stream_of(chunk({"content": "First."}), chunk({}, "stop"))], "First.", ["first answered"], streams=STREAMED
     ),

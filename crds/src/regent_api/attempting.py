@@ -94,7 +94,10 @@ class CircuitBreaker(Model):
         int | None, Field(ge=1, le=512, description="Attempts within the window before the ratio counts; 10.")
     ] = None
     failure_ratio: Annotated[
-        float | None, Field(ge=0.01, le=1, description="Share of failed attempts at which the breaker opens; 0.5.")
+        float | None,
+        # The API server judges a whole number by the whole part of a minimum.
+        Cel("self > 0.0", "must be greater than 0"),
+        Field(ge=0.01, le=1, description="Share of failed attempts at which the breaker opens; 0.5."),
     ] = None
     consecutive_failures: Annotated[
         int | None, Field(ge=1, le=1000, description="Failures in a row at which the breaker opens; 5.")
