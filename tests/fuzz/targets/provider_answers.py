@@ -52,6 +52,16 @@ TARGET = Target(
     feed,
     seeds=(
         (
+            b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":'
+            b'"{\\"a\\":"}}]}}]}\n\ndata: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":'
+            b'"1}"}}]},"finish_reason":"tool_calls"}]}\n\n'
+        ),
+        (
+            b'data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f",'
+            b'"input":{}}}\n\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta",'
+            b'"partial_json":"{}"}}\n\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}\n\n'
+        ),
+        (
             b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\ndata: {"choices":[],'
             b'"usage":{"prompt_tokens":9,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
         ),

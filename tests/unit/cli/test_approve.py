@@ -28,6 +28,16 @@ def test_a_turn_is_described_for_people() -> None:
     assert "caller: anonymous\n" in described({**TURN, "caller": None})
 
 
+def test_calls_and_results_of_tools_are_shown() -> None:
+    call = {"id": "call_0", "name": "send", "arguments": {"to": "\x1b[2J"}}
+    past = [
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "Done.", "tool_call_id": "call_0"},
+    ]
+    words = 'assistant: \n  calls send: {"to": "\\u001b[2J"}\ntool: Done.'
+    assert described({**TURN, "messages": past}).endswith(words)
+
+
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [("\x1b[2Jgone", "\\u001b[2Jgone"), ("a\rb", "a\\u000db"), ("a\u202eb", "a\\u202eb"), ("\U000e0041", "\\ue0041")],

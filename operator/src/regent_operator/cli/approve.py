@@ -71,9 +71,11 @@ def described(turn: dict[str, Any]) -> str:
             ("expires", "expiresAt"),
         )
     ]
-    lines += [f"{message['role']}: {_visible(message['content'])}" for message in turn["messages"]]
+    for message in turn["messages"]:
+        lines.append(f"{message['role']}: {_visible(message['content'])}")
+        lines += [f"  calls {call['name']}: {_json(call['arguments'])}" for call in message.get("tool_calls", ())]
     if turn["parameters"]:
-        lines.append(f"parameters: {_visible(json.dumps(turn['parameters'], ensure_ascii=False))}")
+        lines.append(f"parameters: {_json(turn['parameters'])}")
     return "\n".join(lines)
 
 
@@ -83,6 +85,10 @@ def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) ->
         return ask(f"{described(turn)}\n{decision} this turn? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         return False
+
+
+def _json(value: Any) -> str:
+    return _visible(json.dumps(value, ensure_ascii=False))
 
 
 def _visible(text: str) -> str:

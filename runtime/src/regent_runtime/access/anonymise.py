@@ -15,6 +15,7 @@ import re2
 from regent_runtime.access.placeholders import MOST_OF_A_KIND, QUOTED, SHAPE, is_placeholder, placeholder
 from regent_runtime.refusals import TOO_MUCH_PERSONAL_DATA, Refused
 from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.strings import replaced
 
 MOST_VALUES = 1000
 """Distinct values a turn."""
@@ -40,7 +41,7 @@ def anonymise(request: ChatRequest, values: Mapping[str, str], nonce: str) -> An
         raise _too_much(MOST_VALUES)
     exchange = _Exchange(values, nonce)
     messages = [exchange.message(message) for message in request.messages]
-    forwarded = {name: exchange.within(value) for name, value in request.forwarded.items()}
+    forwarded = {name: replaced(value, exchange.text) for name, value in request.forwarded.items()}
     return Anonymised(replace(request, messages=messages, forwarded=forwarded), exchange.originals)
 
 
@@ -55,22 +56,14 @@ class _Exchange:
         self._numbers: Counter[str] = Counter()
         self._pattern = _pattern(values)
 
-    def message(self, message: Mapping[str, str]) -> dict[str, str]:
+    def message(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """A name that holds a value is left out: providers take no brackets in names."""
         changed = {**message, "content": self.text(message["content"])}
+        if "tool_calls" in message:
+            changed["tool_calls"] = replaced(message["tool_calls"], self.text, numbers=True)
         if "name" in changed and self.text(changed["name"]) != changed["name"]:
             del changed["name"]
         return changed
-
-    def within(self, value: Any) -> Any:
-        """The same JSON with its strings replaced, keys too."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.within(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self.within(each) for each in value]
-        return value
 
     def text(self, text: str) -> str:
         raw = text.encode()

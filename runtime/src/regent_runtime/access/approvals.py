@@ -51,7 +51,7 @@ class Shown(Struct, frozen=True):
     requested: float
     expires: float
     """Unix time."""
-    messages: Sequence[Mapping[str, str]]
+    messages: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any]
     """Other fields that a provider would get. All as a model would see it."""
 

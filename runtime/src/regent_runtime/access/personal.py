@@ -5,12 +5,12 @@ in docs/limits.md.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from regent_api.policy import Detector
 from regent_runtime.access.placeholders import KINDS
 from regent_runtime.guard.personal_data import found
 from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.strings import strings
 
 _ALL = tuple(detector.value for detector in Detector)
 
@@ -36,18 +36,7 @@ class PersonalData:
 def texts(request: ChatRequest) -> Iterator[str]:
     """Every text of the caller that goes to a provider, one by one."""
     for message in request.messages:
-        yield from (text for name, text in message.items() if name != "role")
-    for value in request.forwarded.values():
-        yield from _strings(value)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield key
-            yield from _strings(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _strings(each)
+        for name, value in message.items():
+            if name != "role":
+                yield from strings(value, numbers=True)
+    yield from (text for value in request.forwarded.values() for text in strings(value))

@@ -11,7 +11,8 @@ from contextlib import aclosing
 import msgspec
 
 from regent_runtime.access.placeholders import QUOTED, SHAPE
-from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.answer import Chunk, ToolCall
+from regent_runtime.wire.strings import replaced
 
 _ANY = re.compile(SHAPE)
 
@@ -33,9 +34,15 @@ async def restored(chunks: AsyncGenerator[Chunk], originals: Mapping[str, str]) 
                 chunk,
                 content=content.feed(chunk.content, last=last),
                 refusal=refusal.feed(chunk.refusal, last=last),
+                tool_calls=tuple(_restored_call(call, originals) for call in chunk.tool_calls),
             )
             if lifted or not chunk:
                 yield lifted
+
+
+def _restored_call(call: ToolCall, originals: Mapping[str, str]) -> ToolCall:
+    arguments = replaced(call.arguments, lambda text: Restoration(originals).feed(text, last=True))
+    return ToolCall(call.name, arguments)
 
 
 class Restoration:

@@ -112,12 +112,13 @@ class Trail:
 
     def _saw(self, chunk: Chunk) -> None:
         self._turn.usage = chunk.usage or self._turn.usage
-        text = chunk.content or chunk.refusal
-        if text:
-            self._output = self._output or self._key.digest()
-            self._output.update(text.encode())
-            if self._keeps:
-                self._said.append(text)
+        calls = msgspec.json.encode(chunk.tool_calls).decode() if chunk.tool_calls else ""
+        for text in (chunk.content or chunk.refusal, calls):
+            if text:
+                self._output = self._output or self._key.digest()
+                self._output.update(text.encode())
+                if self._keeps:
+                    self._said.append(text)
 
     def _put(self, kind: Kind, texts: list[str] | None, **fields: Any) -> None:
         record = self._writer.of_turn(kind, self._turn, caller=self._key.pseudonym, **fields)

@@ -79,11 +79,12 @@ class Bill:
 
 
 async def billed(chunks: AsyncGenerator[Chunk], bill: Bill) -> AsyncGenerator[Chunk]:
-    """The same chunks, written onto the bill."""
+    """The same chunks, written onto the bill, but for those that only say that the provider is at work."""
     async with aclosing(chunks):
         async for chunk in chunks:
             bill.saw(chunk)
-            yield chunk
+            if chunk:
+                yield chunk
 
 
 def together(costs: Iterable[Cost]) -> Cost:

@@ -22,7 +22,8 @@ from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
-from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.request import STRUCTURED, ChatRequest
+from regent_runtime.wire.strings import strings
 from regent_runtime.withheld import Withheld
 
 PIECE = 4096
@@ -152,17 +153,30 @@ def untrusted(request: ChatRequest) -> Iterator[str]:
     """Every text of a request that a model will read and that the caller chose freely."""
     for message in request.messages:
         yield message["content"]
-    if strings := list(_strings(request.forwarded.get("response_format"))):
-        yield "\n".join(strings)
+        for call in message.get("tool_calls", ()):
+            yield "\n".join(strings(call["arguments"], numbers=True))
+    for name in STRUCTURED:
+        if texts := list(strings(request.forwarded.get(name))):
+            yield "\n".join(texts)
 
 
 async def escaped(request: ChatRequest) -> ChatRequest:
     """The request with its special tokens made harmless in every untrusted text."""
-    messages = [{**message, "content": await _escaped_text(message["content"])} for message in request.messages]
+    messages = [await _escaped_message(message) for message in request.messages]
     forwarded = dict(request.forwarded)
-    if "response_format" in forwarded:
-        forwarded["response_format"] = await _escaped(forwarded["response_format"])
+    for name in STRUCTURED:
+        if name in forwarded:
+            forwarded[name] = await _escaped(forwarded[name])
     return dataclasses.replace(request, messages=messages, forwarded=forwarded)
+
+
+async def _escaped_message(message: dict[str, Any]) -> dict[str, Any]:
+    made = {**message, "content": await _escaped_text(message["content"])}
+    if "tool_calls" in message:
+        made["tool_calls"] = [
+            {**call, "arguments": await _escaped(call["arguments"])} for call in message["tool_calls"]
+        ]
+    return made
 
 
 async def _escaped_text(text: str) -> str:
@@ -186,18 +200,6 @@ def blocks(text: str) -> Iterator[str]:
         yield text[begin:end]
         begin = end
     yield text[begin:]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _strings(entry)
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield key
-            yield from _strings(entry)
 
 
 async def _escaped(value: Any) -> Any:

@@ -6,6 +6,7 @@ A guard that fails denies: what is not known to be clean does not go out.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,8 @@ from regent_runtime.guard.pieces import SMALL, pieces
 from regent_runtime.guard.window import Treatment, Window
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
-from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.answer import Chunk, ToolCall
+from regent_runtime.wire.strings import is_number
 from regent_runtime.withheld import Withheld
 
 KEEP_ALIVE_SECONDS = 5.0
@@ -78,13 +80,30 @@ class Screening:
             if chunk.refusal or self._refusal is not None:
                 self._refusal = self._refusal or self._text()
                 refusal = await self._refusal.feed(chunk.refusal, final=self._finished)
+            calls = [ToolCall(call.name, await self._within(call.arguments)) for call in chunk.tool_calls]
         except Withheld:
             raise
         except Exception as error:  # noqa: BLE001 - the one place where a fault of a guard becomes a refusal
             raise _failed(error, self._guard, self._decide) from None
-        if content == chunk.content and refusal == chunk.refusal:
+        if content == chunk.content and refusal == chunk.refusal and not calls:
             return chunk
-        return msgspec.structs.replace(chunk, content=content, refusal=refusal)
+        return msgspec.structs.replace(chunk, content=content, refusal=refusal, tool_calls=tuple(calls))
+
+    async def _within(self, value: Any) -> Any:
+        """The arguments of a call with each text screened by itself. A number too, which may be a card's."""
+        if isinstance(value, dict):
+            return {await self._whole(key): await self._within(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [await self._within(each) for each in value]
+        if not isinstance(value, str) and not is_number(value):
+            return value
+        text = str(value)
+        clean = await self._whole(text)
+        return value if clean == text else clean
+
+    async def _whole(self, text: str) -> str:
+        await asyncio.sleep(0)  # a call may have very many texts
+        return await self._text().feed(text, final=True)
 
     def _text(self) -> "_Text":
         guard = self._guard

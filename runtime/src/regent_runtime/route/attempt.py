@@ -4,7 +4,7 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import AsyncExitStack, aclosing
 from operator import itemgetter
 from typing import TypeVar
@@ -42,9 +42,13 @@ async def attempt(
     key: CredentialFile | None,
     stream: bool,
     output_cap: int,
+    offered: Collection[str],
     timeouts: TimeoutsConfig,
 ) -> AsyncGenerator[Chunk]:
-    """The answer's chunks as they come, the last with a finish reason (its usage may follow). Raises ProviderError."""
+    """The answer's chunks as they come, the last with a finish reason (its usage may follow). Raises ProviderError.
+
+    One that is only `working` bears nothing. An answer that calls a tool which is not `offered` is malformed.
+    """
     most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed
     clock = Deadlines(timeouts, stream=stream)
     try:
@@ -59,6 +63,8 @@ async def attempt(
                 _streamed(reply, wire.stream(), most_bytes, clock) if stream else _plain(reply, wire, most_bytes, clock)
             )
             async for chunk in await connection.enter_async_context(aclosing(chunks)):
+                if any(call.name not in offered for call in chunk.tool_calls):
+                    raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
                 yield chunk
     except _UNTYPED as error:
         raise typed(error) from None
@@ -79,10 +85,12 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
     async with aclosing(reply.parts(most_bytes)) as parts:
         while (part := await _next_part(parts, clock, finished=finished)) is not None:
             for data in parser.feed(part):
-                if chunk := reader.read(data):
+                chunk = reader.read(data)
+                if chunk or chunk.working:
                     finished = finished or chunk.finish_reason is not None
                     yield chunk
-                    clock.released(chunk, finished=finished)
+                    size = len(data) if chunk.working else len((chunk.content or chunk.refusal).encode())
+                    clock.released(size, finished=finished)
                 if reader.over:
                     break
             if reader.over:
@@ -121,19 +129,19 @@ class Deadlines:
         self._waited: float | None = None
         """For the provider, since its rate was looked at last; None before its first delta."""
         self._came = 0
-        """Bytes of text in that time."""
+        """Bytes of text in that time, or of events whose text is kept back."""
         self._whole = (begun + timeouts.attempt, Failure.ATTEMPT_TIMEOUT)
         self._next = min(self._whole, (begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT), key=itemgetter(0))
         if not stream:
             self._next = self._whole
 
-    def released(self, chunk: Chunk, *, finished: bool) -> None:
-        """A chunk has been taken: from here the provider has the idle time for the next one. Raises ProviderError."""
+    def released(self, size: int, *, finished: bool) -> None:
+        """So many bytes were taken: from here the provider has the idle time for the next. Raises ProviderError."""
         longest = LAST_WORDS_SECONDS if finished else self._idle
         idle = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
         self._next = min(self._whole, idle, key=itemgetter(0))
         if self._rate and not finished:
-            self._judge_rate(len((chunk.content or chunk.refusal).encode()))
+            self._judge_rate(size)
 
     def _judge_rate(self, size: int) -> None:
         """Over stretches of the idle time; what the caller took to read is no fault of the provider."""

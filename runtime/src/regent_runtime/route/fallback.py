@@ -113,6 +113,7 @@ class _Outgoing:
         provider, config = tried.provider, snapshot.config
         self._channel, self._timeouts = snapshot.channels[provider.name], config.route.timeouts
         self._wire, self._key, self._stream = format_of(provider), tried.key, request.stream
+        self._offered = request.offered()
         self._outbound = self._wire.outbound(request, config, provider)
         self.bill = Bill(provider, self._outbound.body, output_cap(request, config, provider))
 
@@ -124,6 +125,7 @@ class _Outgoing:
             key=self._key,
             stream=self._stream,
             output_cap=self.bill.output_cap,
+            offered=self._offered,
             timeouts=self._timeouts,
         )
         return billed(chunks, self.bill)

@@ -27,6 +27,13 @@ class Usage(Struct, frozen=True):
     """Of the completion."""
 
 
+class ToolCall(Struct, frozen=True):
+    """A function of the caller's that the model asks it to call. Its id is ours: providers' may be missing or twice."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
 class Chunk(Struct, frozen=True):
     """A piece of an answer; a plain answer is a single one. `finish_reason` ends it, `usage` may follow."""
 
@@ -34,6 +41,10 @@ class Chunk(Struct, frozen=True):
     refusal: str = ""
     finish_reason: str | None = None
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Whole, all of an answer's together, with the finish reason `tool_calls`."""
+    working: bool = False
+    """The provider has said something that is kept back: it is no sign of an answer, only of life."""
 
     def __bool__(self) -> bool:
         return bool(self.content or self.refusal or self.finish_reason or self.usage)
@@ -62,16 +73,30 @@ def part(details: Any, name: str, whole: int) -> int:
     return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
 
 
+class _OutFunction(Struct):
+    name: str
+    arguments: str
+
+
+class _OutCall(Struct, omit_defaults=True):
+    id: str
+    function: _OutFunction
+    type: str = ""
+    index: int | None = None
+
+
 class _OutMessage(Struct):
     content: str | None
     refusal: str | None
     role: Literal["assistant"] = "assistant"
+    tool_calls: list[_OutCall] | UnsetType = UNSET
 
 
 class _OutDelta(Struct, omit_defaults=True):
     role: Literal["assistant"] | None = None
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_OutCall] | None = None
 
 
 class _OutChoice(Struct):
@@ -115,22 +140,37 @@ class AnswerWriter:
 
     def __init__(self, turn_id: str, created: int, *, include_usage: bool) -> None:
         self._id = f"chatcmpl-{turn_id}"
+        self._turn_id = turn_id
         self._created = created
         self._no_usage: UnsetType | None = None if include_usage else UNSET
 
     def completion(self, model: str, chunk: Chunk) -> bytes:
-        message = _OutMessage(chunk.content if chunk.content or not chunk.refusal else None, chunk.refusal or None)
+        silent = not chunk.content and (chunk.refusal or chunk.tool_calls)
+        message = _OutMessage(None if silent else chunk.content, chunk.refusal or None)
+        message.tool_calls = self._calls(chunk) or UNSET
         choice = _OutChoice(chunk.finish_reason, message=message)
         return _ENCODER.encode(_Out(self._id, "chat.completion", self._created, model, [choice], _written(chunk.usage)))
 
     def chunk(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
         delta = _OutDelta("assistant" if first else None, chunk.content or None, chunk.refusal or None)
+        delta.tool_calls = self._calls(chunk, indexed=True) or None
         choice = _OutChoice(chunk.finish_reason, delta=delta)
         return self._encoded(model, [choice], self._no_usage)
 
     def usage(self, model: str, usage: Usage | None) -> bytes:
         """The last event before [DONE], for callers that set stream_options.include_usage."""
         return self._encoded(model, [], _written(usage))
+
+    def _calls(self, chunk: Chunk, *, indexed: bool = False) -> list[_OutCall]:
+        return [
+            _OutCall(
+                f"call_{self._turn_id}_{number}",
+                _OutFunction(call.name, _ENCODER.encode(call.arguments).decode()),
+                "function",
+                number if indexed else None,
+            )
+            for number, call in enumerate(chunk.tool_calls)
+        ]
 
     def _encoded(self, model: str, choices: list[_OutChoice], usage: Any) -> bytes:
         return _ENCODER.encode(_Out(self._id, "chat.completion.chunk", self._created, model, choices, usage))

@@ -13,6 +13,7 @@ from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.sse import DONE_DATA
+from regent_runtime.wire.tools import Calls, calling, object_text
 
 
 class ChatCompletions:
@@ -26,7 +27,7 @@ class ChatCompletions:
         cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
         body: dict[str, Any] = {
             "model": provider.upstream_model,
-            "messages": [{"role": "system", "content": config.instructions}, *request.messages],
+            "messages": [{"role": "system", "content": config.instructions}, *map(_spoken, request.messages)],
             cap_field: output_cap(request, config, provider),
             **request.forwarded,
         }
@@ -39,7 +40,7 @@ class ChatCompletions:
         return Outbound(azure.endpoint(provider, "/chat/completions"), msgspec.json.encode(body))
 
     def whole(self, body: bytes) -> Chunk:
-        return _read(body)
+        return _read(body, Calls())
 
     def stream(self) -> "_Stream":
         return _Stream()
@@ -50,17 +51,45 @@ class _Stream:
 
     def __init__(self) -> None:
         self.over = False
+        self._calls = Calls()
 
     def read(self, data: bytes) -> Chunk:
         if data == DONE_DATA:
             self.over = True
             return Chunk()
-        return _read(data)
+        return _read(data, self._calls)
+
+
+def _spoken(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of the history as this format writes it."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {
+            "id": call["id"],
+            "type": "function",
+            "function": {"name": call["name"], "arguments": object_text(call["arguments"])},
+        }
+        for call in message["tool_calls"]
+    ]
+    return {**message, "content": message["content"] or None, "tool_calls": calls}
+
+
+class _Function(Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
 
 
 class _Said(Struct):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(Struct):
@@ -76,12 +105,12 @@ class _Answer(Struct):
     error: Any = None
 
 
-_FINISH_REASONS = {"stop", "length", "content_filter"}
+_FINISH_REASONS = {"stop", "length", "content_filter", "tool_calls"}
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
-def _read(data: bytes) -> Chunk:
-    """A plain answer, or the data of one event of a stream."""
+def _read(data: bytes, calls: Calls) -> Chunk:
+    """A plain answer, or the data of one event of a stream. `calls` of the answer are added to those so far."""
     try:
         answer = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -92,12 +121,16 @@ def _read(data: bytes) -> Chunk:
         return Chunk(usage=_usage(answer.usage))
     choice = answer.choices[0]
     said = choice.delta or choice.message or _Said()
-    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason in {"tool_calls", "function_call"}:
+    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason == "function_call":
         raise MalformedAnswer
+    for call in said.tool_calls or ():
+        function = call.function or _Function()
+        calls.add(call.index, call.id, function.name, function.arguments)
     reason = choice.finish_reason or None
     if reason is not None and reason not in _FINISH_REASONS:
         reason = "stop"
-    return Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage))
+    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=bool(said.tool_calls))
+    return calling(chunk, calls)
 
 
 def _usage(reported: Any) -> Usage | None:

@@ -14,6 +14,7 @@ from regent_runtime.wire import messages_request
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.tools import Calls, calling, object_text
 
 T = TypeVar("T")
 
@@ -39,8 +40,12 @@ class Messages:
             raise ErrorInAnswer(error_code(answer.error))
         if answer.type != "message":
             raise MalformedAnswer
+        calls = Calls()
         text = "".join(_said(block) for block in answer.content)
-        return Chunk(text, "", _finish_reason(answer.stop_reason), _usage(_counts(answer.usage)))
+        for number, block in enumerate(answer.content):
+            if block.type == _CALL:
+                calls.add(number, None, block.name, object_text(block.input))
+        return calling(Chunk(text, "", _finish_reason(answer.stop_reason), _usage(_counts(answer.usage))), calls)
 
     def stream(self) -> "_Stream":
         return _Stream()
@@ -53,6 +58,7 @@ class _Stream:
         self.over = False
         self._finished = False
         self._counts: dict[str, int] = {}
+        self._calls = Calls()
 
     def read(self, data: bytes) -> Chunk:
         chunk = self._read(_decoded(_EVENT, data))
@@ -69,13 +75,16 @@ class _Stream:
                 # What it has put out by now is no count of the answer.
                 self._counts.pop("output_tokens", None)
             case "content_block_start":
-                return Chunk(_said(event.content_block or _Block("")))
+                return self._begun(event.index, event.content_block or _Block(""))
             case "content_block_delta":
-                return Chunk(_added(delta))
+                if delta.type == "input_json_delta":
+                    self._calls.add(event.index, None, None, delta.partial_json)
+                return Chunk(_added(delta), working=delta.type != "text_delta")
             case "message_delta":
                 self._note(event.usage)
                 reason = _finish_reason(delta.stop_reason)
-                return Chunk(finish_reason=reason, usage=_usage(self._counts) if reason or self._finished else None)
+                usage = _usage(self._counts) if reason or self._finished else None
+                return calling(Chunk(finish_reason=reason, usage=usage), self._calls)
             case "message_stop":
                 self.over = True
             case "error":
@@ -83,15 +92,26 @@ class _Stream:
         # Pings, ends of blocks, and what the format may grow: its documentation asks readers to read over the last.
         return Chunk()
 
+    def _begun(self, index: int, block: "_Block") -> Chunk:
+        if block.type == _CALL:
+            self._calls.add(index, block.id, block.name, object_text(block.input) if block.input else None)
+        return Chunk(_said(block), working=block.type != "text")
+
     def _note(self, usage: Any) -> None:
         """Counts are of the whole stream so far, so they never fall."""
         for name, tokens in _counts(usage).items():
             self._counts[name] = max(tokens, self._counts.get(name, 0))
 
 
+_CALL = "tool_use"
+
+
 class _Block(Struct):
     type: str
     text: str = ""
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] = {}
 
 
 class _Answer(Struct):
@@ -107,6 +127,7 @@ class _Delta(Struct):
 
     type: str = ""
     text: str = ""
+    partial_json: str = ""
     stop_reason: str | None = None
 
 
@@ -116,6 +137,7 @@ class _Started(Struct):
 
 class _Event(Struct):
     type: str
+    index: int = 0
     message: _Started | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -135,15 +157,15 @@ def _decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
 
 
 def _said(block: _Block) -> str:
-    """Thinking stays behind. Raises MalformedAnswer for a block that nobody asked for, such as a tool's."""
-    if block.type not in {"text", "thinking", "redacted_thinking"}:
+    """Thinking stays behind. Raises MalformedAnswer for a block that nobody asked for, such as a server's tool."""
+    if block.type not in {"text", "thinking", "redacted_thinking", _CALL}:
         raise MalformedAnswer
     return block.text if block.type == "text" else ""
 
 
 def _added(delta: _Delta) -> str:
     """As _said, of a piece of a block."""
-    if delta.type not in {"text_delta", "citations_delta", "thinking_delta", "signature_delta"}:
+    if delta.type not in {"text_delta", "citations_delta", "thinking_delta", "signature_delta", "input_json_delta"}:
         raise MalformedAnswer
     return delta.text if delta.type == "text_delta" else ""
 
@@ -154,16 +176,12 @@ _FINISH_REASONS = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
+    "tool_use": "tool_calls",
 }
 
 
 def _finish_reason(reason: str | None) -> str | None:
-    """In OpenAI's words. None for one that is not known, as for `pause_turn`: what is there may not be the whole.
-
-    Raises MalformedAnswer where tools are called that nobody offered.
-    """
-    if reason == "tool_use":
-        raise MalformedAnswer
+    """In OpenAI's words. None for one that is not known, as for `pause_turn`: what is there may not be the whole."""
     return _FINISH_REASONS.get(reason) if reason else None
 
 

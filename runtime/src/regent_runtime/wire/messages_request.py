@@ -1,14 +1,16 @@
 """A Chat Completions request in the words of Messages, or the field that it has none for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
+from regent_runtime.wire.history import INSTRUCTING_ROLES
 from regent_runtime.wire.parameters import output_cap, temperature
-from regent_runtime.wire.request import INSTRUCTING_ROLES, ChatRequest
+from regent_runtime.wire.request import ChatRequest
 
 HIGHEST_TEMPERATURE = 1.0
+_ONE_AT_A_TIME = {"disable_parallel_tool_use": True}
 
 
 def body(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> dict[str, Any]:
@@ -26,6 +28,9 @@ def body(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) ->
     for name, value in request.forwarded.items():
         for field, said in (_FIELDS[name](value) or {}).items():
             made[field] = {**made.get(field, {}), **said} if isinstance(said, dict) else said
+    if "tool_choice" in made:
+        choice = {"type": "auto", **made["tool_choice"]}
+        made["tool_choice"] = choice if choice["type"] != "none" else {"type": "none"}
     warmth = temperature(request, config, provider)
     if warmth is not None:
         made["temperature"] = min(warmth, HIGHEST_TEMPERATURE)
@@ -36,7 +41,8 @@ def body(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) ->
 
 def inexpressible(request: ChatRequest) -> str | None:
     """The first field that Messages has no words for, as a refusal names it."""
-    return next(chain(_unsaid_fields(request.forwarded), _unsaid_messages(request.messages)), None)
+    unsaid = chain(_unsaid_fields(request.forwarded), _unsaid_messages(request.messages), _unsaid_tools(request))
+    return next(unsaid, None)
 
 
 def _unsaid_fields(forwarded: dict[str, Any]) -> Iterator[str]:
@@ -45,7 +51,7 @@ def _unsaid_fields(forwarded: dict[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _unsaid_messages(messages: Sequence[dict[str, str]]) -> Iterator[str]:
+def _unsaid_messages(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Messages knows no names of speakers and no text of nothing. It has one place for instructions, before all else;
     moved there, a later one would rule over what was said before it. An assistant's message at the end would be gone
     on with, word by word, where Chat Completions has it answered.
@@ -57,14 +63,20 @@ def _unsaid_messages(messages: Sequence[dict[str, str]]) -> Iterator[str]:
             yield f"messages[{index}].role"
         if "name" in message:
             yield f"messages[{index}].name"
-        if not message["content"].strip():
+        if not message["content"].strip() and message["role"] != "tool" and "tool_calls" not in message:
             yield f"messages[{index}].content"
         speaking = speaking or not instructs
-    if messages[-1]["role"] != "user":
+    if messages[-1]["role"] not in {"user", "tool"}:
         yield f"messages[{len(messages) - 1}].role"
 
 
-def _instructing(messages: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]:
+def _unsaid_tools(request: ChatRequest) -> Iterator[str]:
+    """Calls of the past need the tools that they were for."""
+    if "tools" not in request.forwarded:
+        yield from ("tools" for message in request.messages if "tool_calls" in message)
+
+
+def _instructing(messages: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Those before anybody speaks."""
     for message in messages:
         if message["role"] not in INSTRUCTING_ROLES:
@@ -72,15 +84,27 @@ def _instructing(messages: Sequence[dict[str, str]]) -> Iterator[dict[str, str]]
         yield message
 
 
-def _turns(messages: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
-    """User and assistant take turns: neighbours of one role become blocks of one message."""
+def _turns(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """User and assistant take turns: neighbours of one role become blocks of one message. Results are the user's."""
     return [
-        {"role": role, "content": _blocks(message["content"] for message in neighbours)}
-        for role, neighbours in groupby(messages, key=lambda message: message["role"])
+        {"role": role, "content": [block for message in neighbours for block in _said(message)]}
+        for role, neighbours in groupby(
+            messages, key=lambda message: "assistant" if message["role"] == "assistant" else "user"
+        )
     ]
 
 
-def _blocks(texts: Any) -> list[dict[str, str]]:
+def _said(message: dict[str, Any]) -> list[dict[str, Any]]:
+    text = _blocks([message["content"]] if message["content"].strip() else [])
+    if message["role"] == "tool":
+        return [{"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": text}]
+    calls = message.get("tool_calls", ())
+    return text + [
+        {"type": "tool_use", "id": call["id"], "name": call["name"], "input": call["arguments"]} for call in calls
+    ]
+
+
+def _blocks(texts: Iterable[str]) -> list[dict[str, Any]]:
     return [{"type": "text", "text": text} for text in texts]
 
 
@@ -116,6 +140,26 @@ def _format(value: dict[str, Any]) -> dict[str, Any] | None:
     return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
+def _tools(value: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return {"tools": [_tool(tool["function"]) for tool in value]}
+
+
+def _tool(function: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {name: function[name] for name in ("name", "description") if name in function}
+    told["input_schema"] = function.get("parameters", {"type": "object", "properties": {}})
+    return {**told, "strict": True} if function.get("strict") else told
+
+
+def _choice(value: str | dict[str, Any]) -> dict[str, Any] | None:
+    if isinstance(value, dict):
+        return {"tool_choice": {"type": "tool", "name": value["function"]["name"]}}
+    return {"tool_choice": {"type": {"required": "any"}.get(value, value)}}
+
+
+def _parallel(value: bool) -> dict[str, Any] | None:  # noqa: FBT001 - a field's value
+    return {} if value else {"tool_choice": _ONE_AT_A_TIME}
+
+
 def _only(neutral: Any) -> Callable[[Any], dict[str, Any] | None]:
     """For a field that Messages lacks: the value that asks for nothing needs no words."""
     return lambda value: {} if value == neutral else None
@@ -126,6 +170,9 @@ _FIELDS: dict[str, Callable[[Any], dict[str, Any] | None]] = {
     "stop": _stop,
     "reasoning_effort": _effort,
     "response_format": _format,
+    "tools": _tools,
+    "tool_choice": _choice,
+    "parallel_tool_calls": _parallel,
     "verbosity": _only("medium"),
     "presence_penalty": _only(0),
     "frequency_penalty": _only(0),

@@ -20,20 +20,22 @@ from regent_runtime.refusals import (
     UNSUPPORTED_FIELD,
     Refused,
 )
+from regent_runtime.wire import history
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, StreamOptions, Treatment
+from regent_runtime.wire.strings import too_deep
 
-INSTRUCTING_ROLES = {"system", "developer"}
-_SPEAKING_ROLES = {"user", "assistant"}
+STRUCTURED = ("response_format", "tools")
+"""Of what is forwarded, the fields whose text a model reads."""
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DECODERS = {name: msgspec.json.Decoder(field.accepts | None) for name, field in REQUEST_TABLE.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request as understood. `messages` are the caller's, without the agent's instructions."""
+    """A request as understood. `messages` are the caller's (see history), without the agent's instructions."""
 
-    messages: Sequence[dict[str, str]]
+    messages: Sequence[dict[str, Any]]
     stream: bool
     include_usage: bool
     max_output_tokens: int | None
@@ -43,9 +45,17 @@ class ChatRequest:
     def texts(self) -> Iterator[str]:
         """All that the model will read of the caller."""
         for message in self.messages:
-            yield from message.values()
-        if "response_format" in self.forwarded:
-            yield msgspec.json.encode(self.forwarded["response_format"]).decode()
+            for value in message.values():
+                yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name in STRUCTURED:
+            if name in self.forwarded:
+                yield msgspec.json.encode(self.forwarded[name]).decode()
+
+    def offered(self) -> frozenset[str]:
+        """Names of the tools that a model may ask the caller to use."""
+        if self.forwarded.get("tool_choice") == "none":
+            return frozenset()
+        return frozenset(tool["function"]["name"] for tool in self.forwarded.get("tools", ()))
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -55,11 +65,15 @@ def parse(body: bytes) -> ChatRequest:
     if messages is None:
         raise Refused(MISSING_FIELD, "`messages` is required.", param="messages")
     refuse_duplicates(body)
+    _settle_tools(values)
+    for name in STRUCTURED:
+        if too_deep(values.get(name)):
+            raise Refused(INVALID_JSON, f"`{name}` must not nest deeply.", param=name)
     options: StreamOptions = values.pop("stream_options", None) or StreamOptions()
     values.pop("model", None)
     caps = [cap for name in ("max_tokens", "max_completion_tokens") if (cap := values.pop(name, None)) is not None]
     return ChatRequest(
-        messages=[_message(index, message) for index, message in enumerate(messages)],
+        messages=history.read(messages),
         stream=values.pop("stream", False),
         include_usage=options.include_usage or False,
         max_output_tokens=min(caps, default=None),
@@ -68,12 +82,33 @@ def parse(body: bytes) -> ChatRequest:
     )
 
 
+def _settle_tools(values: dict[str, Any]) -> None:
+    """Tools as plain JSON, or nothing of them where there are none. Raises Refused (400)."""
+    tools = msgspec.to_builtins(values.pop("tools", []))
+    choice = msgspec.to_builtins(values.pop("tool_choice", None))
+    parallel = values.pop("parallel_tool_calls", None)
+    names = [tool["function"]["name"] for tool in tools]
+    if len(set(names)) < len(names):
+        raise Refused(INVALID_VALUE, "`tools`: give each function a name of its own.", param="tools")
+    if isinstance(choice, dict) and choice["function"]["name"] not in names:
+        raise Refused(INVALID_VALUE, "`tool_choice` must name one of `tools`.", param="tool_choice")
+    if not tools:
+        if choice == "required":
+            raise Refused(INVALID_VALUE, "`tool_choice`: required needs `tools`.", param="tool_choice")
+        return
+    values["tools"] = tools
+    if choice not in (None, "auto"):
+        values["tool_choice"] = choice
+    if parallel is False:
+        values["parallel_tool_calls"] = False
+
+
 def check_instructing(request: ChatRequest, config: AgentConfig) -> None:
     """Raises Refused (400) where the caller instructs the agent and the policy's callers.mayInstruct denies it."""
     if config.policy.callers.may_instruct is Opinion.ALLOW:
         return
     for index, message in enumerate(request.messages):
-        if message["role"] in INSTRUCTING_ROLES:
+        if message["role"] in history.INSTRUCTING_ROLES:
             words = f"The policy lets no caller instruct this agent; send messages[{index}] with the role user."
             raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"messages[{index}].role")
 
@@ -119,38 +154,3 @@ def _class_of(words: str) -> Any:
     if words.startswith("Object contains unknown field"):
         return UNKNOWN_FIELD
     return MISSING_FIELD if words.startswith("Object missing required field") else INVALID_VALUE
-
-
-def _message(index: int, message: Message) -> dict[str, str]:
-    """The message as it goes upstream."""
-    at = f"messages[{index}]"
-    if message.role in {"tool", "function"}:
-        raise Refused(UNSUPPORTED_FIELD, f"`{at}.role`: tools are not offered yet.", param=f"{at}.role")
-    if message.role not in _SPEAKING_ROLES | INSTRUCTING_ROLES:
-        raise Refused(INVALID_VALUE, f"`{at}.role` must be user or assistant.", param=f"{at}.role")
-    for name in ("tool_calls", "tool_call_id", "function_call", "audio"):
-        if getattr(message, name) not in (None, []):
-            raise Refused(UNSUPPORTED_FIELD, f"`{at}.{name}` is not offered here.", param=f"{at}.{name}")
-    content = _content(at, message)
-    if "\0" in content:
-        raise Refused(INVALID_VALUE, f"`{at}.content` must not hold U+0000.", param=f"{at}.content")
-    return {"role": message.role, "content": content} | ({"name": message.name} if message.name else {})
-
-
-def _content(at: str, message: Message) -> str:
-    """The text; text parts become lines."""
-    if isinstance(message.content, str):
-        return message.content
-    if message.content is None:
-        if message.role == "assistant" and message.refusal:
-            return str(message.refusal)
-        raise Refused(MISSING_FIELD, f"`{at}.content` is required.", param=f"{at}.content")
-    for number, part in enumerate(message.content):
-        where = f"{at}.content[{number}]"
-        if part.type != "text":
-            raise Refused(UNSUPPORTED_FIELD, f"`{where}.type`: only text is offered.", param=f"{where}.type")
-        if part.text is None:
-            raise Refused(MISSING_FIELD, f"`{where}.text` is required.", param=f"{where}.text")
-    if not message.content:
-        raise Refused(INVALID_VALUE, f"`{at}.content` must not be empty.", param=f"{at}.content")
-    return "\n".join(part.text or "" for part in message.content)

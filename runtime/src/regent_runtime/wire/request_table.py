@@ -29,6 +29,10 @@ class RequestField:
     neutral: tuple[Any, ...] = ()
 
 
+MOST_MESSAGES = 2048
+MOST_TOOLS = 128
+
+
 class Part(Struct, forbid_unknown_fields=True):
     """A part of a message's content; only `text` is taken."""
 
@@ -41,6 +45,45 @@ class Part(Struct, forbid_unknown_fields=True):
     prompt_cache_breakpoint: Any = None
 
 
+_FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+_Id = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class AskedFunction(Struct, forbid_unknown_fields=True):
+    name: _FunctionName
+    arguments: str = ""
+
+
+class AskedCall(Struct, forbid_unknown_fields=True):
+    """A call that the assistant asked for, in the history."""
+
+    id: _Id
+    function: AskedFunction
+    type: Literal["function"] = "function"
+    index: int | None = None
+
+
+class Function(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    name: _FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct, forbid_unknown_fields=True):
+    type: Literal["function"]
+    function: Function
+
+
+class NamedFunction(Struct, forbid_unknown_fields=True):
+    name: str
+
+
+class NamedTool(Struct, forbid_unknown_fields=True):
+    type: Literal["function"]
+    function: NamedFunction
+
+
 class Message(Struct, forbid_unknown_fields=True):
     """A message as callers write it, and as OpenAI's client gives one back to put into the history."""
 
@@ -49,8 +92,8 @@ class Message(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
-    tool_calls: list[Any] | None = None
-    tool_call_id: str | None = None
+    tool_calls: Annotated[list[AskedCall], Meta(max_length=MOST_TOOLS)] | None = None
+    tool_call_id: _Id | None = None
     function_call: Any = None
     audio: Any = None
 
@@ -60,7 +103,6 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
-MOST_MESSAGES = 2048
 _Penalty = Annotated[float, Meta(ge=-2, le=2)]
 _Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 _Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -68,8 +110,8 @@ _Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
 REQUEST_TABLE: dict[str, RequestField] = {
     "messages": RequestField(
         Treatment.READ,
-        f"The full history, 1 to {MOST_MESSAGES} messages of text. Roles: user, assistant; system and developer where "
-        "the policy's callers.mayInstruct allows. The agent's instructions go first.",
+        f"The full history, 1 to {MOST_MESSAGES} messages of text. Roles: user, assistant, tool; system and developer "
+        "where the policy's callers.mayInstruct allows. The agent's instructions go first.",
         Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)],
     ),
     "model": RequestField(
@@ -119,9 +161,18 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "service_tier": RequestField(Treatment.REFUSED, "The route decides what is paid for.", neutral=("auto", "default")),
     "moderation": RequestField(Treatment.REFUSED, "Not offered."),
     "web_search_options": RequestField(Treatment.REFUSED, "A provider searches for nobody."),
-    "tools": RequestField(Treatment.REFUSED, "Not offered yet.", neutral=([],)),
-    "tool_choice": RequestField(Treatment.REFUSED, "Not offered yet.", neutral=("none", "auto")),
-    "parallel_tool_calls": RequestField(Treatment.REFUSED, "Without tools it asks for nothing.", neutral=(True, False)),
+    "tools": RequestField(
+        Treatment.FORWARDED,
+        f"Up to {MOST_TOOLS} of type function, which the caller calls itself. Their text counts as input.",
+        Annotated[list[Tool], Meta(max_length=MOST_TOOLS)],
+        neutral=([],),
+    ),
+    "tool_choice": RequestField(
+        Treatment.FORWARDED,
+        "none, auto, required, or one of the functions by name.",
+        Literal["none", "auto", "required"] | NamedTool,
+    ),
+    "parallel_tool_calls": RequestField(Treatment.FORWARDED, "true, false. Without tools it asks for nothing.", bool),
     "functions": RequestField(Treatment.REFUSED, "Not offered.", neutral=([],)),
     "function_call": RequestField(Treatment.REFUSED, "Not offered.", neutral=("none", "auto")),
 }
@@ -154,8 +205,8 @@ def reference() -> str:
         "`X-Regent-Conversation` goes on in a conversation (state.md); `X-Regent-Approval` names the approval of this",
         "very request (data-classes.md). No header of a caller goes to a provider.",
         "",
-        "Of a provider's answer come back: the text, a refusal, the finish reason (stop, length, content_filter; any",
-        "other becomes stop) and the token counts. `model` is the provider's model as the route names it; `id` ends",
-        "with the turn's id, which is also in `X-Regent-Turn`.",
+        "Of a provider's answer come back: the text, a refusal, calls of the request's own tools (ids are of Regent),",
+        "the finish reason (stop, length, tool_calls, content_filter) and the token counts. `model` is the",
+        "provider's model as the route names it; `id` ends with the turn's id, which is in `X-Regent-Turn` too.",
     ]
     return "\n".join(lines) + "\n"

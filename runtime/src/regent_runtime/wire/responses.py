@@ -1,4 +1,4 @@
-"""OpenAI's Responses API, as OpenAI and local servers speak it: nothing is stored, one answer of text, no tools.
+"""OpenAI's Responses API, as OpenAI and local servers speak it: nothing is stored, no tools but the caller's.
 
 Each request bears the whole history; no answer is referred to by its id. An item of an answer that is neither a
 message nor reasoning is something that the provider did and nobody asked for: such an answer is malformed.
@@ -18,16 +18,26 @@ from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.sse import DONE_DATA
+from regent_runtime.wire.tools import Calls, calling, object_text
 
 T = TypeVar("T")
 
 LEAST_OUTPUT_TOKENS = 16
 """OpenAI refuses a smaller `max_output_tokens`."""
 _ECHOES = 4
-"""Events of a stream that repeat the instructions and the format: created, queued, in_progress and the last."""
+"""Events of a stream that repeat instructions, format and tools: created, queued, in_progress and the last."""
 _LONGEST_ESCAPE = 3
 """Bytes of JSON for a byte of UTF-8, where a provider writes ASCII alone."""
-_EXPRESSED = {"top_p", "reasoning_effort", "verbosity", "response_format"}
+_EXPRESSED = {
+    "top_p",
+    "reasoning_effort",
+    "verbosity",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+}
+_SAME = ("top_p", "parallel_tool_calls")
 _NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0, "stop": []}
 """Of fields that Responses lacks, the values that ask for nothing."""
 _SCHEMA_FIELDS = {"name", "schema", "description", "strict"}
@@ -43,7 +53,7 @@ class Responses:
         body: dict[str, Any] = {
             "model": provider.upstream_model,
             "instructions": config.instructions,
-            "input": [{"role": message["role"], "content": message["content"]} for message in request.messages],
+            "input": [item for message in request.messages for item in _items(message)],
             "max_output_tokens": output_cap(request, config, provider),
             "store": False,
             **_settings(request.forwarded),
@@ -53,7 +63,7 @@ class Responses:
             body["temperature"] = warmth
         if request.stream:
             body["stream"] = True
-        repeated = msgspec.json.encode([body["instructions"], body.get("text")])
+        repeated = msgspec.json.encode([body["instructions"], body.get("text"), body.get("tools")])
         return Outbound(
             azure.endpoint(provider, "/responses"),
             msgspec.json.encode(body),
@@ -79,14 +89,38 @@ def _unsaid(request: ChatRequest, provider: ProviderConfig) -> Iterator[str]:
         yield "max_completion_tokens"
 
 
+def _items(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A message, its calls, or the result of one, as items of `input`."""
+    if message["role"] == "tool":
+        yield {"type": "function_call_output", "call_id": message["tool_call_id"], "output": message["content"]}
+        return
+    calls = message.get("tool_calls", ())
+    if message["content"] or not calls:
+        yield {"role": message["role"], "content": message["content"]}
+    for call in calls:
+        written = object_text(call["arguments"])
+        yield {"type": "function_call", "call_id": call["id"], "name": call["name"], "arguments": written}
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """`strict` and `parameters` are stated: absent, they mean false and none to a caller, and other things here."""
+    nothing = {"type": "object", "properties": {}}
+    return {"type": "function", "strict": False, "parameters": nothing, **tool["function"]}
+
+
 def _settings(forwarded: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of Chat Completions under their names here."""
-    settings: dict[str, Any] = {name: forwarded[name] for name in ("top_p",) if name in forwarded}
+    settings: dict[str, Any] = {name: forwarded[name] for name in _SAME if name in forwarded}
     if "reasoning_effort" in forwarded:
         settings["reasoning"] = {"effort": forwarded["reasoning_effort"]}
     text = {name: forwarded[name] for name in ("verbosity",) if name in forwarded}
     if "response_format" in forwarded:
         text["format"] = _format(forwarded["response_format"])
+    if "tools" in forwarded:
+        settings["tools"] = [_tool(tool) for tool in forwarded["tools"]]
+    if "tool_choice" in forwarded:
+        choice = forwarded["tool_choice"]
+        settings["tool_choice"] = choice if isinstance(choice, str) else {"type": "function", **choice["function"]}
     return settings | ({"text": text} if text else {})
 
 
@@ -111,6 +145,8 @@ class _Part(Struct):
 class _Item(Struct):
     type: str = ""
     content: list[_Part] | None = None
+    name: str | None = None
+    arguments: str | None = None
 
 
 class _Response(Struct):
@@ -138,7 +174,7 @@ class _Event(Struct):
 _RESPONSE = msgspec.json.Decoder(_Response)
 _ITEM = msgspec.json.Decoder(_Item)
 _EVENT = msgspec.json.Decoder(_Event)
-_TEXT_ITEMS = {"message", "reasoning"}
+_KNOWN_ITEMS = {"message", "reasoning", "function_call"}
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -148,6 +184,8 @@ class _Stream:
     def __init__(self) -> None:
         self.over = False
         self._spoken = False
+        self._done: list[_Item] = []
+        """Calls that are whole, for servers whose last event does not repeat them."""
 
     def read(self, data: bytes) -> Chunk:
         if data == DONE_DATA:
@@ -159,9 +197,10 @@ class _Stream:
                 return self._said(Chunk(_text(event.delta)))
             case "response.refusal.delta":
                 return self._said(Chunk(refusal=_text(event.delta)))
-            case "response.output_item.added":
-                _check([_decoded(_ITEM, event.item)])
-                return Chunk()
+            case "response.output_item.added" | "response.output_item.done":
+                return self._noted(_decoded(_ITEM, event.item), done=event.type.endswith("done"))
+            case "response.function_call_arguments.delta":
+                return Chunk(working=True)
             case "response.completed" | "response.incomplete" | "response.failed":
                 self.over = True
                 return self._ended(_answer(_decoded(_RESPONSE, event.response)))
@@ -173,6 +212,13 @@ class _Stream:
         if event.type or event.error is not None:
             raise ErrorInAnswer(error_code(event.error) or error_code({"code": event.code}))
 
+    def _noted(self, item: _Item, *, done: bool) -> Chunk:
+        _check([item])
+        is_call = item.type == "function_call"
+        if done and is_call:
+            self._done.append(item)
+        return Chunk(working=is_call)
+
     def _said(self, chunk: Chunk) -> Chunk:
         self._spoken = self._spoken or bool(chunk)
         return chunk
@@ -181,7 +227,9 @@ class _Stream:
         """The last event repeats the whole answer: it is taken where none of it has come as deltas."""
         if answer.finish_reason is None:
             return Chunk()
-        return Chunk(finish_reason=answer.finish_reason, usage=answer.usage) if self._spoken else answer
+        if not answer.tool_calls:
+            answer = calling(answer, _calls(self._done))
+        return msgspec.structs.replace(answer, content="", refusal="") if self._spoken else answer
 
 
 def _text(delta: Any) -> str:
@@ -203,17 +251,26 @@ def _answer(response: _Response) -> Chunk:
         raise ErrorInAnswer(error_code(response.error))
     items = response.output or []
     _check(items)
+    calls = _calls(item for item in items if item.type == "function_call")
     parts = [each for item in items if item.type == "message" for each in item.content or []]
-    return Chunk(
+    chunk = Chunk(
         "".join(each.text or "" for each in parts if each.type == "output_text"),
         "".join(each.refusal or "" for each in parts if each.type == "refusal"),
         _finish_reason(response),
         _usage(response.usage),
     )
+    return calling(chunk, calls)
+
+
+def _calls(items: Iterable[_Item]) -> Calls:
+    calls = Calls()
+    for number, item in enumerate(items):
+        calls.add(number, None, item.name, item.arguments)
+    return calls
 
 
 def _check(items: Iterable[_Item]) -> None:
-    if any(item.type not in _TEXT_ITEMS for item in items):
+    if any(item.type not in _KNOWN_ITEMS for item in items):
         raise MalformedAnswer
 
 

@@ -26,7 +26,7 @@ from regent_runtime.access.placeholders import (
 from regent_runtime.access.restore import Restoration, restored, visible
 from regent_runtime.guard.personal_data import find
 from regent_runtime.refusals import Refused
-from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.answer import Chunk, ToolCall
 from regent_runtime.wire.request import ChatRequest
 
 laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "100")))
@@ -246,3 +246,31 @@ async def test_personal_data_is_searched_once_in_all_that_would_be_sent() -> Non
 
     assert await personal.values() == {"ann@example.com": "EMAIL", "4111111111111111": "CARD"}
     assert await personal.values() is await personal.values()
+
+
+CALL = {"id": "call_0", "name": "send", "arguments": {"to": ["ann@example.com"], "card": 4111111111111111, "count": 1}}
+PAST = [
+    {"role": "user", "content": "Write to ann@example.com."},
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "content": "bob@example.com answered.", "tool_call_id": "call_0"},
+]
+
+
+def test_calls_and_results_of_tools_are_searched_and_replaced() -> None:
+    veiled = {**CALL, "arguments": {"to": [f"[EMAIL_1_{NONCE}]"], "card": f"[CARD_1_{NONCE}]", "count": 1}}
+    assert made_of(replace(asked(), messages=PAST)).request.messages == [
+        {"role": "user", "content": f"Write to [EMAIL_1_{NONCE}]."},
+        {"role": "assistant", "content": "", "tool_calls": [veiled]},
+        {"role": "tool", "content": f"[EMAIL_2_{NONCE}] answered.", "tool_call_id": "call_0"},
+    ]
+
+
+async def test_the_arguments_of_a_call_are_restored() -> None:
+    made = made_of(asked("Write to ann@example.com."))
+
+    async def answer() -> AsyncGenerator[Chunk]:
+        call = ToolCall("send", {"to": [f"[EMAIL_1_{NONCE}]"], "count": 1})
+        yield Chunk(finish_reason="tool_calls", tool_calls=(call,))
+
+    (chunk,) = [each async for each in restored(answer(), made.originals)]
+    assert chunk.tool_calls == (ToolCall("send", {"to": ["ann@example.com"], "count": 1}),)

@@ -123,3 +123,13 @@ async def test_chunks_pass_unchanged_and_closing_closes_the_source() -> None:
     await passed.aclose()
     assert closed == [True]
     assert made.began
+
+
+async def test_a_provider_that_is_at_work_has_begun_and_says_nothing_yet() -> None:
+    async def source() -> AsyncGenerator[Chunk]:
+        yield Chunk(working=True)
+
+    made = bill()
+    made.free = True
+    assert [chunk async for chunk in billed(source(), made)] == []
+    assert made.cost() == Cost(None, "usage_unknown", AT_MOST)

@@ -14,7 +14,7 @@ from regent_runtime.guard.output import OutputGuard
 from regent_runtime.guard.pieces import MOST_BYTES
 from regent_runtime.guard.screening import Screening
 from regent_runtime.guard.window import Window
-from regent_runtime.wire.answer import Chunk, Usage
+from regent_runtime.wire.answer import Chunk, ToolCall, Usage
 from regent_runtime.withheld import Withheld
 from tests.fakes import configs
 
@@ -141,3 +141,25 @@ async def test_a_denied_answer_says_nothing_of_what_was_found(texts: list[str]) 
 def test_a_pattern_that_is_none_of_re2s_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"guardrails\.output"):
         guard(patterns=[{"policy": "demo/a", "name": "n", "re2": "(?=x)", "action": "Deny"}])
+
+
+async def screened_call(made: OutputGuard, **arguments: Any) -> dict[str, Any]:
+    chunk = Chunk(finish_reason="tool_calls", tool_calls=(ToolCall("send", arguments),))
+    (call,) = (await Screening(made, [].append).feed(chunk)).tool_calls
+    return call.arguments
+
+
+async def test_every_text_of_a_call_is_screened_and_the_rest_stays() -> None:
+    found = await screened_call(
+        GUARD, to=["anna@example.com", {"anna@example.com": None}], card=4111111111111111, count=3, now=True
+    )
+    assert "anna@example.com" not in str(found)
+    assert "4111111111111111" not in str(found)
+    assert (found["count"], found["now"]) == (3, True)
+    clean = {"to": "Anna", "count": 3, "rate": 0.5}
+    assert await screened_call(GUARD, **clean) == clean
+
+
+async def test_a_call_that_bears_a_secret_is_denied() -> None:
+    with pytest.raises(Withheld):
+        await screened_call(guard(secrets=["Deny"]), body=f"The key is {KEY}.")

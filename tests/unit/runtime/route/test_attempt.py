@@ -67,6 +67,7 @@ async def test_a_turn_that_ends_closes_the_connection_at_once(where: str) -> Non
             key=None,
             stream=True,
             output_cap=10,
+            offered=(),
             timeouts=PATIENT,
         )
         got.extend([each.content async for each in chunks])

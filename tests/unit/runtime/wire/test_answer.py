@@ -1,6 +1,6 @@
 import json
 
-from regent_runtime.wire.answer import AnswerWriter, Chunk, Usage
+from regent_runtime.wire.answer import AnswerWriter, Chunk, ToolCall, Usage
 
 
 def test_chunks_are_written_as_openai_writes_them() -> None:
@@ -22,3 +22,17 @@ def test_chunks_are_written_as_openai_writes_them() -> None:
         "prompt_tokens_details": {"cached_tokens": 4},
         "completion_tokens_details": {"reasoning_tokens": 1},
     }
+
+
+def test_calls_are_written_as_openai_writes_them() -> None:
+    chunk = Chunk(finish_reason="tool_calls", tool_calls=(ToolCall("f", {"a": 1}), ToolCall("g", {})))
+    writer = AnswerWriter("t1", 5, include_usage=False)
+    calls = [
+        {"id": "call_t1_0", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+        {"id": "call_t1_1", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+    whole = json.loads(writer.completion("m", chunk))["choices"][0]
+    assert whole["message"] == {"role": "assistant", "content": None, "refusal": None, "tool_calls": calls}
+    assert whole["finish_reason"] == "tool_calls"
+    delta = json.loads(writer.chunk("m", chunk, first=False))["choices"][0]["delta"]
+    assert delta == {"tool_calls": [{**call, "index": index} for index, call in enumerate(calls)]}

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, ToolCall, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.request import parse
 from tests.fakes import configs
@@ -163,3 +163,55 @@ def test_a_stream_is_over_with_done() -> None:
     reader = CHAT.stream()
     assert reader.read(answer(delta={"content": "Hi"})) == Chunk("Hi")
     assert (reader.over, reader.read(b"[DONE]"), reader.over) == (False, Chunk(), True)
+
+
+CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+CALLED = (ToolCall("f", {"a": 1}),)
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+def test_calls_are_read(reason: str) -> None:
+    raw = answer(message={"content": None, "tool_calls": [CALL]}, finish_reason=reason)
+    assert CHAT.whole(raw) == Chunk("", "", "tool_calls", None, CALLED, working=True)
+
+
+def test_calls_of_a_stream_come_whole_at_its_end() -> None:
+    reader = CHAT.stream()
+    pieces = [
+        {**CALL, "function": {"name": "f", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"a":'}},
+        {"index": 0, "function": {"arguments": " 1}"}},
+    ]
+    assert [reader.read(answer(delta={"tool_calls": [piece]})) for piece in pieces] == [Chunk(working=True)] * 3
+    assert reader.read(answer(delta={}, finish_reason="tool_calls")) == Chunk("", "", "tool_calls", None, CALLED)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(message={"content": None}, finish_reason="tool_calls"),
+        answer(message={"content": "Hi"}, finish_reason="function_call"),
+        answer(message={"tool_calls": [{"index": 0, "id": "c"}]}, finish_reason="tool_calls"),
+        answer(message={"tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}, finish_reason="stop"),
+        answer(message={"tool_calls": "f"}, finish_reason="tool_calls"),
+    ],
+)
+def test_calls_that_are_none_are_malformed(raw: bytes) -> None:
+    with pytest.raises(MalformedAnswer):
+        CHAT.whole(raw)
+
+
+def test_tools_calls_and_results_go_through() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "Does."}}
+    past = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [{key: CALL[key] for key in ("id", "type", "function")}]},
+        {"role": "tool", "tool_call_id": "c", "content": "Done."},
+    ]
+    found = sent(request(messages=past, tools=[tool], tool_choice="required", parallel_tool_calls=False))
+    assert (found["tools"], found["tool_choice"], found["parallel_tool_calls"]) == ([tool], "required", False)
+    call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+    assert found["messages"][2:] == [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "Done.", "tool_call_id": "call_0"},
+    ]

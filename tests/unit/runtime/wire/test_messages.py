@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, ToolCall, Usage
 from regent_runtime.wire.messages import Messages
 from regent_runtime.wire.sse import EventParser
 
@@ -116,7 +116,8 @@ def test_no_answer_is_lost_for_its_figures(reported: object, usage: Usage | None
         b'{"type":"completion","content":[]}',
         b'{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}',
         answer({"type": "text", "text": None}),
-        answer({"type": "tool_use", "id": "t", "name": "f", "input": {}}),
+        answer({"type": "tool_use", "id": "t", "input": {}}),
+        answer({"type": "tool_use", "id": "t", "name": "f", "input": []}),
         answer(text("x"), {"type": "server_tool_use", "id": "t", "name": "web_search", "input": {}}),
         answer({"type": "something_new"}),
         answer(text("x"), stop_reason="tool_use"),
@@ -172,15 +173,44 @@ def test_a_stream_is_over_with_message_stop() -> None:
     assert reader.over
 
 
-def test_thinking_stays_behind() -> None:
-    assert not any(
+def test_thinking_stays_behind_and_says_that_the_model_is_at_work() -> None:
+    assert (
         read(
             block(type="thinking", thinking="", signature=""),
             delta(type="thinking_delta", thinking="Hm.", text="Hm."),
             delta(type="signature_delta", signature="x"),
             block(type="redacted_thinking", data="x", text="x"),
         )
+        == [Chunk(working=True)] * 4
     )
+
+
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "weather"}
+CALLED = (ToolCall("weather", {"city": "Rome"}), ToolCall("time", {}))
+
+
+def test_calls_are_read() -> None:
+    blocks = ({**CALL, "input": {"city": "Rome"}}, {**CALL, "id": "toolu_2", "name": "time", "input": {}})
+    chunk = Chunk("Wait.", "", "tool_calls", Usage(9, 4, 13), CALLED)
+    assert MESSAGES.whole(answer(text("Wait."), *blocks, stop_reason="tool_use", usage=USAGE)) == chunk
+
+
+def test_calls_of_a_stream_come_whole_at_its_end() -> None:
+    said = read(
+        block(**CALL, input={}),
+        delta(type="input_json_delta", partial_json=""),
+        delta(type="input_json_delta", partial_json='{"city": "Ro'),
+        delta(type="input_json_delta", partial_json='me"}'),
+        {**block(**{**CALL, "id": "toolu_2", "name": "time"}, input={}), "index": 1},
+        stop("tool_use"),
+    )
+    assert said[:-1] == [Chunk(working=True)] * 5
+    assert said[-1] == Chunk(finish_reason="tool_calls", tool_calls=CALLED)
+
+
+def test_an_answer_that_was_cut_calls_nothing() -> None:
+    cut = read(block(**CALL, input={}), delta(type="input_json_delta", partial_json='{"ci'), stop("max_tokens"))
+    assert cut[-1] == Chunk(finish_reason="length")
 
 
 def test_text_that_a_block_begins_with_is_not_lost() -> None:
@@ -207,10 +237,11 @@ def test_usage_may_follow_the_stop_reason() -> None:
 @pytest.mark.parametrize(
     "events",
     [
-        [block(type="tool_use", id="t", name="f", input={})],
+        [block(type="server_tool_use", id="t", name="web_search", input={})],
+        [block(type="tool_use", id="t", name="f", input={}), delta(type="input_json_delta", partial_json="{"), stop()],
         [block(type="something_new")],
         [{"type": "content_block_start", "index": 0}],
-        [delta(type="input_json_delta", partial_json="{")],
+        [delta(type="input_json_delta", partial_json="{}"), stop("tool_use")],
         [{"type": "content_block_delta", "index": 0}],
         [stop("tool_use")],
         [stop(), delta(type="text_delta", text="more")],

@@ -15,6 +15,11 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "require
 SCHEMA_ASKED = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
 
 
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOL = {"type": "function", "function": {"name": "weather", "description": "Now.", "parameters": PARAMETERS}}
+NAMED = {"type": "function", "function": {"name": "weather"}}
+
+
 def user(text: str, **more: Any) -> dict[str, Any]:
     return {"role": "user", "content": text, **more}
 
@@ -178,6 +183,78 @@ def test_a_history_without_words_is_named(messages: list[dict[str, Any]], param:
     assert unsaid(request(*messages)) == param
 
 
+def call(identity: str, arguments: str = "{}", content: str | None = None) -> dict[str, Any]:
+    function = {"name": "weather", "arguments": arguments}
+    return {
+        "role": "assistant",
+        "content": content,
+        "tool_calls": [{"id": identity, "type": "function", "function": function}],
+    }
+
+
+def result(identity: str, content: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identity, "content": content}
+
+
+def test_tools_are_offered() -> None:
+    bare = {"type": "function", "function": {"name": "time", "strict": True}}
+    assert sent(request(tools=[TOOL, bare]))["tools"] == [
+        {"name": "weather", "description": "Now.", "input_schema": PARAMETERS},
+        {"name": "time", "input_schema": {"type": "object", "properties": {}}, "strict": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "choice"),
+    [
+        ({}, None),
+        ({"tool_choice": "auto", "parallel_tool_calls": True}, None),
+        ({"tool_choice": "none"}, {"type": "none"}),
+        ({"tool_choice": "required"}, {"type": "any"}),
+        ({"tool_choice": NAMED}, {"type": "tool", "name": "weather"}),
+        ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
+        ({"parallel_tool_calls": False, "tool_choice": "required"}, {"type": "any", "disable_parallel_tool_use": True}),
+        ({"parallel_tool_calls": False, "tool_choice": "none"}, {"type": "none"}),
+    ],
+)
+def test_the_choice_among_them(asked: dict[str, Any], choice: dict[str, Any] | None) -> None:
+    assert sent(request(tools=[TOOL], **asked)).get("tool_choice") == choice
+
+
+def test_calls_and_results_of_the_past() -> None:
+    asked = request(
+        user("Hi"),
+        call("a", '{"city": "Rome"}', "Wait."),
+        result("a", "Sun."),
+        user("And now?"),
+        call("a"),
+        result("a", ""),
+        tools=[TOOL],
+    )
+    assert sent(asked)["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": [
+                *blocks("Wait."),
+                {"type": "tool_use", "id": "call_0", "name": "weather", "input": {"city": "Rome"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_0", "content": blocks("Sun.")},
+                *blocks("And now?"),
+            ],
+        },
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "weather", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": []}]},
+    ]
+
+
+def test_calls_of_the_past_need_their_tools() -> None:
+    assert unsaid(request(user("Hi"), call("a"), result("a", "Sun."))) == "tools"
+
+
 def test_no_field_is_forwarded_that_messages_has_not_been_taught() -> None:
     """A field that enters the table for another format is no silent loss here."""
     asked = request()
@@ -194,6 +271,9 @@ _VALUES: dict[str, Any] = {
     "reasoning_effort": get_args(REQUEST_TABLE["reasoning_effort"].accepts),
     "verbosity": get_args(REQUEST_TABLE["verbosity"].accepts),
     "response_format": SCHEMA_ASKED,
+    "tools": [TOOL],
+    "tool_choice": ("none", "required", NAMED),
+    "parallel_tool_calls": False,
 }
 
 
@@ -203,6 +283,7 @@ _VALUES: dict[str, Any] = {
 def test_every_forwarded_field_is_said_or_named(name: str) -> None:
     values = _VALUES[name]
     for value in values if isinstance(values, tuple) else (values,):
-        asked = request(**{name: value})
+        asked = request(**{"tools": [TOOL], name: value})
         neutral = (name, value) == ("verbosity", "medium")
-        assert unsaid(asked) == name or neutral or sent(asked) != sent(request())
+        plain = request() if name == "tools" else request(tools=[TOOL])
+        assert unsaid(asked) == name or neutral or sent(asked) != sent(plain)

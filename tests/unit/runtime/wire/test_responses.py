@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, ToolCall, Usage
 from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from tests.fakes import configs
@@ -190,7 +190,8 @@ def test_a_failed_answer_is_an_error_known_by_its_code(failure: dict[str, Any], 
         b'{"output": {}}',
         b'{"output": [1]}',
         b'{"output": [{"type": "message", "content": "Hi"}]}',
-        json.dumps(response(CALL)).encode(),
+        json.dumps(response({**CALL, "name": None})).encode(),
+        json.dumps(response({**CALL, "arguments": "{"})).encode(),
         json.dumps(response(message(text("Hi")), {"type": "web_search_call", "id": "ws_1"})).encode(),
         json.dumps(response({"content": []})).encode(),
     ],
@@ -309,10 +310,11 @@ def test_an_error_event_is_known_by_its_code(event: Any, code: str) -> None:
         b"[]",
         {"type": "response.output_text.delta", "delta": {"text": "Hi"}},
         {"type": "response.output_text.delta"},
-        {"type": "response.output_item.added", "item": CALL},
+        {"type": "response.output_item.added", "item": {**CALL, "type": "web_search_call"}},
+        {"type": "response.output_item.done", "item": {**CALL, "type": "mcp_call"}},
         {"type": "response.output_item.added"},
         {"type": "response.completed", "response": "Hi"},
-        ended(message(text("Hi")), CALL),
+        ended(message(text("Hi")), {**CALL, "type": "mcp_call"}),
     ],
 )
 def test_a_stream_of_something_else_is_malformed(event: Any) -> None:
@@ -336,3 +338,57 @@ def test_the_text_is_the_same_however_it_is_cut(words: list[str]) -> None:
     plain = whole(last["response"])
     assert "".join(each.content for each in streamed) == said == plain.content
     assert streamed[-1].finish_reason == plain.finish_reason == "stop"
+
+
+CALLED = (ToolCall("f", {}),)
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": True}}
+
+
+def test_calls_are_read() -> None:
+    assert whole(response(message(text("Hi")), CALL)) == Chunk("Hi", "", "tool_calls", None, CALLED)
+
+
+@pytest.mark.parametrize("last", [ended(CALL), ended()])
+def test_calls_of_a_stream_come_whole_at_its_end(last: Any) -> None:
+    added = {"type": "response.output_item.added", "item": {**CALL, "arguments": ""}}
+    piece = {"type": "response.function_call_arguments.delta", "delta": "{}"}
+    said = read(added, piece, {"type": "response.output_item.done", "item": CALL}, last)
+    assert [chunk for chunk in said if chunk] == [Chunk("", "", "tool_calls", None, CALLED)]
+
+
+def test_an_answer_that_was_cut_calls_nothing() -> None:
+    cut = response(CALL, status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+    assert whole(cut) == Chunk("", "", "length")
+
+
+def test_tools_are_offered_and_what_is_not_stated_is_stated() -> None:
+    bare = {"type": "function", "function": {"name": "g"}}
+    named = {"type": "function", "function": {"name": "g"}}
+    asked = sent(request(tools=[TOOL, bare], tool_choice=named, parallel_tool_calls=False))
+    assert asked["tools"] == [
+        {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True},
+        {"type": "function", "name": "g", "parameters": {"type": "object", "properties": {}}, "strict": False},
+    ]
+    assert (asked["tool_choice"], asked["parallel_tool_calls"]) == ({"type": "function", "name": "g"}, False)
+    assert sent(request(tools=[TOOL], tool_choice="required"))["tool_choice"] == "required"
+
+
+def test_calls_and_results_of_the_past_are_items() -> None:
+    function = {"name": "f", "arguments": '{"a": 1}'}
+    asked = request(
+        messages=[
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Wait.", "tool_calls": [{"id": "x", "function": function}]},
+            {"role": "tool", "tool_call_id": "x", "content": "Done."},
+            {"role": "assistant", "tool_calls": [{"id": "x", "function": function}]},
+            {"role": "tool", "tool_call_id": "x", "content": ""},
+        ]
+    )
+    call = {"type": "function_call", "name": "f", "arguments": '{"a":1}'}
+    assert sent(asked)["input"][1:] == [
+        {"role": "assistant", "content": "Wait."},
+        {**call, "call_id": "call_0"},
+        {"type": "function_call_output", "call_id": "call_0", "output": "Done."},
+        {**call, "call_id": "call_1"},
+        {"type": "function_call_output", "call_id": "call_1", "output": ""},
+    ]

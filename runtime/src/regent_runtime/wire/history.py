@@ -1,0 +1,113 @@
+"""The messages of a request, read: what each says, and which result of a tool belongs to which call.
+
+A message as understood is a dict of `role`, `content` and, where it has them, `name`, `tool_calls` (`id`, `name` and
+`arguments`, a decoded object) and `tool_call_id`. Ids are given anew in the order of the calls: no caller's goes on.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from regent_runtime.refusals import INVALID_VALUE, MISSING_FIELD, UNSUPPORTED_FIELD, Refused
+from regent_runtime.wire.request_table import AskedCall, Message
+from regent_runtime.wire.strings import too_deep
+
+INSTRUCTING_ROLES = {"system", "developer"}
+_SPEAKING_ROLES = {"user", "assistant", "tool"}
+_ARGUMENTS = msgspec.json.Decoder(dict[str, Any])
+
+
+def read(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Raises Refused (400), naming the field."""
+    open_calls = _OpenCalls()
+    read_messages = [_message(index, message, open_calls) for index, message in enumerate(messages)]
+    open_calls.check(f"messages[{len(messages) - 1}]")
+    return read_messages
+
+
+class _OpenCalls:
+    """Calls that still lack a result."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        self._count = 0
+
+    def add(self, at: str, identity: str) -> str:
+        """The id that the call has from here on."""
+        if identity in self._given:
+            raise Refused(INVALID_VALUE, f"`{at}.id` stands twice in the message; give each call its own.", param=at)
+        self._given[identity] = f"call_{self._count}"
+        self._count += 1
+        return self._given[identity]
+
+    def close(self, at: str, identity: str | None) -> str:
+        given = self._given.pop(identity or "", None)
+        if given is None:
+            words = f"`{at}.tool_call_id` must be the id of a call of the assistant's message before it."
+            raise Refused(INVALID_VALUE, words, param=f"{at}.tool_call_id")
+        return given
+
+    def check(self, at: str) -> None:
+        if self._given:
+            words = (
+                f"`{at}`: each of the tool calls before it needs a message with the role tool that bears its result."
+            )
+            raise Refused(INVALID_VALUE, words, param=at)
+
+
+def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, Any]:
+    at = f"messages[{index}]"
+    if message.role not in _SPEAKING_ROLES | INSTRUCTING_ROLES:
+        raise Refused(INVALID_VALUE, f"`{at}.role` must be user, assistant or tool.", param=f"{at}.role")
+    for name in ("function_call", "audio"):
+        if getattr(message, name) is not None:
+            raise Refused(UNSUPPORTED_FIELD, f"`{at}.{name}` is not offered here.", param=f"{at}.{name}")
+    for name, role in (("tool_calls", "assistant"), ("tool_call_id", "tool")):
+        if getattr(message, name) not in (None, []) and message.role != role:
+            raise Refused(INVALID_VALUE, f"`{at}.{name}` is for the role {role}.", param=f"{at}.{name}")
+    content = _content(at, message)
+    if "\0" in content:
+        raise Refused(INVALID_VALUE, f"`{at}.content` must not hold U+0000.", param=f"{at}.content")
+    read_message: dict[str, Any] = {"role": message.role, "content": content} | (
+        {"name": message.name} if message.name else {}
+    )
+    if message.role == "tool":
+        return {**read_message, "tool_call_id": open_calls.close(at, message.tool_call_id)}
+    open_calls.check(at)
+    if message.tool_calls:
+        read_message["tool_calls"] = [
+            _call(f"{at}.tool_calls[{number}]", call, open_calls) for number, call in enumerate(message.tool_calls)
+        ]
+    return read_message
+
+
+def _call(at: str, call: AskedCall, open_calls: _OpenCalls) -> dict[str, Any]:
+    arguments: dict[str, Any] | None
+    try:
+        arguments = _ARGUMENTS.decode(call.function.arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        arguments = None
+    if arguments is None or too_deep(arguments):
+        param = f"{at}.function.arguments"
+        raise Refused(INVALID_VALUE, f"`{param}` must be a JSON object that does not nest deeply.", param=param)
+    return {"id": open_calls.add(at, call.id), "name": call.function.name, "arguments": arguments}
+
+
+def _content(at: str, message: Message) -> str:
+    """The text; text parts become lines."""
+    if isinstance(message.content, str):
+        return message.content
+    if message.content is None:
+        if message.role == "assistant" and (message.refusal or message.tool_calls):
+            return message.refusal or ""
+        raise Refused(MISSING_FIELD, f"`{at}.content` is required.", param=f"{at}.content")
+    for number, part in enumerate(message.content):
+        where = f"{at}.content[{number}]"
+        if part.type != "text":
+            raise Refused(UNSUPPORTED_FIELD, f"`{where}.type`: only text is offered.", param=f"{where}.type")
+        if part.text is None:
+            raise Refused(MISSING_FIELD, f"`{where}.text` is required.", param=f"{where}.text")
+    if not message.content:
+        raise Refused(INVALID_VALUE, f"`{at}.content` must not be empty.", param=f"{at}.content")
+    return "\n".join(part.text or "" for part in message.content)
