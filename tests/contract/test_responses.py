@@ -41,6 +41,7 @@ class Pair:
     second: Provider
 
     def behave(self, first: Behaviour, second: Behaviour | None = None) -> None:
+        self.served.forget_standings()
         for fake, behaviour in ((self.first, first), (self.second, second or answers("From the second."))):
             fake.behaviours = [behaviour]
             fake.requests.clear()
