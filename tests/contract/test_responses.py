@@ -211,6 +211,9 @@ async def test_a_field_that_responses_lack_goes_to_who_has_it(pair: Pair) -> Non
     assert (code, answer["model"]) == (200, "second-model")
     assert pair.first.requests == []
     assert pair.second.requests[0].body["seed"] == 7
+    await pair.served.attempts()
+    excluded = [each.wire() for each in pair.served.runtime.records[-1].decisions if each.action == "Exclude"]
+    assert excluded == [{"stage": "route", "action": "Exclude", "field": "request.seed", "reason": "first"}]
 
 
 async def test_a_field_that_nobody_has_is_refused_by_name(tmp_path: Path) -> None:

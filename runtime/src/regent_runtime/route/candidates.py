@@ -16,7 +16,7 @@ from regent_runtime.wire.request import ChatRequest
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one provider of the rule. `field`: what keeps it from the turn, of the policy or the route; empty: nothing."""
+    """On one provider of the rule. `field`: what of policy, route or request keeps it from the turn; else empty."""
 
     provider: ProviderConfig
     field: str = ""
@@ -56,13 +56,22 @@ def candidates(sensitivity: Sensitivity, judged: Sequence[Verdict]) -> Sequence[
     return allowed
 
 
-def able(request: ChatRequest, candidates: Sequence[ProviderConfig]) -> Sequence[ProviderConfig]:
-    """The candidates that can be told all that the request asks, in order. Raises Refused (400) when none can."""
-    unsaid = [format_of(provider).inexpressible(request, provider) for provider in candidates]
-    kept = [provider for provider, field in zip(candidates, unsaid, strict=True) if field is None]
+def unsaid(request: ChatRequest, candidates: Sequence[ProviderConfig]) -> Sequence[Verdict]:
+    """On each of the candidates: the field of the request that it cannot be told, as `request.FIELD`."""
+    fields = (format_of(provider).inexpressible(request, provider) for provider in candidates)
+    return [
+        Verdict(provider, f"{OF_REQUEST}{field}" if field else "")
+        for provider, field in zip(candidates, fields, strict=True)
+    ]
+
+
+def able(judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
+    """Those that can be told all that the request asks. Raises Refused (400) when none can."""
+    kept = [verdict.provider for verdict in judged if not verdict.field]
     if not kept:
-        words = f"`{unsaid[0]}`: no provider that this turn may go to can be asked for that; leave it out or change it."
-        raise Refused(UNSUPPORTED_FIELD, words, param=unsaid[0])
+        field = judged[0].field.removeprefix(OF_REQUEST)
+        words = f"`{field}`: no provider that this turn may go to can be asked for that; leave it out or change it."
+        raise Refused(UNSUPPORTED_FIELD, words, param=field)
     return kept
 
 
@@ -81,5 +90,6 @@ def _barrier(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensiti
     return "" if config.policy.egress.admits_host(provider.host) else "egress.hosts"
 
 
+OF_REQUEST = "request."
 MAX_SENSITIVITY = "maxSensitivity"
 """The one barrier that the route sets itself."""

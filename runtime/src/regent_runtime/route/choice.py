@@ -10,7 +10,7 @@ from regent_runtime.access.membership import groups
 from regent_runtime.callers import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
-from regent_runtime.route.candidates import able, candidates, rule_for, verdicts
+from regent_runtime.route.candidates import Verdict, able, candidates, rule_for, unsaid, verdicts
 from regent_runtime.route.strategy import in_order
 from regent_runtime.wire.request import ChatRequest
 
@@ -38,10 +38,15 @@ def choose(
     rule = rule_for(config, treatment.sensitivity, asked)
     record.route, record.rule = config.route.name, rule.name
     judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
+    _note(config, judged, record)
+    told = unsaid(request, candidates(treatment.sensitivity, judged))
+    _note(config, told, record)
+    return in_order(config, rule, able(told), request, record)
+
+
+def _note(config: AgentConfig, judged: Sequence[Verdict], record: TurnRecord) -> None:
     record.decisions += [
         decided(config.sources, Stage.ROUTE, EXCLUDE, verdict.field, verdict.provider.name)
         for verdict in judged
         if verdict.field
     ]
-    allowed = able(request, candidates(treatment.sensitivity, judged))
-    return in_order(config, rule, allowed, request, record)
