@@ -53,6 +53,7 @@ POLICY: dict[str, Any] = {
             {"per": "Caller", "requestsPerMinute": 100, "requestsPerHour": 1000, "maxConcurrentTurns": 10},
             {"per": "Agent", "requestsPerHour": 10000},
         ],
+        "budget": {"perConversationUsd": "0.50", "perDayUsd": "100", "perMonthUsd": "5000"},
         "onStateError": "Local",
         "models": {
             "allow": [{"host": "api.openai.com", "models": ["gpt-4o", "gpt-4o-*"]}, {"host": "*.models.svc"}],

@@ -406,6 +406,13 @@ REFUSALS = [
         "the port must be 1 to 65535",
     ),
     Refusal(
+        "budget-with-a-currency",
+        POLICY,
+        "spec.budget.perDayUsd",
+        "$100",
+        'must be an amount in USD as a string, such as "2.5" or "0"',
+    ),
+    Refusal(
         "price-as-a-number",
         ROUTE,
         "spec.providers.0.price.inputPerMillionTokens",

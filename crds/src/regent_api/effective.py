@@ -33,6 +33,7 @@ from regent_api.policy import (
     StateError,
     Streaming,
 )
+from regent_api.price import Amount
 from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches
 
 T = TypeVar("T")
@@ -94,6 +95,24 @@ class EffectiveSize(Model):
     max_input_tokens: int
     max_output_tokens: int
     turn_timeout_seconds: float
+
+
+class EffectiveBudget(Model):
+    """USD; None: no bound."""
+
+    per_conversation_usd: Amount | None = None
+    per_day_usd: Amount | None = None
+    per_month_usd: Amount | None = None
+
+    @property
+    def stated(self) -> Sequence[str]:
+        """Paths of the fields that bound something."""
+        by_path = {
+            "budget.perConversationUsd": self.per_conversation_usd,
+            "budget.perDayUsd": self.per_day_usd,
+            "budget.perMonthUsd": self.per_month_usd,
+        }
+        return [path for path, most in by_path.items() if most is not None]
 
 
 class EffectiveModels(Model):
@@ -264,6 +283,7 @@ class EffectivePolicy(Model):
     size: EffectiveSize
     limits: list[EffectiveLimit]
     """All of them hold."""
+    budget: EffectiveBudget = EffectiveBudget()
     models: EffectiveModels
     guardrails: EffectiveGuardrails
     data: EffectiveData

@@ -26,6 +26,7 @@ from regent_runtime.credentials import Credentials
 from regent_runtime.guard import personal_data
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
+from regent_runtime.limits.budget import Budget
 from regent_runtime.limits.rates import Limits
 from regent_runtime.route.standing import Standing, standings
 from regent_runtime.seal import LARGEST_SEAL, SealRefused, Seals, Trust
@@ -54,6 +55,7 @@ class Snapshot:
     """Of each provider, by its name."""
     state: StateInUse
     limits: Limits
+    budget: Budget
     conversations: Conversations
     approvals: Approvals
     input_guard: InputGuard
@@ -96,6 +98,7 @@ def snapshot(document: bytes, credentials: Credentials, states: States, before: 
         standings=standings(config, before.standings if before else {}),
         state=state,
         limits=Limits(config, state),
+        budget=Budget(config, state),
         conversations=Conversations(config, state),
         approvals=Approvals(state.state, config),
         input_guard=guard,
@@ -127,6 +130,7 @@ def _shadow(
         standings={},
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
+        budget=Budget(tried, state),
         conversations=Conversations(tried, state),
         approvals=Approvals(state.state, tried),
         input_guard=guard,
@@ -233,7 +237,7 @@ def _check_route(config: AgentConfig) -> None:
     if len(set(names)) != len(names):
         raise ConfigRefused("route.providers: a name stands twice")
     for rule in config.route.rules:
-        if not rule.providers or not set(rule.providers) <= set(names):
+        if not set(rule.providers) <= set(names):
             raise ConfigRefused(f"route.rules.{rule.name}: names a provider that the route lacks")
     if not all(_is_url(provider.base_url) for provider in config.route.providers):
         raise ConfigRefused("route.providers: a baseURL has no host, or none that can be read, or such a port")

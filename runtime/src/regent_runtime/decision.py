@@ -29,6 +29,7 @@ class Stage(StrEnum):
 STAGE_OF = {
     "callers": Stage.CALLERS,
     "limits": Stage.LIMITS,
+    "budget": Stage.ROUTE,
     "onStateError": Stage.LIMITS,
     "size": Stage.SIZE,
     "guardrails": Stage.INPUT,

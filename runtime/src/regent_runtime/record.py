@@ -89,6 +89,7 @@ class TurnRecord:
     """None until the turn has passed all that can stop it."""
 
     def attempt(self, bill: Bill) -> AttemptRecord:
+        bill.sent = True
         self.attempts.append(AttemptRecord(bill))
         return self.attempts[-1]
 

@@ -198,6 +198,12 @@ RATE_LIMITED = Refusal(
     "The policy's `limits` let no more turns begin, or run at once; `Retry-After` says when there is room.",
     retry=True,
 )
+BUDGET_SPENT = Refusal(
+    "insufficient_quota",
+    429,
+    "insufficient_quota",
+    "The turn may cost more than the policy's `budget` has left, for the conversation, the day or the month.",
+)
 PROVIDER_RATE_LIMITED = Refusal(
     "provider_rate_limited", 429, _RATE, "Every provider of the rule is at its limit.", retry=True
 )

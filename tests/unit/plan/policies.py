@@ -15,6 +15,7 @@ ADDRESSES = ("10.1.2.3", "8.8.8.8", "192.168.1.1", "2606:4700::1111", "fd00::1")
 CIDRS = ("10.0.0.0/8", "10.1.0.0/16", "8.8.0.0/16", "0.0.0.0/0", "2606::/16", "fd00::/8")
 SENSITIVITIES = ("Public", "Internal", "Confidential", "Restricted")
 OPINIONS = ("Allow", "Deny")
+AMOUNTS = ("0", "9", "10", "10.0", "0.5", "0.50")
 
 
 def some(values: Any) -> st.SearchStrategy[list[Any]]:
@@ -148,6 +149,7 @@ specs = maybe(
     callers=callers,
     size=size,
     limits=limits,
+    budget=maybe(perConversationUsd=one(*AMOUNTS), perDayUsd=one(*AMOUNTS), perMonthUsd=one(*AMOUNTS)),
     models=models,
     guardrails=guardrails,
     data=data,

@@ -172,6 +172,10 @@ def test_a_route_is_uncut_where_everything_is_allowed() -> None:
             ("cloud: egress.hosts does not let api.openai.com",),
         ),
         ({}, ("onprem: models.localHosts does not count llm.models.svc as local",)),
+        (
+            {**LOCAL_HOSTS, "budget": {"perConversationUsd": "1"}},
+            ("onprem: a budget needs a price, and nobody says what smollm2 costs; state it in the route",),
+        ),
     ],
 )
 @enforces("models.allow.host", "models.localHosts", "egress.hosts")

@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -209,6 +210,8 @@ def not_wider(kind: MeetKind, new: Any, old: Any) -> bool:
         return new == ["Deny"] or all(entry in new for entry in old)
     if isinstance(old, Opinion):
         return new is Opinion.DENY or old is Opinion.ALLOW
+    if type(old) is str:
+        new, old = Decimal(new), Decimal(old)
     return bool(new <= old if kind is MeetKind.CAP else new >= old)
 
 

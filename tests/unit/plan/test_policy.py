@@ -37,6 +37,7 @@ def test_without_policies_the_defaults_hold() -> None:
             "turnTimeoutSeconds": 120.0,
         },
         "limits": [],
+        "budget": {},
         "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
         "guardrails": {
             "input": {

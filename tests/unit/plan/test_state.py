@@ -36,6 +36,10 @@ APPROVED = for_all("approved", data={"classes": {"Internal": {"aiProcessing": "A
 PASSWORD = {"secretKeyRef": {"name": "redis", "key": "password"}}
 IN_CLUSTER = {"redis": {"url": "redis://redis.data.svc", "passwordFrom": PASSWORD}}
 REDIS_FACTS = {"data/redis": ServiceFacts(selector={"app": "redis"}, target_ports={6379: (6380,)})}
+PRICED = route(
+    providers=[{**ONPREM, "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"}}],
+    rules=[{"name": "all", "providers": [{"name": "onprem"}]}],
+)
 LOCAL_ONLY = route(providers=[ONPREM], rules=[{"name": "all", "providers": [{"name": "onprem"}]}])
 
 
@@ -185,3 +189,24 @@ def test_the_service_of_the_state_is_one_that_the_plan_wants_to_know() -> None:
 def test_what_lies_inside(host: str, inside: bool) -> None:
     assert is_inside(host, INSTALLATION) is inside
     assert is_inside(host, replace(INSTALLATION, cluster_cidrs=())) is host.endswith(".svc")
+
+
+@pytest.mark.parametrize("field", ["perDayUsd", "perMonthUsd"])
+def test_money_of_days_is_counted_in_a_state_that_outlives_pods(field: str) -> None:
+    paid = for_all("paid", budget={field: "5"})
+    problem = planned(policies=(BASE, paid), route=PRICED).problems[0]
+    assert (problem.type, problem.reason, problem.message) == (
+        ConditionType.ACCEPTED,
+        Reason.SHARED_STATE_REQUIRED,
+        f"budget.{field} of acme/paid: money is counted in a state that outlives pods. Set spec.state.redis.",
+    )
+    assert planned(policies=(BASE, paid), route=PRICED, agent=agent(state=IN_CLUSTER)).problems == ()
+
+
+def test_one_pod_counts_conversations_money_itself_and_several_need_a_redis() -> None:
+    paid = for_all("paid", budget={"perConversationUsd": "5"})
+    assert planned(policies=(BASE, paid), route=PRICED).problems == ()
+    (problem,) = planned(policies=(BASE, paid), route=PRICED, agent=pods(2)).problems
+    assert problem.reason is Reason.SHARED_STATE_REQUIRED
+    assert "budget.perConversationUsd of acme/paid" in problem.message
+    assert planned(policies=(BASE, paid), route=PRICED, agent=pods(2, state=IN_CLUSTER)).problems == ()

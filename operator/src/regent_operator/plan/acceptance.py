@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from regent_api.objects import AgentPolicy, ModelRoute
-from regent_api.policy import AgentPolicySpec
+from regent_api.policy import AgentPolicySpec, PolicyMode
 from regent_api.route import (
     AZURE_V1,
     OLDEST_AZURE_VERSION,
@@ -78,6 +78,8 @@ def _policy_errors(policy: AgentPolicy, operator_namespace: str) -> Iterator[str
     for selector, path in _selectors(spec):
         yield from _selector_errors(selector, path)
     yield from webhook_errors(spec)
+    if spec.budget and spec.mode is PolicyMode.AUDIT:
+        yield "spec.budget: money is not counted twice for a trial; state it in a policy of mode Enforce"
     yield from _caller_errors(policy, floor=policy.metadata.namespace == operator_namespace)
     for cidr in (spec.egress and spec.egress.cidrs) or []:
         if not _reads(ipaddress.ip_network, cidr):

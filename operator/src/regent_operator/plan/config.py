@@ -144,6 +144,8 @@ def text(config: AgentConfig) -> str:
 def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> str | None:
     if not policy.models.admits(provider.host, provider.model):
         return f"models.allow does not let {provider.model} at {provider.host}"
+    if policy.budget.stated and provider.price is None:
+        return f"a budget needs a price, and nobody says what {provider.model} costs; state it in the route"
     if not policy.egress.admits_host(provider.host):
         return f"egress.hosts does not let {provider.host}"
     if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):

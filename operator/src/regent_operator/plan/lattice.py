@@ -8,13 +8,14 @@ name, so a new field is merged rightly the day it is declared. Laws: `meet` is i
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from regent_api.model import SET, ListType, Meet, MeetKind, Model, marks
 from regent_api.policy import AgentPolicySpec
+from regent_api.price import Amount, amount, words
 from regent_api.types import Duration, Obligation, Opinion, Retention, seconds
 
 DENY = frozenset({"Deny"})
@@ -31,6 +32,8 @@ class Field:
     kind: MeetKind
     default: str
     is_duration: bool
+    is_amount: bool
+    """Of money: decimal text, compared as numbers."""
     is_list: bool
     """A grant of several things: what is stated of it is a conjunction of lists."""
 
@@ -53,7 +56,7 @@ class Stated:
     """A field's value and the policies (NAMESPACE/NAME) behind it.
 
     Of a list grant a tuple of Clauses, sorted by key; of a collection a tuple of canonical JSON, sorted; of duties a
-    frozenset of their words; of a duration seconds.
+    frozenset of their words; of a duration seconds; of an amount of money its shortest text.
     """
 
     value: Any
@@ -145,6 +148,7 @@ def _field(info: FieldInfo, path: str, where: tuple[str, ...], mark: Meet) -> Fi
         kind=mark.kind,
         default=mark.default,
         is_duration=not {Duration, Retention}.isdisjoint(get_args(info.annotation)),
+        is_amount=Amount in get_args(info.annotation),
         is_list=several and mark.kind is MeetKind.GRANT,
     )
 
@@ -170,6 +174,8 @@ def _value(field: Field, value: Any, source: str) -> Any:
         return tuple(sorted({_canonical(_owned(entry, source)) for entry in value}))
     if isinstance(value, Obligation):
         return value.duties
+    if field.is_amount:
+        return words(amount(value))
     return seconds(value) if field.is_duration else value
 
 
@@ -192,7 +198,7 @@ def _meet(field: Field, one: Stated, other: Stated) -> Stated:
     if one.value == other.value:
         return Stated(one.value, sources)
     stricter: Callable[..., Stated] = min if field.kind in {MeetKind.GRANT, MeetKind.CAP} else max
-    return stricter(one, other, key=_order)
+    return stricter(one, other, key=partial(_order, field))
 
 
 def _both_duties(one: Stated, other: Stated) -> Stated:
@@ -203,7 +209,9 @@ def _both_duties(one: Stated, other: Stated) -> Stated:
     return Stated(value, frozenset[str]().union(*(stated.sources for stated in parts)))
 
 
-def _order(stated: Stated) -> Any:
+def _order(field: Field, stated: Stated) -> Any:
+    if field.is_amount:
+        return amount(stated.value)
     return stated.value is Opinion.ALLOW if isinstance(stated.value, Opinion) else stated.value
 
 

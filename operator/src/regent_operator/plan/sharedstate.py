@@ -27,6 +27,9 @@ def state_problems(agent: AIAgent, rules: InForce, installation: Installation) -
 
 
 def _alone(agent: AIAgent, rules: InForce) -> Iterator[Problem]:
+    for field in (each for each in DURABLE if each in rules.opinions):
+        named = ", ".join(sorted(rules.opinions[field].sources))
+        yield _problem(f"{field} of {named}: money is counted in a state that outlives pods. Set spec.state.redis.")
     asking = dict(_asking(rules.policy, rules.opinions))
     if agent.spec.replicas > 1 and asking:
         named = "; ".join(f"{field} of {', '.join(policies)}" for field, policies in asking.items())
@@ -36,10 +39,16 @@ def _alone(agent: AIAgent, rules: InForce) -> Iterator[Problem]:
         )
 
 
+DURABLE = ("budget.perDayUsd", "budget.perMonthUsd")
+"""What a pod that is replaced must not forget."""
+
+
 def _asking(policy: EffectivePolicy, opinions: Opinions) -> Iterator[tuple[str, list[str]]]:
     """The fields that need what all pods see, and the policies behind them."""
     if policy.limits:
         yield "limits", sorted({limit.policy for limit in policy.limits})
+    if policy.budget.per_conversation_usd is not None:
+        yield "budget.perConversationUsd", sorted(opinions["budget.perConversationUsd"].sources)
     for label in Sensitivity:
         if Duty.APPROVE in policy.data.classes.of(label).ai_processing:
             field = f"data.classes.{label}.aiProcessing"

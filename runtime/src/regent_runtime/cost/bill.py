@@ -39,6 +39,8 @@ class Bill:
     provider: ProviderConfig
     body: bytes
     output_cap: int
+    sent: bool = False
+    """Whether the request was on its way; nothing is charged before."""
     usage: Usage | None = None
     began: bool = False
     """Whether the provider has said anything of an answer."""
@@ -62,7 +64,7 @@ class Bill:
 
     def cost(self) -> Cost:
         """As far as is known now."""
-        if self.free and not self.began:
+        if not self.sent or (self.free and not self.began):
             return Cost()
         prices = self.provider.price
         if prices is None:

@@ -9,8 +9,8 @@ one.
 import unicodedata
 from typing import Literal
 
-UNSEEN_TOKENS = 512
-"""What a provider adds of its own: a template's head, a system prompt in front of the request's."""
+UNSEEN_TOKENS = 1024
+"""What a provider adds of its own: a template's head, a prompt in front of the request's, a longer one for tools."""
 _FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 
 

@@ -87,6 +87,8 @@ def _barrier(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensiti
         return "models.localHosts"
     if not models.admits(provider.host, provider.model):
         return "models.allow"
+    if config.policy.budget.stated and provider.price is None:
+        return config.policy.budget.stated[0]
     return "" if config.policy.egress.admits_host(provider.host) else "egress.hosts"
 
 

@@ -14,7 +14,8 @@ from regent_api.attempting import FailureClass
 from regent_api.config import ProviderConfig
 from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
-from regent_runtime.cost.bill import Bill, billed
+from regent_runtime.cost.bill import billed
+from regent_runtime.cost.sending import Sending
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Interrupted, ProviderError, refused
@@ -22,7 +23,6 @@ from regent_runtime.route.failure import Failure
 from regent_runtime.route.tries import Tries, Try
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.formats import format_of
-from regent_runtime.wire.parameters import output_cap
 from regent_runtime.wire.request import ChatRequest
 
 Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
@@ -43,31 +43,31 @@ async def call(
     """The screened answer of the first candidate that gives one.
 
     Raises Refused before the commit point, Interrupted after it, and what `screen` and `trail` raise. Each request that
-    is sent stands in the audit log and in `record.attempts`, before it is sent.
+    is sent is paid by the budgets, and stands in the audit log and in `record.attempts`, before it is sent.
     """
     tries = Tries(snapshot.config.route, candidates, snapshot.standings, snapshot.config.turn_seconds)
     while (tried := await tries.next()) is not None:
         with tried.permit:
-            await trail.attempt(tried.provider.name, tried.provider.model)
-            outgoing = _Outgoing(snapshot, tried, request)
-            attempted = record.attempt(outgoing.bill)
-            commit = _Commit(snapshot, tries, tried, record)
-            try:
-                async with (
-                    aclosing(outgoing.sent()) as answered,
-                    aclosing(screen(answered)) as clean,
-                    aclosing(commit.hold(clean)) as chunks,
-                ):
-                    async for chunk in chunks:
-                        yield chunk
-            except ProviderError as error:
-                tries.failed(tried, attempted.failed(error))
-                if commit.made:
-                    raise Interrupted(error) from None
-            else:
-                attempted.outcome = ANSWERED
-                tries.answered(tried)
-                return
+            async with snapshot.budget.within(request, tried.provider, record) as sending:
+                await trail.attempt(tried.provider.name, tried.provider.model)
+                attempted = record.attempt(sending.bill)
+                commit = _Commit(snapshot, tries, tried, record)
+                try:
+                    async with (
+                        aclosing(_sent(snapshot, tried, sending, request)) as answered,
+                        aclosing(screen(answered)) as clean,
+                        aclosing(commit.hold(clean)) as chunks,
+                    ):
+                        async for chunk in chunks:
+                            yield chunk
+                except ProviderError as error:
+                    tries.failed(tried, attempted.failed(error))
+                    if commit.made:
+                        raise Interrupted(error) from None
+                else:
+                    attempted.outcome = ANSWERED
+                    tries.answered(tried)
+                    return
         record.usage = None
     raise refused(tries.errors)
 
@@ -106,26 +106,15 @@ def _says_something(chunk: Chunk) -> bool:
     return bool(msgspec.structs.replace(chunk, usage=None))
 
 
-class _Outgoing:
-    """One request, and the bill that it runs up."""
-
-    def __init__(self, snapshot: Snapshot, tried: Try, request: ChatRequest) -> None:
-        provider, config = tried.provider, snapshot.config
-        self._channel, self._timeouts = snapshot.channels[provider.name], config.route.timeouts
-        self._wire, self._key, self._stream = format_of(provider), tried.key, request.stream
-        self._offered = request.offered()
-        self._outbound = self._wire.outbound(request, config, provider)
-        self.bill = Bill(provider, self._outbound.body, output_cap(request, config, provider))
-
-    def sent(self) -> AsyncGenerator[Chunk]:
-        chunks = attempt(
-            self._channel,
-            self._wire,
-            self._outbound,
-            key=self._key,
-            stream=self._stream,
-            output_cap=self.bill.output_cap,
-            offered=self._offered,
-            timeouts=self._timeouts,
-        )
-        return billed(chunks, self.bill)
+def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest) -> AsyncGenerator[Chunk]:
+    chunks = attempt(
+        snapshot.channels[tried.provider.name],
+        format_of(tried.provider),
+        sending.outbound,
+        key=tried.key,
+        stream=request.stream,
+        output_cap=sending.output_cap,
+        offered=request.offered(),
+        timeouts=snapshot.config.route.timeouts,
+    )
+    return billed(chunks, sending.bill)

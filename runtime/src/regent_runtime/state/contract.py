@@ -1,11 +1,14 @@
 """What outlives a turn: one contract, kept in the pod (`pod.py`) or in Redis (`shared.py`).
 
-A turn sees four things here. Each operation is atomic over all replicas that share the state: two of them never see
+A turn sees five things here. Each operation is atomic over all replicas that share the state: two of them never see
 half of one another.
 
 - **Windows and slots** (limits): `take` looks at all that a turn wants and takes all of it or nothing, so a refused
   turn costs nobody anything. A window is an exact log of when turns were let in, on the state's own clock; a slot is
   a lease that ends by itself, so a pod that dies frees its turns.
+- **Purses** (budgets): `reserve` takes what an attempt may cost out of all its purses or out of none, before it is
+  sent; `settle` gives back what it did not cost, once. What is never settled stays spent, so a pod that dies, and an
+  attempt whose cost nobody knows, cost what was reserved: never less.
 - **Conversations**: an id that this runtime issued, the caller that it belongs to, the label that it has reached and
   that never falls, and a nonce that never changes. Whoever is not its owner sees nothing.
 - **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
@@ -68,6 +71,36 @@ class Slots:
 Want = Window | Slots
 
 
+class Period(StrEnum):
+    """How long a purse lasts, on the state's clock; days and months are UTC's."""
+
+    CONVERSATION = "conversation"
+    """For CONVERSATION_SECONDS after it was last spent from."""
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True)
+class Purse:
+    """At most `most` is spent of a bucket in each period. Money is whole billionths of a dollar (NANOS)."""
+
+    bucket: str
+    most: int
+    period: Period
+
+
+NANOS = 1_000_000_000
+"""Of a dollar."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """`granted`: what was taken out of every purse; None: nothing. `left`: what each had before, in their order."""
+
+    granted: int | None
+    left: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Conversation:
     id: str
@@ -114,6 +147,18 @@ class State(Protocol):
 
     async def give_back(self, buckets: Sequence[str], holder: str) -> None:
         """Free the holder's slots in these buckets. Raises StateAway."""
+
+    async def reserve(self, purses: Sequence[Purse], holder: str, least: int, most: int, seconds: float) -> Reservation:
+        """Take `most`, or what is left in the emptiest purse, if that is `least` or more.
+
+        `holder` names the attempt and is unique; it can settle for `seconds`. Raises StateAway, StateFull.
+        """
+
+    async def settle(self, holder: str, cost: int) -> bool:
+        """Give back what was reserved beyond the cost. False: nothing is held under that name, or not any more.
+
+        Raises StateAway; then it may or may not have been carried out.
+        """
 
     async def begin(self, conversation: Conversation) -> None:
         """Keep a new conversation. Raises StateAway."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 from regent_api.types import Sensitivity
 from regent_runtime.state.approvals import Approvals
-from regent_runtime.state.contract import Approval, Conversation, Verdict, Want
+from regent_runtime.state.contract import Approval, Conversation, Purse, Reservation, Verdict, Want
 from regent_runtime.state.conversations import Conversations
+from regent_runtime.state.purses import Purses
 from regent_runtime.state.takes import Takes
 
 
@@ -20,6 +21,7 @@ class PodState:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._takes = Takes(now)
+        self._purses = Purses(now)
         self._conversations = Conversations(now)
         self._approvals = Approvals(now)
 
@@ -28,6 +30,12 @@ class PodState:
 
     async def give_back(self, buckets: Sequence[str], holder: str) -> None:
         self._takes.give_back(buckets, holder)
+
+    async def reserve(self, purses: Sequence[Purse], holder: str, least: int, most: int, seconds: float) -> Reservation:
+        return self._purses.reserve(purses, holder, least, most, seconds)
+
+    async def settle(self, holder: str, cost: int) -> bool:
+        return self._purses.settle(holder, cost)
 
     async def begin(self, conversation: Conversation) -> None:
         self._conversations.begin(conversation)

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 CONVERSATION = ("begin", "recall", "raise_label", "shorten", "forget", "forget_all")
 APPROVAL = ("propose", "look", "decide", "consume")
+PURSE = ("reserve", "settle")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ def clock() -> str:
 
 @cache
 def script(name: str, clock_text: str) -> Script:
-    shared = "conversation" if name in CONVERSATION else "approval" if name in APPROVAL else ""
-    parts = [clock_text, _part("lib"), *([_part(shared)] if shared else []), _part(name)]
+    families = {"conversation": CONVERSATION, "approval": APPROVAL, "purse": PURSE}
+    shared = [_part(family) for family, names in families.items() if name in names]
+    parts = [clock_text, _part("lib"), *shared, _part(name)]
     text = "\n".join(parts)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

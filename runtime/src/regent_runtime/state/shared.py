@@ -18,6 +18,8 @@ from regent_runtime.state.contract import (
     CONVERSATION_SECONDS,
     Approval,
     Conversation,
+    Purse,
+    Reservation,
     StateFull,
     Verdict,
     Want,
@@ -67,6 +69,15 @@ class RedisState:
 
     async def give_back(self, buckets: Sequence[str], holder: str) -> None:
         await self._run("give_back", [self._key("slots", bucket) for bucket in buckets], holder)
+
+    async def reserve(self, purses: Sequence[Purse], holder: str, least: int, most: int, seconds: float) -> Reservation:
+        keys = [self._key("held", holder), *(self._key("purse", purse.period, purse.bucket) for purse in purses)]
+        asked: list[Word] = [word for purse in purses for word in (purse.most, purse.period)]
+        granted, *left = await self._run("reserve", keys, least, most, _micros(seconds), *asked)
+        return Reservation(None if granted < 0 else granted, tuple(left))
+
+    async def settle(self, holder: str, cost: int) -> bool:
+        return bool(await self._run("settle", [self._key("held", holder)], cost))
 
     async def begin(self, conversation: Conversation) -> None:
         record: dict[str, Word] = {"label": conversation.label.rank, "nonce": conversation.nonce}

@@ -34,7 +34,7 @@ def provider(price: ProviderPrice | None = PRICE) -> ProviderConfig:
 
 
 def bill(price: ProviderPrice | None = PRICE) -> Bill:
-    return Bill(provider(price), b"x" * 1000, 50)
+    return Bill(provider(price), b"x" * 1000, 50, sent=True)
 
 
 def after(*chunks: Chunk, price: ProviderPrice | None = PRICE) -> Cost:
@@ -76,6 +76,10 @@ def test_without_a_price_the_cost_is_unknown_and_has_no_bound() -> None:
 def test_a_count_of_parts_beyond_the_whole_is_not_believed() -> None:
     odd = Usage(10, 0, 10, cached_tokens=6, cache_write_tokens=5)
     assert after(Chunk("Hi", finish_reason="stop", usage=odd)) == Cost(None, "usage_implausible", AT_MOST)
+
+
+def test_what_was_not_sent_costs_nothing() -> None:
+    assert Bill(provider(), b"x" * 1000, 50).cost() == Cost(Decimal(0))
 
 
 def test_an_attempt_that_was_given_up_is_unknown() -> None:

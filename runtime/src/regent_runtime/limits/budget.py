@@ -1,0 +1,138 @@
+"""`budget`: what an agent may spend, for a conversation, a day and a month.
+
+Before an attempt is sent, the most that it may cost is taken out of every purse, in one operation of the state, or out
+of none; what it did not cost comes back when the attempt has ended. Nobody overspends by waiting, by many turns at
+once, or by a pod that dies: what is unknown stays spent as reserved. Money is never counted by a pod alone while the
+shared state is away: turns are denied, whatever `onStateError` says.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.price import ProviderPrice, amount
+from regent_runtime.cost.bound import input_tokens_at_most
+from regent_runtime.cost.price import most
+from regent_runtime.cost.sending import Sending, written
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import BUDGET_SPENT, STATE_UNAVAILABLE, Refused
+from regent_runtime.state.contract import NANOS, Period, Purse, Reservation, StateAway, StateFull, hashed
+from regent_runtime.state.source import StateInUse
+from regent_runtime.wire.request import ChatRequest
+
+LEAST_OUTPUT_TOKENS = 64
+"""An answer is not cut shorter than this to fit into what is left: the turn is refused."""
+MARGIN_SECONDS = 90.0
+"""What settling may take beyond the turn's time limit; later, what was reserved is spent."""
+_UNITS = 10**15
+"""Of a dollar: every price of a token is a whole number of them."""
+_NAMES = {Period.CONVERSATION: "this conversation", Period.DAY: "today", Period.MONTH: "this month"}
+
+
+@dataclass(frozen=True)
+class _Cap:
+    field: str
+    period: Period
+    most: int
+
+
+class Budget:
+    """Of one config."""
+
+    def __init__(self, config: AgentConfig, state: StateInUse) -> None:
+        self._config = config
+        self._state = state.state
+        self._caps = tuple(_caps(config))
+        self._lease = config.turn_seconds + MARGIN_SECONDS
+
+    @asynccontextmanager
+    async def within(
+        self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord
+    ) -> AsyncIterator[Sending]:
+        """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503).
+
+        When the block is left, the bill is settled, or stays as reserved where nobody knows what it came to.
+        """
+        sending = written(self._config, request, provider)
+        if not self._caps or provider.price is None:  # without a price the route's candidates have left it out
+            yield sending
+            return
+        holder = f"{record.id}:{len(record.attempts)}"
+        sending = await self._reserved(sending, request, provider.price, holder, record)
+        try:
+            yield sending
+        finally:
+            usd = sending.bill.cost().usd
+            if usd is not None:
+                with suppress(StateAway):
+                    await self._state.settle(holder, nanos(usd))
+
+    async def _reserved(
+        self, sending: Sending, request: ChatRequest, prices: ProviderPrice, holder: str, record: TurnRecord
+    ) -> Sending:
+        tokens = input_tokens_at_most(sending.outbound.body)
+        whole = nanos(most(prices, tokens, sending.output_cap))
+        least = nanos(most(prices, tokens, min(sending.output_cap, LEAST_OUTPUT_TOKENS)))
+        reservation = await self._asked(holder, least, whole, record)
+        if reservation.granted is None:
+            raise self._refused(reservation, least)
+        if reservation.granted == whole:
+            return sending
+        cap = output_tokens_for(prices, tokens, reservation.granted)
+        tightest = self._caps[reservation.left.index(min(reservation.left))]
+        record.decisions.append(decided(self._config.sources, Stage.ROUTE, "Shrink", tightest.field, str(cap)))
+        return written(self._config, replace(request, max_output_tokens=cap), sending.bill.provider)
+
+    async def _asked(self, holder: str, least: int, whole: int, record: TurnRecord) -> Reservation:
+        durable = next((cap.field for cap in self._caps if cap.period is not Period.CONVERSATION), None)
+        if durable is not None and not self._state.shared:
+            raise _uncounted(durable)
+        purses = [Purse(self._bucket(cap, record), cap.most, cap.period) for cap in self._caps]
+        try:
+            return await self._state.reserve(purses, holder, least, whole, self._lease)
+        except (StateAway, StateFull):
+            raise _uncounted(self._caps[0].field) from None
+
+    def _bucket(self, cap: _Cap, record: TurnRecord) -> str:
+        """A turn outside of a conversation is one of its own."""
+        of_conversation = cap.period is Period.CONVERSATION
+        return hashed("budget", record.conversation or record.id) if of_conversation else "agent"
+
+    def _refused(self, reservation: Reservation, least: int) -> Refused:
+        spent = next(cap for cap, left in zip(self._caps, reservation.left, strict=True) if left < least)
+        words = f"The agent's budget for {_NAMES[spent.period]} has no room for this turn."
+        return Refused(BUDGET_SPENT, words, field=spent.field)
+
+
+def nanos(usd: Decimal) -> int:
+    """Billionths of a dollar, rounded up: a budget never counts less than was spent."""
+    return -(-_units(usd) // (_UNITS // NANOS))
+
+
+def output_tokens_for(prices: ProviderPrice, input_tokens: int, granted: int) -> int:
+    """How many output tokens are surely paid by a grant, besides the input."""
+    of_input = _units(most(prices, input_tokens, 0))
+    of_a_token = _units(most(prices, input_tokens, 1)) - of_input
+    return (granted * (_UNITS // NANOS) - of_input) // of_a_token
+
+
+def _units(usd: Decimal) -> int:
+    return int(usd.scaleb(15))
+
+
+def _caps(config: AgentConfig) -> Sequence[_Cap]:
+    budget = config.policy.budget
+    stated = (
+        ("budget.perConversationUsd", Period.CONVERSATION, budget.per_conversation_usd),
+        ("budget.perDayUsd", Period.DAY, budget.per_day_usd),
+        ("budget.perMonthUsd", Period.MONTH, budget.per_month_usd),
+    )
+    return [_Cap(field, period, nanos(amount(usd))) for field, period, usd in stated if usd is not None]
+
+
+def _uncounted(field: str) -> Refused:
+    words = "The state that this agent's money is counted in has no answer; try again."
+    return Refused(STATE_UNAVAILABLE, words, retry_after=1, field=field)

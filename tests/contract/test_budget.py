@@ -1,0 +1,235 @@
+"""`budget` over HTTP: in one pod, and in three that share a real Redis."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regent_api.audit import segment
+from regent_api.audit.record import Kind, Record, decode
+from tests.contract.processes import request
+from tests.contract.redis_server import RedisServer, redis_server
+from tests.enforces import enforces
+from tests.fakes import configs
+from tests.fakes.provider import Behaviour, answers, completion, json_answer, provider, send_json, stalls, status
+from tests.fakes.serving import Served, serving
+
+PRICE = {
+    "source": "route",
+    "bands": [{"above": 0, "input": "1", "output": "10", "cachedInput": "1", "cacheWrite": "1"}],
+}
+FREE = {"source": "route", "bands": [{"input": "0", "output": "0", "cachedInput": "0", "cacheWrite": "0"}]}
+ONE_TURN = "0.0115"
+"""Room for the reservation of one, and then not for 64 tokens: some 1160 input tokens at the most, and 1024 of output."""
+TELLING = json_answer({**completion("Hi."), "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}})
+SILENT = json_answer({**completion("Hi."), "usage": None})
+
+
+def document(*urls: str, budget: dict[str, str], price: dict[str, Any] | None = PRICE, **more: Any) -> dict[str, Any]:
+    priced = {"price": price} if price else {}
+    providers = [configs.provider_config(f"p{number}", url, **priced) for number, url in enumerate(urls)]
+    return configs.document(*providers, **configs.merged({"policy": {"budget": budget}}, more))
+
+
+def shared(server: RedisServer) -> dict[str, Any]:
+    return {"state": {"redis": {"url": server.url}, "conversations": True}}
+
+
+async def asked(served: Served, conversation: str = "", **more: Any) -> tuple[int, str, str]:
+    """Status, the code of a refusal, and the id of the conversation."""
+    headers = {"X-Regent-Conversation": conversation} if conversation else {}
+    code, answer, told = await served.post({"messages": [{"role": "user", "content": "Hi"}], **more}, headers=headers)
+    return code, answer.get("error", {}).get("code", ""), told.get("x-regent-conversation", "")
+
+
+def outcomes(directory: Path) -> list[Record]:
+    logged = [decode(payload) for _, payload in segment.payloads(directory / "audit")]
+    return [each for each in logged if each.kind is Kind.OUTCOME]
+
+
+@enforces("budget.perConversationUsd")
+async def test_a_conversation_that_has_spent_its_budget_is_refused_and_another_is_not(tmp_path: Path) -> None:
+    capped = {"perConversationUsd": ONE_TURN}
+    async with (
+        provider(SILENT) as fake,
+        serving(tmp_path, document(fake.url, budget=capped, state={"conversations": True})) as served,
+    ):
+        code, _, talk = await asked(served)
+        assert code == 200
+        body = {"messages": [{"role": "user", "content": "Hi"}]}
+        refused, answer, headers = await served.post(body, headers={"X-Regent-Conversation": talk})
+        assert (refused, answer["error"]["code"], answer["error"]["type"]) == (
+            429,
+            "insufficient_quota",
+            "insufficient_quota",
+        )
+        assert answer["error"]["message"] == "The agent's budget for this conversation has no room for this turn."
+        assert headers["x-should-retry"] == "false"
+        assert len(fake.requests) == 1, "nothing of a refused turn reaches a provider"
+        assert (await asked(served))[0] == 200
+    denied = outcomes(tmp_path)[1]
+    assert (denied.code, denied.attempts, denied.cost) == ("insufficient_quota", [], None)
+    assert (denied.decisions[-1].action, denied.decisions[-1].field) == ("Deny", "budget.perConversationUsd")
+
+
+async def second_pod(tmp_path: Path, field: str) -> tuple[int, str]:
+    """What a turn of a second pod is told after one of a first has spent all."""
+    async with redis_server(tmp_path) as server, provider(SILENT) as fake:
+        paid = document(fake.url, budget={field: ONE_TURN}, **shared(server))
+        async with serving(tmp_path / "one", paid) as one, serving(tmp_path / "two", paid) as two:
+            assert (await asked(one))[0] == 200
+            code, word, _ = await asked(two)
+            assert len(fake.requests) == 1
+    return code, word
+
+
+@enforces("budget.perDayUsd")
+async def test_a_day_that_is_spent_is_spent_for_every_pod(tmp_path: Path) -> None:
+    assert await second_pod(tmp_path, "perDayUsd") == (429, "insufficient_quota")
+
+
+@enforces("budget.perMonthUsd")
+async def test_a_month_that_is_spent_is_spent_for_every_pod(tmp_path: Path) -> None:
+    assert await second_pod(tmp_path, "perMonthUsd") == (429, "insufficient_quota")
+
+
+async def test_a_turn_costs_what_was_counted_and_the_rest_comes_back(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(TELLING) as fake:
+        paid = document(fake.url, budget={"perDayUsd": ONE_TURN}, **shared(server))
+        async with serving(tmp_path / "one", paid) as served:
+            assert [(await asked(served))[0] for _ in range(20)] == [200] * 20
+
+
+async def test_an_attempt_that_a_provider_refused_costs_nothing(tmp_path: Path) -> None:
+    """The second reservation would not fit beside the first."""
+    async with redis_server(tmp_path) as server, provider(status(429)) as one, provider(TELLING) as other:
+        paid = document(one.url, other.url, budget={"perDayUsd": ONE_TURN}, **shared(server))
+        async with serving(tmp_path / "one", paid) as served:
+            assert (await asked(served))[0] == 200
+
+
+async def test_an_answer_is_cut_shorter_to_fit_into_what_is_left_and_the_audit_says_so(tmp_path: Path) -> None:
+    async with (
+        provider(answers("Hi.")) as fake,
+        serving(tmp_path, document(fake.url, budget={"perConversationUsd": "0.004"})) as served,
+    ):
+        assert (await asked(served))[0] == 200
+        (sent,) = [each.body["max_tokens"] for each in fake.requests]
+    (told,) = outcomes(tmp_path)
+    assert 64 <= sent < 1024
+    (shrunk,) = [each for each in told.decisions if each.action == "Shrink"]
+    assert (shrunk.field, shrunk.reason) == ("budget.perConversationUsd", str(sent))
+
+
+async def test_an_answer_is_not_cut_to_nothing(tmp_path: Path) -> None:
+    async with (
+        provider(answers("Hi.")) as fake,
+        serving(tmp_path, document(fake.url, budget={"perConversationUsd": "0.0015"})) as served,
+    ):
+        assert (await asked(served))[:2] == (429, "insufficient_quota")
+        assert (await asked(served, max_tokens=8))[0] == 200, "a short answer that was asked for"
+
+
+async def test_a_model_that_costs_nothing_needs_no_budget(tmp_path: Path) -> None:
+    async with (
+        provider(answers("Hi.")) as fake,
+        serving(tmp_path, document(fake.url, price=FREE, budget={"perConversationUsd": "0"})) as served,
+    ):
+        assert (await asked(served))[0] == 200
+
+
+async def test_a_budget_lets_no_turn_go_where_nobody_knows_the_price(tmp_path: Path) -> None:
+    async with (
+        provider(answers("Hi.")) as fake,
+        serving(tmp_path, document(fake.url, price=None, budget={"perConversationUsd": "100"})) as served,
+    ):
+        assert (await asked(served))[:2] == (403, "no_provider_allowed")
+        assert not fake.requests
+
+
+async def test_a_rule_of_which_the_policies_left_no_provider_denies(tmp_path: Path) -> None:
+    """The plan keeps such a rule, so that its turns do not fall to a laxer one."""
+    async with provider(answers("Hi.")) as fake:
+        cut = document(fake.url, budget={})
+        cut["route"]["rules"] = [{"name": "none", "atLeast": "Public", "providers": []}, *cut["route"]["rules"]]
+        async with serving(tmp_path, cut) as served:
+            assert (await asked(served))[:2] == (403, "no_provider_allowed")
+            assert not fake.requests
+
+
+@pytest.mark.parametrize("field", ["perDayUsd", "perMonthUsd"])
+async def test_a_pod_counts_no_days_alone(tmp_path: Path, field: str) -> None:
+    async with (
+        provider(answers("Hi.")) as fake,
+        serving(tmp_path, document(fake.url, budget={field: "100"})) as served,
+    ):
+        assert (await asked(served))[:2] == (503, "state_unavailable")
+        assert not fake.requests
+
+
+@pytest.mark.parametrize("on_error", ["Deny", "Local"])
+async def test_while_redis_is_away_no_money_is_spent(tmp_path: Path, on_error: str) -> None:
+    async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
+        paid = document(fake.url, budget={"perDayUsd": "100"}, **shared(server))
+        paid = configs.merged(paid, {"policy": {"onStateError": on_error}})
+        async with serving(tmp_path / "one", paid) as served:
+            await server.kill()
+            assert (await asked(served))[0] == 503
+            assert not fake.requests
+
+
+async def test_a_caller_who_goes_away_pays_what_was_reserved(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(stalls(), TELLING) as fake:
+        paid = document(fake.url, budget={"perDayUsd": ONE_TURN}, **shared(server))
+        async with serving(tmp_path / "one", paid) as served:
+            turn = asyncio.create_task(asked(served))
+            await fake.reached.wait()
+            turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
+            await served.until(lambda told: told["activeConversations"] == 0)
+            assert (await asked(served))[:2] == (429, "insufficient_quota")
+
+
+def spends(chance: random.Random, booked: list[Decimal]) -> Behaviour:
+    """Answers that cost between a fifth and all of what they may cost; the bound of the input is over 1000."""
+
+    async def behave(received: Any, *streams: Any) -> None:
+        share = chance.uniform(0.2, 1)
+        prompt, output = int(1000 * share), int(received.body["max_tokens"] * share)
+        booked.append((Decimal(prompt) + 10 * Decimal(output)) / 1_000_000)
+        usage = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
+        await asyncio.sleep(0)
+        await send_json(streams[1], 200, {**completion("Hi."), "usage": usage})
+
+    return behave
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_three_pods_at_sixty_four_turns_at_once_spend_all_of_a_budget_and_no_more(
+    tmp_path: Path, seed: int
+) -> None:
+    """Closed loop, until fifty refusals in a row: nothing is overspent, and at least 95 % is used."""
+    cap, booked = Decimal("0.7"), list[Decimal]()
+    in_a_row = 0
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(redis_server(tmp_path))
+        fake = await stack.enter_async_context(provider(spends(random.Random(seed), booked)))
+        paid = document(fake.url, budget={"perDayUsd": str(cap)}, **shared(server))
+        pods = [await stack.enter_async_context(serving(tmp_path / str(pod), paid)) for pod in range(3)]
+
+        async def loop(number: int) -> None:
+            nonlocal in_a_row
+            while in_a_row < 50:
+                pod = pods[number % 3]
+                async with pod.http.post(f"{pod.url}/v1/chat/completions", **request()) as response:
+                    await response.read()
+                assert response.status in {200, 429}
+                in_a_row = 0 if response.status == 200 else in_a_row + 1
+
+        await asyncio.gather(*(loop(number) for number in range(64)))
+    assert sum(booked) <= cap
+    assert sum(booked) >= cap * Decimal("0.95")
