@@ -39,14 +39,14 @@ def test_failures_in_a_row_open_it() -> None:
 def test_the_ratio_looks_no_further_back_than_the_window() -> None:
     clock = Clock()
     breaker = Breaker(SETTINGS, clock)
-    attempt(breaker, well=False)
-    attempt(breaker, well=True)
+    for well in (False, True, False):
+        attempt(breaker, well=well)
     clock.now += 30
-    attempt(breaker, well=False)
-    attempt(breaker, well=True)
-    attempt(breaker, well=True)
-    assert breaker.state is State.CLOSED
-    attempt(breaker, well=False)
+    for well in (True, False):
+        attempt(breaker, well=well)
+    assert breaker.state is State.CLOSED  # three of five, were the first three still within
+    for well in (True, False):
+        attempt(breaker, well=well)
     assert breaker.state is State.OPEN  # two of four
 
 
