@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.cost.bound import UNSEEN_TOKENS, input_tokens_at_most
+from regent_runtime.cost.bound import LONG_FORMS, UNSEEN_TOKENS, input_tokens_at_most
 
 texts = st.one_of(st.text(), st.text(alphabet="ﷺ﷽ᾂ각\u1d160\u0958e\u0301", min_size=1))
 messages = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=8)
@@ -33,3 +33,13 @@ def test_the_bound_of_plain_text_is_its_length() -> None:
 
 def test_letters_that_a_tokenizer_takes_apart_count_with_their_parts() -> None:
     assert input_tokens_at_most("ﷺ".encode()) == 33 + UNSEEN_TOKENS
+
+
+def test_the_longest_forms_begin_as_is_said_and_composing_never_lengthens() -> None:
+    for point in (*range(0x80, 0xD800), *range(0xE000, 0x20000), *range(0x2F800, 0x2FA20)):
+        letter = chr(point)
+        size = len(letter.encode())
+        forms = {form: len(unicodedata.normalize(form, letter).encode()) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+        assert forms["NFC"] <= max(forms["NFD"], size)
+        assert forms["NFKC"] <= max(forms["NFKD"], size)
+        assert max(forms.values()) <= (11 if letter.encode().startswith(LONG_FORMS) else 6) * size
