@@ -55,8 +55,11 @@ class Mounted:
                 continue
             for secret in directory.iterdir():
                 if not secret.name.startswith(".") and secret.is_dir():
-                    files = (file for file in secret.iterdir() if not file.name.startswith(".") and file.name != _HOSTS)
-                    yield from files
+                    yield from (file for file in secret.iterdir() if _is_key(file))
+
+
+def _is_key(file: Path) -> bool:
+    return not file.name.startswith(".") and file.name != _HOSTS and not file.is_dir()
 
 
 def _searched(path: Path) -> frozenset[bytes]:
