@@ -54,7 +54,7 @@ class World:
         program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/seen').read().decode())"
         (pod,) = self.kube.all_of("pods", self.where, "app=cloud")
         seen = json.loads(self.kube.python(pod["metadata"]["name"], self.where, program))
-        return [turn["messages"][-1]["content"] for turn in seen]
+        return [turn["body"]["messages"][-1]["content"] for turn in seen]
 
 
 def house(where: str) -> Object:
