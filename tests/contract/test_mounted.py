@@ -31,6 +31,12 @@ def test_each_value_is_read_and_hosts_are_none(tmp_path: Path) -> None:
     assert Mounted(tmp_path).values() == {b"sk-first-value"}
 
 
+def test_a_folder_beside_the_keys_is_none(tmp_path: Path) -> None:
+    mount(tmp_path, "openai", key="sk-first-value")
+    (tmp_path / "openai" / "folder").mkdir()
+    assert Mounted(tmp_path).values() == {b"sk-first-value"}
+
+
 def test_a_new_value_takes_the_place_of_the_old(tmp_path: Path) -> None:
     mounted = Mounted(tmp_path)
     mount(tmp_path, "openai", key="sk-first-value")

@@ -48,7 +48,7 @@ def test_every_rule_fits_the_window(kinds: tuple[str, ...]) -> None:
         ("https://b\u00fccher.ok.example/", True), ("https://xn--bcher-kva.ok.example/", True), ("https://ok.example/a b", True),
         ("https://o\u200bk.example", False), ("https://o\u202ek.example", False), ("https://o\x00k.example", False),
         ("https://\uff4fk.example", False), ("https://ok\u00ad.example", False), ("\u200bhttps://evil.example", False),
-        ("https://stra\u00dfe.ok.example", False),
+        ("https://stra\u00dfe.ok.example", False), ("https:\\//ok.example", False),
     ],
 )  # fmt: skip
 def test_where_an_address_leads(address: str, is_let: bool) -> None:
