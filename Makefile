@@ -23,13 +23,10 @@ cluster-demo: cluster-needs  ## the same on a Kubernetes cluster, installed by t
 	@KEEP=$(KEEP) $(PYTHON) tools/cluster_demo.py
 
 .PHONY: test
-test:  ## all that CI runs
+test: contract-needs cluster-needs  ## all that CI runs; two tiers at a time, each one's output when it ends
 	@$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory verify
-	$(MAKE) --no-print-directory unit
-	$(MAKE) --no-print-directory fuzz INPUTS=30000
-	$(MAKE) --no-print-directory contract
-	$(MAKE) --no-print-directory api
+	$(MAKE) --no-print-directory -j2 --output-sync=target api unit fuzz contract node INPUTS=30000
 	$(MAKE) --no-print-directory e2e
 
 .PHONY: lint
@@ -61,11 +58,14 @@ api: cluster-needs  ## the contract and the operator on a real API server
 	@$(PYTHON) -m tests.cluster build --tier control >/dev/null
 	$(PYTEST) -q tests/api --timeout 900
 
-.PHONY: e2e
-e2e: cluster-needs  ## the whole on a real node, with real pods and a real model
+.PHONY: node
+node: cluster-needs
 	@$(PYTHON) -m tests.cluster build >/dev/null
 	$(PYTHON) -m tests.cluster images >/dev/null
-	$(PYTEST) -q tests/e2e --timeout 1800
+
+.PHONY: e2e
+e2e: node  ## the whole on a real node, with real pods and a real model
+	@$(PYTEST) -q tests/e2e --timeout 1800
 
 .PHONY: fuzz
 INPUTS ?= 1000000
