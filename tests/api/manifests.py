@@ -103,7 +103,7 @@ ROUTE: dict[str, Any] = {
             },
             {"name": "general", "providers": [{"name": "openai"}, {"name": "onprem"}]},
         ],
-        "fallback": {"on": ["Transient", "RateLimited", "Timeout"], "maxAttempts": 3},
+        "fallback": {"errors": ["Transient", "RateLimited", "Timeout"], "maxAttempts": 3},
         "timeouts": {
             "connect": "500ms",
             "firstToken": "20s",

@@ -485,17 +485,22 @@ REFUSALS = [
     Refusal(
         "two-rules-of-one-name", ROUTE, "spec.rules.1.name", "critical", "rule names must be unique", at="spec.rules"
     ),
-    Refusal("fallback-on-nothing", ROUTE, "spec.fallback.on", [], "should have at least 1 items"),
+    Refusal("fallback-after-nothing", ROUTE, "spec.fallback.errors", [], "should have at least 1 items"),
     Refusal(
-        "fallback-on-what-is-no-class",
+        "fallback-after-what-is-no-class",
         ROUTE,
-        "spec.fallback.on.0",
+        "spec.fallback.errors.0",
         "Error",
         "Unsupported value",
-        at="spec.fallback.on[0]",
+        at="spec.fallback.errors[0]",
     ),
     Refusal(
-        "fallback-for-nobody", ROUTE, "spec.fallback.on.0", "Cancelled", "leave Cancelled out", at="spec.fallback.on"
+        "fallback-for-nobody",
+        ROUTE,
+        "spec.fallback.errors.0",
+        "Cancelled",
+        "leave Cancelled out",
+        at="spec.fallback.errors",
     ),
     Refusal("no-attempt", ROUTE, "spec.fallback.maxAttempts", 0, "should be greater than or equal to 1"),
     Refusal("retry-at-once", ROUTE, "spec.retries.baseDelay", "0s", "must be longer than 0s"),

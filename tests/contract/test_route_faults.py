@@ -88,7 +88,7 @@ TRIP = {"circuitBreaker": {"consecutiveFailures": 1, "openFor": 60}}
 CLASSES = {
     "transient": Fault([status(500)], "Second.", AFTER_ONE),
     "transient, not declared": Fault(
-        [status(500)], "502 provider_failed", ["first server_error"], route={"fallback": {"on": ["Timeout"]}}
+        [status(500)], "502 provider_failed", ["first server_error"], route={"fallback": {"errors": ["Timeout"]}}
     ),
     "overloaded": Fault([status(529)], "Second.", ["first overloaded", "second answered"]),
     "overloaded by its word": Fault([status(500, OVERLOADED)], "Second.", ["first overloaded", "second answered"]),
@@ -96,28 +96,28 @@ CLASSES = {
     "a quota": Fault([status(429, QUOTA)], "Second.", ["first quota_exhausted", "second answered"]),
     "a dead key": Fault([status(401)], "Second.", ["first unauthenticated", "second answered"]),
     "a dead key, not declared": Fault(
-        [status(401)], "502 provider_failed", ["first unauthenticated"], route={"fallback": {"on": ["Transient"]}}
+        [status(401)], "502 provider_failed", ["first unauthenticated"], route={"fallback": {"errors": ["Transient"]}}
     ),
     "too long": Fault([status(400, TOO_LONG)], "Second.", ["first context_window", "second answered"]),
     "too long, not declared": Fault(
         [status(400, TOO_LONG)],
         "422 context_too_long",
         ["first context_window"],
-        route={"fallback": {"on": ["Transient"]}},
+        route={"fallback": {"errors": ["Transient"]}},
     ),
     "a content filter": Fault([status(400, FILTERED)], "400 content_filter", ["first content_filter"]),
     "a content filter, declared": Fault(
         [status(400, FILTERED)],
         "Second.",
         ["first content_filter", "second answered"],
-        route={"fallback": {"on": ["ContentFilter"]}},
+        route={"fallback": {"errors": ["ContentFilter"]}},
     ),
     "a content filter, declared, and no other": Fault(
         [status(400, FILTERED)],
         "400 content_filter",
         ["first content_filter", "second server_error"],
         second=[status(500)],
-        route={"fallback": {"on": ["ContentFilter"]}},
+        route={"fallback": {"errors": ["ContentFilter"]}},
     ),
     "an answer cut by a filter is passed on": Fault(
         [json_answer(completion("Par", finish_reason="content_filter"))], "Par", ["first answered"], streams=PLAIN
@@ -126,7 +126,7 @@ CLASSES = {
         [json_answer(completion("Par", finish_reason="content_filter"))],
         "Second.",
         ["first content_filter", "second answered"],
-        route={"fallback": {"on": ["ContentFilter"]}},
+        route={"fallback": {"errors": ["ContentFilter"]}},
         streams=PLAIN,
     ),
     "an answer cut by a filter, declared, and no other": Fault(
@@ -134,26 +134,26 @@ CLASSES = {
         "Par",
         ["first server_error", "second answered"],
         second=[json_answer(completion("Par", finish_reason="content_filter"))],
-        route={"fallback": {"on": ["ContentFilter", "Transient"]}},
+        route={"fallback": {"errors": ["ContentFilter", "Transient"]}},
         streams=PLAIN,
     ),
     "a stream cut by a filter at once, declared": Fault(
         [stream_of(chunk({}, "content_filter"), b"data: [DONE]\n\n")],
         "Second.",
         ["first content_filter", "second answered"],
-        route={"fallback": {"on": ["ContentFilter"]}},
+        route={"fallback": {"errors": ["ContentFilter"]}},
         streams=STREAMED,
     ),
     "a stream cut by a filter after a word, declared": Fault(
         [stream_of(chunk({"content": "Par"}), chunk({}, "content_filter"), b"data: [DONE]\n\n")],
         "Par",
         ["first answered"],
-        route={"fallback": {"on": ["ContentFilter"]}},
+        route={"fallback": {"errors": ["ContentFilter"]}},
         streams=STREAMED,
     ),
     "an invalid request": Fault([status(400)], "502 provider_rejected", ["first rejected"]),
     "an invalid request, declared": Fault(
-        [status(400)], "Second.", ["first rejected", "second answered"], route={"fallback": {"on": ["Invalid"]}}
+        [status(400)], "Second.", ["first rejected", "second answered"], route={"fallback": {"errors": ["Invalid"]}}
     ),
     "one attempt": Fault(
         [status(500)], "502 provider_failed", ["first server_error"], route={"fallback": {"maxAttempts": 1}}
@@ -523,7 +523,7 @@ async def test_who_waits_for_a_retry_and_goes_is_not_asked_for(tmp_path: Path) -
 
 
 async def test_a_pod_shows_its_table_of_failures(tmp_path: Path) -> None:
-    declared = Fault([], "", [], route={"fallback": {"on": ["Auth"]}})
+    declared = Fault([], "", [], route={"fallback": {"errors": ["Auth"]}})
     async with serving(tmp_path, document(declared, [1, 2])) as served:
         rows = {row["failure"]: row for row in (await served.statusz())["routeErrors"]}
     assert rows["server_error"] == {

@@ -26,14 +26,14 @@ class FailureClass(StrEnum):
 
 
 FALLBACK_DEFAULTS: dict[str, Any] = {
-    "on": sorted(set(FailureClass) - {FailureClass.CONTENT_FILTER, FailureClass.INVALID, FailureClass.CANCELLED}),
+    "errors": sorted(set(FailureClass) - {FailureClass.CONTENT_FILTER, FailureClass.INVALID, FailureClass.CANCELLED}),
     "maxAttempts": 3,
 }
 """A refusal by a provider's content filter is an answer, and who finds a request invalid is rarely alone."""
 
 
 class Fallback(Model):
-    on: Annotated[
+    errors: Annotated[
         list[FailureClass] | None,
         SET,
         Cel("self.all(c, c != 'Cancelled')", "leave Cancelled out: then the caller has gone, and nobody waits"),

@@ -85,7 +85,7 @@ class TimeoutsConfig(Model):
 
 
 class FallbackConfig(Model):
-    on: list[FailureClass] = FALLBACK_DEFAULTS["on"]
+    errors: list[FailureClass] = FALLBACK_DEFAULTS["errors"]
     """Sorted."""
     max_attempts: Annotated[int, Field(ge=1)] = FALLBACK_DEFAULTS["maxAttempts"]
 

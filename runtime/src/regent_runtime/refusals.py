@@ -89,7 +89,7 @@ CONTENT_FILTERED = Refusal(
     "content_filter",
     400,
     _REQUEST,
-    "The provider's content filter refuses the turn. Another provider is asked only where `fallback.on` says so.",
+    "The provider's content filter refuses the turn. Another provider is asked only where `fallback.errors` says so.",
 )
 TOKEN_MISSING = Refusal(
     "token_missing",

@@ -32,7 +32,7 @@ CONFIG: dict[str, Any] = {
         ],
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}],
         "fallback": {
-            "on": [
+            "errors": [
                 "Auth",
                 "ContextWindow",
                 "QuotaExhausted",

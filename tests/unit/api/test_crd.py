@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from regent_api.crd import PENDING, crd, root_schema
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
@@ -53,6 +54,13 @@ def test_every_property_is_described() -> None:
     for path, schema in SCHEMAS:
         for key, field in schema.get("properties", {}).items():
             assert field.get("description", "").strip(), f"{path}.{key}"
+
+
+def test_no_field_and_no_value_needs_quotes_in_yaml() -> None:
+    """YAML 1.1, which kubectl reads, takes bare words such as `on` for booleans."""
+    for path, schema in SPEC_SCHEMAS:
+        for word in [*schema.get("properties", {}), *schema.get("enum", [])]:
+            assert yaml.safe_load(str(word)) == word, f"{path}.{word}"
 
 
 def test_every_string_list_and_map_is_bounded() -> None:

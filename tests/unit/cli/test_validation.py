@@ -29,17 +29,6 @@ def test_a_valid_spec_has_no_problems() -> None:
     assert said_of(AGENT, AI_AGENT) == []
 
 
-def test_a_key_that_yaml_takes_for_a_boolean_is_to_be_quoted() -> None:
-    route = (
-        f"{{providers: [{PROVIDER}], rules: [{{name: all, providers: [{{name: a}}]}}], fallback: {{KEY: [Timeout]}}}}"
-    )
-
-    assert said_of(yaml.safe_load(route.replace("KEY", "on")), MODEL_ROUTE) == [
-        'spec.fallback: write "on" in quotes: YAML takes a bare on, off, yes or no for a boolean'
-    ]
-    assert said_of(yaml.safe_load(route.replace("KEY", '"on"')), MODEL_ROUTE) == []
-
-
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -125,7 +125,7 @@ def test_a_plain_route_is_accepted() -> None:
         ({"providers": [ONPREM, CLOUD, CLOUD]}, "spec.providers: the name cloud stands 2 times"),
         ({"rules": [GENERAL, CRITICAL, GENERAL]}, "spec.rules: the name general stands 2 times"),
         ({"providers": [CLOUD]}, "spec.rules: critical names the provider onprem, which is not in spec.providers"),
-        ({"fallback": {"on": ["Cancelled"]}}, "spec.fallback.on: leave Cancelled out"),
+        ({"fallback": {"errors": ["Cancelled"]}}, "spec.fallback.errors: leave Cancelled out"),
         (
             {"rules": [CRITICAL, {**GENERAL, "match": {"when": "turn.caller == 'me'"}}]},
             "spec.rules[1].match.when: general: a turn has no field caller; it has callerGroups, callerKind",

@@ -52,7 +52,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                 {"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}
             ],
             "fallback": {
-                "on": [
+                "errors": [
                     "Auth",
                     "ContextWindow",
                     "QuotaExhausted",
@@ -111,7 +111,7 @@ def test_parameters_and_suspension_reach_the_pods() -> None:
 def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:
     made = config_of(
         route=route(
-            fallback={"on": ["Timeout", "ContentFilter"], "maxAttempts": 2},
+            fallback={"errors": ["Timeout", "ContentFilter"], "maxAttempts": 2},
             timeouts={"minBytesPerSecond": 5},
             retries={
                 "maxPerProvider": 0,
@@ -131,7 +131,7 @@ def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:
         )
     )
     found = made.route.wire()
-    assert found["fallback"] == {"on": ["ContentFilter", "Timeout"], "maxAttempts": 2}
+    assert found["fallback"] == {"errors": ["ContentFilter", "Timeout"], "maxAttempts": 2}
     assert found["timeouts"]["minBytesPerSecond"] == 5
     assert found["retries"] == {
         "maxPerProvider": 0,
@@ -197,8 +197,8 @@ def test_a_rule_without_provider_stays_and_denies() -> None:
 
 
 def test_the_digest_of_a_route_is_over_its_meaning() -> None:
-    one = declared_route("hybrid", route(timeouts={"idle": "60s"}, fallback={"on": ["Timeout", "Auth"]}).spec)
-    other = {"timeouts": {"idle": "1m"}, "fallback": {"on": ["Auth", "Timeout"]}}
+    one = declared_route("hybrid", route(timeouts={"idle": "60s"}, fallback={"errors": ["Timeout", "Auth"]}).spec)
+    other = {"timeouts": {"idle": "1m"}, "fallback": {"errors": ["Auth", "Timeout"]}}
     same = declared_route("hybrid", route(providers=[CLOUD, ONPREM], **other).spec)
     assert one == same
 
@@ -210,7 +210,7 @@ def test_the_digest_of_a_route_is_over_its_meaning() -> None:
         {"agent": agent(sensitivity="Confidential")},
         {"agent": agent(suspend=True)},
         {"route": route(timeouts={"idle": "1s"})},
-        {"route": route(fallback={"on": ["Timeout"]})},
+        {"route": route(fallback={"errors": ["Timeout"]})},
         {"route": route(fallback={"maxAttempts": 1})},
         {"policies": (for_all("base", size={"maxInputTokens": 99}, **LOCAL_HOSTS),)},
     ],

@@ -58,8 +58,6 @@ def _words(problem: Mapping[str, Any], schema: Schema, raw: Mapping[str, Any]) -
         case "string_pattern_mismatch":
             broken = _broken_rules(_at(schema, path), _value(raw, path), where)
             return next(broken, f"{where}: must match {problem['ctx']['pattern']}")
-        case "invalid_key":
-            return f'{_path(path[:-1])}: write "on" in quotes: YAML takes a bare on, off, yes or no for a boolean'
         case kind:
             return f"{where}: {_WORDS.get(kind) or problem['msg']}"
 

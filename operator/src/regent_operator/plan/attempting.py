@@ -11,8 +11,8 @@ from regent_api.types import seconds
 
 def errors(spec: ModelRouteSpec) -> Iterator[str]:
     """Everything of it for which a ModelRoute cannot be used."""
-    if spec.fallback and FailureClass.CANCELLED in (spec.fallback.on or []):
-        yield "spec.fallback.on: leave Cancelled out: then the caller has gone, and nobody waits"
+    if spec.fallback and FailureClass.CANCELLED in (spec.fallback.errors or []):
+        yield "spec.fallback.errors: leave Cancelled out: then the caller has gone, and nobody waits"
     groups = {"timeouts": spec.timeouts, "retries": spec.retries, "circuitBreaker": spec.circuit_breaker}
     for group, stated in groups.items():
         for name, value in (stated.wire() if stated else {}).items():
@@ -23,7 +23,7 @@ def errors(spec: ModelRouteSpec) -> Iterator[str]:
 def fallback(spec: ModelRouteSpec) -> FallbackConfig:
     stated = spec.fallback.wire() if spec.fallback else {}
     filled = {**FALLBACK_DEFAULTS, **stated}
-    return FallbackConfig(on=sorted(filled["on"]), max_attempts=filled["maxAttempts"])
+    return FallbackConfig(errors=sorted(filled["errors"]), max_attempts=filled["maxAttempts"])
 
 
 def retries(spec: ModelRouteSpec) -> RetriesConfig:

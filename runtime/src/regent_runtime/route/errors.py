@@ -59,14 +59,14 @@ def refused(errors: Sequence[ProviderError]) -> Refused:
     return Refused(refusal, _WORDS[refusal], retry_after=min(waits, default=None) if refusal.retry else None)
 
 
-def listed(on: Collection[FailureClass]) -> list[dict[str, Any]]:
-    """The table for /statusz. `on`: the classes after which the route asks another provider."""
+def listed(names: Collection[FailureClass]) -> list[dict[str, Any]]:
+    """The table for /statusz. `names`: the classes after which the route asks another provider."""
     return [
         {
             "class": row.kind,
             "failure": row.word,
             "retry": row.retried,
-            "fallback": row.kind in on,
+            "fallback": row.kind in names,
             "breaker": row.trips,
         }
         for row in Failure
@@ -75,13 +75,13 @@ def listed(on: Collection[FailureClass]) -> list[dict[str, Any]]:
 
 def reference() -> str:
     """The text of docs/reference/route-errors.md."""
-    on = FALLBACK_DEFAULTS["on"]
+    names = FALLBACK_DEFAULTS["errors"]
     lines = [
         "<!-- Made by `python -m regent_runtime.route.errors`; do not edit. -->",
         "# How providers fail",
         "",
         "A failure is classed by the word that the provider's error bears (`error.code`, `error.type`, Azure's",
-        "`innererror`), and by the status only where no such word is known. `fallback.on` of a ModelRoute names",
+        "`innererror`), and by the status only where no such word is known. `fallback.errors` of a ModelRoute names",
         "classes; the column says what holds where it is absent. The failure's word stands in the log, in",
         "`regent_attempts` and in the audit. `/statusz` of a pod shows this table as its route has it.",
         "",
@@ -93,7 +93,7 @@ def reference() -> str:
     ]
     lines += [
         f"| {row.kind} | `{row.word}` | {row.meaning} | {_yes(row.retried)} | {_yes(row.of_key)} "
-        f"| {_yes(row.kind in on)} | {_yes(row.trips)} | {row.refusal.status} `{row.refusal.code}` |"
+        f"| {_yes(row.kind in names)} | {_yes(row.trips)} | {row.refusal.status} `{row.refusal.code}` |"
         for row in Failure
     ]
     lines += [

@@ -19,7 +19,7 @@ _C = FailureClass
 
 
 class Column(Flag):
-    """What follows from a failure, besides that another provider may be asked (`fallback.on`, by class)."""
+    """What follows from a failure, besides that another provider may be asked (`fallback.errors`, by class)."""
 
     NONE = 0
     RETRY = auto()

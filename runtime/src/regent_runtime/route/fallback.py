@@ -77,7 +77,7 @@ class _Commit:
 
     def __init__(self, snapshot: Snapshot, tries: Tries, tried: Try, record: TurnRecord) -> None:
         self.made = False
-        self._asks_around_filters = FailureClass.CONTENT_FILTER in snapshot.config.route.fallback.on
+        self._asks_around_filters = FailureClass.CONTENT_FILTER in snapshot.config.route.fallback.errors
         self._tries = tries
         self._model = tried.provider.model
         self._record = record

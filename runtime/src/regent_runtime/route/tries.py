@@ -99,7 +99,7 @@ class Tries:
         tried.permit.end(well=False if error.failure.trips else None)
         self._standings[tried.provider.name].failed(tried.key, error)
         self._again = self._same_provider(tried, error)
-        self._may_fall_back = error.failure.kind in self._route.fallback.on
+        self._may_fall_back = error.failure.kind in self._route.fallback.errors
 
     def _fresh(self) -> _Step | None:
         """The next candidate that may be asked now; else the one that may be the soonest."""

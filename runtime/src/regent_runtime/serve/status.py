@@ -94,7 +94,7 @@ class Status:
             ]
             if snapshot
             else [],
-            "routeErrors": errors.listed(snapshot.config.route.fallback.on) if snapshot else [],
+            "routeErrors": errors.listed(snapshot.config.route.fallback.errors) if snapshot else [],
         }
 
 

@@ -87,7 +87,7 @@ async def test_the_jitter_is_full() -> None:
 
 @pytest.mark.parametrize("failure", [each for each in Failure if not each.retried])
 async def test_what_cannot_help_is_not_retried(failure: Failure) -> None:
-    turn = Turn(config(fallback={"on": sorted({each.kind for each in Failure})}))
+    turn = Turn(config(fallback={"errors": sorted({each.kind for each in Failure})}))
     assert await turn.ask() == "cloud"
     assert await turn.say(failure) == "other"
 
@@ -183,14 +183,14 @@ async def test_attempts_are_counted_retries_among_them() -> None:
 
 
 async def test_no_other_provider_after_a_failure_that_is_not_declared() -> None:
-    turn = Turn(config(fallback={"on": ["Timeout"]}, retries={"maxPerProvider": 1}))
+    turn = Turn(config(fallback={"errors": ["Timeout"]}, retries={"maxPerProvider": 1}))
     assert await turn.ask() == "cloud"
     assert await turn.say(Failure.SERVER_ERROR) == "cloud"
     assert await turn.say(Failure.SERVER_ERROR) == ""
 
 
 async def test_a_retry_that_fails_otherwise_is_judged_by_how_it_failed() -> None:
-    turn = Turn(config(fallback={"on": ["Timeout"]}, retries={"maxPerProvider": 1}))
+    turn = Turn(config(fallback={"errors": ["Timeout"]}, retries={"maxPerProvider": 1}))
     await turn.ask()
     assert await turn.say(Failure.SERVER_ERROR) == "cloud"
     assert await turn.say(Failure.FIRST_TOKEN_TIMEOUT) == "other"
