@@ -78,6 +78,7 @@ ROUTE: dict[str, Any] = {
                 "model": "smollm2-135m-instruct",
                 "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
                 "maxSensitivity": "Restricted",
+                "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "contextWindow": 8192},
                 "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},
             },
             {

@@ -436,6 +436,13 @@ REFUSALS = [
     Refusal(
         "price-of-the-input-alone", ROUTE, "spec.providers.1.price.outputPerMillionTokens", Absent, "Required value"
     ),
+    Refusal(
+        "window-of-nothing",
+        ROUTE,
+        "spec.providers.0.capabilities.contextWindow",
+        0,
+        "greater than or equal to 1",
+    ),
     Refusal("no-highest-label", ROUTE, "spec.providers.1.maxSensitivity", Absent, "Required value"),
     Refusal(
         "local-with-credentials",

@@ -37,6 +37,14 @@ class AzureConfig(Model):
     """A date; None for the v1 surface."""
 
 
+class CapabilitiesConfig(Model):
+    tools: bool = True
+    json_schema: bool = True
+    stream_usage: bool = True
+    context_window: int | None = None
+    """Tokens; None: nobody says."""
+
+
 class ProviderConfig(Model):
     name: str
     type: ProviderType
@@ -48,6 +56,7 @@ class ProviderConfig(Model):
     credentials: list[CredentialFile] = []
     max_sensitivity: Sensitivity
     azure: AzureConfig | None = None
+    capabilities: CapabilitiesConfig = CapabilitiesConfig()
     price: ProviderPrice | None = None
     """None: nobody knows what the model costs."""
 

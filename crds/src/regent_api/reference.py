@@ -10,6 +10,7 @@ from typing import Any, get_args
 from regent_api import API_VERSION
 from regent_api.agent import Scaling
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS
+from regent_api.capabilities import CAPABILITY_DEFAULTS
 from regent_api.crd import root_schema
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
@@ -18,6 +19,7 @@ from regent_api.schema import Schema, key_of, words_for
 from regent_api.status import MEANING, TYPE_MEANING
 
 _ROUTE_DEFAULTS = {
+    "providers[].capabilities": CAPABILITY_DEFAULTS,
     "fallback": FALLBACK_DEFAULTS,
     "timeouts": TIMEOUT_DEFAULTS,
     "retries": RETRY_DEFAULTS,

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.attempting import CircuitBreaker, Fallback, Retries
+from regent_api.capabilities import Capabilities
 from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
 from regent_api.policy.status import UsedByAgents
 from regent_api.price import Price, ProviderPrice
@@ -161,6 +162,10 @@ class Provider(Model):
     max_sensitivity: Annotated[
         Sensitivity, Field(description="Highest label that this provider may ever see, on every path.")
     ]
+    capabilities: Annotated[
+        Capabilities | None,
+        Field(description="What the model can do: it is left out of turns that ask for what it cannot."),
+    ] = None
     price: Annotated[
         Price | None,
         Field(description="What the model costs; absent: what the dated table says of it at this host. Never below."),

@@ -24,6 +24,7 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import (
     AGENT_SUSPENDED,
     BODY_TOO_LARGE,
+    CONTEXT_TOO_LONG,
     INVALID_SENSITIVITY,
     NO_PROVIDER_ALLOWED,
     NO_RULE_MATCHES,
@@ -48,6 +49,7 @@ FIELDLESS = {
     NO_RULE_MATCHES: Stage.ROUTE,
     NO_PROVIDER_ALLOWED: Stage.ROUTE,
     UNSUPPORTED_FIELD: Stage.ROUTE,
+    CONTEXT_TOO_LONG: Stage.ROUTE,
 }
 """Where refusals belong behind which no field of a policy stands."""
 NOWHERE = Path("/nonexistent")

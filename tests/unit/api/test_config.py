@@ -28,6 +28,7 @@ CONFIG: dict[str, Any] = {
                 "model": "small",
                 "credentials": [],
                 "maxSensitivity": "Restricted",
+                "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True},
             }
         ],
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}],

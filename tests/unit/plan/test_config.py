@@ -46,6 +46,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                     "model": "smollm2",
                     "credentials": [],
                     "maxSensitivity": "Restricted",
+                    "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True},
                 }
             ],
             "rules": [
@@ -106,6 +107,16 @@ def test_the_document_reads_back_as_itself() -> None:
 def test_parameters_and_suspension_reach_the_pods() -> None:
     made = config_of(agent=agent(parameters={"temperature": 0.1, "maxOutputTokens": 64}, suspend=True))
     assert (made.temperature, made.max_output_tokens, made.suspended) == (0.1, 64, True)
+
+
+def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:
+    stated = {"tools": False, "jsonSchema": False, "streamUsage": False, "contextWindow": 8192}
+    made = config_of(
+        route=route(
+            providers=[{**ONPREM, "capabilities": stated}], rules=[{"name": "all", "providers": [{"name": "onprem"}]}]
+        )
+    )
+    assert made.route.providers[0].wire()["capabilities"] == stated
 
 
 def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from regent_api.agent import AgentParameters
+from regent_api.capabilities import Capabilities
 from regent_api.config import (
     AgentConfig,
     AgentIdentity,
     AzureConfig,
+    CapabilitiesConfig,
     CredentialFile,
     ProviderConfig,
     RouteConfig,
@@ -176,8 +178,13 @@ def _provider(provider: Provider) -> ProviderConfig:
         ],
         max_sensitivity=provider.max_sensitivity,
         azure=_azure(provider.azure) if provider.azure else None,
+        capabilities=_capabilities(provider.capabilities) if provider.capabilities else CapabilitiesConfig(),
         price=prices.in_force(provider),
     )
+
+
+def _capabilities(stated: Capabilities) -> CapabilitiesConfig:
+    return CapabilitiesConfig.model_validate(stated.wire())
 
 
 def _azure(azure: AzureDeployment) -> AzureConfig:

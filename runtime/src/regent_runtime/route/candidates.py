@@ -8,7 +8,8 @@ from regent_api.expression import InvalidExpression
 from regent_api.route import ProviderType
 from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
-from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, UNSUPPORTED_FIELD, Refused
+from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
+from regent_runtime.route.capabilities import lack, unanswerable
 from regent_runtime.route.conditions import condition
 from regent_runtime.wire.formats import format_of
 from regent_runtime.wire.request import ChatRequest
@@ -20,6 +21,8 @@ class Verdict:
 
     provider: ProviderConfig
     field: str = ""
+    refused: Refused | None = None
+    """What the caller learns of it where nobody else is left, if it is about the request."""
 
 
 def rule_for(config: AgentConfig, sensitivity: Sensitivity, facts: TurnFacts) -> RuleConfig:
@@ -56,23 +59,28 @@ def candidates(sensitivity: Sensitivity, judged: Sequence[Verdict]) -> Sequence[
     return allowed
 
 
-def unsaid(request: ChatRequest, candidates: Sequence[ProviderConfig]) -> Sequence[Verdict]:
-    """On each of the candidates: the field of the request that it cannot be told, as `request.FIELD`."""
-    fields = (format_of(provider).inexpressible(request, provider) for provider in candidates)
-    return [
-        Verdict(provider, f"{OF_REQUEST}{field}" if field else "")
-        for provider, field in zip(candidates, fields, strict=True)
-    ]
+def abilities(request: ChatRequest, candidates: Sequence[ProviderConfig], input_tokens: int) -> Sequence[Verdict]:
+    """On each of the candidates: the capability that the turn needs and it lacks, as `capabilities.NAME`, or the field
+    of the request that it cannot be told, as `request.FIELD`.
+    """
+    return [_ability(request, provider, input_tokens) for provider in candidates]
 
 
 def able(judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
-    """Those that can be told all that the request asks. Raises Refused (400) when none can."""
+    """Those that can do, and be told, all that the request asks. Raises Refused (400, 422) when none can."""
     kept = [verdict.provider for verdict in judged if not verdict.field]
-    if not kept:
-        field = judged[0].field.removeprefix(OF_REQUEST)
-        words = f"`{field}`: no provider that this turn may go to can be asked for that; leave it out or change it."
-        raise Refused(UNSUPPORTED_FIELD, words, param=field)
+    why = next((verdict.refused for verdict in judged if verdict.refused), None)
+    if not kept and why is not None:
+        raise why
     return kept
+
+
+def _ability(request: ChatRequest, provider: ProviderConfig, input_tokens: int) -> Verdict:
+    lacking = lack(provider, request, input_tokens)
+    if lacking is not None:
+        return Verdict(provider, lacking.capability, lacking.refused)
+    field = format_of(provider).inexpressible(request, provider)
+    return Verdict(provider, f"request.{field}", unanswerable(field)) if field else Verdict(provider)
 
 
 def _barrier(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensitivity, *, local_only: bool) -> str:
@@ -92,6 +100,5 @@ def _barrier(config: AgentConfig, provider: ProviderConfig, sensitivity: Sensiti
     return "" if config.policy.egress.admits_host(provider.host) else "egress.hosts"
 
 
-OF_REQUEST = "request."
 MAX_SENSITIVITY = "maxSensitivity"
 """The one barrier that the route sets itself."""

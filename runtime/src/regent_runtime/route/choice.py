@@ -10,7 +10,7 @@ from regent_runtime.access.membership import groups
 from regent_runtime.callers import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
-from regent_runtime.route.candidates import Verdict, able, candidates, rule_for, unsaid, verdicts
+from regent_runtime.route.candidates import Verdict, abilities, able, candidates, rule_for, verdicts
 from regent_runtime.route.strategy import in_order
 from regent_runtime.wire.request import ChatRequest
 
@@ -34,12 +34,12 @@ def facts(request: ChatRequest, caller: Caller, record: TurnRecord) -> TurnFacts
 def choose(
     config: AgentConfig, request: ChatRequest, asked: TurnFacts, treatment: Treatment, record: TurnRecord
 ) -> Sequence[ProviderConfig]:
-    """In the order in which they are asked; why others are not is written down. Raises Refused (400, 403)."""
+    """In the order in which they are asked; why others are not is written down. Raises Refused (400, 403, 422)."""
     rule = rule_for(config, treatment.sensitivity, asked)
     record.route, record.rule = config.route.name, rule.name
     judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
     _note(config, judged, record)
-    told = unsaid(request, candidates(treatment.sensitivity, judged))
+    told = abilities(request, candidates(treatment.sensitivity, judged), asked.input_tokens)
     _note(config, told, record)
     return in_order(config, rule, able(told), request, record)
 

@@ -36,7 +36,8 @@ class ChatCompletions:
             body["temperature"] = warmth
         if request.stream:
             body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
+            if provider.capabilities.stream_usage:
+                body["stream_options"] = {"include_usage": True}
         return Outbound(azure.endpoint(provider, "/chat/completions"), msgspec.json.encode(body))
 
     def whole(self, body: bytes) -> Chunk:

@@ -51,6 +51,18 @@ class ChatRequest:
             if name in self.forwarded:
                 yield msgspec.json.encode(self.forwarded[name]).decode()
 
+    @property
+    def has_schema(self) -> bool:
+        """Whether the answer is to keep to a JSON schema."""
+        return bool(self.forwarded.get("response_format", {}).get("type") == "json_schema")
+
+    def tool_field(self) -> str:
+        """The first field that needs a model which knows tools; empty where none does."""
+        if "tools" in self.forwarded:
+            return "tools"
+        calls = (f"messages[{at}].tool_calls" for at, each in enumerate(self.messages) if "tool_calls" in each)
+        return next(calls, "")
+
     def offered(self) -> frozenset[str]:
         """Names of the tools that a model may ask the caller to use."""
         if self.forwarded.get("tool_choice") == "none":

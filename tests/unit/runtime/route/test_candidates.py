@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import able, candidates, rule_for, unsaid, verdicts
+from regent_runtime.route.candidates import abilities, able, candidates, rule_for, verdicts
 from regent_runtime.wire.request import ChatRequest, parse
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -101,14 +101,14 @@ MIXED = configs.config(provider("strict", api="Responses"), provider("wide"), pr
 
 
 def test_who_cannot_be_told_the_whole_request_is_no_candidate() -> None:
-    assert [each.name for each in able(unsaid(asked(), MIXED.route.providers))] == ["strict", "wide", "late"]
-    assert [each.name for each in able(unsaid(asked(seed=7), MIXED.route.providers))] == ["wide"]
+    assert [each.name for each in able(abilities(asked(), MIXED.route.providers, 1))] == ["strict", "wide", "late"]
+    assert [each.name for each in able(abilities(asked(seed=7), MIXED.route.providers, 1))] == ["wide"]
 
 
 def test_a_request_that_nobody_can_be_told_is_refused_by_the_fields_name() -> None:
     only = [each for each in MIXED.route.providers if each.name != "wide"]
     with pytest.raises(Refused) as refused:
-        able(unsaid(asked(seed=7), only))
+        able(abilities(asked(seed=7), only, 1))
     assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", "seed")
     assert "7" not in refused.value.message
 

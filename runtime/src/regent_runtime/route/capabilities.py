@@ -1,0 +1,41 @@
+"""What a provider cannot do of what a turn asks for: then it is not asked. Its `capabilities` in the route say so."""
+
+from dataclasses import dataclass
+
+from regent_api.config import ProviderConfig
+from regent_api.route import WireApi
+from regent_runtime.refusals import CONTEXT_TOO_LONG, UNSUPPORTED_FIELD, Refused
+from regent_runtime.wire.request import ChatRequest
+
+
+@dataclass(frozen=True)
+class Lack:
+    """`capability`: its path in the route's provider. `refused`: what the caller learns when nobody else is left."""
+
+    capability: str
+    refused: Refused
+
+
+def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> Lack | None:
+    """The first thing that is missing. `input_tokens`: the estimate of the turn's input."""
+    can = provider.capabilities
+    if not can.tools and (param := request.tool_field()):
+        return _asked("tools", param)
+    if not can.json_schema and request.has_schema:
+        return _asked("jsonSchema", "response_format")
+    counts = can.stream_usage or provider.api is not WireApi.CHAT_COMPLETIONS
+    if request.stream and request.include_usage and not counts:
+        return _asked("streamUsage", "stream_options")
+    if can.context_window is not None and input_tokens > can.context_window:
+        words = f"The input has about {input_tokens} tokens, more than fit into any model that this turn may go to."
+        return Lack("capabilities.contextWindow", Refused(CONTEXT_TOO_LONG, words, param="messages"))
+    return None
+
+
+def _asked(capability: str, param: str) -> Lack:
+    return Lack(f"capabilities.{capability}", unanswerable(param))
+
+
+def unanswerable(param: str) -> Refused:
+    words = f"`{param}`: no provider that this turn may go to can be asked for that; leave it out or change it."
+    return Refused(UNSUPPORTED_FIELD, words, param=param)
