@@ -4,20 +4,16 @@ import asyncio
 import json
 import signal
 import ssl
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from regent_runtime.route.failure import Failure
 from tests.contract.processes import Process, request, running
 from tests.contract.streams import Stream
 from tests.fakes import configs
+from tests.fakes.certificates import self_signed
 from tests.fakes.provider import answers, gated, provider
 from tests.fakes.waiting import eventually
 
@@ -125,7 +121,7 @@ async def test_the_log_has_figures_and_no_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_a_providers_certificate_is_checked(tmp_path: Path, trusted: bool) -> None:
-    certificate, key = self_signed(tmp_path)
+    certificate, key = self_signed(tmp_path, "localhost")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     async with provider(tls=tls) as fake, aiohttp.ClientSession() as http:
@@ -134,28 +130,3 @@ async def test_a_providers_certificate_is_checked(tmp_path: Path, trusted: bool)
         async with running(tmp_path, document, **environment) as pod:
             status = (await http.post(f"{pod.url}/v1/chat/completions", **request())).status
     assert (status, len(fake.requests)) == ((200, 1) if trusted else (502, 0))
-
-
-def self_signed(directory: Path) -> tuple[Path, Path]:
-    """Files of a certificate for localhost and of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = directory / "tls.crt", directory / "tls.key"
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.fakes.provider import (
     json_answer,
     provider,
     raw,
+    resets,
     stalls,
     status,
     stream_of,
@@ -128,11 +129,12 @@ HALVES = {
 
 
 @pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("ends", [raw, resets], ids=["closed", "reset"])
 @pytest.mark.parametrize("half", HALVES)
-async def test_a_request_is_sent_again_only_when_a_kept_connection_closed_without_a_byte(
-    tmp_path: Path, half: str, kept: bool
+async def test_a_request_is_sent_again_only_when_a_kept_connection_ended_without_a_byte(
+    tmp_path: Path, half: str, ends: Callable[[bytes], Behaviour], kept: bool
 ) -> None:
-    behaviours = [*([answers("Hi.")] if kept else []), raw(HALVES[half]), answers("Again.")]
+    behaviours = [*([answers("Hi.")] if kept else []), ends(HALVES[half]), answers("Again.")]
     async with (
         provider(*behaviours) as fake,
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,

@@ -3,400 +3,38 @@ down, and how the providers stand afterwards.
 """
 
 import asyncio
-import datetime as dt
 import socket
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from email.utils import format_datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.record import Kind, decode
-from tests.contract.test_providers import SHORT, stream
+from regent_api.audit.record import AttemptPart, CostPart, Kind, Record, decode
+from regent_api.policy import OUTPUT_TOKENS_DEFAULT
+from regent_api.price import words
+from regent_runtime.cost.bound import UNSEEN_TOKENS
+from tests.contract.route_faults import AFTER_ONE, CASES, FAULTS, TRIP, Fault
+from tests.contract.test_providers import stream
 from tests.fakes import configs
-from tests.fakes.provider import (
-    Behaviour,
-    Received,
-    answers,
-    chunk,
-    completion,
-    json_answer,
-    provider,
-    raw,
-    send_stream,
-    stalls,
-    status,
-    stream_of,
-    usage_chunk,
-)
-from tests.fakes.resolver import ELSEWHERE, loopback
+from tests.fakes.certificates import self_signed
+from tests.fakes.provider import Received, answers, provider, stalls, status
+from tests.fakes.resolver import ELSEWHERE, NOWHERE, loopback
 from tests.fakes.serving import Served, serving
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 SECRET = "cloud"
-RETRY = {"retries": {"maxPerProvider": 1, "baseDelay": 0.01}}
-PLAIN, STREAMED = (False,), (True,)
-BOTH = (False, True)
-FILTERED = {"error": {"code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}
-OVERLOADED = {"type": "error", "error": {"type": "overloaded_error"}}
-TOO_LONG = {"error": {"type": "exceed_context_size_error"}}
-QUOTA = {"error": {"code": "insufficient_quota"}}
-SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
-BUFFERED = {"guardrails": {"output": {"streaming": "Buffer"}}}
-
-
-def slowly(words: int) -> Behaviour:
-    """A byte of text at a time, twenty a second."""
-
-    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await send_stream(writer, [], end=False)
-        for part in [*[chunk({"content": "a"})] * words, chunk({}, "stop")]:
-            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
-            await writer.drain()
-            await asyncio.sleep(0.05)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-
-    return behave
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Two providers and what a turn leaves. `told`: the answer's text, or `status code` of the refusal, or both."""
-
-    first: Sequence[Behaviour]
-    told: str
-    attempts: Sequence[str]
-    """`PROVIDER OUTCOME` each."""
-    second: Sequence[Behaviour] = (answers("Second."),)
-    route: Mapping[str, Any] = field(default_factory=dict)
-    streams: Sequence[bool] = BOTH
-    breakers: str = "closed closed"
-    keys: Sequence[str] = ()
-    """Of the first provider's credentials; `bad` is of a Secret that does not name the host."""
-    sent: Sequence[str] = ()
-    """Keys that the first provider was shown, in order; whatever their turn where empty."""
-    policy: Mapping[str, Any] = field(default_factory=dict)
-
-
-AFTER_ONE = ["first server_error", "second answered"]
-TRIP = {"circuitBreaker": {"consecutiveFailures": 1, "openFor": 60}}
-
-CLASSES = {
-    "transient": Fault([status(500)], "Second.", AFTER_ONE),
-    "transient, not declared": Fault(
-        [status(500)], "502 provider_failed", ["first server_error"], route={"fallback": {"errors": ["Timeout"]}}
-    ),
-    "overloaded": Fault([status(529)], "Second.", ["first overloaded", "second answered"]),
-    "overloaded by its word": Fault([status(500, OVERLOADED)], "Second.", ["first overloaded", "second answered"]),
-    "a rate limit": Fault([status(429)], "Second.", ["first rate_limited", "second answered"]),
-    "a quota": Fault([status(429, QUOTA)], "Second.", ["first quota_exhausted", "second answered"]),
-    "a dead key": Fault([status(401)], "Second.", ["first unauthenticated", "second answered"]),
-    "a dead key, not declared": Fault(
-        [status(401)], "502 provider_failed", ["first unauthenticated"], route={"fallback": {"errors": ["Transient"]}}
-    ),
-    "too long": Fault([status(400, TOO_LONG)], "Second.", ["first context_window", "second answered"]),
-    "too long, not declared": Fault(
-        [status(400, TOO_LONG)],
-        "422 context_too_long",
-        ["first context_window"],
-        route={"fallback": {"errors": ["Transient"]}},
-    ),
-    "a content filter": Fault([status(400, FILTERED)], "400 content_filter", ["first content_filter"]),
-    "a content filter, declared": Fault(
-        [status(400, FILTERED)],
-        "Second.",
-        ["first content_filter", "second answered"],
-        route={"fallback": {"errors": ["ContentFilter"]}},
-    ),
-    "a content filter, declared, and no other": Fault(
-        [status(400, FILTERED)],
-        "400 content_filter",
-        ["first content_filter", "second server_error"],
-        second=[status(500)],
-        route={"fallback": {"errors": ["ContentFilter"]}},
-    ),
-    "an answer cut by a filter is passed on": Fault(
-        [json_answer(completion("Par", finish_reason="content_filter"))], "Par", ["first answered"], streams=PLAIN
-    ),
-    "an answer cut by a filter, declared": Fault(
-        [json_answer(completion("Par", finish_reason="content_filter"))],
-        "Second.",
-        ["first content_filter", "second answered"],
-        route={"fallback": {"errors": ["ContentFilter"]}},
-        streams=PLAIN,
-    ),
-    "an answer cut by a filter, declared, and no other": Fault(
-        [status(500)],
-        "Par",
-        ["first server_error", "second answered"],
-        second=[json_answer(completion("Par", finish_reason="content_filter"))],
-        route={"fallback": {"errors": ["ContentFilter", "Transient"]}},
-        streams=PLAIN,
-    ),
-    "a stream cut by a filter at once, declared": Fault(
-        [stream_of(chunk({}, "content_filter"), b"data: [DONE]\n\n")],
-        "Second.",
-        ["first content_filter", "second answered"],
-        route={"fallback": {"errors": ["ContentFilter"]}},
-        streams=STREAMED,
-    ),
-    "a stream cut by a filter after a word, declared": Fault(
-        [stream_of(chunk({"content": "Par"}), chunk({}, "content_filter"), b"data: [DONE]\n\n")],
-        "Par",
-        ["first answered"],
-        route={"fallback": {"errors": ["ContentFilter"]}},
-        streams=STREAMED,
-    ),
-    "an invalid request": Fault([status(400)], "502 provider_rejected", ["first rejected"]),
-    "an invalid request, declared": Fault(
-        [status(400)], "Second.", ["first rejected", "second answered"], route={"fallback": {"errors": ["Invalid"]}}
-    ),
-    "one attempt": Fault(
-        [status(500)], "502 provider_failed", ["first server_error"], route={"fallback": {"maxAttempts": 1}}
-    ),
-    "a wrong content type": Fault(
-        [json_answer(completion("Hi"))], "Second.", ["first malformed", "second answered"], streams=STREAMED
-    ),
-    "an error with status 200": Fault(
-        [json_answer({"error": {"type": "insufficient_quota"}})],
-        "Second.",
-        ["first quota_exhausted", "second answered"],
-        streams=PLAIN,
-    ),
-    "an error in a stream": Fault(
-        [stream_of(b'data: {"error": {"type": "overloaded_error"}}\n\n')],
-        "Second.",
-        ["first overloaded", "second answered"],
-        streams=STREAMED,
-    ),
+PRICE = {
+    "source": "route",
+    "bands": [{"above": 0, "input": "1", "output": "10", "cachedInput": "1", "cacheWrite": "1"}],
 }
-
-RETRIES = {
-    "a retry that helps": Fault(
-        [status(500), answers("First.")], "First.", ["first server_error", "first answered"], route=RETRY
-    ),
-    "a retry that does not": Fault(
-        [status(500)], "Second.", ["first server_error", "first server_error", "second answered"], route=RETRY
-    ),
-    "a retry that is not in the budget": Fault(
-        [status(500)], "Second.", AFTER_ONE, route={"retries": {**RETRY["retries"], "budgetPercent": 0}}
-    ),
-    "a retry that is one attempt too many": Fault(
-        [status(500)],
-        "502 provider_failed",
-        ["first server_error", "first server_error"],
-        route={**RETRY, "fallback": {"maxAttempts": 2}},
-    ),
-    "an invalid request is not retried": Fault([status(400)], "502 provider_rejected", ["first rejected"], route=RETRY),
-    "a cut reply is retried": Fault(
-        [raw(b"HTTP/1.1 200 OK\r\nContent-"), answers("First.")],
-        "First.",
-        ["first disconnected", "first answered"],
-        route=RETRY,
-    ),
-    "Retry-After in seconds, short": Fault(
-        [status(429, Retry_After="0.05"), answers("First.")],
-        "First.",
-        ["first rate_limited", "first answered"],
-        route=RETRY,
-    ),
-    "Retry-After in milliseconds, short": Fault(
-        [status(429, Retry_After_Ms="50", Retry_After="100"), answers("First.")],
-        "First.",
-        ["first rate_limited", "first answered"],
-        route=RETRY,
-    ),
-    "Retry-After in seconds, too long": Fault(
-        [status(429, Retry_After="31")], "Second.", ["first rate_limited", "second answered"], route=RETRY
-    ),
-    "Retry-After as a date, too long": Fault(
-        [status(429, Retry_After=SOON)], "Second.", ["first rate_limited", "second answered"], route=RETRY
-    ),
-    "Retry-After beyond the deadline": Fault(
-        [status(429, Retry_After="5")],
-        "Second.",
-        ["first rate_limited", "second answered"],
-        route={**RETRY, "timeouts": {"total": 4}},
-    ),
-    "Retry-After of an overloaded provider, too long": Fault(
-        [status(529, Retry_After="31")], "Second.", ["first overloaded", "second answered"], route=RETRY
-    ),
-    "a reset time in the place of Retry-After": Fault(
-        [status(429, x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="6m0s")],
-        "Second.",
-        ["first rate_limited", "second answered"],
-        route=RETRY,
-    ),
-    "all ask for too long": Fault(
-        [status(429, Retry_After="31")],
-        "429 provider_rate_limited",
-        ["first rate_limited", "second rate_limited"],
-        second=[status(429, Retry_After="40")],
-        route=RETRY,
-    ),
-}
-
-KEYS = {
-    "a dead key, and one that lives": Fault(
-        [status(401), answers("First.")],
-        "First.",
-        ["first unauthenticated", "first answered"],
-        keys=("one", "two"),
-        sent=("two", "one"),
-    ),
-    "both keys dead": Fault(
-        [status(401)],
-        "Second.",
-        ["first unauthenticated", "first unauthenticated", "second answered"],
-        keys=("one", "two"),
-        sent=("two", "one"),
-    ),
-    "a key at its limit, and one that is not": Fault(
-        [status(429, Retry_After="31"), answers("First.")],
-        "First.",
-        ["first rate_limited", "first answered"],
-        keys=("one", "two"),
-        sent=("two", "one"),
-    ),
-    "a key without quota, and one with": Fault(
-        [status(429, QUOTA), answers("First.")],
-        "First.",
-        ["first quota_exhausted", "first answered"],
-        keys=("one", "two"),
-        sent=("two", "one"),
-    ),
-    "a key whose Secret does not name the host": Fault(
-        [answers("First.")],
-        "First.",
-        ["first credential_unusable", "first answered"],
-        keys=("one", "bad"),
-        sent=("one",),
-    ),
-    "a dead key does not come back with a retry": Fault(
-        [status(401), status(500), answers("First.")],
-        "First.",
-        ["first unauthenticated", "first server_error", "first answered"],
-        route=RETRY,
-        keys=("one", "two"),
-        sent=("two", "one", "one"),
-    ),
-}
-
-BREAKERS = {
-    "a failure that trips": Fault([status(500)], "Second.", AFTER_ONE, route=TRIP, breakers="open closed"),
-    "a failure that does not": Fault(
-        [status(429)], "Second.", ["first rate_limited", "second answered"], route=TRIP, breakers="closed closed"
-    ),
-    "an opening breaker ends the retries": Fault(
-        [status(500)], "Second.", AFTER_ONE, route={**RETRY, **TRIP}, breakers="open closed"
-    ),
-    "both trip": Fault(
-        [status(500)],
-        "502 provider_failed",
-        ["first server_error", "second server_error"],
-        second=[status(500)],
-        route=TRIP,
-        breakers="open open",
-    ),
-    "a truncated stream trips": Fault(
-        [stream_of(chunk({"content": "Hi"}), b"data: [DONE]\n\n")],
-        "Hi provider_failed",
-        ["first incomplete"],
-        route=TRIP,
-        streams=STREAMED,
-        breakers="open closed",
-    ),
-}
-
-COMMITS = {
-    "words in the guards' window are discarded": Fault(
-        [stream_of(chunk({"content": "Call +44 20 7946"}), then="cut")],
-        "Second.",
-        ["first disconnected", "second answered"],
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "words that are out are not": Fault(
-        [stream_of(chunk({"content": "Hi there, "}), then="cut")],
-        "Hi there,  provider_failed",
-        ["first disconnected"],
-        streams=STREAMED,
-    ),
-    "truncation in the guards' window": Fault(
-        [stream_of(chunk({"content": "Half an ans"}), b"data: [DONE]\n\n")],
-        "Second.",
-        ["first incomplete", "second answered"],
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "a role alone is no commitment": Fault(
-        [stream_of(chunk({"role": "assistant", "content": ""}), then="cut")],
-        "Second.",
-        ["first disconnected", "second answered"],
-        streams=STREAMED,
-    ),
-    "figures alone are no commitment": Fault(
-        [stream_of(usage_chunk(), then="cut")],
-        "Second.",
-        ["first disconnected", "second answered"],
-        streams=STREAMED,
-    ),
-    "as many chunks without a word as are held": Fault(
-        [stream_of(*[usage_chunk()] * 64, then="cut")],
-        "Second.",
-        ["first disconnected", "second answered"],
-        streams=STREAMED,
-    ),
-    "one more": Fault(
-        [stream_of(*[usage_chunk()] * 65, then="cut")], " provider_failed", ["first disconnected"], streams=STREAMED
-    ),
-    "no [DONE] after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"))], "First.", ["first answered"], streams=STREAMED
-    ),
-    "a cut after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="cut")],
-        "First.",
-        ["first answered"],
-        streams=STREAMED,
-    ),
-    "silence after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="stall")],
-        "First.",
-        ["first answered"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-    "an error after the first word": Fault(
-        [stream_of(chunk({"content": "Hi "}), b'data: {"error": {"type": "overloaded_error"}}\n\n')],
-        "Hi  provider_failed",
-        ["first overloaded"],
-        streams=STREAMED,
-    ),
-    "a slow stream in the guards' window": Fault(
-        [slowly(1000)],
-        "Second.",
-        ["first slow_stream", "second answered"],
-        route={"timeouts": {"idle": 2, "minBytesPerSecond": 1000}},
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "a slow stream that nobody minds": Fault(
-        [slowly(50)], "a" * 50, ["first answered"], route={"timeouts": {"idle": 2}}, streams=STREAMED
-    ),
-    "no headers": Fault(
-        [stalls()],
-        "Second.",
-        ["first first_token_timeout", "second answered"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-}
-FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | COMMITS
-CASES = [(name, streamed) for name, fault in FAULTS.items() for streamed in fault.streams]
+TLS = {"trusted", "untrusted", "host"}
 
 
 @pytest.fixture(autouse=True)
@@ -406,43 +44,131 @@ def _services_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def document(fault: Fault, ports: Sequence[int]) -> dict[str, Any]:
+    """Every attempt is paid out of a budget that is large enough."""
     keys = [{"name": key, "secret": "elsewhere" if key == "bad" else SECRET, "key": key} for key in fault.keys]
+    scheme = "https" if fault.way in TLS else "http"
+    host = NOWHERE if fault.way == "nowhere" else "first.demo.svc"
+    urls = {"first": f"{scheme}://{host}:{ports[0]}/v1", "second": f"http://second.demo.svc:{ports[1]}/v1"}
     providers = [
         configs.provider_config(
             name,
-            f"http://{name}.demo.svc:{port}/v1",
+            url,
             type="OpenAI",
+            price=PRICE,
             **({"credentials": keys} if keys and name == "first" else {}),
         )
-        for name, port in zip(("first", "second"), ports, strict=True)
+        for name, url in urls.items()
     ]
-    return configs.document(*providers, route=fault.route, policy=fault.policy)
+    policy = configs.merged({"budget": {"perConversationUsd": "100"}}, fault.policy)
+    return configs.document(*providers, route=fault.route, policy=policy)
 
 
 @pytest.mark.parametrize(("name", "streamed"), CASES, ids=[f"{name}-{'s' if s else 'p'}" for name, s in CASES])
-async def test_a_fault_has_its_exact_outcome(tmp_path: Path, name: str, streamed: bool) -> None:
+async def test_a_fault_has_its_exact_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, streamed: bool
+) -> None:
     fault = FAULTS[name]
+    tls = certificate(tmp_path, fault.way, monkeypatch)
     async with AsyncExitStack() as stack:
-        fakes = [await stack.enter_async_context(provider(*each)) for each in (fault.first, fault.second)]
-        made_of = document(fault, [fake.port for fake in fakes])
-        served = await stack.enter_async_context(serving(tmp_path, made_of))
+        first = await stack.enter_async_context(provider(*fault.first, tls=tls))
+        second = await stack.enter_async_context(provider(*fault.second))
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1] if fault.way == "refused" else first.port
+        served = await stack.enter_async_context(serving(tmp_path, document(fault, [port, second.port])))
         served.secret(SECRET, hosts="first.demo.svc", **{key: f"sk-{key}" for key in fault.keys})
         served.secret("elsewhere", hosts="elsewhere.demo.svc", bad="sk-bad")
         assert await told(served, streamed=streamed) == fault.told
-        made = [f"{provider} {outcome}" for provider, outcome, _ in await served.attempts()]
+        await served.attempts()
         found = await served.statusz()
-    assert made == fault.attempts
-    assert sum(len(fake.requests) for fake in fakes) == len([each for each in made if "credential" not in each])
-    if fault.sent:
-        shown = [each.headers["authorization"].removeprefix("Bearer sk-") for each in fakes[0].requests]
-        assert shown == list(fault.sent)
-    assert all("authorization" not in each.headers for each in fakes[1].requests)
+        spent = booked(served)
+        records = await logged(tmp_path)
+    made = [each.rpartition(" ")[0] for each in fault.attempts]
+    reached = {"first": list(first.requests), "second": list(second.requests)}
+    money = [amounts(each, reached) for each in fault.attempts]
+    assert not any(reached.values()), "no request that is not written down"
+    shown = [each.headers["authorization"].removeprefix("Bearer sk-") for each in first.requests if fault.keys]
+    assert not fault.sent or shown == list(fault.sent)
+    assert all("authorization" not in each.headers for each in second.requests)
     assert " ".join(each["breaker"] for each in found["providers"]) == fault.breakers
-    records = [decode(payload) for _, payload in segment.payloads(tmp_path / "audit")]
-    turn = [each for each in records if each.turn]
-    assert [each.kind for each in turn] == [Kind.INTENT, *[Kind.ATTEMPT] * len(made), Kind.OUTCOME]
-    assert [f"{each.provider} {each.outcome}" for each in turn[-1].attempts] == made
-    assert b"sk-leak" not in b"".join(path.read_bytes() for path in (tmp_path / "audit").rglob("*") if path.is_file())
+    assert spent == sum(int((most if known is None else known) * 10**9) for known, most in money), (
+        "what is unknown is spent as reserved"
+    )
+    audited(records, fault, made, money)
+    assert b"sk-" not in b"".join(path.read_bytes() for path in (tmp_path / "audit").rglob("*") if path.is_file())
+
+
+Money = tuple[Decimal | None, Decimal]
+"""What an attempt cost, if that is known, and at the most."""
+
+
+def amounts(attempt: str, reached: dict[str, list[Received]]) -> Money:
+    """Taken from the requests that the provider got, in order, unless the attempt cannot have reached it."""
+    name, outcome, usd = attempt.split(" ")
+    size = 0 if outcome in {"connect", "credential_unusable"} else reached[name].pop(0).size
+    most = (Decimal(UNSEEN_TOKENS + size) + 10 * OUTPUT_TOKENS_DEFAULT) / 1_000_000
+    return (None if usd == "atMost" else Decimal(usd)), most
+
+
+async def logged(directory: Path) -> list[Record]:
+    """Of the turn, once its outcome is there."""
+
+    async def found() -> list[Record]:
+        records = [decode(payload) for _, payload in segment.payloads(directory / "audit")]
+        return [each for each in records if each.turn]
+
+    return await eventually(found, lambda records: records[-1].kind is Kind.OUTCOME)
+
+
+def audited(records: Sequence[Record], fault: Fault, made: Sequence[str], money: Sequence[Money]) -> None:
+    """The whole of what stands in the audit log, but for names and times."""
+    intent, *attempts, outcome = records
+    assert [intent.kind, *(each.kind for each in attempts), outcome.kind] == [
+        Kind.INTENT,
+        *[Kind.ATTEMPT] * len(made),
+        Kind.OUTCOME,
+    ]
+    told = [each.split(" ")[0] for each in made]
+    assert [each.attempts for each in attempts] == [
+        [AttemptPart(provider=name, model=f"{name}-model")] for name in told
+    ]
+    costs = [cost_part(known, most) for known, most in money]
+    assert [(f"{each.provider} {each.outcome}", each.cost) for each in outcome.attempts] == [
+        (words, msgspec.structs.replace(cost, price="route")) for words, cost in zip(made, costs, strict=True)
+    ]
+    known = sum((usd for usd, _ in money if usd is not None), Decimal(0))
+    unknown = [most for usd, most in money if usd is None]
+    assert outcome.cost == cost_part(None if unknown else known, known + sum(unknown))
+    assert f"{outcome.outcome} {outcome.code}".strip() == ended(fault)
+
+
+def cost_part(known: Decimal | None, most: Decimal) -> CostPart:
+    return CostPart(usd=words(known)) if known is not None else CostPart(unknown="usage_unknown", at_most=words(most))
+
+
+def ended(fault: Fault) -> str:
+    """Outcome and code in the audit log, as the caller was told them."""
+    *text, last = fault.told.rsplit(" ", 1)
+    if text and text[0].isdigit():
+        return f"{'failed' if text[0] >= '500' else 'refused'} {last}"
+    return f"interrupted {last}" if last.startswith("provider_") else "answered"
+
+
+def booked(served: Served) -> int:
+    """Billionths of a dollar that the pod's purses are short of."""
+    return sum(spent.amount for spent in served.runtime.states._pod._purses._spent.values())
+
+
+def certificate(directory: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
+    """The first provider's, and the system's trust in it."""
+    if way not in TLS:
+        return None
+    files = self_signed(directory, "elsewhere.demo.svc" if way == "host" else "first.demo.svc")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
+    trust = ssl.create_default_context(cafile=None if way == "untrusted" else str(files[0]))
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trust)
+    return tls
 
 
 async def told(served: Served, *, streamed: bool) -> str:
@@ -457,6 +183,34 @@ async def told(served: Served, *, streamed: bool) -> str:
     text = "".join(event["choices"][0]["delta"].get("content") or "" for event in said)
     assert events[-1] == "[DONE]" or "error" in events[-1]
     return text if events[-1] == "[DONE]" else f"{text} {events[-1]['error']['code']}"
+
+
+async def test_a_caller_who_goes_cuts_the_request_and_pays_what_may_have_been_used(tmp_path: Path) -> None:
+    """Cancelled: no other provider is asked, no breaker hears of it."""
+    fault = Fault([], "", [], route={**TRIP, "retries": {"maxPerProvider": 1}})
+    async with provider(stalls()) as first, provider() as second:
+        async with serving(tmp_path, document(fault, [first.port, second.port])) as served:
+            asking = asyncio.create_task(served.ask())
+            await first.reached.wait()
+            asking.cancel()
+            await asyncio.wait([asking])
+            await asyncio.wait_for(first.closed_by_client.wait(), WAIT_SECONDS)
+            assert await served.attempts() == [("first", "abandoned", "")]
+            assert await breakers(served) == ["closed", "closed"]
+            _, most = amounts("first abandoned atMost", {"first": first.requests})
+            assert booked(served) == most * 10**9
+            (failed,) = [each for each in (await served.statusz())["routeErrors"] if each["failure"] == "abandoned"]
+            records = await logged(tmp_path)
+        assert second.requests == []
+    assert [each.kind for each in records] == [Kind.INTENT, Kind.ATTEMPT, Kind.OUTCOME]
+    assert (records[-1].outcome, records[-1].cost) == ("caller_gone", cost_part(None, most))
+    assert failed == {
+        "class": "Cancelled",
+        "failure": "abandoned",
+        "retry": False,
+        "fallback": False,
+        "breaker": False,
+    }
 
 
 TWO_TRIPS = Fault([status(500), answers("First.")], "Second.", AFTER_ONE, route=TRIP)

@@ -3,7 +3,9 @@ can cut, stall and lie at any byte."""
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ class Received:
     path: str
     headers: dict[str, str]
     body: Any
+    size: int
+    """Bytes of the body."""
 
 
 Behaviour = Callable[[Received, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -62,7 +66,7 @@ async def read_request(reader: asyncio.StreamReader) -> Received | None:
     method, path, _ = line.split(" ")
     headers = {name.lower(): value for name, value in (each.split(": ", 1) for each in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(method, path, headers, json.loads(body) if body else None)
+    return Received(method, path, headers, json.loads(body) if body else None, len(body))
 
 
 @asynccontextmanager
@@ -108,9 +112,9 @@ def chunk(delta: dict[str, Any], finish_reason: str | None = None, **extra: Any)
     return b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
-def usage_chunk() -> bytes:
+def usage_chunk(padding: int = 0) -> bytes:
     usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}
-    return b"data: " + json.dumps({"id": "x", "choices": [], "usage": usage}).encode() + b"\n\n"
+    return b"data: " + json.dumps({"id": "x" * (padding or 1), "choices": [], "usage": usage}).encode() + b"\n\n"
 
 
 def write_head(writer: asyncio.StreamWriter, status: int, media_type: str, **headers: str) -> None:
@@ -152,6 +156,19 @@ def raw(data: bytes) -> Behaviour:
         writer.write(data)
         await writer.drain()
         writer.close()
+
+    return behave
+
+
+def resets(data: bytes) -> Behaviour:
+    """Exactly these bytes, then the connection is reset."""
+
+    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        raw_socket = writer.get_extra_info("socket")
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
 
     return behave
 

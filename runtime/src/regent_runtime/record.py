@@ -11,6 +11,7 @@ from regent_runtime.cost.charged import NOT_CHARGED
 from regent_runtime.decision import STAGE_OF, Decision, decided
 from regent_runtime.refusals import Refused
 from regent_runtime.route.errors import ProviderError
+from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Usage
 
 ANSWERED = "answered"
@@ -29,8 +30,8 @@ class AttemptRecord:
     """A request to a provider, written before it is sent."""
 
     bill: Bill
-    outcome: str = "abandoned"
-    """`answered`, the word of the failure, or `abandoned` when the turn ended first."""
+    outcome: str = Failure.ABANDONED.word
+    """`answered`, or the word of the failure."""
     detail: str = ""
 
     @property

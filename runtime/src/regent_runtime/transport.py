@@ -12,11 +12,14 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 
 from regent_api.config import AgentConfig, CredentialFile, ProviderConfig
 from regent_api.route import ProviderType
@@ -130,7 +133,7 @@ class Channel:
 
 def session(rule: AddressRule) -> aiohttp.ClientSession:
     """Connections to addresses that the rule admits."""
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         resolver=PinnedResolver(rule),
         ttl_dns_cache=ADDRESSES_KEPT_SECONDS,
         keepalive_timeout=IDLE_CONNECTION_SECONDS,
@@ -158,9 +161,40 @@ def _reuse_noted() -> aiohttp.TraceConfig:
     return trace
 
 
+class _HeadCut(aiohttp.ClientOSError):
+    """The connection was reset after a part of a reply had come."""
+
+
+class _Heard(ResponseHandler):
+    """Tells a reset before the first byte of a reply, which a retry may follow, from one after it."""
+
+    _heard = False
+
+    def set_response_params(self, **params: Any) -> None:
+        """Called before each request."""
+        self._heard = False
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        super().data_received(data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        reset = self._heard and isinstance(exc, aiohttp.ClientOSError)
+        super().set_exception(_HeadCut(*exc.args) if reset else exc, *cause)
+
+
+class _Connector(aiohttp.TCPConnector):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._factory = cast("partial[ResponseHandler]", partial(_Heard, loop=self._loop))
+
+
 def _begun(error: aiohttp.ClientError) -> bool:
-    """Whether a part of a reply's head had come. A reset hides it."""
-    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+    """Whether a part of a reply's head had come."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return not isinstance(error.message, str)
+    return isinstance(error, _HeadCut)
 
 
 class PinnedResolver(AbstractResolver):

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 import aiohttp
+import msgspec
 
 from regent_api.config import CredentialFile, TimeoutsConfig
 from regent_runtime.addresses import DestinationRefused
@@ -88,9 +89,10 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
                 chunk = reader.read(data)
                 if chunk or chunk.working:
                     finished = finished or chunk.finish_reason is not None
-                    yield chunk
-                    size = len(data) if chunk.working else len((chunk.content or chunk.refusal).encode())
-                    clock.released(size, finished=finished)
+                    text = chunk.content or chunk.refusal
+                    bare = not (text or finished or chunk.working)
+                    yield msgspec.structs.replace(chunk, size=len(data)) if bare else chunk
+                    clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
                 if reader.over:
                     break
             if reader.over:

@@ -51,7 +51,7 @@ def refused(errors: Sequence[ProviderError]) -> Refused:
 
     A content filter's refusal is told whatever else failed: to try again would ask around it.
     """
-    refusals = {error.failure.refusal for error in errors}
+    refusals = {error.failure.refusal for error in errors if error.failure.refusal is not None}
     refusal = refusals.pop() if len(refusals) == 1 else PROVIDER_FAILED
     if CONTENT_FILTERED in refusals:
         refusal = CONTENT_FILTERED
@@ -93,16 +93,19 @@ def reference() -> str:
     ]
     lines += [
         f"| {row.kind} | `{row.word}` | {row.meaning} | {_yes(row.retried)} | {_yes(row.of_key)} "
-        f"| {_yes(row.kind in names)} | {_yes(row.trips)} | {row.refusal.status} `{row.refusal.code}` |"
+        f"| {_yes(row.kind in names)} | {_yes(row.trips)} | {_told(row)} |"
         for row in Failure
     ]
     lines += [
-        "| Cancelled | `abandoned` | The turn ended first: caller gone, time over, a Deny. | no | no | no | no | |",
         "",
         "When several providers failed in different ways, the caller learns 502 `provider_failed`; a refusal by a",
         "content filter is told whatever else failed.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told(row: Failure) -> str:
+    return f"{row.refusal.status} `{row.refusal.code}`" if row.refusal else "nothing of it"
 
 
 def _yes(holds: bool) -> str:  # noqa: FBT001 - a word for a cell

@@ -39,7 +39,8 @@ class _Row:
     """In logs, metrics and the audit."""
     kind: FailureClass
     columns: Column
-    refusal: Refusal
+    refusal: Refusal | None
+    """None: nobody is told, or of something else."""
     meaning: str
 
 
@@ -117,6 +118,13 @@ class Failure(Enum):
     INCOMPLETE = _Row(
         "incomplete", _C.TRUNCATED, _RETRY | _TRIPS, PROVIDER_FAILED, "The answer ended without a finish reason."
     )
+    ABANDONED = _Row(
+        "abandoned",
+        _C.CANCELLED,
+        _NO,
+        None,
+        "The turn ended first: caller gone, time over, a Deny. The request is cut.",
+    )
 
     @property
     def word(self) -> str:
@@ -127,7 +135,7 @@ class Failure(Enum):
         return self.value.kind
 
     @property
-    def refusal(self) -> Refusal:
+    def refusal(self) -> Refusal | None:
         return self.value.refusal
 
     @property

@@ -28,7 +28,10 @@ from regent_runtime.wire.request import ChatRequest
 Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
 """The guards of output, begun anew for each attempt."""
 MOST_HELD = 64
-"""Chunks that bear nothing for the caller, before one that does; without text, they are far below 256 KiB."""
+MOST_HELD_BYTES = 262_144
+"""Chunks that bear nothing for the caller, before one that does, and the events that they came in: who sends more than
+either has been heard long enough to be held to it.
+"""
 FILTERED = "content_filter"
 
 
@@ -85,9 +88,11 @@ class _Commit:
     async def hold(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
         """The chunks, none before one that bears something for the caller; signs of life pass. Raises ProviderError."""
         held: list[Chunk] = []
+        size = 0
         async for chunk in chunks:
             if not self.made and chunk:
-                if not _says_something(chunk) and len(held) < MOST_HELD:
+                size += chunk.size
+                if not _says_something(chunk) and len(held) < MOST_HELD and size <= MOST_HELD_BYTES:
                     held.append(chunk)
                     continue
                 self._make(chunk)

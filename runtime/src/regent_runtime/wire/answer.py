@@ -45,6 +45,8 @@ class Chunk(Struct, frozen=True):
     """Whole, all of an answer's together, with the finish reason `tool_calls`."""
     working: bool = False
     """The provider has said something that is kept back: it is no sign of an answer, only of life."""
+    size: int = 0
+    """Bytes of the event that it came in, where it bears figures alone before an answer's end."""
 
     def __bool__(self) -> bool:
         return bool(self.content or self.refusal or self.finish_reason or self.usage)

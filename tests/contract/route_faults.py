@@ -1,0 +1,498 @@
+"""The table of faults: how a provider misbehaves, and everything that must follow."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import format_datetime
+from typing import Any
+
+from tests.contract.test_providers import SHORT
+from tests.fakes.provider import (
+    Behaviour,
+    Received,
+    answers,
+    chunk,
+    completion,
+    json_answer,
+    raw,
+    resets,
+    send_stream,
+    stalls,
+    status,
+    stream_of,
+    usage_chunk,
+)
+
+RETRY = {"retries": {"maxPerProvider": 1, "baseDelay": 0.01}}
+PLAIN, STREAMED = (False,), (True,)
+BOTH = (False, True)
+FILTERED = {"error": {"code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error"}}
+TOO_LONG = {"error": {"type": "exceed_context_size_error"}}
+QUOTA = {"error": {"code": "insufficient_quota"}}
+SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
+BUFFERED = {"guardrails": {"output": {"streaming": "Buffer"}}}
+
+
+def slowly(words: int) -> Behaviour:
+    """A byte of text at a time, twenty a second."""
+
+    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send_stream(writer, [], end=False)
+        for part in [*[chunk({"content": "a"})] * words, chunk({}, "stop")]:
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    return behave
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Two providers and what a turn leaves. `told`: the answer's text, or `status code` of the refusal, or both."""
+
+    first: Sequence[Behaviour]
+    told: str
+    attempts: Sequence[str]
+    """`PROVIDER OUTCOME USD` each; `atMost`: nobody knows, and the whole reservation is spent."""
+    second: Sequence[Behaviour] = (answers("Second."),)
+    route: Mapping[str, Any] = field(default_factory=dict)
+    streams: Sequence[bool] = BOTH
+    breakers: str = "closed closed"
+    keys: Sequence[str] = ()
+    """Of the first provider's credentials; `bad` is of a Secret that does not name the host."""
+    sent: Sequence[str] = ()
+    """Keys that the first provider was shown, in order; whatever their turn where empty."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    way: str = ""
+    """To the first provider: `refused`, `nowhere` (no such name), or by TLS with a certificate that is `trusted`,
+    `untrusted`, or of another `host`; plain HTTP where empty."""
+
+
+AFTER_ONE = ["first server_error atMost", "second answered 0.000041"]
+TRIP = {"circuitBreaker": {"consecutiveFailures": 1, "openFor": 60}}
+
+CLASSES = {
+    "transient": Fault([status(500)], "Second.", AFTER_ONE),
+    "transient, not declared": Fault(
+        [status(500)], "502 provider_failed", ["first server_error atMost"], route={"fallback": {"errors": ["Timeout"]}}
+    ),
+    "overloaded": Fault([status(529)], "Second.", ["first overloaded 0", "second answered 0.000041"]),
+    "overloaded by its word": Fault(
+        [status(500, OVERLOADED)], "Second.", ["first overloaded 0", "second answered 0.000041"]
+    ),
+    "a rate limit": Fault([status(429)], "Second.", ["first rate_limited 0", "second answered 0.000041"]),
+    "a quota": Fault([status(429, QUOTA)], "Second.", ["first quota_exhausted 0", "second answered 0.000041"]),
+    "a dead key": Fault([status(401)], "Second.", ["first unauthenticated 0", "second answered 0.000041"]),
+    "a dead key, not declared": Fault(
+        [status(401)], "502 provider_failed", ["first unauthenticated 0"], route={"fallback": {"errors": ["Transient"]}}
+    ),
+    "too long": Fault([status(400, TOO_LONG)], "Second.", ["first context_window 0", "second answered 0.000041"]),
+    "too long, not declared": Fault(
+        [status(400, TOO_LONG)],
+        "422 context_too_long",
+        ["first context_window 0"],
+        route={"fallback": {"errors": ["Transient"]}},
+    ),
+    "a content filter": Fault([status(400, FILTERED)], "400 content_filter", ["first content_filter atMost"]),
+    "a content filter, declared": Fault(
+        [status(400, FILTERED)],
+        "Second.",
+        ["first content_filter atMost", "second answered 0.000041"],
+        route={"fallback": {"errors": ["ContentFilter"]}},
+    ),
+    "a content filter, declared, and no other": Fault(
+        [status(400, FILTERED)],
+        "400 content_filter",
+        ["first content_filter atMost", "second server_error atMost"],
+        second=[status(500)],
+        route={"fallback": {"errors": ["ContentFilter"]}},
+    ),
+    "an answer cut by a filter is passed on": Fault(
+        [json_answer(completion("Par", finish_reason="content_filter"))],
+        "Par",
+        ["first answered 0.000041"],
+        streams=PLAIN,
+    ),
+    "an answer cut by a filter, declared": Fault(
+        [json_answer(completion("Par", finish_reason="content_filter"))],
+        "Second.",
+        ["first content_filter 0.000041", "second answered 0.000041"],
+        route={"fallback": {"errors": ["ContentFilter"]}},
+        streams=PLAIN,
+    ),
+    "an answer cut by a filter, declared, and no other": Fault(
+        [status(500)],
+        "Par",
+        ["first server_error atMost", "second answered 0.000041"],
+        second=[json_answer(completion("Par", finish_reason="content_filter"))],
+        route={"fallback": {"errors": ["ContentFilter", "Transient"]}},
+        streams=PLAIN,
+    ),
+    "a stream cut by a filter at once, declared": Fault(
+        [stream_of(chunk({}, "content_filter"), b"data: [DONE]\n\n")],
+        "Second.",
+        ["first content_filter atMost", "second answered 0.000041"],
+        route={"fallback": {"errors": ["ContentFilter"]}},
+        streams=STREAMED,
+    ),
+    "a stream cut by a filter after a word, declared": Fault(
+        [stream_of(chunk({"content": "Par"}), chunk({}, "content_filter"), b"data: [DONE]\n\n")],
+        "Par",
+        ["first answered atMost"],
+        route={"fallback": {"errors": ["ContentFilter"]}},
+        streams=STREAMED,
+    ),
+    "an invalid request": Fault([status(400)], "502 provider_rejected", ["first rejected 0"]),
+    "an invalid request, declared": Fault(
+        [status(400)],
+        "Second.",
+        ["first rejected 0", "second answered 0.000041"],
+        route={"fallback": {"errors": ["Invalid"]}},
+    ),
+    "one attempt": Fault(
+        [status(500)], "502 provider_failed", ["first server_error atMost"], route={"fallback": {"maxAttempts": 1}}
+    ),
+    "a wrong content type": Fault(
+        [json_answer(completion("Hi"))],
+        "Second.",
+        ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "an error with status 200": Fault(
+        [json_answer({"error": {"type": "insufficient_quota"}})],
+        "Second.",
+        ["first quota_exhausted 0", "second answered 0.000041"],
+        streams=PLAIN,
+    ),
+    "an error in a stream": Fault(
+        [stream_of(b'data: {"error": {"type": "overloaded_error"}}\n\n')],
+        "Second.",
+        ["first overloaded 0", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+}
+
+RETRIES = {
+    "a retry that helps": Fault(
+        [status(500), answers("First.")],
+        "First.",
+        ["first server_error atMost", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "a retry that does not": Fault(
+        [status(500)],
+        "Second.",
+        ["first server_error atMost", "first server_error atMost", "second answered 0.000041"],
+        route=RETRY,
+    ),
+    "a retry that is not in the budget": Fault(
+        [status(500)], "Second.", AFTER_ONE, route={"retries": {**RETRY["retries"], "budgetPercent": 0}}
+    ),
+    "a retry that is one attempt too many": Fault(
+        [status(500)],
+        "502 provider_failed",
+        ["first server_error atMost", "first server_error atMost"],
+        route={**RETRY, "fallback": {"maxAttempts": 2}},
+    ),
+    "an invalid request is not retried": Fault(
+        [status(400)], "502 provider_rejected", ["first rejected 0"], route=RETRY
+    ),
+    "a cut reply is retried": Fault(
+        [raw(b"HTTP/1.1 200 OK\r\nContent-"), answers("First.")],
+        "First.",
+        ["first disconnected atMost", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "Retry-After in seconds, short": Fault(
+        [status(429, Retry_After="0.05"), answers("First.")],
+        "First.",
+        ["first rate_limited 0", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "Retry-After in milliseconds, short": Fault(
+        [status(429, Retry_After_Ms="50", Retry_After="100"), answers("First.")],
+        "First.",
+        ["first rate_limited 0", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "Retry-After in seconds, too long": Fault(
+        [status(429, Retry_After="31")], "Second.", ["first rate_limited 0", "second answered 0.000041"], route=RETRY
+    ),
+    "Retry-After as a date, too long": Fault(
+        [status(429, Retry_After=SOON)], "Second.", ["first rate_limited 0", "second answered 0.000041"], route=RETRY
+    ),
+    "Retry-After beyond the deadline": Fault(
+        [status(429, Retry_After="5")],
+        "Second.",
+        ["first rate_limited 0", "second answered 0.000041"],
+        route={**RETRY, "timeouts": {"total": 4}},
+    ),
+    "Retry-After of an overloaded provider, too long": Fault(
+        [status(529, Retry_After="31")], "Second.", ["first overloaded 0", "second answered 0.000041"], route=RETRY
+    ),
+    "a reset time in the place of Retry-After": Fault(
+        [status(429, x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="6m0s")],
+        "Second.",
+        ["first rate_limited 0", "second answered 0.000041"],
+        route=RETRY,
+    ),
+    "all ask for too long": Fault(
+        [status(429, Retry_After="31")],
+        "429 provider_rate_limited",
+        ["first rate_limited 0", "second rate_limited 0"],
+        second=[status(429, Retry_After="40")],
+        route=RETRY,
+    ),
+}
+
+KEYS = {
+    "a dead key, and one that lives": Fault(
+        [status(401), answers("First.")],
+        "First.",
+        ["first unauthenticated 0", "first answered 0.000041"],
+        keys=("one", "two"),
+        sent=("two", "one"),
+    ),
+    "both keys dead": Fault(
+        [status(401)],
+        "Second.",
+        ["first unauthenticated 0", "first unauthenticated 0", "second answered 0.000041"],
+        keys=("one", "two"),
+        sent=("two", "one"),
+    ),
+    "a key at its limit, and one that is not": Fault(
+        [status(429, Retry_After="31"), answers("First.")],
+        "First.",
+        ["first rate_limited 0", "first answered 0.000041"],
+        keys=("one", "two"),
+        sent=("two", "one"),
+    ),
+    "a key without quota, and one with": Fault(
+        [status(429, QUOTA), answers("First.")],
+        "First.",
+        ["first quota_exhausted 0", "first answered 0.000041"],
+        keys=("one", "two"),
+        sent=("two", "one"),
+    ),
+    "a key whose Secret does not name the host": Fault(
+        [answers("First.")],
+        "First.",
+        ["first credential_unusable 0", "first answered 0.000041"],
+        keys=("one", "bad"),
+        sent=("one",),
+    ),
+    "a dead key does not come back with a retry": Fault(
+        [status(401), status(500), answers("First.")],
+        "First.",
+        ["first unauthenticated 0", "first server_error atMost", "first answered 0.000041"],
+        route=RETRY,
+        keys=("one", "two"),
+        sent=("two", "one", "one"),
+    ),
+}
+
+BREAKERS = {
+    "a failure that trips": Fault([status(500)], "Second.", AFTER_ONE, route=TRIP, breakers="open closed"),
+    "a failure that does not": Fault(
+        [status(429)],
+        "Second.",
+        ["first rate_limited 0", "second answered 0.000041"],
+        route=TRIP,
+        breakers="closed closed",
+    ),
+    "an opening breaker ends the retries": Fault(
+        [status(500)], "Second.", AFTER_ONE, route={**RETRY, **TRIP}, breakers="open closed"
+    ),
+    "both trip": Fault(
+        [status(500)],
+        "502 provider_failed",
+        ["first server_error atMost", "second server_error atMost"],
+        second=[status(500)],
+        route=TRIP,
+        breakers="open open",
+    ),
+    "a truncated stream trips": Fault(
+        [stream_of(chunk({"content": "Hi"}), b"data: [DONE]\n\n")],
+        "Hi provider_failed",
+        ["first incomplete atMost"],
+        route=TRIP,
+        streams=STREAMED,
+        breakers="open closed",
+    ),
+}
+
+COMMITS = {
+    "words in the guards' window are discarded": Fault(
+        [stream_of(chunk({"content": "Call +44 20 7946"}), then="cut")],
+        "Second.",
+        ["first disconnected atMost", "second answered 0.000041"],
+        streams=STREAMED,
+        policy=BUFFERED,
+    ),
+    "words that are out are not": Fault(
+        [stream_of(chunk({"content": "Hi there, "}), then="cut")],
+        "Hi there,  provider_failed",
+        ["first disconnected atMost"],
+        streams=STREAMED,
+    ),
+    "truncation in the guards' window": Fault(
+        [stream_of(chunk({"content": "Half an ans"}), b"data: [DONE]\n\n")],
+        "Second.",
+        ["first incomplete atMost", "second answered 0.000041"],
+        streams=STREAMED,
+        policy=BUFFERED,
+    ),
+    "a role alone is no commitment": Fault(
+        [stream_of(chunk({"role": "assistant", "content": ""}), then="cut")],
+        "Second.",
+        ["first disconnected atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "figures alone are no commitment": Fault(
+        [stream_of(usage_chunk(), then="cut")],
+        "Second.",
+        ["first disconnected atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "as many chunks without a word as are held": Fault(
+        [stream_of(*[usage_chunk()] * 64, then="cut")],
+        "Second.",
+        ["first disconnected atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "one more": Fault(
+        [stream_of(*[usage_chunk()] * 65, then="cut")],
+        " provider_failed",
+        ["first disconnected atMost"],
+        streams=STREAMED,
+    ),
+    "as many bytes without a word as are held": Fault(
+        [stream_of(*[usage_chunk(60_000)] * 4, then="cut")],
+        "Second.",
+        ["first disconnected atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "more of them": Fault(
+        [stream_of(*[usage_chunk(60_000)] * 5, then="cut")],
+        " provider_failed",
+        ["first disconnected atMost"],
+        streams=STREAMED,
+    ),
+    "no [DONE] after a finish reason is an end": Fault(
+        [stream_of(chunk({"content": "First."}), chunk({}, "stop"))],
+        "First.",
+        ["first answered atMost"],
+        streams=STREAMED,
+    ),
+    "a cut after a finish reason is an end": Fault(
+        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="cut")],
+        "First.",
+        ["first answered atMost"],
+        streams=STREAMED,
+    ),
+    "silence after a finish reason is an end": Fault(
+        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="stall")],
+        "First.",
+        ["first answered atMost"],
+        route={"timeouts": SHORT},
+        streams=STREAMED,
+    ),
+    "an error after the first word": Fault(
+        [stream_of(chunk({"content": "Hi "}), b'data: {"error": {"type": "overloaded_error"}}\n\n')],
+        "Hi  provider_failed",
+        ["first overloaded atMost"],
+        streams=STREAMED,
+    ),
+    "a slow stream in the guards' window": Fault(
+        [slowly(1000)],
+        "Second.",
+        ["first slow_stream atMost", "second answered 0.000041"],
+        route={"timeouts": {"idle": 2, "minBytesPerSecond": 1000}},
+        streams=STREAMED,
+        policy=BUFFERED,
+    ),
+    "a slow stream that nobody minds": Fault(
+        [slowly(50)], "a" * 50, ["first answered atMost"], route={"timeouts": {"idle": 2}}, streams=STREAMED
+    ),
+    "no headers": Fault(
+        [stalls()],
+        "Second.",
+        ["first first_token_timeout atMost", "second answered 0.000041"],
+        route={"timeouts": SHORT},
+        streams=STREAMED,
+    ),
+}
+WAYS = {
+    "nobody listens": Fault([], "Second.", ["first connect 0", "second answered 0.000041"], way="refused"),
+    "nobody listens, and again nobody": Fault(
+        [], "Second.", ["first connect 0", "first connect 0", "second answered 0.000041"], way="refused", route=RETRY
+    ),
+    "no such name": Fault([], "Second.", ["first connect 0", "second answered 0.000041"], way="nowhere"),
+    "no such name trips": Fault(
+        [],
+        "Second.",
+        ["first connect 0", "second answered 0.000041"],
+        way="nowhere",
+        route=TRIP,
+        breakers="open closed",
+    ),
+    "no such name, not declared": Fault(
+        [], "502 provider_failed", ["first connect 0"], way="nowhere", route={"fallback": {"errors": ["Timeout"]}}
+    ),
+    "a certificate that holds": Fault([answers("First.")], "First.", ["first answered 0.000041"], way="trusted"),
+    "a certificate that nobody vouches for": Fault(
+        [answers("First.")], "Second.", ["first connect 0", "second answered 0.000041"], way="untrusted"
+    ),
+    "a certificate of another host": Fault(
+        [answers("First.")], "Second.", ["first connect 0", "second answered 0.000041"], way="host"
+    ),
+    "a reset before a byte": Fault([resets(b"")], "Second.", ["first disconnected atMost", "second answered 0.000041"]),
+    "a reset in the head": Fault(
+        [resets(b"HTTP/1.1 200 OK\r\nContent-")], "Second.", ["first disconnected atMost", "second answered 0.000041"]
+    ),
+    "silence after the head": Fault(
+        [stream_of(then="stall")],
+        "Second.",
+        ["first first_token_timeout atMost", "second answered 0.000041"],
+        route={"timeouts": SHORT},
+        streams=STREAMED,
+    ),
+    "silence after a word": Fault(
+        [stream_of(chunk({"content": "Hi there, "}), then="stall")],
+        "Hi there,  provider_timeout",
+        ["first idle_timeout atMost"],
+        route={"timeouts": SHORT},
+        streams=STREAMED,
+    ),
+    "silence in place of a plain answer": Fault(
+        [stalls()],
+        "Second.",
+        ["first attempt_timeout atMost", "second answered 0.000041"],
+        route={"timeouts": SHORT},
+        streams=PLAIN,
+    ),
+    "an event that is none": Fault(
+        [stream_of(b"data: {nonsense\n\n")],
+        "Second.",
+        ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "an event that does not end": Fault(
+        [stream_of(b"data: " + b"x" * 1_100_000)],
+        "Second.",
+        ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "an answer without end": Fault(
+        [json_answer(completion("x" * 2_000_000))],
+        "Second.",
+        ["first too_large atMost", "second answered 0.000041"],
+        streams=PLAIN,
+    ),
+}
+FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | COMMITS | WAYS
+CASES = [(name, streamed) for name, fault in FAULTS.items() for streamed in fault.streams]
