@@ -26,7 +26,7 @@ cluster-demo: cluster-needs  ## the same on a Kubernetes cluster, installed by t
 test: contract-needs cluster-needs  ## all that CI runs; two tiers at a time, each one's output when it ends
 	@$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory verify
-	$(MAKE) --no-print-directory -j2 --output-sync=target api unit fuzz contract node INPUTS=30000
+	$(MAKE) --no-print-directory -j2 --output-sync=target $(addprefix --old-file=,venv $^) api unit fuzz contract node INPUTS=30000
 	$(MAKE) --no-print-directory e2e
 
 .PHONY: lint
