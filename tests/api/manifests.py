@@ -78,7 +78,14 @@ ROUTE: dict[str, Any] = {
                 "model": "smollm2-135m-instruct",
                 "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
                 "maxSensitivity": "Restricted",
-                "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "contextWindow": 8192},
+                "capabilities": {
+                    "tools": True,
+                    "jsonSchema": True,
+                    "streamUsage": True,
+                    "vision": True,
+                    "imageTokens": 4096,
+                    "contextWindow": 8192,
+                },
                 "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},
             },
             {

@@ -23,6 +23,19 @@ class Capabilities(Model):
             "absent. With false, a stream's cost is booked as what it may cost at the most."
         ),
     ] = None
+    vision: Annotated[
+        bool | None,
+        Field(description="The model looks at images; false when absent. Turns with images go to no other."),
+    ] = None
+    image_tokens: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Most input tokens that an image counts as. Needed under a budget where no public rule is "
+            "known (Local, and models that Regent does not know); never below the rule where one is.",
+        ),
+    ] = None
     context_window: Annotated[
         int | None,
         Field(
@@ -33,4 +46,11 @@ class Capabilities(Model):
     ] = None
 
 
-CAPABILITY_DEFAULTS = {"tools": "true", "jsonSchema": "true", "streamUsage": "true", "contextWindow": "any"}
+CAPABILITY_DEFAULTS = {
+    "tools": "true",
+    "jsonSchema": "true",
+    "streamUsage": "true",
+    "vision": "false",
+    "imageTokens": "by the provider's public rule",
+    "contextWindow": "any",
+}

@@ -41,6 +41,9 @@ class CapabilitiesConfig(Model):
     tools: bool = True
     json_schema: bool = True
     stream_usage: bool = True
+    vision: bool = False
+    image_tokens: int | None = None
+    """Of one image, at most; None: by the rule of the provider's type, where there is one."""
     context_window: int | None = None
     """Tokens; None: nobody says."""
 

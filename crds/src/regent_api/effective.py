@@ -183,6 +183,7 @@ class EffectiveInjection(Model):
 class EffectiveInput(Model):
     injection: EffectiveInjection
     special_tokens: list[Action]
+    images: Opinion = Opinion.DENY
     patterns: list[EffectiveInputPattern]
 
 

@@ -79,6 +79,13 @@ INSTRUCTIONS_NOT_ALLOWED = Refusal(
     "The policy does not let callers send system or developer messages (`callers.mayInstruct`).",
     field="callers.mayInstruct",
 )
+IMAGES_NOT_ALLOWED = Refusal(
+    "images_not_allowed",
+    400,
+    _REQUEST,
+    "The policy does not let callers send images (`guardrails.input.images`), or data of this sensitivity is "
+    "anonymised (`data.classes`), which an image cannot be.",
+)
 INVALID_SENSITIVITY = Refusal(
     "invalid_sensitivity",
     400,

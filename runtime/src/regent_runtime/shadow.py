@@ -12,6 +12,7 @@ from inspect import isawaitable
 
 from regent_api.config import ProviderConfig
 from regent_api.turncondition import TurnFacts
+from regent_runtime.access import pictures
 from regent_runtime.access.classes import Treatment
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import weigh
@@ -59,6 +60,7 @@ async def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -
         await trial.decide(Stage.LIMITS, partial(shadow.limits.count, asked.caller, record))
         await trial.decide(Stage.SIZE, partial(size.check_bytes, asked.body_bytes, config))
         await trial.decide(Stage.CALLERS, partial(check_instructing, asked.request, config))
+        await trial.decide(Stage.INPUT, partial(pictures.check_allowed, asked.request, config))
         await trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
         await trial.decide(Stage.ROUTE, partial(trial.route, shadow, asked))
 
@@ -107,6 +109,7 @@ class _Trial:
         """
         treatment = await weigh(shadow.config, asked.declared, asked.conversation, asked.personal, TurnRecord())
         treatment.check()
+        pictures.check_class(asked.request, treatment)
         path = f"data.classes.{treatment.sensitivity}"
         if treatment.needs_approval and not asked.treatment.needs_approval:
             self._tell(Stage.CLASS, "Approve", f"{path}.aiProcessing", treatment.sensitivity)

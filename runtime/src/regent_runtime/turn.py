@@ -11,6 +11,7 @@ from typing import Protocol
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime import shadow
+from regent_runtime.access import pictures
 from regent_runtime.access.approvals import Case
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import Veil, veil, weigh
@@ -105,6 +106,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
     request = wire_request.parse(body)
     wire_request.check_instructing(request, snapshot.config)
+    pictures.check_allowed(request, snapshot.config)
     outlet.begin(request, record)
     record.input_estimate = size.check_input(request, snapshot.config)
     conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
@@ -113,6 +115,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     treatment = await weigh(snapshot.config, incoming.sensitivity, conversation, personal, record)
     await snapshot.conversations.keep(conversation, treatment.own, treatment.retention_seconds, record)
     treatment.check()
+    pictures.check_class(request, treatment)
     known = facts(request, caller, record)
     providers = choose(snapshot.config, request, known, treatment, record)
     asked = Asked(

@@ -28,7 +28,7 @@ CONFIG: dict[str, Any] = {
                 "model": "small",
                 "credentials": [],
                 "maxSensitivity": "Restricted",
-                "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True},
+                "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "vision": False},
             }
         ],
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}],

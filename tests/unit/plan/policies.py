@@ -110,6 +110,7 @@ guardrails = maybe(
     input=maybe(
         injection=maybe(patterns=one(*SCREEN), model=one(*SCREEN), level=one("Strict", "Balanced", "Lenient")),
         specialTokens=one("Escape", "Deny"),
+        images=one(*OPINIONS),
         patterns=named(SCREEN),
     ),
     output=maybe(

@@ -46,7 +46,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                     "model": "smollm2",
                     "credentials": [],
                     "maxSensitivity": "Restricted",
-                    "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True},
+                    "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "vision": False},
                 }
             ],
             "rules": [
@@ -110,7 +110,14 @@ def test_parameters_and_suspension_reach_the_pods() -> None:
 
 
 def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:
-    stated = {"tools": False, "jsonSchema": False, "streamUsage": False, "contextWindow": 8192}
+    stated = {
+        "tools": False,
+        "jsonSchema": False,
+        "streamUsage": False,
+        "vision": True,
+        "imageTokens": 9,
+        "contextWindow": 8192,
+    }
     made = config_of(
         route=route(
             providers=[{**ONPREM, "capabilities": stated}], rules=[{"name": "all", "providers": [{"name": "onprem"}]}]

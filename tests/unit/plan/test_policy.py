@@ -43,6 +43,7 @@ def test_without_policies_the_defaults_hold() -> None:
             "input": {
                 "injection": {"patterns": ["Deny"], "model": ["Audit"], "level": "Balanced"},
                 "specialTokens": ["Escape"],
+                "images": "Deny",
                 "patterns": [],
             },
             "output": {

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.model import BY_NAME, SET, Cel, Meet, MeetKind, Model
-from regent_api.types import DnsLabel, HostPattern, Obligation, Ranked
+from regent_api.types import DnsLabel, HostPattern, Obligation, Opinion, Ranked
 
 REFUSAL_DEFAULT = "I'm sorry, but I can't assist with that request."
 
@@ -117,6 +117,11 @@ class InputGuardrails(Model):
         TokenAction | None,
         Meet(MeetKind.OBLIGATION, "Escape"),
         Field(description="What is done about control tokens of models, such as <|im_start|>."),
+    ] = None
+    images: Annotated[
+        Opinion | None,
+        Meet(MeetKind.GRANT, "Deny"),
+        Field(description="Whether callers may send images. No guard looks into them: what they show is not screened."),
     ] = None
     patterns: Annotated[
         list[InputPattern] | None,

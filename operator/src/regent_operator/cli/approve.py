@@ -72,7 +72,7 @@ def described(turn: dict[str, Any]) -> str:
         )
     ]
     for message in turn["messages"]:
-        lines.append(f"{message['role']}: {_visible(message['content'])}")
+        lines.append(f"{message['role']}: {_said(message['content'])}")
         lines += [f"  calls {call['name']}: {_json(call['arguments'])}" for call in message.get("tool_calls", ())]
     if turn["parameters"]:
         lines.append(f"parameters: {_json(turn['parameters'])}")
@@ -85,6 +85,13 @@ def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) ->
         return ask(f"{described(turn)}\n{decision} this turn? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         return False
+
+
+def _said(content: str | list[dict[str, Any]]) -> str:
+    """Of an image its address: pixels are for other programs."""
+    if isinstance(content, str):
+        return _visible(content)
+    return "\n".join(_visible(part.get("text") or part["image_url"]["url"]) for part in content)
 
 
 def _json(value: Any) -> str:

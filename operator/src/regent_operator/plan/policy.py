@@ -77,6 +77,7 @@ DEFAULTS: Mapping[str, Any] = {
     "guardrails.input.injection.model": frozenset({Action.AUDIT.value}),
     "guardrails.input.injection.level": InjectionLevel.BALANCED,
     "guardrails.input.specialTokens": frozenset({Action.ESCAPE.value}),
+    "guardrails.input.images": Opinion.DENY,
     "guardrails.input.patterns": (),
     "guardrails.output.streaming": Streaming.WINDOW,
     "guardrails.output.personalData.action": frozenset(),

@@ -58,7 +58,7 @@ class _Exchange:
 
     def message(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """A name that holds a value is left out: providers take no brackets in names."""
-        changed = {**message, "content": self.text(message["content"])}
+        changed = {**message, "content": replaced(message["content"], self.text)}
         if "tool_calls" in message:
             changed["tool_calls"] = replaced(message["tool_calls"], self.text, numbers=True)
         if "name" in changed and self.text(changed["name"]) != changed["name"]:

@@ -36,6 +36,7 @@ from regent_runtime.refusals import (
     Refused,
 )
 from regent_runtime.state.contract import MOST_APPROVAL_BYTES, Approval, State, StateAway, StateFull, Verdict, hashed
+from regent_runtime.wire.images import spoken
 from regent_runtime.wire.request import ChatRequest
 
 _LARGEST_SHOWN = 64 * MOST_APPROVAL_BYTES
@@ -123,7 +124,7 @@ class Approvals:
             sensitivity=case.sensitivity,
             requested=requested,
             expires=requested + self._policy.ttl_seconds,
-            messages=case.request.messages,
+            messages=[spoken(message) for message in case.request.messages],
             parameters=case.request.forwarded,
         )
         name = new_name()

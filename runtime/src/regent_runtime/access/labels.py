@@ -29,9 +29,10 @@ async def label(
             highest = opinion
             decisions.append(_raised(config, field, reason, opinion))
     raises_to = config.policy.data.personal_data.raises_to
-    if raises_to is not None and raises_to > highest and await personal.values():
+    if raises_to is not None and raises_to > highest and (personal.unseen or await personal.values()):
         highest = raises_to
-        decisions.append(_raised(config, "data.personalData.raisesTo", "personal data in the input", raises_to))
+        why = "an image, which may show personal data" if personal.unseen else "personal data in the input"
+        decisions.append(_raised(config, "data.personalData.raisesTo", why, raises_to))
     return highest, decisions
 
 

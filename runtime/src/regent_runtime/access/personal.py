@@ -20,6 +20,8 @@ class PersonalData:
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
+        self.unseen = bool(request.images)
+        """Whether there may be some that no detector sees."""
         self._values: dict[str, str] | None = None
 
     async def values(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 What is unknown is never zero. Zero is what did not reach a provider, and what one refused before it began an answer.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,8 +11,10 @@ from decimal import Decimal
 from regent_api.config import ProviderConfig
 from regent_api.price import ProviderPrice
 from regent_runtime.cost.bound import input_tokens_at_most
+from regent_runtime.cost.pictures import images_at_most
 from regent_runtime.cost.price import most, price, total
 from regent_runtime.wire.answer import Chunk, Usage
+from regent_runtime.wire.images import Image
 
 NOTHING = Decimal(0)
 PRICE_UNKNOWN = "price_unknown"
@@ -23,8 +25,8 @@ USAGE_IMPLAUSIBLE = "usage_implausible"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """USD. `usd` is exact; where it is None, `why` is a word of this module, and `at_most` bounds it if there is a
-    price at all.
+    """USD. `usd` is exact; where it is None, `why` is a word of this module, and `at_most` bounds it if a price
+    and a bound of the tokens are known.
     """
 
     usd: Decimal | None = NOTHING
@@ -39,6 +41,8 @@ class Bill:
     provider: ProviderConfig
     body: bytes
     output_cap: int
+    images: Sequence[Image] = ()
+    """Of the request: their tokens do not follow from their bytes."""
     sent: bool = False
     """Whether the request was on its way; nothing is charged before."""
     usage: Usage | None = None
@@ -74,10 +78,21 @@ class Bill:
         usd = price(prices, self.usage)
         return Cost(usd) if usd is not None else Cost(None, USAGE_IMPLAUSIBLE, self._at_most(prices))
 
-    def _at_most(self, prices: ProviderPrice) -> Decimal:
+    def _at_most(self, prices: ProviderPrice) -> Decimal | None:
         if self.bound is None:
-            self.bound = most(prices, input_tokens_at_most(self.body), self.output_cap)
+            tokens = self.input_at_most()
+            self.bound = most(prices, tokens, self.output_cap) if tokens is not None else None
         return self.bound
+
+    def input_at_most(self) -> int | None:
+        """Tokens of the request; None: of its images nobody knows."""
+        of_images = images_at_most(self.images, self.provider)
+        if of_images is None:
+            return None
+        text = self.body
+        for image in self.images:
+            text = text.replace(image.data.encode(), b"", 1)
+        return input_tokens_at_most(text) + of_images
 
 
 async def billed(chunks: AsyncGenerator[Chunk], bill: Bill) -> AsyncGenerator[Chunk]:

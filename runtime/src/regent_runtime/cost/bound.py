@@ -15,7 +15,7 @@ LONG_FORMS = b"\xef\xb7"
 
 
 def input_tokens_at_most(body: bytes) -> int:
-    """Of a request as it is sent. Text alone: an image's tokens do not follow from its bytes."""
+    """Of a request as it is sent. Text alone: an image's tokens do not follow from its bytes (see pictures)."""
     return UNSEEN_TOKENS + _longest(body)
 
 

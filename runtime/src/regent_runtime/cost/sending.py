@@ -21,4 +21,4 @@ class Sending:
 def written(config: AgentConfig, request: ChatRequest, provider: ProviderConfig) -> Sending:
     outbound = format_of(provider).outbound(request, config, provider)
     cap = output_cap(request, config, provider)
-    return Sending(outbound, cap, Bill(provider, outbound.body, cap))
+    return Sending(outbound, cap, Bill(provider, outbound.body, cap, request.images))

@@ -22,6 +22,7 @@ from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
+from regent_runtime.wire.images import words
 from regent_runtime.wire.request import STRUCTURED, ChatRequest
 from regent_runtime.wire.strings import strings
 from regent_runtime.withheld import Withheld
@@ -150,9 +151,9 @@ def weighed(begin: int, length: int) -> bool:
 
 
 def untrusted(request: ChatRequest) -> Iterator[str]:
-    """Every text of a request that a model will read and that the caller chose freely."""
+    """Every text of a request that a model will read and that the caller chose freely. What images show is none."""
     for message in request.messages:
-        yield message["content"]
+        yield words(message["content"])
         for call in message.get("tool_calls", ()):
             yield "\n".join(strings(call["arguments"], numbers=True))
     for name in STRUCTURED:
@@ -171,7 +172,7 @@ async def escaped(request: ChatRequest) -> ChatRequest:
 
 
 async def _escaped_message(message: dict[str, Any]) -> dict[str, Any]:
-    made = {**message, "content": await _escaped_text(message["content"])}
+    made = {**message, "content": await _escaped(message["content"])}
     if "tool_calls" in message:
         made["tool_calls"] = [
             {**call, "arguments": await _escaped(call["arguments"])} for call in message["tool_calls"]

@@ -13,7 +13,6 @@ from decimal import Decimal
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.price import ProviderPrice, amount
-from regent_runtime.cost.bound import input_tokens_at_most
 from regent_runtime.cost.price import most
 from regent_runtime.cost.sending import Sending, written
 from regent_runtime.decision import Stage, decided
@@ -73,7 +72,9 @@ class Budget:
     async def _reserved(
         self, sending: Sending, request: ChatRequest, prices: ProviderPrice, holder: str, record: TurnRecord
     ) -> Sending:
-        tokens = input_tokens_at_most(sending.outbound.body)
+        tokens = sending.bill.input_at_most()
+        if tokens is None:  # the route's candidates have left such a provider out
+            raise _unbounded(self._caps[0].field)
         whole = nanos(most(prices, tokens, sending.output_cap))
         least = nanos(most(prices, tokens, min(sending.output_cap, LEAST_OUTPUT_TOKENS)))
         reservation = await self._asked(holder, least, whole, record)
@@ -131,6 +132,11 @@ def _caps(config: AgentConfig) -> Sequence[_Cap]:
         ("budget.perMonthUsd", Period.MONTH, budget.per_month_usd),
     )
     return [_Cap(field, period, nanos(amount(usd))) for field, period, usd in stated if usd is not None]
+
+
+def _unbounded(field: str) -> Refused:
+    words = "Nobody knows what the images of this turn may cost, so the agent's budget has no room for it."
+    return Refused(BUDGET_SPENT, words, field=field)
 
 
 def _uncounted(field: str) -> Refused:

@@ -41,6 +41,7 @@ def check_input(request: ChatRequest, config: AgentConfig) -> int:
     """The estimate of instructions and messages. Raises Refused (422) above the policy's size.maxInputTokens."""
     texts = [config.instructions, *request.texts()]
     tokens = estimate("\n".join(texts)) + TOKENS_PER_MESSAGE * (1 + len(request.messages))
+    tokens += sum(image.estimate for image in request.images)
     most = config.policy.size.max_input_tokens
     if tokens > most:
         words = f"The input has about {tokens} tokens with the agent's instructions; at most {most} are let through."

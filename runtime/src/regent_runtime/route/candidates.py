@@ -8,6 +8,7 @@ from regent_api.expression import InvalidExpression
 from regent_api.route import ProviderType
 from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
+from regent_runtime.cost.pictures import images_at_most
 from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
 from regent_runtime.route.capabilities import lack, unanswerable
 from regent_runtime.route.conditions import condition
@@ -59,11 +60,13 @@ def candidates(sensitivity: Sensitivity, judged: Sequence[Verdict]) -> Sequence[
     return allowed
 
 
-def abilities(request: ChatRequest, candidates: Sequence[ProviderConfig], input_tokens: int) -> Sequence[Verdict]:
+def abilities(
+    config: AgentConfig, request: ChatRequest, candidates: Sequence[ProviderConfig], input_tokens: int
+) -> Sequence[Verdict]:
     """On each of the candidates: the capability that the turn needs and it lacks, as `capabilities.NAME`, or the field
     of the request that it cannot be told, as `request.FIELD`.
     """
-    return [_ability(request, provider, input_tokens) for provider in candidates]
+    return [_ability(config, request, provider, input_tokens) for provider in candidates]
 
 
 def able(judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
@@ -75,10 +78,12 @@ def able(judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
     return kept
 
 
-def _ability(request: ChatRequest, provider: ProviderConfig, input_tokens: int) -> Verdict:
+def _ability(config: AgentConfig, request: ChatRequest, provider: ProviderConfig, input_tokens: int) -> Verdict:
     lacking = lack(provider, request, input_tokens)
     if lacking is not None:
         return Verdict(provider, lacking.capability, lacking.refused)
+    if config.policy.budget.stated and images_at_most(request.images, provider) is None:
+        return Verdict(provider, config.policy.budget.stated[0], unanswerable(request.image_field()))
     field = format_of(provider).inexpressible(request, provider)
     return Verdict(provider, f"request.{field}", unanswerable(field)) if field else Verdict(provider)
 

@@ -21,6 +21,8 @@ def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> L
     can = provider.capabilities
     if not can.tools and (param := request.tool_field()):
         return _asked("tools", param)
+    if request.images and not can.vision:
+        return _asked("vision", request.image_field())
     if not can.json_schema and request.has_schema:
         return _asked("jsonSchema", "response_format")
     counts = can.stream_usage or provider.api is not WireApi.CHAT_COMPLETIONS

@@ -39,7 +39,7 @@ def choose(
     record.route, record.rule = config.route.name, rule.name
     judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
     _note(config, judged, record)
-    told = abilities(request, candidates(treatment.sensitivity, judged), asked.input_tokens)
+    told = abilities(config, request, candidates(treatment.sensitivity, judged), asked.input_tokens)
     _note(config, told, record)
     return in_order(config, rule, able(told), request, record)
 

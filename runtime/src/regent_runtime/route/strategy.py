@@ -13,6 +13,7 @@ from regent_api.config import AgentConfig, ProviderConfig, RuleConfig
 from regent_api.route import Strategy
 from regent_runtime.cost.price import most
 from regent_runtime.record import TurnRecord
+from regent_runtime.wire.images import words
 from regent_runtime.wire.parameters import output_cap
 from regent_runtime.wire.request import ChatRequest
 
@@ -51,4 +52,4 @@ def _cost(config: AgentConfig, provider: ProviderConfig, request: ChatRequest, i
 
 def _beginning(request: ChatRequest) -> str:
     """What later turns of the same talk repeat."""
-    return request.messages[0]["content"] if request.messages else ""
+    return words(request.messages[0]["content"]) if request.messages else ""

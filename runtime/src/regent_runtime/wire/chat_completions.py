@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
-from regent_runtime.wire import azure
+from regent_runtime.wire import azure, images
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
@@ -64,7 +64,7 @@ class _Stream:
 def _spoken(message: dict[str, Any]) -> dict[str, Any]:
     """A message of the history as this format writes it."""
     if "tool_calls" not in message:
-        return message
+        return images.spoken(message)
     calls = [
         {
             "id": call["id"],

@@ -1,16 +1,19 @@
 """The messages of a request, read: what each says, and which result of a tool belongs to which call.
 
-A message as understood is a dict of `role`, `content` and, where it has them, `name`, `tool_calls` (`id`, `name` and
-`arguments`, a decoded object) and `tool_call_id`. Ids are given anew in the order of the calls: no caller's goes on.
+A message as understood is a dict of `role`, `content` (a text, or where it has images a list of texts and images)
+and, where it has them, `name`, `tool_calls` (`id`, `name` and `arguments`, a decoded object) and `tool_call_id`. Ids
+are given anew in the order of the calls: no caller's goes on.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
 
 from regent_runtime.refusals import INVALID_VALUE, MISSING_FIELD, UNSUPPORTED_FIELD, Refused
-from regent_runtime.wire.request_table import AskedCall, Message
+from regent_runtime.wire import images
+from regent_runtime.wire.request_table import AskedCall, Message, Part
 from regent_runtime.wire.strings import too_deep
 
 INSTRUCTING_ROLES = {"system", "developer"}
@@ -67,7 +70,7 @@ def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, 
         if getattr(message, name) not in (None, []) and message.role != role:
             raise Refused(INVALID_VALUE, f"`{at}.{name}` is for the role {role}.", param=f"{at}.{name}")
     content = _content(at, message)
-    if "\0" in content:
+    if any("\0" in part for part in images.parts(content) if isinstance(part, str)):
         raise Refused(INVALID_VALUE, f"`{at}.content` must not hold U+0000.", param=f"{at}.content")
     read_message: dict[str, Any] = {"role": message.role, "content": content} | (
         {"name": message.name} if message.name else {}
@@ -94,20 +97,33 @@ def _call(at: str, call: AskedCall, open_calls: _OpenCalls) -> dict[str, Any]:
     return {"id": open_calls.add(at, call.id), "name": call.function.name, "arguments": arguments}
 
 
-def _content(at: str, message: Message) -> str:
-    """The text; text parts become lines."""
+def _content(at: str, message: Message) -> images.Content:
+    """The text; text parts become lines. With images: the lines before, between and after them."""
     if isinstance(message.content, str):
         return message.content
     if message.content is None:
         if message.role == "assistant" and (message.refusal or message.tool_calls):
             return message.refusal or ""
         raise Refused(MISSING_FIELD, f"`{at}.content` is required.", param=f"{at}.content")
-    for number, part in enumerate(message.content):
-        where = f"{at}.content[{number}]"
-        if part.type != "text":
-            raise Refused(UNSUPPORTED_FIELD, f"`{where}.type`: only text is offered.", param=f"{where}.type")
-        if part.text is None:
-            raise Refused(MISSING_FIELD, f"`{where}.text` is required.", param=f"{where}.text")
     if not message.content:
         raise Refused(INVALID_VALUE, f"`{at}.content` must not be empty.", param=f"{at}.content")
-    return "\n".join(part.text or "" for part in message.content)
+    read_parts = [_part(f"{at}.content[{number}]", part, message.role) for number, part in enumerate(message.content)]
+    joined: list[str | images.Image] = []
+    for of_text, group in groupby(read_parts, key=lambda part: isinstance(part, str)):
+        neighbours = list(group)
+        joined += ["\n".join(map(str, neighbours))] if of_text else neighbours
+    return joined[0] if len(joined) == 1 and isinstance(joined[0], str) else joined
+
+
+def _part(at: str, part: Part, role: str) -> str | images.Image:
+    if part.type == "image_url":
+        if role != "user":
+            raise Refused(UNSUPPORTED_FIELD, f"`{at}.type`: images are the user's alone.", param=f"{at}.type")
+        if part.image_url is None:
+            raise Refused(MISSING_FIELD, f"`{at}.image_url` is required.", param=f"{at}.image_url")
+        return images.read(at, part.image_url)
+    if part.type != "text":
+        raise Refused(UNSUPPORTED_FIELD, f"`{at}.type`: only text and image_url are offered.", param=f"{at}.type")
+    if part.text is None:
+        raise Refused(MISSING_FIELD, f"`{at}.text` is required.", param=f"{at}.text")
+    return part.text

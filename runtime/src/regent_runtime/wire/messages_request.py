@@ -6,6 +6,7 @@ from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime.wire.history import INSTRUCTING_ROLES
+from regent_runtime.wire.images import Image, parts
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 
@@ -52,9 +53,9 @@ def _unsaid_fields(forwarded: dict[str, Any]) -> Iterator[str]:
 
 
 def _unsaid_messages(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Messages knows no names of speakers and no text of nothing. It has one place for instructions, before all else;
-    moved there, a later one would rule over what was said before it. An assistant's message at the end would be gone
-    on with, word by word, where Chat Completions has it answered.
+    """Messages knows no names of speakers, no text of nothing, and no image that is to be looked at less closely. It
+    has one place for instructions, before all else; moved there, a later one would rule over what was said before it.
+    An assistant's message at the end would be gone on with, word by word, where Chat Completions has it answered.
     """
     speaking = False
     for index, message in enumerate(messages):
@@ -63,7 +64,11 @@ def _unsaid_messages(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"messages[{index}].role"
         if "name" in message:
             yield f"messages[{index}].name"
-        if not message["content"].strip() and message["role"] != "tool" and "tool_calls" not in message:
+        content = message["content"]
+        blank = isinstance(content, str) and not content.strip()
+        if blank and message["role"] != "tool" and "tool_calls" not in message:
+            yield f"messages[{index}].content"
+        if any(isinstance(part, Image) and part.detail == "low" for part in parts(content)):
             yield f"messages[{index}].content"
         speaking = speaking or not instructs
     if messages[-1]["role"] not in {"user", "tool"}:
@@ -95,7 +100,7 @@ def _turns(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _said(message: dict[str, Any]) -> list[dict[str, Any]]:
-    text = _blocks([message["content"]] if message["content"].strip() else [])
+    text = [_block(part) for part in parts(message["content"]) if isinstance(part, Image) or part.strip()]
     if message["role"] == "tool":
         return [{"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": text}]
     calls = message.get("tool_calls", ())
@@ -105,7 +110,13 @@ def _said(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _blocks(texts: Iterable[str]) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": text} for text in texts]
+    return [_block(text) for text in texts]
+
+
+def _block(part: str | Image) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    return {"type": "image", "source": {"type": "base64", "media_type": part.media_type, "data": part.data}}
 
 
 def _stop(value: str | list[str]) -> dict[str, Any] | None:

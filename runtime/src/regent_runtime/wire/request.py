@@ -20,8 +20,9 @@ from regent_runtime.refusals import (
     UNSUPPORTED_FIELD,
     Refused,
 )
-from regent_runtime.wire import history
+from regent_runtime.wire import history, images
 from regent_runtime.wire.duplicates import refuse_duplicates
+from regent_runtime.wire.images import MOST_IMAGES, Image
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, StreamOptions, Treatment
 from regent_runtime.wire.strings import too_deep
 
@@ -41,12 +42,17 @@ class ChatRequest:
     max_output_tokens: int | None
     temperature: float | None
     forwarded: dict[str, Any]
+    images: Sequence[Image] = ()
+    """All that stand in the messages."""
 
     def texts(self) -> Iterator[str]:
-        """All that the model will read of the caller."""
+        """All that the model will read of the caller; of an image its name."""
         for message in self.messages:
-            for value in message.values():
-                yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            for name, value in message.items():
+                if name == "content":
+                    yield from (each if isinstance(each, str) else each.name for each in images.parts(value))
+                else:
+                    yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name in STRUCTURED:
             if name in self.forwarded:
                 yield msgspec.json.encode(self.forwarded[name]).decode()
@@ -55,6 +61,11 @@ class ChatRequest:
     def has_schema(self) -> bool:
         """Whether the answer is to keep to a JSON schema."""
         return bool(self.forwarded.get("response_format", {}).get("type") == "json_schema")
+
+    def image_field(self) -> str:
+        """The first message with an image; empty where none has one."""
+        having = (at for at, each in enumerate(self.messages) if not isinstance(each["content"], str))
+        return next((f"messages[{at}].content" for at in having), "")
 
     def tool_field(self) -> str:
         """The first field that needs a model which knows tools; empty where none does."""
@@ -84,14 +95,25 @@ def parse(body: bytes) -> ChatRequest:
     options: StreamOptions = values.pop("stream_options", None) or StreamOptions()
     values.pop("model", None)
     caps = [cap for name in ("max_tokens", "max_completion_tokens") if (cap := values.pop(name, None)) is not None]
+    read = history.read(messages)
     return ChatRequest(
-        messages=history.read(messages),
+        messages=read,
         stream=values.pop("stream", False),
         include_usage=options.include_usage or False,
         max_output_tokens=min(caps, default=None),
         temperature=values.pop("temperature", None),
         forwarded=values,
+        images=_images(read),
     )
+
+
+def _images(messages: Sequence[dict[str, Any]]) -> Sequence[Image]:
+    """Raises Refused (400) for more than a request may have."""
+    found = [each for message in messages if not isinstance(message["content"], str) for each in message["content"]]
+    shown = tuple(each for each in found if isinstance(each, Image))
+    if len(shown) > MOST_IMAGES:
+        raise Refused(INVALID_VALUE, f"`messages` may hold at most {MOST_IMAGES} images.", param="messages")
+    return shown
 
 
 def _settle_tools(values: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from regent_runtime.wire.images import MOST_IMAGES, ImageUrl
+
 
 class Treatment(StrEnum):
     READ = "read"  # the runtime acts on it itself
@@ -34,11 +36,11 @@ MOST_TOOLS = 128
 
 
 class Part(Struct, forbid_unknown_fields=True):
-    """A part of a message's content; only `text` is taken."""
+    """A part of a message's content; only `text` and `image_url` are taken."""
 
     type: str
     text: str | None = None
-    image_url: Any = None
+    image_url: ImageUrl | None = None
     input_audio: Any = None
     file: Any = None
     refusal: Any = None
@@ -110,7 +112,8 @@ _Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
 REQUEST_TABLE: dict[str, RequestField] = {
     "messages": RequestField(
         Treatment.READ,
-        f"The full history, 1 to {MOST_MESSAGES} messages of text. Roles: user, assistant, tool; system and developer "
+        f"The full history, 1 to {MOST_MESSAGES} messages of text, and up to {MOST_IMAGES} images of users as data: "
+        "URLs where the policy's guardrails.input.images allows. Roles: user, assistant, tool; system and developer "
         "where the policy's callers.mayInstruct allows. The agent's instructions go first.",
         Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)],
     ),

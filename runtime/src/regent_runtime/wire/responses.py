@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
-from regent_runtime.wire import azure
+from regent_runtime.wire import azure, images
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
@@ -96,10 +96,20 @@ def _items(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         return
     calls = message.get("tool_calls", ())
     if message["content"] or not calls:
-        yield {"role": message["role"], "content": message["content"]}
+        yield {"role": message["role"], "content": _content(message["content"])}
     for call in calls:
         written = object_text(call["arguments"])
         yield {"type": "function_call", "call_id": call["id"], "name": call["name"], "arguments": written}
+
+
+def _content(content: images.Content) -> str | list[dict[str, Any]]:
+    return content if isinstance(content, str) else [_shown(each) for each in content]
+
+
+def _shown(part: str | images.Image) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "input_text", "text": part}
+    return {"type": "input_image", "image_url": part.url, "detail": part.detail}
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:

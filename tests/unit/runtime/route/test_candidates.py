@@ -101,14 +101,18 @@ MIXED = configs.config(provider("strict", api="Responses"), provider("wide"), pr
 
 
 def test_who_cannot_be_told_the_whole_request_is_no_candidate() -> None:
-    assert [each.name for each in able(abilities(asked(), MIXED.route.providers, 1))] == ["strict", "wide", "late"]
-    assert [each.name for each in able(abilities(asked(seed=7), MIXED.route.providers, 1))] == ["wide"]
+    assert [each.name for each in able(abilities(MIXED, asked(), MIXED.route.providers, 1))] == [
+        "strict",
+        "wide",
+        "late",
+    ]
+    assert [each.name for each in able(abilities(MIXED, asked(seed=7), MIXED.route.providers, 1))] == ["wide"]
 
 
 def test_a_request_that_nobody_can_be_told_is_refused_by_the_fields_name() -> None:
     only = [each for each in MIXED.route.providers if each.name != "wide"]
     with pytest.raises(Refused) as refused:
-        able(abilities(asked(seed=7), only, 1))
+        able(abilities(MIXED, asked(seed=7), only, 1))
     assert (refused.value.refusal.code, refused.value.param) == ("unsupported_field", "seed")
     assert "7" not in refused.value.message
 

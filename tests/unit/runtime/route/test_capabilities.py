@@ -76,7 +76,7 @@ def test_an_input_goes_to_no_window_that_it_does_not_fit_into(tokens: int, fits:
 
 
 def test_who_can_is_asked_and_why_the_others_are_not_is_known() -> None:
-    judged = abilities(asked(tools=[TOOL]), [provider("small", tools=False), provider("large")], 10)
+    judged = abilities(configs.config(), asked(tools=[TOOL]), [provider("small", tools=False), provider("large")], 10)
     assert [each.field for each in judged] == ["capabilities.tools", ""]
     assert [each.name for each in able(judged)] == ["large"]
 
@@ -84,5 +84,5 @@ def test_who_can_is_asked_and_why_the_others_are_not_is_known() -> None:
 def test_where_nobody_can_the_first_reason_is_told() -> None:
     both = [provider("narrow", contextWindow=5), provider("small", tools=False)]
     with pytest.raises(Refused) as refused:
-        able(abilities(asked(tools=[TOOL]), both, 10))
+        able(abilities(configs.config(), asked(tools=[TOOL]), both, 10))
     assert refused.value.refusal.code == "context_too_long"
