@@ -54,6 +54,7 @@ POLICY: dict[str, Any] = {
             {"per": "Agent", "requestsPerHour": 10000},
         ],
         "budget": {"perConversationUsd": "0.50", "perDayUsd": "100", "perMonthUsd": "5000"},
+        "cache": {"maxSensitivity": "Internal", "ttl": "30m", "scope": "Agent"},
         "onStateError": "Local",
         "models": {
             "allow": [{"host": "api.openai.com", "models": ["gpt-4o", "gpt-4o-*"]}, {"host": "*.models.svc"}],

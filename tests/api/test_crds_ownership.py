@@ -13,7 +13,7 @@ UNKNOWN = [
     pytest.param(AGENT, "spec.workload.env", [{"name": "A", "value": "b"}], id="env-of-an-agent"),
     pytest.param(AGENT, "spec.modelRouteRef.namespace", "other", id="reference-to-another-namespace"),
     pytest.param(POLICY, "spec.size.maxOutputToken", 5, id="misspelt-limit"),
-    pytest.param(POLICY, "spec.cache", {"semantic": "Allow"}, id="field-that-nothing-enforces-yet"),
+    pytest.param(POLICY, "spec.flow", {"ruleOfTwo": "Enforce"}, id="field-that-nothing-enforces-yet"),
     pytest.param(ROUTE, "spec.providers.1.credentials.0.value", "sk-secret", id="key-in-the-manifest"),
 ]
 

@@ -29,9 +29,9 @@ class World(Protocol):
 
 
 class PodWorld:
-    def __init__(self) -> None:
+    def __init__(self, **bounds: int) -> None:
         self._now = 1000.0
-        self.state: State = PodState(lambda: self._now)
+        self.state: State = PodState(lambda: self._now, **bounds)
 
     async def advance(self, seconds: float) -> None:
         self._now += seconds

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from regent_api.types import Sensitivity
+from regent_runtime.state.answers import OVERHEAD
 from regent_runtime.state.contract import (
     CONVERSATION_SECONDS,
     Approval,
@@ -19,6 +20,7 @@ from regent_runtime.state.contract import (
     Window,
     hashed,
 )
+from regent_runtime.state.shared import ANSWER_OVERHEAD
 from tests.contract.states import PodWorld, World, redis_world
 
 MINUTE = Window("caller", 3, 60.0)
@@ -30,6 +32,17 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield PodWorld()
     else:
         async with redis_world(tmp_path) as made:
+            yield made
+
+
+@pytest.fixture(params=["pod", "redis"])
+async def bounded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """Whose answers take 3,000 bytes and what the tables take of three."""
+    if request.param == "pod":
+        yield PodWorld(most_answer_bytes=3 * (1000 + OVERHEAD))
+    else:
+        async with redis_world(tmp_path) as made:
+            made.state = made.another(most_answer_bytes=3 * (1000 + ANSWER_OVERHEAD))
             yield made
 
 
@@ -320,3 +333,56 @@ async def test_no_more_approvals_wait_than_may(world: World) -> None:
 def test_hashes_of_different_parts_differ() -> None:
     assert hashed("ab", "c") != hashed("a", "bc") != hashed("abc")
     assert len(hashed("ann")) == 32
+
+
+async def test_an_answer_is_kept_for_its_time_and_no_longer(world: World) -> None:
+    assert await world.state.kept_answer("q") is None
+    assert await world.state.keep_answer("q", "ann", b"\x00yes\xff", 60)
+    await world.advance(59)
+    assert await world.state.kept_answer("q") == b"\x00yes\xff"
+    assert await world.another().kept_answer("q") == b"\x00yes\xff", "of every replica"
+    await world.advance(1)
+    assert await world.state.kept_answer("q") is None
+    assert await world.state.discard_answers("ann") == 0
+
+
+async def test_a_newer_answer_takes_the_place_of_an_older_one(world: World) -> None:
+    await world.state.keep_answer("q", "ann", b"old", 60)
+    await world.state.keep_answer("q", "bob", b"new", 120)
+    await world.advance(90)
+    assert await world.state.kept_answer("q") == b"new"
+    assert await world.state.discard_answers("ann") == 0
+    assert await world.state.discard_answers("bob") == 1
+    assert await world.state.kept_answer("q") is None
+
+
+async def test_all_answers_of_an_owner_go_together(world: World) -> None:
+    for number in range(3):
+        await world.state.keep_answer(f"a{number}", "ann", b"a", 60)
+    await world.state.keep_answer("b", "bob", b"b", 60)
+    assert await world.state.discard_answers("ann") == 3
+    assert [await world.state.kept_answer(name) for name in ("a0", "a1", "a2", "b")] == [None, None, None, b"b"]
+    assert await world.state.discard_answers("ann") == 0
+
+
+async def test_answers_are_bounded_in_bytes_and_the_least_recently_used_go_first(bounded: World) -> None:
+    """Room for three of 1,000 bytes, whatever the tables take beside them."""
+    for name in "abc":
+        assert await bounded.state.keep_answer(name, "ann", name.encode() * 1000, 60)
+        await bounded.advance(0.001)
+    assert await bounded.state.kept_answer("a")
+    await bounded.advance(0.001)
+    assert await bounded.state.keep_answer("d", "ann", b"d" * 1000, 60)
+    assert [await bounded.state.kept_answer(name) is not None for name in "abcd"] == [True, False, True, True]
+    assert await bounded.state.keep_answer("huge", "ann", b"h" * 10_000, 60) is False
+    assert [await bounded.state.kept_answer(name) is not None for name in "acd"] == [True, True, True]
+
+
+async def test_answers_that_have_ended_take_no_room(bounded: World) -> None:
+    for name in "abc":
+        await bounded.state.keep_answer(name, "ann", b"x" * 1000, 60)
+    await bounded.advance(61)
+    for name in "def":
+        await bounded.state.keep_answer(name, "ann", b"x" * 1000, 60)
+    assert [await bounded.state.kept_answer(name) is not None for name in "abcdef"] == [False] * 3 + [True] * 3
+    assert await bounded.state.discard_answers("ann") == 3

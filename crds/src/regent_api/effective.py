@@ -14,6 +14,8 @@ from pydantic import Field
 
 from regent_api.model import Model
 from regent_api.policy import (
+    CACHE_SCOPE_DEFAULT,
+    CACHE_TTL_DEFAULT,
     Action,
     AlertRule,
     ApiKeyGrant,
@@ -21,6 +23,7 @@ from regent_api.policy import (
     AuditContent,
     AuditDurability,
     AuditFailure,
+    CacheScope,
     Detector,
     InjectionLevel,
     InputPattern,
@@ -34,7 +37,7 @@ from regent_api.policy import (
     Streaming,
 )
 from regent_api.price import Amount
-from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches
+from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches, seconds
 
 T = TypeVar("T")
 Conjunction = list[list[T]]
@@ -113,6 +116,14 @@ class EffectiveBudget(Model):
             "budget.perMonthUsd": self.per_month_usd,
         }
         return [path for path, most in by_path.items() if most is not None]
+
+
+class EffectiveCache(Model):
+    """`max_sensitivity` None: no answer is kept."""
+
+    max_sensitivity: Sensitivity | None = None
+    ttl_seconds: float = seconds(CACHE_TTL_DEFAULT)
+    scope: CacheScope = CACHE_SCOPE_DEFAULT
 
 
 class EffectiveModels(Model):
@@ -285,6 +296,7 @@ class EffectivePolicy(Model):
     limits: list[EffectiveLimit]
     """All of them hold."""
     budget: EffectiveBudget = EffectiveBudget()
+    cache: EffectiveCache = EffectiveCache()
     models: EffectiveModels
     guardrails: EffectiveGuardrails
     data: EffectiveData

@@ -20,6 +20,7 @@ from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
 from regent_api.types import Sensitivity
 from regent_runtime.access.approvals import Approvals
+from regent_runtime.cache.cache import Cache
 from regent_runtime.callers import Callers
 from regent_runtime.conversations import Conversations
 from regent_runtime.credentials import Credentials
@@ -56,6 +57,7 @@ class Snapshot:
     state: StateInUse
     limits: Limits
     budget: Budget
+    cache: Cache
     conversations: Conversations
     approvals: Approvals
     input_guard: InputGuard
@@ -90,15 +92,17 @@ def snapshot(document: bytes, credentials: Credentials, states: States, before: 
         shadows = {shadow.name: _shadow(config, shadow, credentials, state, guard) for shadow in config.shadows}
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
+    digests = config.digests()
     return Snapshot(
         config=config,
-        digests=config.digests(),
+        digests=digests,
         callers=callers,
         channels=outbound,
         standings=standings(config, before.standings if before else {}),
         state=state,
         limits=Limits(config, state),
         budget=Budget(config, state),
+        cache=Cache(config, digests.config, state, credentials),
         conversations=Conversations(config, state),
         approvals=Approvals(state.state, config),
         input_guard=guard,
@@ -122,15 +126,17 @@ def _shadow(
     config: AgentConfig, shadow: Shadow, credentials: Credentials, state: StateInUse, guard: InputGuard
 ) -> Snapshot:
     tried = config.model_copy(update={"policy": shadow.policy, "shadows": []})
+    digests = tried.digests()
     return Snapshot(
         config=tried,
-        digests=tried.digests(),
+        digests=digests,
         callers=Callers(tried, credentials),
         channels={},
         standings={},
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
         budget=Budget(tried, state),
+        cache=Cache(tried, digests.config, state, credentials),
         conversations=Conversations(tried, state),
         approvals=Approvals(state.state, tried),
         input_guard=guard,

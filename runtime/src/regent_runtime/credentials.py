@@ -4,6 +4,7 @@ A value goes to the hosts that its Secret names and nowhere else, so who writes 
 Values are read again when their file changes; they never enter a config, a log line or an error.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,6 +63,15 @@ class Credentials:
             if not self._text(credential.secret, HOSTS_KEY):
                 absent.add(f"{credential.secret}/{HOSTS_KEY}")
         return sorted(absent)
+
+    def digest(self, needed: Iterable[CredentialFile]) -> bytes:
+        """SHA-256 over the values of these files, the missing ones too: the same in pods that hold the same."""
+        known = sorted({(each.secret, each.key) for each in needed})
+        whole = hashlib.sha256()
+        for secret, key in known:
+            for part in (secret, key, self._text(secret, key) or ""):
+                whole.update(b"%d:%b" % (len(part), part.encode()))
+        return whole.digest()
 
     def path(self, secret: str, key: str) -> Path | None:
         """Where the key of a Secret is mounted; None for names that would lead elsewhere."""

@@ -35,6 +35,7 @@ STAGE_OF = {
     "guardrails": Stage.INPUT,
     "data": Stage.CLASS,
     "approvals": Stage.CLASS,
+    "cache": Stage.ROUTE,
     "models": Stage.ROUTE,
     "egress": Stage.ROUTE,
     "audit": Stage.AUDIT,

@@ -131,7 +131,10 @@ class Runtime:
     async def _forget(self, subject: str) -> bool:
         """Whether nothing of a subject is left in the state."""
         snapshot = self.lifecycle.snapshot
-        return snapshot is not None and await snapshot.conversations.forget_all(subject)
+        if snapshot is None:
+            return False
+        forgotten = await snapshot.cache.forget(subject)
+        return await snapshot.conversations.forget_all(subject) and forgotten
 
     def _acted(self, record: TurnRecord) -> None:
         self.audit.ended(record)

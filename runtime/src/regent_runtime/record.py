@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from regent_runtime.cost.bill import Bill, Cost, together
@@ -44,6 +45,15 @@ class AttemptRecord:
         return error
 
 
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """An answer that was kept: whose it was, and what it cost; None: nobody knows."""
+
+    provider: str
+    model: str
+    saved: Decimal | None
+
+
 class OpenTrail(Protocol):
     """The turn's records in the audit log, while it may still lack an outcome."""
 
@@ -81,6 +91,10 @@ class TurnRecord:
     decisions: list[Decision] = field(default_factory=list)
     """What the stages decided, in order; only what a policy had a hand in."""
     attempts: list[AttemptRecord] = field(default_factory=list)
+    cache: str = ""
+    """`hit`, `shared` (with an equal turn at the same time), `miss`, why no answer may be kept, or empty: none is."""
+    reused: Reused | None = None
+    """The turn's answer, where no provider was asked."""
     model: str = ""
     input_estimate: int = 0
     usage: Usage | None = None

@@ -16,6 +16,7 @@ from regent_runtime.access.approvals import Case
 from regent_runtime.access.personal import PersonalData
 from regent_runtime.access.stages import Veil, veil, weigh
 from regent_runtime.audit.audit import Audit
+from regent_runtime.cache.place import Place, Question
 from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
 from regent_runtime.config import Snapshot
@@ -73,10 +74,9 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
             async with time_limit(snapshot.config):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
                 screen = partial(screened, snapshot, record)
+                ask = partial(fallback.call, snapshot, ready.providers, ready.veil.request, record, trail, screen)
                 async with (
-                    aclosing(
-                        fallback.call(snapshot, ready.providers, ready.veil.request, record, trail, screen)
-                    ) as clean,
+                    aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean,
                     aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
                     aclosing(ready.veil.lift(followed)) as chunks,
                 ):
@@ -99,6 +99,8 @@ class Ready:
     providers: Sequence[ProviderConfig]
     """Whom it may go to, in order."""
     veil: Veil
+    place: Place | None
+    """Where an answer to it is kept; None: nowhere."""
 
 
 async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> Ready:
@@ -135,7 +137,8 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     if treatment.needs_approval:
         case = Case(caller, body, snapshot.digests.policy, treatment.sensitivity, veiled.request)
         await snapshot.approvals.check(case, incoming.approval, record)
-    return Ready(providers, veiled)
+    question = Question(caller, treatment, record.rule, providers, veiled.request, anonymised=veiled.changed)
+    return Ready(providers, veiled, snapshot.cache.look(question, record))
 
 
 @asynccontextmanager

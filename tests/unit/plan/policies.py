@@ -151,6 +151,7 @@ specs = maybe(
     size=size,
     limits=limits,
     budget=maybe(perConversationUsd=one(*AMOUNTS), perDayUsd=one(*AMOUNTS), perMonthUsd=one(*AMOUNTS)),
+    cache=maybe(maxSensitivity=one(*SENSITIVITIES), ttl=one("30m", "1h", "90s"), scope=one("Caller", "Agent")),
     models=models,
     guardrails=guardrails,
     data=data,

@@ -38,6 +38,14 @@ def test_a_budget_is_no_trial() -> None:
     )
 
 
+def test_a_cache_is_no_trial() -> None:
+    cache = {"maxSensitivity": "Internal"}
+    assert error_of_policy(cache=cache) is None
+    assert error_of_policy(cache=cache, mode="Audit") == (
+        "spec.cache: no answer is kept for a trial; state it in a policy of mode Enforce"
+    )
+
+
 @pytest.mark.parametrize("selector", [WITHOUT_VALUES, WITH_VALUES])
 @pytest.mark.parametrize(
     ("path", "spec"),

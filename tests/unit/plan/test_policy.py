@@ -38,6 +38,7 @@ def test_without_policies_the_defaults_hold() -> None:
         },
         "limits": [],
         "budget": {},
+        "cache": {"ttlSeconds": 3600.0, "scope": "Caller"},
         "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
         "guardrails": {
             "input": {

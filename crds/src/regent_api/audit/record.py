@@ -75,6 +75,18 @@ class AttemptPart(_Part, frozen=True, kw_only=True):
     cost: CostPart | None = None
 
 
+class CachePart(_Part, frozen=True, kw_only=True):
+    """An answer that was given again; no provider was asked."""
+
+    result: Text
+    """hit: it had been kept; shared: with an equal turn at the same time."""
+    provider: Text
+    model: Text
+    """Whose it was."""
+    saved: Text = ""
+    """USD, in decimal, that it had cost; absent where nobody knows."""
+
+
 class TokensPart(_Part, frozen=True, kw_only=True):
     input: Count
     output: Count
@@ -135,7 +147,8 @@ class Record(_Part, frozen=True, kw_only=True):
     attempts: Annotated[list[AttemptPart], Meta(max_length=64)] = []
     tokens: TokensPart | None = None
     cost: CostPart | None = None
-    """Of all attempts; absent where none was made."""
+    """Of all attempts; absent where none was made and nothing was spared."""
+    cache: CachePart | None = None
     content: ContentPart | None = None
     counts: Annotated[dict[Text, Count], Meta(max_length=64)] = {}
     """Of `refusals` and `lost`: how many, by code or kind."""

@@ -13,6 +13,7 @@ from regent_api.policy.audit import (
     AuditDurability,
     AuditFailure,
 )
+from regent_api.policy.cache import CACHE_SCOPE_DEFAULT, CACHE_TTL_DEFAULT, Cache, CacheScope
 from regent_api.policy.callers import ApiKeyGrant, Callers, KeySet, OidcGrant, Peer, ServiceAccountGrant
 from regent_api.policy.data import AiProcessing, Data, DataClass, DataClasses, PersonalData
 from regent_api.policy.egress import Egress
@@ -44,6 +45,8 @@ __all__ = [
     "APPROVAL_TTL_DEFAULT",
     "AUDIT_RETENTION_DEFAULT",
     "BYTES_DEFAULT",
+    "CACHE_SCOPE_DEFAULT",
+    "CACHE_TTL_DEFAULT",
     "INPUT_TOKENS_DEFAULT",
     "LOCAL_AT_OR_ABOVE_DEFAULT",
     "OUTPUT_TOKENS_DEFAULT",
@@ -61,6 +64,8 @@ __all__ = [
     "AuditContent",
     "AuditDurability",
     "AuditFailure",
+    "Cache",
+    "CacheScope",
     "Callers",
     "Data",
     "DataClass",

@@ -8,6 +8,7 @@ from regent_api.model import ATOMIC, Meet, MeetKind, Model
 from regent_api.policy.approvals import Approvals
 from regent_api.policy.audit import Audit
 from regent_api.policy.budget import Budget
+from regent_api.policy.cache import Cache
 from regent_api.policy.callers import Callers
 from regent_api.policy.data import Data
 from regent_api.policy.egress import Egress
@@ -36,6 +37,7 @@ class AgentPolicySpec(Model):
         Field(min_length=1, max_length=8, description="How often agents may be called; every limit holds."),
     ] = None
     budget: Annotated[Budget | None, Field(description="What agents may spend on models.")] = None
+    cache: Annotated[Cache | None, Field(description="Which answers are kept, to be given again.")] = None
     models: Annotated[Models | None, Field(description="Which models, and which count as local.")] = None
     guardrails: Annotated[Guardrails | None, Field(description="What is looked for in input and output.")] = None
     data: Annotated[Data | None, Field(description="How sensitive data are, and what may be done with them.")] = None

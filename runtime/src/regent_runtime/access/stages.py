@@ -41,6 +41,8 @@ class Veil:
 
     def __init__(self, made: Anonymised, *, may_read: bool) -> None:
         self.request = made.request
+        self.changed = bool(made.originals)
+        """Whether placeholders stand in it."""
         self._originals = visible(made.originals, may_read=may_read)
 
     def lift(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:

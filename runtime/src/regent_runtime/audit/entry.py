@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from regent_api.audit.record import AttemptPart, CostPart, DecisionPart, Kind, Record, TokensPart
+from regent_api.audit.record import AttemptPart, CachePart, CostPart, DecisionPart, Kind, Record, TokensPart
 from regent_api.price import words
 from regent_runtime.audit.disk import stamp
 from regent_runtime.cost.bill import Cost
@@ -110,8 +110,17 @@ def ending(turn: TurnRecord) -> dict[str, Any]:
             for each in turn.attempts[-MOST_ATTEMPTS:]
         ],
         "tokens": TokensPart(input=usage.prompt_tokens, output=usage.completion_tokens) if usage else None,
-        "cost": _cost(turn.cost()) if turn.attempts else None,
+        "cost": _cost(turn.cost()) if turn.attempts or turn.reused else None,
+        "cache": _cache(turn),
     }
+
+
+def _cache(turn: TurnRecord) -> CachePart | None:
+    kept = turn.reused
+    if kept is None:
+        return None
+    saved = "" if kept.saved is None else words(kept.saved)
+    return CachePart(result=turn.cache, provider=kept.provider, model=kept.model, saved=saved)
 
 
 def _cost(cost: Cost, source: str = "") -> CostPart:

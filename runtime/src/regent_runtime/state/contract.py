@@ -1,6 +1,6 @@
 """What outlives a turn: one contract, kept in the pod (`pod.py`) or in Redis (`shared.py`).
 
-A turn sees five things here. Each operation is atomic over all replicas that share the state: two of them never see
+A turn sees six things here. Each operation is atomic over all replicas that share the state: two of them never see
 half of one another.
 
 - **Windows and slots** (limits): `take` looks at all that a turn wants and takes all of it or nothing, so a refused
@@ -12,10 +12,11 @@ half of one another.
 - **Conversations**: an id that this runtime issued, the caller that it belongs to, the label that it has reached and
   that never falls, and a nonce that never changes. Whoever is not its owner sees nothing.
 - **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
+- **Answers** (the cache): bytes under an id that whoever asks can derive, for a time; the least recently used go first.
 
 Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everything is bounded. Where the bound is
-reached, what is refused is the new thing (`StateFull`), but for conversations: there the oldest goes, its owner's own
-first, and an id that went is an unknown one, so no label ever falls by it.
+reached, what is refused is the new thing (`StateFull`), but for conversations and answers: there the oldest goes, of
+conversations its owner's own first, and an id that went is an unknown one, so no label ever falls by it.
 
 Every operation raises StateAway when the state cannot be reached in time; whether it then was carried out or not is
 unknown, and each one is such that this errs to the stricter side.
@@ -198,6 +199,18 @@ class State(Protocol):
 
     async def consume(self, id_: str, binding: str) -> bool:
         """Use an approved one up: True once, and only for the binding that it was made for. Raises StateAway."""
+
+    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
+        """Keep an answer for at most this long, in the place of one of the same id; False: it is too large.
+
+        Raises StateAway.
+        """
+
+    async def kept_answer(self, id_: str) -> bytes | None:
+        """Raises StateAway."""
+
+    async def discard_answers(self, owner: str) -> int:
+        """Delete every answer of an owner, and say how many there were. Raises StateAway."""
 
     async def close(self) -> None:
         """Let go of connections. Nothing is lost by it."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from regent_api.types import Sensitivity
+from regent_runtime.state.answers import MOST_BYTES, Answers
 from regent_runtime.state.approvals import Approvals
 from regent_runtime.state.contract import Approval, Conversation, Purse, Reservation, Verdict, Want
 from regent_runtime.state.conversations import Conversations
@@ -19,11 +20,12 @@ class PodState:
 
     shared = False
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic, *, most_answer_bytes: int = MOST_BYTES) -> None:
         self._takes = Takes(now)
         self._purses = Purses(now)
         self._conversations = Conversations(now)
         self._approvals = Approvals(now)
+        self._answers = Answers(now, most_bytes=most_answer_bytes)
 
     async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
         return self._takes.take(wants, holder)
@@ -66,6 +68,15 @@ class PodState:
 
     async def consume(self, id_: str, binding: str) -> bool:
         return self._approvals.consume(id_, binding)
+
+    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
+        return self._answers.keep(id_, owner, content, seconds)
+
+    async def kept_answer(self, id_: str) -> bytes | None:
+        return self._answers.kept(id_)
+
+    async def discard_answers(self, owner: str) -> int:
+        return self._answers.discard(owner)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -8,6 +8,7 @@ from importlib.resources import files
 CONVERSATION = ("begin", "recall", "raise_label", "shorten", "forget", "forget_all")
 APPROVAL = ("propose", "look", "decide", "consume")
 PURSE = ("reserve", "settle")
+ANSWER = ("keep_answer", "kept_answer", "discard_answers")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def clock() -> str:
 
 @cache
 def script(name: str, clock_text: str) -> Script:
-    families = {"conversation": CONVERSATION, "approval": APPROVAL, "purse": PURSE}
+    families = {"conversation": CONVERSATION, "approval": APPROVAL, "purse": PURSE, "answer": ANSWER}
     shared = [_part(family) for family, names in families.items() if name in names]
     parts = [clock_text, _part("lib"), *shared, _part(name)]
     text = "\n".join(parts)

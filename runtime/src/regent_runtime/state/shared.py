@@ -31,6 +31,9 @@ from regent_runtime.state.link import ErrorReply, Link
 MOST_CONVERSATIONS = 100_000
 MOST_OF_AN_OWNER = 1000
 MOST_APPROVALS = 1000
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+ANSWER_OVERHEAD = 512
+"""Bytes of Redis' memory that an answer takes beside its content."""
 _MICROS = 1_000_000
 _LABELS = tuple(Sensitivity)
 
@@ -51,6 +54,7 @@ class RedisState:
         most_conversations: int = MOST_CONVERSATIONS,
         most_of_an_owner: int = MOST_OF_AN_OWNER,
         most_approvals: int = MOST_APPROVALS,
+        most_answer_bytes: int = MOST_ANSWER_BYTES,
     ) -> None:
         self._link = link
         self._prefix = f"regent:{{{agent.namespace}/{agent.name}}}:"
@@ -58,6 +62,7 @@ class RedisState:
         self._most_conversations = most_conversations
         self._most_of_an_owner = most_of_an_owner
         self._most_approvals = most_approvals
+        self._most_answer_bytes = most_answer_bytes
 
     async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
         keys = [self._bucket(want) for want in wants]
@@ -129,6 +134,17 @@ class RedisState:
     async def consume(self, id_: str, binding: str) -> bool:
         return bool(await self._approval("consume", id_, binding))
 
+    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
+        bounds = _micros(seconds), self._most_answer_bytes, ANSWER_OVERHEAD
+        return bool(await self._answer("keep_answer", id_, owner, *bounds, content))
+
+    async def kept_answer(self, id_: str) -> bytes | None:
+        found: bytes | None = await self._answer("kept_answer", id_)
+        return found
+
+    async def discard_answers(self, owner: str) -> int:
+        return int(await self._answer("discard_answers", "", owner))
+
     async def close(self) -> None:
         self._link.close()
 
@@ -140,6 +156,10 @@ class RedisState:
     async def _approval(self, name: str, id_: str, *words: Word) -> Any:
         keys = [self._key("approval", id_), self._key("approvals")]
         return await self._run(name, keys, self._key("approval", ""), self._key("binding", ""), id_, *words)
+
+    async def _answer(self, name: str, id_: str, *words: Word) -> Any:
+        keys = [self._key("answer", id_), *(self._key("answers", index) for index in ("used", "ends", "sizes"))]
+        return await self._run(name, keys, self._key("answer", ""), self._key("answers", "of", ""), id_, *words)
 
     async def _run(self, name: str, keys: Sequence[str], *words: Word) -> Any:
         script = scripts.script(name, self._clock)

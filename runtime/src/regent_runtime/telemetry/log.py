@@ -51,6 +51,8 @@ def turn(record: TurnRecord) -> None:
             for attempt in record.attempts
         ],
         decisions=[decision.wire() for decision in record.decisions],
+        cache=record.cache,
+        saved=words(record.reused.saved) if record.reused and record.reused.saved is not None else None,
         inputEstimate=record.input_estimate,
         inputTokens=usage.prompt_tokens if usage else None,
         outputTokens=usage.completion_tokens if usage else None,

@@ -46,6 +46,18 @@ class Metrics:
             ["provider", "model"],
             registry=self._registry,
         )
+        self._cache = Counter(
+            "regent_cache",
+            "Turns that may be answered with a kept answer, by the result.",
+            ["result"],
+            registry=self._registry,
+        )
+        self._saved = Counter(
+            "regent_cache_saved_usd",
+            "What the answers that were given again had cost, where it is known.",
+            ["provider", "model"],
+            registry=self._registry,
+        )
         self._shadows = Counter(
             "regent_shadow_decisions",
             "What policies in mode Audit would have decided.",
@@ -104,6 +116,7 @@ class Metrics:
         for decision in record.decisions:
             if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
                 self._limited.labels(decision.reason).inc()
+        self._reused(record)
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
             self._charge(attempt.bill)
@@ -122,6 +135,12 @@ class Metrics:
         """An approver's verdict, or a deletion."""
         if record.code in UNAUTHORIZED_CODES:
             self._unauthorized.labels(record.code).inc()
+
+    def _reused(self, record: TurnRecord) -> None:
+        if record.cache:
+            self._cache.labels(record.cache).inc()
+        if record.reused and record.reused.saved is not None:
+            self._saved.labels(record.reused.provider, record.reused.model).inc(float(record.reused.saved))
 
     def _charge(self, bill: Bill) -> None:
         cost, labels = bill.cost(), (bill.provider.name, bill.provider.model)

@@ -1,0 +1,97 @@
+"""The cache of a config: an answer that was given is given again to an equal request, for as long as the policy says.
+
+It stands where a provider would be asked: all that lets a turn pass stands before it, and the guards of output after it
+(an answer that they changed was never kept). A hit costs nothing. A cache that fails is one that knows nothing: the
+turn asks a provider under all the rules that hold for it.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from regent_api.config import AgentConfig
+from regent_runtime.cache.entry import Entry, Gathered, entry
+from regent_runtime.cache.flights import Flights
+from regent_runtime.cache.place import Place, Question, obstacle, place
+from regent_runtime.cache.shelf import Shelf
+from regent_runtime.credentials import Credentials
+from regent_runtime.decision import Stage, decided
+from regent_runtime.record import Reused, TurnRecord
+from regent_runtime.state.source import StateInUse
+from regent_runtime.wire.answer import Chunk
+
+FIELD = "cache.maxSensitivity"
+HIT = "hit"
+SHARED = "shared"
+MISS = "miss"
+
+Ask = Callable[[], AsyncGenerator[Chunk]]
+"""The screened answer of a provider."""
+Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
+
+
+class Cache:
+    """Of one config. `digest`: the config's."""
+
+    def __init__(self, config: AgentConfig, digest: str, state: StateInUse, credentials: Credentials) -> None:
+        self._config = config
+        self._digest = digest
+        self._shelf = Shelf(config, state.state, credentials)
+        self._flights = Flights()
+
+    def look(self, question: Question, record: TurnRecord) -> Place | None:
+        """Where an answer to the question is kept; None: nowhere. `record.cache` learns why."""
+        if self._config.policy.cache.max_sensitivity is None:
+            return None
+        record.cache = obstacle(self._config, question)
+        return None if record.cache else place(self._config, self._digest, question)
+
+    def answer(self, kept_at: Place | None, record: TurnRecord, ask: Ask, screen: Screen) -> AsyncGenerator[Chunk]:
+        """The answer that is kept, screened again; else what `ask` brings. Raises what both raise."""
+        return ask() if kept_at is None else self._answered(kept_at, record, ask, screen)
+
+    async def forget(self, identity: str) -> bool:
+        """Delete every answer that a caller was given; False: the state cannot be reached."""
+        return await self._shelf.forget(identity)
+
+    async def _answered(self, kept_at: Place, record: TurnRecord, ask: Ask, screen: Screen) -> AsyncGenerator[Chunk]:
+        with await self._flights.join(kept_at.digest, self._config.route.timeouts.attempt) as seat:
+            found = seat.entry or await self._shelf.get(kept_at)
+            if found is not None:
+                record.cache = SHARED if seat.entry else HIT
+                seat.land(found)
+                self._reuse(found, record)
+                async with aclosing(screen(_again(found))) as clean:
+                    async for chunk in clean:
+                        yield chunk
+                return
+            record.cache = MISS
+            gathered = Gathered()
+            async with aclosing(ask()) as asked:
+                async for chunk in asked:
+                    gathered.saw(chunk)
+                    yield chunk
+            made = _entry(gathered, record)
+            seat.land(made)
+        if made is not None:
+            await self._shelf.put(kept_at, made)
+
+    def _reuse(self, found: Entry, record: TurnRecord) -> None:
+        record.reused = Reused(found.provider, found.model, found.saved)
+        record.model = found.model
+        record.decisions.append(decided(self._config.sources, Stage.ROUTE, "Reuse", FIELD, record.cache))
+
+
+async def _again(found: Entry) -> AsyncGenerator[Chunk]:
+    yield found.again()
+
+
+def _entry(gathered: Gathered, record: TurnRecord) -> Entry | None:
+    """What is kept of an answer that has gone by; None: nothing, since it is not whole, or a guard changed it."""
+    text = gathered.text
+    changed = any(
+        each.stage is Stage.OUTPUT and each.action != "Audit" and not each.shadow for each in record.decisions
+    )
+    if text is None or changed or not record.attempts:
+        return None
+    bill = record.attempts[-1].bill
+    return entry(text, bill.provider.name, bill.provider.model, bill.cost().usd)

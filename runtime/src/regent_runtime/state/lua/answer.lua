@@ -1,0 +1,26 @@
+-- What the scripts of kept answers share. KEYS: answer, used, ends, sizes. ARGV: prefix of answers, prefix of owners, id, ...
+local record, used, ends, sizes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local answers, owners, id = ARGV[1], ARGV[2], ARGV[3]
+local now = clock()
+
+local function drop(gone)
+  local noted = redis.call('HGET', sizes, gone)
+  if noted then
+    local size, owner = string.match(noted, '^(%d+) (.*)$')
+    redis.call('HINCRBY', sizes, 'all', whole(-tonumber(size)))
+    redis.call('HDEL', sizes, gone)
+    redis.call('SREM', owners .. owner, gone)
+  end
+  redis.call('UNLINK', answers .. gone)
+  redis.call('ZREM', used, gone)
+  redis.call('ZREM', ends, gone)
+end
+
+local function lives(each)
+  local moment = redis.call('ZSCORE', ends, each)
+  return moment and tonumber(moment) > now
+end
+
+local function end_expired()
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', whole(now), 'LIMIT', 0, 64)) do drop(gone) end
+end
