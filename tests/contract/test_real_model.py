@@ -1,6 +1,7 @@
 """The fakes kept honest: the same questions to llama.cpp's server with SmolLM2, the model of the demo."""
 
 import asyncio
+import json
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,19 @@ from tests.fakes.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENT = {"connect": 30, "firstToken": 300, "idle": 300, "attempt": 300, "total": 300}
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather in a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "enum": ["Paris", "Rome"]}, "days": {"type": "integer"}},
+            "required": ["city", "days"],
+            "additionalProperties": False,
+        },
+    },
+}
 QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
 
 
@@ -27,7 +41,9 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     command = [sys.executable, "-I", "-m", "regent_demo_model", "--host", "127.0.0.1", "--port", str(port)]
     model = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     document = configs.document(
-        configs.provider_config("local", f"http://127.0.0.1:{port}/v1", model="smollm2-135m-instruct"),
+        configs.provider_config(
+            "local", f"http://127.0.0.1:{port}/v1", model="smollm2-135m-instruct", capabilities={"tools": False}
+        ),
         policy={"size": {"turnTimeoutSeconds": 300, "maxInputTokens": 100_000}},
         route={"timeouts": PATIENT},
     )
@@ -80,3 +96,32 @@ async def test_an_input_beyond_the_context_window_is_422(served: Served) -> None
         with pytest.raises(openai.UnprocessableEntityError) as refused:
             await client.chat.completions.create(model="any", messages=long)
     assert refused.value.code == "context_too_long"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_that_knows_no_tools_calls_one(served: Served, stream: bool) -> None:
+    asked: Any = {"model": "any", "messages": [{"role": "user", "content": "How is the weather in Rome?"}]}
+    async with served.sdk(timeout=300) as client:
+        made: Any = await client.chat.completions.create(
+            **asked, tools=[WEATHER], tool_choice="required", temperature=0, max_tokens=400, stream=stream
+        )
+        last = [each async for each in made][-1].choices[0] if stream else made.choices[0]
+    assert last.finish_reason == "tool_calls"
+    for call in (last.delta if stream else last.message).tool_calls:
+        arguments = json.loads(call.function.arguments)
+        assert call.function.name == "weather"
+        assert arguments.keys() == {"city", "days"}
+        assert arguments["city"] in {"Paris", "Rome"}
+        assert isinstance(arguments["days"], int)
+
+
+async def test_a_model_that_knows_no_tools_answers_in_words_where_it_may(served: Served) -> None:
+    """Which of both it does is the model's choice; what it does not do is show the schema."""
+    async with served.sdk(timeout=300) as client:
+        answer = await client.chat.completions.create(
+            model="any", messages=QUESTION, tools=[WEATHER], temperature=0, max_tokens=400, parallel_tool_calls=False
+        )
+    choice = answer.choices[0]
+    assert choice.finish_reason in {"stop", "tool_calls", "length"}
+    assert bool(choice.message.tool_calls) == (choice.finish_reason == "tool_calls")
+    assert not (choice.message.content or "").lstrip().startswith("{")

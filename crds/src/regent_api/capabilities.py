@@ -10,7 +10,10 @@ from regent_api.model import Model
 class Capabilities(Model):
     tools: Annotated[
         bool | None,
-        Field(description="The model can be given tools; true when absent. Turns with tools go to no other."),
+        Field(
+            description="The model can be given tools; true when absent. With false, turns with tools go elsewhere; a "
+            "Local model with jsonSchema is told of them in words and held to a schema."
+        ),
     ] = None
     json_schema: Annotated[
         bool | None,

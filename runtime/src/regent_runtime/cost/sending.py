@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime.cost.bill import Bill
 from regent_runtime.wire.format import Outbound
-from regent_runtime.wire.formats import format_of
+from regent_runtime.wire.formats import format_for
 from regent_runtime.wire.parameters import output_cap
 from regent_runtime.wire.request import ChatRequest
 
@@ -19,6 +19,6 @@ class Sending:
 
 
 def written(config: AgentConfig, request: ChatRequest, provider: ProviderConfig) -> Sending:
-    outbound = format_of(provider).outbound(request, config, provider)
+    outbound = format_for(request, provider).outbound(request, config, provider)
     cap = output_cap(request, config, provider)
     return Sending(outbound, cap, Bill(provider, outbound.body, cap, request.images))

@@ -12,7 +12,7 @@ from regent_runtime.cost.pictures import images_at_most
 from regent_runtime.refusals import NO_PROVIDER_ALLOWED, NO_RULE_MATCHES, Refused
 from regent_runtime.route.capabilities import lack, unanswerable
 from regent_runtime.route.conditions import condition
-from regent_runtime.wire.formats import format_of
+from regent_runtime.wire.formats import format_for
 from regent_runtime.wire.request import ChatRequest
 
 
@@ -84,7 +84,7 @@ def _ability(config: AgentConfig, request: ChatRequest, provider: ProviderConfig
         return Verdict(provider, lacking.capability, lacking.refused)
     if config.policy.budget.stated and images_at_most(request.images, provider) is None:
         return Verdict(provider, config.policy.budget.stated[0], unanswerable(request.image_field()))
-    field = format_of(provider).inexpressible(request, provider)
+    field = format_for(request, provider).inexpressible(request, provider)
     return Verdict(provider, f"request.{field}", unanswerable(field)) if field else Verdict(provider)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from regent_api.config import ProviderConfig
 from regent_api.route import WireApi
 from regent_runtime.refusals import CONTEXT_TOO_LONG, UNSUPPORTED_FIELD, Refused
+from regent_runtime.wire import tools_by_schema
 from regent_runtime.wire.request import ChatRequest
 
 
@@ -19,7 +20,7 @@ class Lack:
 def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> Lack | None:
     """The first thing that is missing. `input_tokens`: the estimate of the turn's input."""
     can = provider.capabilities
-    if not can.tools and (param := request.tool_field()):
+    if not can.tools and (param := request.tool_field()) and not tools_by_schema.is_needed(request, provider):
         return _asked("tools", param)
     if request.images and not can.vision:
         return _asked("vision", request.image_field())

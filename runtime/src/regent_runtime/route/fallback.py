@@ -22,7 +22,7 @@ from regent_runtime.route.errors import Interrupted, ProviderError, refused
 from regent_runtime.route.failure import Failure
 from regent_runtime.route.tries import Tries, Try
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.formats import format_of
+from regent_runtime.wire.formats import format_for
 from regent_runtime.wire.request import ChatRequest
 
 Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
@@ -114,7 +114,7 @@ def _says_something(chunk: Chunk) -> bool:
 def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest) -> AsyncGenerator[Chunk]:
     chunks = attempt(
         snapshot.channels[tried.provider.name],
-        format_of(tried.provider),
+        format_for(request, tried.provider),
         sending.outbound,
         key=tried.key,
         stream=request.stream,

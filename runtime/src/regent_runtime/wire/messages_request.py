@@ -138,11 +138,9 @@ def _format(value: dict[str, Any]) -> dict[str, Any] | None:
 
     The schema's name is an identifier that nobody reads.
     """
-    stated = value.get("json_schema")
-    if value.get("type") != "json_schema" or not isinstance(stated, dict) or set(value) != {"type", "json_schema"}:
-        return None
+    stated = value.get("json_schema", {})
     schema, description = stated.get("schema"), stated.get("description")
-    if not isinstance(schema, dict) or not set(stated) <= {"name", "description", "schema", "strict"}:
+    if schema is None:
         return None
     if description:
         if "description" in schema:

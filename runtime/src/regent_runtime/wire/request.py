@@ -23,7 +23,7 @@ from regent_runtime.refusals import (
 from regent_runtime.wire import history, images
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.images import MOST_IMAGES, Image
-from regent_runtime.wire.request_table import REQUEST_TABLE, Message, StreamOptions, Treatment
+from regent_runtime.wire.request_table import REQUEST_TABLE, Message, ResponseFormat, StreamOptions, Treatment
 from regent_runtime.wire.strings import too_deep
 
 STRUCTURED = ("response_format", "tools")
@@ -89,6 +89,7 @@ def parse(body: bytes) -> ChatRequest:
         raise Refused(MISSING_FIELD, "`messages` is required.", param="messages")
     refuse_duplicates(body)
     _settle_tools(values)
+    _settle_format(values)
     for name in STRUCTURED:
         if too_deep(values.get(name)):
             raise Refused(INVALID_JSON, f"`{name}` must not nest deeply.", param=name)
@@ -114,6 +115,19 @@ def _images(messages: Sequence[dict[str, Any]]) -> Sequence[Image]:
     if len(shown) > MOST_IMAGES:
         raise Refused(INVALID_VALUE, f"`messages` may hold at most {MOST_IMAGES} images.", param="messages")
     return shown
+
+
+def _settle_format(values: dict[str, Any]) -> None:
+    """A response_format as plain JSON. Raises Refused (400) for half of one."""
+    asked: ResponseFormat | None = values.get("response_format")
+    if asked is None:
+        return
+    wants, has = asked.type == "json_schema", asked.json_schema is not None
+    if wants != has:
+        param = "response_format.json_schema"
+        words = f"`{param}` is required for that type." if wants else f"`{param}` is for the type json_schema."
+        raise Refused(MISSING_FIELD if wants else INVALID_VALUE, words, param=param)
+    values["response_format"] = msgspec.to_builtins(asked)
 
 
 def _settle_tools(values: dict[str, Any]) -> None:

@@ -100,6 +100,18 @@ class Message(Struct, forbid_unknown_fields=True):
     audio: Any = None
 
 
+class AskedSchema(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    name: _FunctionName
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: AskedSchema | None = None
+
+
 class StreamOptions(Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
@@ -145,7 +157,10 @@ REQUEST_TABLE: dict[str, RequestField] = {
     ),
     "verbosity": RequestField(Treatment.FORWARDED, "low, medium or high.", Literal["low", "medium", "high"]),
     "response_format": RequestField(
-        Treatment.FORWARDED, "Its text counts as input.", dict[str, Any], neutral=({"type": "text"},)
+        Treatment.FORWARDED,
+        "text, json_object, or json_schema with name, description, schema and strict. Its text counts as input.",
+        ResponseFormat,
+        neutral=(ResponseFormat("text"),),
     ),
     "user": RequestField(Treatment.DROPPED, "No caller's name goes to a provider."),
     "safety_identifier": RequestField(Treatment.DROPPED, "No caller's name goes to a provider."),

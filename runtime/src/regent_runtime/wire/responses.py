@@ -40,7 +40,6 @@ _EXPRESSED = {
 _SAME = ("top_p", "parallel_tool_calls")
 _NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0, "stop": []}
 """Of fields that Responses lacks, the values that ask for nothing."""
-_SCHEMA_FIELDS = {"name", "schema", "description", "strict"}
 
 
 class Responses:
@@ -137,11 +136,10 @@ def _settings(forwarded: Mapping[str, Any]) -> dict[str, Any]:
 def _format(asked: Mapping[str, Any]) -> dict[str, Any] | None:
     """`text.format`; None for what has no counterpart. `strict` is stated: absent, it means false to a caller."""
     match asked:
-        case {"type": "json_object", **rest} if not rest:
+        case {"type": "json_object"}:
             return {"type": "json_object"}
-        case {"type": "json_schema", "json_schema": {"name": str(), "schema": dict()} as schema, **rest} if not rest:
-            told = {name: value for name, value in schema.items() if value is not None}
-            return {"type": "json_schema", "strict": False, **told} if told.keys() <= _SCHEMA_FIELDS else None
+        case {"type": "json_schema", "json_schema": {"schema": _} as stated}:
+            return {"type": "json_schema", "strict": False, **stated}
         case _:
             return None
 

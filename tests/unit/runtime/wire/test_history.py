@@ -78,7 +78,8 @@ def test_what_nests_deeply_is_refused() -> None:
     assert refused(*past) == ("invalid_value", "messages[1].tool_calls[0].function.arguments")
     tool = {"type": "function", "function": {"name": "f", "parameters": json.loads(deep)}}
     assert refused(USER, tools=[tool]) == ("invalid_json", "tools")
-    assert refused(USER, response_format=json.loads(deep)) == ("invalid_json", "response_format")
+    stated = {"type": "json_schema", "json_schema": {"name": "f", "schema": json.loads(deep)}}
+    assert refused(USER, response_format=stated) == ("invalid_json", "response_format")
     call["function"]["arguments"] = deep[5:-1]  # type: ignore[index]
     assert len(read(*past).messages) == 3
 

@@ -34,3 +34,49 @@ def test_system_messages_need_the_policys_word() -> None:
     with pytest.raises(Refused) as refused:
         check_instructing(instructing, configs.config())
     assert (refused.value.refusal.code, refused.value.param) == ("instructions_not_allowed", "messages[0].role")
+
+
+SCHEMA = {"name": "place", "schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"type": "json_object"},
+        {"type": "json_schema", "json_schema": {"name": "place"}},
+        {"type": "json_schema", "json_schema": {**SCHEMA, "description": "Where.", "strict": True}},
+    ],
+)
+def test_a_response_format_is_forwarded_as_it_is(stated: dict[str, Any]) -> None:
+    assert request(response_format=stated).forwarded == {"response_format": stated}
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "param"),
+    [
+        ({"type": "grammar"}, "invalid_value", "response_format.type"),
+        ({"type": "json_object", "schema": {}}, "unknown_field", "response_format"),
+        ({"type": "json_object", "json_schema": SCHEMA}, "invalid_value", "response_format.json_schema"),
+        ({"type": "json_schema"}, "missing_field", "response_format.json_schema"),
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, "missing_field", "response_format.json_schema"),
+        (
+            {"type": "json_schema", "json_schema": {**SCHEMA, "grammar": "x"}},
+            "unknown_field",
+            "response_format.json_schema",
+        ),
+        (
+            {"type": "json_schema", "json_schema": {**SCHEMA, "schema": []}},
+            "invalid_value",
+            "response_format.json_schema.schema",
+        ),
+        (
+            {"type": "json_schema", "json_schema": {**SCHEMA, "name": "a b"}},
+            "invalid_value",
+            "response_format.json_schema.name",
+        ),
+    ],
+)
+def test_a_response_format_that_is_none_is_refused_by_name(stated: dict[str, Any], code: str, param: str) -> None:
+    with pytest.raises(Refused) as refused:
+        request(response_format=stated)
+    assert (refused.value.refusal.code, refused.value.param) == (code, param)
