@@ -72,7 +72,7 @@ INPUTS ?= 1000000
 fuzz: venv  ## hostile inputs for every parser and guard (INPUTS=1000000); what fails is kept in build/fuzz
 	@$(PYTHON) -m tests.fuzz --inputs $(INPUTS)
 
-.PHONY: bench bench-runtime bench-state bench-audit bench-guards bench-policy
+.PHONY: bench bench-route bench-runtime bench-state bench-audit bench-guards bench-policy
 bench: bench-runtime bench-state bench-audit bench-guards bench-policy  ## all benchmarks
 bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
 	@$(PYTHON) -m tests.bench.audit
@@ -83,6 +83,9 @@ bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis
 bench-guards: venv  ## what the guards find and cost; writes the figures into docs/reference/{,output-}guardrails.md
 	@$(PYTHON) -m tests.bench.guards
 	$(PYTHON) -m tests.bench.output_guards
+bench-route: venv  ## a governed turn beside LiteLLM's proxy and Portkey's gateway (installs both; needs root and Node.js)
+	@$(PYTHON) -m tests.bench.baselines
+	unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m tests.bench.route'
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
 	@$(PYTHON) -m tests.bench.runtime
 

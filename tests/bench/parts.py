@@ -15,6 +15,8 @@ WORDS = 200
 """Chunks of a streamed answer."""
 PAUSE_SECONDS = 0.002
 """Between two chunks, so that each arrives in a read of its own, as tokens do."""
+HOLD = "Hold this stream open."
+"""In a request: its stream stays open after the first word, until the other side leaves."""
 
 _ANSWER = {
     "id": "chatcmpl-bench",
@@ -67,11 +69,15 @@ class Provider(asyncio.Protocol):
             return
         self._buffer = b""
         if b'"stream":true' in body or b'"stream": true' in body:
-            task = asyncio.ensure_future(self._stream())
+            task = asyncio.ensure_future(self._open() if HOLD.encode() in body else self._stream())
             self._streams.add(task)
             task.add_done_callback(self._streams.discard)
         else:
             self._transport.write(self._PLAIN)
+
+    async def _open(self) -> None:
+        first = _event({"content": "word "})
+        self._transport.write(self._HEAD + b"%x\r\n%b\r\n" % (len(first), first))
 
     async def _stream(self) -> None:
         self._transport.write(self._HEAD)

@@ -98,16 +98,24 @@ def wait_for(port: int, path: str = "") -> None:
 
 
 @contextmanager
-def runtime(config: Path) -> Iterator[tuple[Server, float]]:
-    """The runtime, and the seconds from its start to ready."""
+def runtime(config: Path, audit: Path | None = None) -> Iterator[tuple[Server, float]]:
+    """The runtime, and the seconds from its start to ready. Its audit log lies in `audit`, else beside the config."""
     port, status_port = free_port(), free_port()
     flags = ["--config", str(config), "--credentials", str(config.parent), "--host", "127.0.0.1"]
-    flags += ["--audit", str(config.parent / f"audit-{port}")]
+    flags += ["--audit", str(audit or config.parent / f"audit-{port}")]
     flags += ["--agent-uid", AGENT_UID, "--config-key", SEALING.public, "--state", str(config.parent)]
     begun = time.monotonic()
     with process("-I", "-m", "regent_runtime", *flags, "--port", str(port), "--status-port", str(status_port)) as pid:
         wait_for(status_port, "/readyz")
         yield Server(f"http://127.0.0.1:{port}/v1", pid), time.monotonic() - begun
+
+
+def sealed(folder: Path, document: dict[str, Any]) -> Path:
+    """The file of a config, its seal beside it."""
+    config, written = folder / "agent.json", json.dumps(document).encode()
+    config.write_bytes(written)
+    config.with_name(SEAL_KEY).write_bytes(SEALING.seal(written))
+    return config
 
 
 async def ask(http: aiohttp.ClientSession, server: Server, *, stream: bool = False) -> None:
@@ -163,10 +171,7 @@ def run(amount: Amount) -> dict[str, Any]:
         provider = stack.enter_context(process("-m", parts, "provider", "--port", str(upstream)))
         url = f"http://127.0.0.1:{upstream}/v1"
         proxy = stack.enter_context(process("-m", parts, "bare", "--port", str(bare), "--upstream", url))
-        config = directory / "agent.json"
-        document = json.dumps(configs.document(configs.provider_config("bench", url))).encode()
-        config.write_bytes(document)
-        config.with_name(SEAL_KEY).write_bytes(SEALING.seal(document))
+        config = sealed(directory, configs.document(configs.provider_config("bench", url)))
         starts = []
         for _ in range(amount.starts):
             with runtime(config) as (_, seconds):
