@@ -16,7 +16,7 @@ WORDS = 200
 PAUSE_SECONDS = 0.002
 """Between two chunks, so that each arrives in a read of its own, as tokens do."""
 HOLD = "Hold this stream open."
-"""In a request: its stream stays open after the first word, until the other side leaves."""
+"""In a request: its stream stays open after its words, until the other side leaves."""
 
 _ANSWER = {
     "id": "chatcmpl-bench",
@@ -76,8 +76,8 @@ class Provider(asyncio.Protocol):
             self._transport.write(self._PLAIN)
 
     async def _open(self) -> None:
-        first = _event({"content": "word "})
-        self._transport.write(self._HEAD + b"%x\r\n%b\r\n" % (len(first), first))
+        words = _event({"content": "word "}) * WORDS
+        self._transport.write(self._HEAD + b"%x\r\n%b\r\n" % (len(words), words))
 
     async def _stream(self) -> None:
         self._transport.write(self._HEAD)

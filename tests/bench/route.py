@@ -32,6 +32,8 @@ SENTENCE = "Tell me about tulips. " * 10
 MEMORY = "/dev/shm"
 _TICK = os.sysconf("SC_CLK_TCK")
 _SETTLED_SECONDS = 1.0
+_LONGEST_START_SECONDS = 600
+_PATIENT = {"timeouts": {"connect": 60, "firstToken": 60, "idle": 600, "attempt": 600, "total": 600}}
 _SYNCS, _RECORD_BYTES = 50, 1536
 
 
@@ -119,7 +121,10 @@ def _policy(row: str) -> dict[str, Any]:
     """Of rows A to C, in the wire form of the effective policy."""
     injection = {"patterns": ["Deny"], "model": [] if row == "A" else ["Deny"]}
     output = {"secrets": ["Deny"], "personalData": {"action": ["Redact"]}, "instructionsLeak": []}
-    return {"guardrails": {"input": {"injection": injection, "specialTokens": ["Escape"]}, "output": output}}
+    return {
+        "size": {"turnTimeoutSeconds": 600},
+        "guardrails": {"input": {"injection": injection, "specialTokens": ["Escape"]}, "output": output},
+    }
 
 
 @contextmanager
@@ -127,7 +132,7 @@ def regent(row: str, upstream: str, on_disk: Path) -> Iterator[Gateway]:
     with ExitStack() as stack:
         folder = on_disk / row
         folder.mkdir()
-        document = configs.document(configs.provider_config("bench", upstream), policy=_policy(row))
+        document = configs.document(configs.provider_config("bench", upstream), policy=_policy(row), route=_PATIENT)
         memory = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
         audit = folder / "audit" if row == "C" else Path(memory) / "audit"
         server, _ = stack.enter_context(runtime(sealed(folder, document), audit))
@@ -144,7 +149,7 @@ def baseline(given: baselines.Baseline, port: int) -> Iterator[Gateway]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(port, given.ready)
+        wait_for(port, given.ready, _LONGEST_START_SECONDS)
         yield Gateway(given.name, f"http://127.0.0.1:{port}{given.path}", child.pid, given.headers)
     finally:
         child.terminate()
@@ -182,7 +187,7 @@ async def _latency(http: aiohttp.ClientSession, gateway: Gateway, requests: int)
 
 
 async def _held(http: aiohttp.ClientSession, gateway: Gateway, streams: int) -> float:
-    """MiB per 1,000 streams, each open after its first word."""
+    """MiB per 1,000 streams, each open after its words."""
     body = {"model": "bench", "messages": [{"role": "user", "content": f"{HOLD} {SENTENCE}"}], "stream": True}
     before = gateway.resident_mb()
     async with AsyncExitStack() as stack:

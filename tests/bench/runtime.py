@@ -82,9 +82,9 @@ def process(*arguments: str) -> Iterator[int]:
         child.wait(WAIT_SECONDS)
 
 
-def wait_for(port: int, path: str = "") -> None:
+def wait_for(port: int, path: str = "", within: float = WAIT_SECONDS) -> None:
     """Until the port is open, or the path answers 200. Looks every 2 ms."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.bench import audit
+from tests.bench import audit, route
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -28,3 +28,14 @@ def test_the_benchmark_of_the_audit_log_has_its_figures(tmp_path: Path) -> None:
     assert (found["kills"]["lost"], found["mutants"]["missed"]) == (0, 0)
     assert found["writers32"]["recordsACommit"] > found["writers1"]["recordsACommit"] > 0
     assert all(" 0 lost" in line or " 0 missed" in line or "ratio" in line for line in audit.lines(found))
+
+
+def test_the_benchmark_of_the_route_has_its_figures() -> None:
+    found = route.run(route.Amount(rounds=1, sequential=3, parallel=16, streams=4, held=8), with_baselines=False)
+    _, *rows = route.table(found)
+    assert [name for name, *_ in rows] == ["regent A", "regent B", "regent C"]
+    for name, _, requests, chunk, idle, _ in rows:
+        assert float(requests) > 0, name
+        assert float(chunk) > 0, name
+        assert float(idle) > 10, name
+    assert found["direct"]["fdatasyncMs"] > 0
