@@ -11,11 +11,12 @@ AGENT: dict[str, Any] = {
     "metadata": {"name": "helper"},
     "spec": {
         "description": "Answers customers.",
-        "instructions": {"inline": "You answer customers."},
+        "instructions": {"inline": "You answer customers.", "short": "Answer."},
         "modelRouteRef": {"name": "hybrid"},
         "policyRefs": [{"name": "internal"}, {"name": "strict"}],
         "sensitivity": "Internal",
         "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
+        "prompt": {"whenTooLong": "Shorten"},
         "state": {
             "redis": {
                 "url": "rediss://regent@redis.data.svc:6380/1",

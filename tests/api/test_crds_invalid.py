@@ -107,6 +107,15 @@ REFUSALS = [
         "set exactly one of instructions.inline and instructions.configMapKeyRef",
         at="spec.instructions",
     ),
+    Refusal(
+        "short-instructions-of-an-agent-that-never-shortens",
+        AGENT,
+        "spec.prompt",
+        {"whenTooLong": "Refuse"},
+        "short instructions are used where prompt.whenTooLong is Shorten",
+        at="spec.instructions.short",
+    ),
+    Refusal("prompts-that-are-cut", AGENT, "spec.prompt.whenTooLong", "Cut", "Unsupported value"),
     Refusal("no-route", AGENT, "spec.modelRouteRef", Absent, "Required value"),
     Refusal(
         "route-name-upper-case",

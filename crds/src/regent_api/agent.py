@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
+from regent_api.prompt import Prompt
 from regent_api.status import Condition, Digests
 from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectName, ObjectRef, Sensitivity
 
@@ -36,6 +37,10 @@ class Instructions(Model):
     ] = None
     config_map_key_ref: Annotated[
         KeyRef | None, Field(description="Key of a ConfigMap of the same namespace; its edits are followed.")
+    ] = None
+    short: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=65536)] | None,
+        Field(description="Instead of the whole text in turns that do not fit otherwise; for prompt.whenTooLong."),
     ] = None
 
 
@@ -180,6 +185,14 @@ class Workload(Model):
 
 
 class AIAgentSpec(Model):
+    cel_rules = (
+        Cel(
+            "!has(self.instructions.short) || (has(self.prompt) && has(self.prompt.whenTooLong)"
+            " && self.prompt.whenTooLong == 'Shorten')",
+            "short instructions are used where prompt.whenTooLong is Shorten; write that, or remove them",
+            ".instructions.short",
+        ),
+    )
     description: Annotated[
         Annotated[str, StringConstraints(max_length=1024)] | None, Field(description="What the agent is for.")
     ] = None
@@ -200,6 +213,7 @@ class AIAgentSpec(Model):
     parameters: Annotated[
         AgentParameters | None, Field(description="Model parameters, narrower than the route's and never wider.")
     ] = None
+    prompt: Annotated[Prompt | None, Field(description="What becomes of prompts that are too long.")] = None
     state: Annotated[
         State | None, Field(description="Where pods keep what outlives a turn; each pod its own when absent.")
     ] = None

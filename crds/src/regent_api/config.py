@@ -14,6 +14,7 @@ from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEF
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.price import ProviderPrice
+from regent_api.prompt import WhenTooLong
 from regent_api.route import ProviderType, Strategy, WireApi
 from regent_api.status import Digests
 from regent_api.types import Sensitivity, seconds
@@ -177,6 +178,16 @@ class Shadow(Model):
     policy: EffectivePolicy
 
 
+class PromptConfig(Model):
+    when_too_long: WhenTooLong = WhenTooLong.REFUSE
+    short_instructions: str | None = None
+    """Instead of the instructions, where nothing else makes a prompt fit."""
+
+    @property
+    def shortens(self) -> bool:
+        return self.when_too_long is WhenTooLong.SHORTEN
+
+
 class AgentConfig(Model):
     schema_version: Literal[1] = SCHEMA_VERSION
     agent: AgentIdentity
@@ -184,6 +195,7 @@ class AgentConfig(Model):
     sensitivity: Sensitivity
     temperature: float | None = None
     max_output_tokens: int | None = None
+    prompt: PromptConfig = PromptConfig()
     suspended: bool = False
     policy: EffectivePolicy
     sources: dict[str, list[str]]

@@ -55,7 +55,12 @@ def conditions() -> str:
 
 def defaults(pod_defaults: Mapping[str, str]) -> str:
     header = ("Field", "Value where nothing is written")
-    agent = {"spec.scaling.replicas": str(Scaling().replicas), "spec.suspend": "false", **pod_defaults}
+    agent = {
+        "spec.scaling.replicas": str(Scaling().replicas),
+        "spec.suspend": "false",
+        "spec.prompt.whenTooLong": "Refuse",
+    }
+    agent |= pod_defaults
     route = {
         f"spec.{group}.{name}": ", ".join(value) if isinstance(value, list) else str(value)
         for group, values in _ROUTE_DEFAULTS.items()

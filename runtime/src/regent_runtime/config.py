@@ -29,6 +29,7 @@ from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.budget import Budget
 from regent_runtime.limits.rates import Limits
+from regent_runtime.prompt.kept import KeptSummaries
 from regent_runtime.route.standing import Standing, standings
 from regent_runtime.seal import LARGEST_SEAL, SealRefused, Seals, Trust
 from regent_runtime.state.source import StateInUse, States
@@ -63,6 +64,7 @@ class Snapshot:
     input_guard: InputGuard
     """It decides for the shadows too."""
     output_guard: OutputGuard
+    summaries: KeptSummaries = field(default_factory=KeptSummaries)
     shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
     """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
 

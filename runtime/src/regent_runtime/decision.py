@@ -22,6 +22,7 @@ class Stage(StrEnum):
     CLASS = "class"
     ROUTE = "route"
     ANONYMIZE = "anonymize"
+    PROMPT = "prompt"
     OUTPUT = "output"
     AUDIT = "audit"
 

@@ -61,6 +61,15 @@ class OpenTrail(Protocol):
         """The turn has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shortening:
+    """A step that made the prompt shorter; tokens by the estimate."""
+
+    step: str
+    before: int
+    after: int
+
+
 @dataclass(slots=True)
 class TurnRecord:
     """Filled as the turn goes; logged, counted and audited when it has ended."""
@@ -97,6 +106,8 @@ class TurnRecord:
     """The turn's answer, where no provider was asked."""
     model: str = ""
     input_estimate: int = 0
+    """Tokens of the prompt as the caller sent it."""
+    shortened: list[Shortening] = field(default_factory=list)
     usage: Usage | None = None
     outcome: str = ANSWERED
     code: str = ""

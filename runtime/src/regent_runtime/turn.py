@@ -23,9 +23,10 @@ from regent_runtime.config import Snapshot
 from regent_runtime.guard.screening import screened
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
+from regent_runtime.prompt import fit
+from regent_runtime.prompt.summarise import Surroundings
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import TURN_TIMEOUT, Refused
-from regent_runtime.route import fallback
 from regent_runtime.route.choice import choose, facts
 from regent_runtime.shadow import Asked
 from regent_runtime.wire import request as wire_request
@@ -74,7 +75,8 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
             async with time_limit(snapshot.config):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
                 screen = partial(screened, snapshot, record)
-                ask = partial(fallback.call, snapshot, ready.providers, ready.veil.request, record, trail, screen)
+                around = Surroundings(snapshot, ready.providers, record, trail)
+                ask = partial(fit.asked, around, ready.veil.request, screen)
                 async with (
                     aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean,
                     aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
@@ -137,6 +139,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     if treatment.needs_approval:
         case = Case(caller, body, snapshot.digests.policy, treatment.sensitivity, veiled.request)
         await snapshot.approvals.check(case, incoming.approval, record)
+    fit.announce(snapshot.config, veiled.request, providers, record)
     question = Question(caller, treatment, record.rule, providers, veiled.request, anonymised=veiled.changed)
     return Ready(providers, veiled, snapshot.cache.look(question, record))
 

@@ -16,6 +16,7 @@ CONFIG: dict[str, Any] = {
     "suspended": False,
     "policy": effective({}).wire(),
     "sources": {"callers.anonymous": ["regent-system/floor"]},
+    "prompt": {"whenTooLong": "Refuse"},
     "shadows": [],
     "route": {
         "name": "local",

@@ -43,6 +43,10 @@ def test_a_valid_spec_has_no_problems() -> None:
             edited("instructions: {inline: a, configMapKeyRef: {name: a, key: b}}"),
             "spec.instructions: set exactly one of instructions.inline and instructions.configMapKeyRef",
         ),
+        (
+            edited("instructions: {inline: a, short: b}"),
+            "spec.instructions.short: short instructions are used where prompt.whenTooLong is Shorten",
+        ),
         (edited("policyRefs: [{name: a}, {name: a}]"), "spec.policyRefs[1]: stands twice (by name); remove one"),
         (
             edited("workload: {priorityClassName: system-node-critical}"),

@@ -33,6 +33,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
         "agent": {"namespace": "acme", "name": "helper"},
         "instructions": "Help.",
         "sensitivity": "Internal",
+        "prompt": {"whenTooLong": "Refuse"},
         "suspended": False,
         "shadows": [],
         "route": {
@@ -107,6 +108,11 @@ def test_the_document_reads_back_as_itself() -> None:
 def test_parameters_and_suspension_reach_the_pods() -> None:
     made = config_of(agent=agent(parameters={"temperature": 0.1, "maxOutputTokens": 64}, suspend=True))
     assert (made.temperature, made.max_output_tokens, made.suspended) == (0.1, 64, True)
+
+
+def test_what_an_agent_says_of_long_prompts_reaches_the_pods() -> None:
+    made = config_of(agent=agent(instructions={"inline": "Help.", "short": "Go."}, prompt={"whenTooLong": "Shorten"}))
+    assert made.wire()["prompt"] == {"whenTooLong": "Shorten", "shortInstructions": "Go."}
 
 
 def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:

@@ -17,6 +17,7 @@ from regent_api.config import (
     AzureConfig,
     CapabilitiesConfig,
     CredentialFile,
+    PromptConfig,
     ProviderConfig,
     RouteConfig,
     RuleConfig,
@@ -25,6 +26,7 @@ from regent_api.config import (
 )
 from regent_api.effective import EffectivePolicy
 from regent_api.objects import AIAgent
+from regent_api.prompt import Prompt, WhenTooLong
 from regent_api.route import (
     AZURE_V1,
     TIMEOUT_DEFAULTS,
@@ -63,6 +65,7 @@ def fresh(
         sensitivity=spec.sensitivity,
         temperature=parameters.temperature,
         max_output_tokens=parameters.max_output_tokens,
+        prompt=PromptConfig(when_too_long=_when_too_long(agent), short_instructions=spec.instructions.short),
         suspended=bool(spec.suspend),
         policy=rules.policy,
         sources=sources(rules.opinions),
@@ -92,6 +95,7 @@ def tightened(
             "sensitivity": max(last.sensitivity, agent.spec.sensitivity),
             "temperature": _smaller(last.temperature, parameters.temperature),
             "max_output_tokens": _smaller(last.max_output_tokens, parameters.max_output_tokens),
+            "prompt": last.prompt if _when_too_long(agent) is WhenTooLong.SHORTEN else PromptConfig(),
             "suspended": bool(agent.spec.suspend),
             "policy": rules.policy,
             "sources": sources(rules.opinions),
@@ -153,6 +157,10 @@ def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> str | None:
     if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
         return f"models.localHosts does not count {provider.host} as local"
     return None
+
+
+def _when_too_long(agent: AIAgent) -> WhenTooLong:
+    return (agent.spec.prompt or Prompt()).when_too_long or WhenTooLong.REFUSE
 
 
 def _smaller(one: Number | None, other: Number | None) -> Number | None:

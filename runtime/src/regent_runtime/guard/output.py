@@ -38,7 +38,8 @@ class OutputGuard:
         self.sources = config.sources
         self.instructions: Instructions | None = None
         if self.policy.instructions_leak:
-            self.instructions = Instructions(config.instructions)
+            variants = (config.instructions, config.prompt.short_instructions or "")
+            self.instructions = Instructions("\n".join(variants))
         self._mounted = mounted
         self._values: frozenset[bytes] = frozenset()
         self._addresses = _pass(tuple(addresses(self.policy)))

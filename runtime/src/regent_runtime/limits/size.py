@@ -1,33 +1,9 @@
-"""How long an input may be, in tokens, before any model's tokenizer has seen it.
-
-An estimate, since each provider counts with a tokenizer of its own. It is made from counts of characters by class, so
-it costs microseconds a kilobyte; docs/reference/tokens.md has its calibration and its error.
-"""
-
-import string
+"""How long an input may be: its body in bytes, its prompt in tokens, before any model's tokenizer has seen it."""
 
 from regent_api.config import AgentConfig
+from regent_runtime.prompt import weight
 from regent_runtime.refusals import BODY_TOO_LARGE, INPUT_TOO_LONG, Refused
 from regent_runtime.wire.request import ChatRequest
-
-TOKENS_PER_MESSAGE = 4
-"""The role and the marks around a message in common chat templates."""
-PER_SMALL_LETTER = 0.2
-"""Spaces count as small letters: common tokenizers join them to the word that follows."""
-PER_CAPITAL = 0.3
-PER_DIGIT = 0.8
-PER_MARK = 0.6
-"""Punctuation, line ends, control characters."""
-PER_HIGH_BYTE = 0.36
-"""Bytes of UTF-8 beyond ASCII."""
-LONG_WORD = 12
-PER_LETTER_OF_LONG_WORDS = 0.33
-"""More, for letters that no word of a language holds together: base64, random strings."""
-
-_SMALL = string.ascii_lowercase.encode() + b" "
-_CAPITALS = string.ascii_uppercase.encode()
-_DIGITS = string.digits.encode()
-_ASCII = bytes(range(128))
 
 
 def check_bytes(length: int, config: AgentConfig) -> None:
@@ -38,29 +14,17 @@ def check_bytes(length: int, config: AgentConfig) -> None:
 
 
 def check_input(request: ChatRequest, config: AgentConfig) -> int:
-    """The estimate of instructions and messages. Raises Refused (422) above the policy's size.maxInputTokens."""
-    texts = [config.instructions, *request.texts()]
-    tokens = estimate("\n".join(texts)) + TOKENS_PER_MESSAGE * (1 + len(request.messages))
-    tokens += sum(image.estimate for image in request.images)
-    most = config.policy.size.max_input_tokens
-    if tokens > most:
-        words = f"The input has about {tokens} tokens with the agent's instructions; at most {most} are let through."
-        raise Refused(INPUT_TOO_LONG, words, param="messages")
+    """The estimate of instructions and messages. Raises Refused (422) above the policy's size.maxInputTokens.
+
+    Of an agent that shortens its prompts, only where nothing could make this one short enough.
+    """
+    tokens = weight.of_prompt(request, config)
+    if weight.at_least(request, config) > config.policy.size.max_input_tokens:
+        raise too_long(tokens, config)
     return tokens
 
 
-def estimate(text: str) -> int:
-    """Tokens of a text."""
-    raw = text.encode()
-    small, capitals, digits = (len(raw) - len(raw.translate(None, each)) for each in (_SMALL, _CAPITALS, _DIGITS))
-    high = len(raw.translate(None, _ASCII))
-    marks = len(raw) - small - capitals - digits - high
-    beyond_words = max(0, small + capitals - LONG_WORD * len(text.split()))
-    return round(
-        small * PER_SMALL_LETTER
-        + capitals * PER_CAPITAL
-        + digits * PER_DIGIT
-        + marks * PER_MARK
-        + high * PER_HIGH_BYTE
-        + beyond_words * PER_LETTER_OF_LONG_WORDS
-    )
+def too_long(tokens: int, config: AgentConfig) -> Refused:
+    most = config.policy.size.max_input_tokens
+    words = f"The input has about {tokens} tokens with the agent's instructions; at most {most} are let through."
+    return Refused(INPUT_TOO_LONG, words, param="messages")

@@ -9,6 +9,7 @@ from regent_runtime.access.classes import Treatment
 from regent_runtime.access.membership import groups
 from regent_runtime.callers import Caller
 from regent_runtime.decision import Stage, decided
+from regent_runtime.prompt import weight
 from regent_runtime.record import TurnRecord
 from regent_runtime.route.candidates import Verdict, abilities, able, candidates, rule_for, verdicts
 from regent_runtime.route.strategy import in_order
@@ -39,7 +40,8 @@ def choose(
     record.route, record.rule = config.route.name, rule.name
     judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
     _note(config, judged, record)
-    told = abilities(config, request, candidates(treatment.sensitivity, judged), asked.input_tokens)
+    least = weight.at_least(request, config)
+    told = abilities(config, request, candidates(treatment.sensitivity, judged), least)
     _note(config, told, record)
     return in_order(config, rule, able(told), request, record)
 

@@ -58,6 +58,12 @@ class Metrics:
             ["provider", "model"],
             registry=self._registry,
         )
+        self._removed = Counter(
+            "regent_prompt_tokens_removed",
+            "Tokens, by the estimate, that steps took out of prompts that were too long.",
+            ["step"],
+            registry=self._registry,
+        )
         self._shadows = Counter(
             "regent_shadow_decisions",
             "What policies in mode Audit would have decided.",
@@ -117,6 +123,8 @@ class Metrics:
             if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
                 self._limited.labels(decision.reason).inc()
         self._reused(record)
+        for each in record.shortened:
+            self._removed.labels(each.step).inc(each.before - each.after)
         for attempt in record.attempts:
             self._attempts.labels(attempt.provider, attempt.outcome).inc()
             self._charge(attempt.bill)

@@ -27,7 +27,7 @@ class ChatCompletions:
         cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
         body: dict[str, Any] = {
             "model": provider.upstream_model,
-            "messages": [{"role": "system", "content": config.instructions}, *map(_spoken, request.messages)],
+            "messages": [{"role": "system", "content": request.told(config)}, *map(_spoken, request.messages)],
             cap_field: output_cap(request, config, provider),
             **request.forwarded,
         }

@@ -17,7 +17,8 @@ _ONE_AT_A_TIME = {"disable_parallel_tool_use": True}
 def body(request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> dict[str, Any]:
     """For a request of which nothing is inexpressible."""
     instructing = list(_instructing(request.messages))
-    rules = [config.instructions] if config.instructions.strip() else []
+    instructions = request.told(config)
+    rules = [instructions] if instructions.strip() else []
     rules += [message["content"] for message in instructing]
     made: dict[str, Any] = {
         "model": provider.model,

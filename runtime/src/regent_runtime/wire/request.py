@@ -44,6 +44,12 @@ class ChatRequest:
     forwarded: dict[str, Any]
     images: Sequence[Image] = ()
     """All that stand in the messages."""
+    instructions: str | None = None
+    """In the place of the agent's; None: those."""
+
+    def told(self, config: AgentConfig) -> str:
+        """The instructions that go before the messages."""
+        return config.instructions if self.instructions is None else self.instructions
 
     def texts(self) -> Iterator[str]:
         """All that the model will read of the caller; of an image its name."""
@@ -53,6 +59,10 @@ class ChatRequest:
                     yield from (each if isinstance(each, str) else each.name for each in images.parts(value))
                 else:
                     yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        yield from self.structured()
+
+    def structured(self) -> Iterator[str]:
+        """What a model reads beside instructions and messages: definitions of tools, a schema."""
         for name in STRUCTURED:
             if name in self.forwarded:
                 yield msgspec.json.encode(self.forwarded[name]).decode()

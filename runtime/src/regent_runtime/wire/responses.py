@@ -51,7 +51,7 @@ class Responses:
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
         body: dict[str, Any] = {
             "model": provider.upstream_model,
-            "instructions": config.instructions,
+            "instructions": request.told(config),
             "input": [item for message in request.messages for item in _items(message)],
             "max_output_tokens": output_cap(request, config, provider),
             "store": False,

@@ -49,11 +49,12 @@ class ToolsBySchema:
         return self._spoken.inexpressible(translated(request), provider)
 
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
+        instructions = request.told(config)
         if self._offers:
-            instructions = "\n\n".join(filter(None, (config.instructions, told(request))))
-            config = config.model_copy(update={"instructions": instructions})
+            instructions = "\n\n".join(filter(None, (instructions, told(request))))
         asked = translated(request)
-        return self._spoken.outbound(replace(asked, messages=_in_turns(asked.messages)), config, provider)
+        told_in_turns = replace(asked, messages=_in_turns(asked.messages), instructions=instructions)
+        return self._spoken.outbound(told_in_turns, config, provider)
 
     def whole(self, body: bytes) -> Chunk:
         chunk = self._spoken.whole(body)

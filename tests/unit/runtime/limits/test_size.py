@@ -2,7 +2,8 @@
 
 import pytest
 
-from regent_runtime.limits.size import check_input, estimate
+from regent_runtime.limits.estimate import estimate
+from regent_runtime.limits.size import check_input
 from regent_runtime.refusals import Refused
 from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs

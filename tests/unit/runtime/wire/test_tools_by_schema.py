@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,14 @@ def answers(stated: dict[str, Any], name: str) -> dict[str, Any]:
 
 def calls(items: dict[str, Any], most: int = 16) -> dict[str, Any]:
     return answers({"type": "array", "items": items, "minItems": 1, "maxItems": most}, "calls")
+
+
+def test_tools_are_told_behind_the_instructions_that_the_request_has() -> None:
+    whole, short = sent(asked(tools=[WEATHER])), sent(replace(asked(tools=[WEATHER]), instructions="Go."))
+    beginnings = [each["messages"][0]["content"].partition("\n\n") for each in (whole, short)]
+    assert [beginning[0] for beginning in beginnings] == ["Answer in one sentence.", "Go."]
+    assert "weather" in beginnings[0][2]
+    assert beginnings[0][2] == beginnings[1][2]
 
 
 def test_only_a_local_model_that_keeps_to_schemas_is_told_of_tools_this_way() -> None:

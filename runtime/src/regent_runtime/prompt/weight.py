@@ -1,0 +1,50 @@
+"""How many tokens a prompt has, by the estimate, and how many of them are never taken out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from regent_api.config import AgentConfig
+from regent_runtime.limits.estimate import TOKENS_PER_MESSAGE, estimate
+from regent_runtime.prompt.exchanges import exchanges
+from regent_runtime.wire import images
+from regent_runtime.wire.request import ChatRequest
+
+
+def of_texts(texts: Iterable[str]) -> int:
+    return sum(map(estimate, texts))
+
+
+def of_message(message: dict[str, Any]) -> int:
+    said = images.parts(message["content"])
+    others = (value for name, value in message.items() if name != "content")
+    texts = (value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in others)
+    of_content = sum(estimate(part) if isinstance(part, str) else part.estimate for part in said)
+    return of_content + of_texts(texts) + TOKENS_PER_MESSAGE
+
+
+def of_messages(messages: Iterable[dict[str, Any]]) -> int:
+    return sum(map(of_message, messages))
+
+
+def of_fixed(request: ChatRequest, instructions: str) -> int:
+    """Of all but the messages."""
+    return estimate(instructions) + TOKENS_PER_MESSAGE + of_texts(request.structured())
+
+
+def of_prompt(request: ChatRequest, config: AgentConfig) -> int:
+    return of_fixed(request, request.told(config)) + of_messages(request.messages)
+
+
+def at_least(request: ChatRequest, config: AgentConfig) -> int:
+    """What is never taken out: the shortest instructions, messages that instruct, the last exchange.
+
+    Of an agent that does not shorten its prompts, all.
+    """
+    if not config.prompt.shortens:
+        return of_prompt(request, config)
+    variants = (config.instructions, config.prompt.short_instructions or config.instructions)
+    instructing, history = exchanges(request.messages)
+    kept = [*instructing, *(history[-1].messages if history else ())]
+    return min(of_fixed(request, each) for each in variants) + of_messages(kept)
