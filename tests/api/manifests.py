@@ -54,7 +54,13 @@ POLICY: dict[str, Any] = {
             {"per": "Caller", "requestsPerMinute": 100, "requestsPerHour": 1000, "maxConcurrentTurns": 10},
             {"per": "Agent", "requestsPerHour": 10000},
         ],
-        "budget": {"perConversationUsd": "0.50", "perDayUsd": "100", "perMonthUsd": "5000"},
+        "budget": {
+            "perConversationUsd": "0.50",
+            "perDayUsd": "100",
+            "perMonthUsd": "5000",
+            "onExceeded": "Downgrade",
+            "alertAtPercent": [50, 80],
+        },
         "cache": {"maxSensitivity": "Internal", "ttl": "30m", "scope": "Agent"},
         "onStateError": "Local",
         "models": {
@@ -89,6 +95,7 @@ ROUTE: dict[str, Any] = {
                     "contextWindow": 8192,
                 },
                 "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},
+                "limits": {"requestsPerMinute": 60, "tokensPerMinute": 90000, "maxConcurrent": 4},
             },
             {
                 "name": "openai",

@@ -97,6 +97,49 @@ async def test_a_month_that_is_spent_is_spent_for_every_pod(tmp_path: Path) -> N
     assert await second_pod(tmp_path, "perMonthUsd") == (429, "insufficient_quota")
 
 
+@enforces("budget.alertAtPercent")
+async def test_a_threshold_that_is_spent_is_told_and_one_that_is_not_is_not(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(SILENT) as fake:
+        paid = document(fake.url, budget={"perDayUsd": "0.02", "perMonthUsd": "100"}, **shared(server))
+        paid = configs.merged(paid, {"policy": {"budget": {"alertAtPercent": [50, 80]}}})
+        async with serving(tmp_path / "one", paid) as served, serving(tmp_path / "two", paid) as other:
+            assert (await served.statusz())["budgets"] == [], "nobody has heard of anything yet"
+            assert (await asked(served))[0] == 200
+            (reserved,) = {each.cost.at_most for each in outcomes(tmp_path / "one") if each.cost}
+            told = {each["period"]: each for each in (await served.statusz())["budgets"]}
+            assert {name: (each["usd"], each["exhausted"]) for name, each in told.items()} == {
+                "Day": (reserved, False),
+                "Month": (reserved, False),
+            }
+            assert await served.series("regent_budget_alert") == {
+                'regent_budget_alert{percent="50",period="Day"}': 1,
+                'regent_budget_alert{percent="80",period="Day"}': 0,
+                'regent_budget_alert{percent="50",period="Month"}': 0,
+                'regent_budget_alert{percent="80",period="Month"}': 0,
+            }
+            spent = await served.series("regent_budget_spent_ratio")
+            assert 0.5 < spent['regent_budget_spent_ratio{period="Day"}'] < 0.8
+            assert (await asked(other))[0] == 200, "cut shorter, it fits"
+            assert (await asked(other))[0] == 429
+            told = {each["period"]: each for each in (await other.statusz())["budgets"]}
+            assert (told["Day"]["exhausted"], told["Month"]["exhausted"]) == (True, False)
+
+
+async def test_what_an_attempt_did_not_cost_is_not_told_as_spent(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(TELLING) as fake:
+        paid = document(fake.url, budget={"perDayUsd": "5"}, **shared(server))
+        async with serving(tmp_path / "one", paid) as served:
+            for turns in (1, 2, 3):
+                assert (await asked(served))[0] == 200
+                await served.attempts()
+                (told,) = (await served.statusz())["budgets"]
+                assert Decimal(told["usd"]) == turns * Decimal("0.000015")
+            served.volume.write(configs.merged(paid, {"instructions": "Answer in two sentences."}))
+            before = (await served.statusz())["digests"]
+            found = await served.until(lambda found: found["digests"] != before)
+            assert [each["usd"] for each in found["budgets"]] == ["0.000045"], "an edit forgets nothing"
+
+
 async def test_a_turn_costs_what_was_counted_and_the_rest_comes_back(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server, provider(TELLING) as fake:
         paid = document(fake.url, budget={"perDayUsd": ONE_TURN}, **shared(server))
@@ -132,6 +175,58 @@ async def test_an_answer_is_not_cut_to_nothing(tmp_path: Path) -> None:
     ):
         assert (await asked(served))[:2] == (429, "insufficient_quota")
         assert (await asked(served, max_tokens=8))[0] == 200, "a short answer that was asked for"
+
+
+def downgrading(*providers: tuple[str, dict[str, Any]], budget: str, on_exceeded: str = "Downgrade") -> dict[str, Any]:
+    """A rule of providers with a price each."""
+    made = [configs.provider_config(f"p{number}", url, price=price) for number, (url, price) in enumerate(providers)]
+    return configs.document(*made, policy={"budget": {"perConversationUsd": budget, "onExceeded": on_exceeded}})
+
+
+@enforces("budget.onExceeded")
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_turn_goes_on_with_a_provider_that_it_can_pay_where_the_policy_says_so(
+    tmp_path: Path, stream: bool
+) -> None:
+    async with provider(answers("Dear.")) as dear, provider(answers("Free.")) as free:
+        paid = downgrading((dear.url, PRICE), (free.url, FREE), budget="0.0015")
+        async with (
+            serving(tmp_path / "one", paid) as served,
+            served.http.post(f"{served.url}/v1/chat/completions", **request(stream=stream)) as response,
+        ):
+            assert (response.status, "Free." in await response.text()) == (200, True)
+        denying = downgrading((dear.url, PRICE), (free.url, FREE), budget="0.0015", on_exceeded="Deny")
+        async with serving(tmp_path / "two", denying) as served:
+            assert (await asked(served))[:2] == (429, "insufficient_quota")
+        assert (len(dear.requests), len(free.requests)) == (0, 1)
+    (told,) = outcomes(tmp_path / "one")
+    (went,) = [each for each in told.decisions if each.action == "Downgrade"]
+    assert (went.field, went.reason) == ("budget.onExceeded", "p0")
+    assert [each.provider for each in told.attempts] == ["p1"]
+
+
+async def test_where_no_provider_can_be_paid_a_downgrade_refuses_too(tmp_path: Path) -> None:
+    async with (
+        provider(status(500)) as broken,
+        provider() as dear,
+        serving(
+            tmp_path, downgrading((broken.url, FREE), (dear.url, PRICE), (dear.url, PRICE), budget="0.0015")
+        ) as served,
+    ):
+        code, answer, headers = await served.post({"messages": [{"role": "user", "content": "Hi"}]})
+        assert (code, answer["error"]["code"], headers["x-should-retry"]) == (429, "insufficient_quota", "false")
+        assert (len(broken.requests), len(dear.requests)) == (1, 0)
+
+
+async def test_a_downgrade_leaves_the_candidates_of_a_turn_as_they_are(tmp_path: Path) -> None:
+    """The provider that it could pay may not see the turn."""
+    async with provider() as dear, provider() as free:
+        paid = downgrading((dear.url, PRICE), (free.url, FREE), budget="0.0015")
+        free_one = paid["route"]["providers"][1]
+        free_one["maxSensitivity"] = "Public"
+        async with serving(tmp_path, paid) as served:
+            assert (await asked(served))[:2] == (429, "insufficient_quota")
+        assert (dear.requests, free.requests) == ([], [])
 
 
 async def test_a_model_that_costs_nothing_needs_no_budget(tmp_path: Path) -> None:

@@ -105,3 +105,22 @@ async def test_turns_without_a_conversation_are_shared_out_by_weight(tmp_path: P
 
 async def first(served: Served) -> str:
     return (await served.attempts())[0][0]
+
+
+@pytest.mark.parametrize(("strategy", "reached"), [("LeastLatency", "quick"), ("Ordered", "slow")])
+async def test_who_was_quickest_of_late_is_asked_first_where_the_rule_says_so(
+    tmp_path: Path, strategy: str, reached: str
+) -> None:
+    async with provider() as slow, provider() as quick:
+        both = configs.provider_config("slow", slow.url), configs.provider_config("quick", quick.url)
+        async with serving(tmp_path, document(*both, strategy=strategy)) as served:
+            assert (await served.ask())[0] == 200
+            told = {each["name"]: each["firstWordSeconds"] for each in (await served.statusz())["providers"]}
+            assert told[served.runtime.records[-1].provider]["whole"] > 0
+            snapshot = served.runtime.lifecycle.snapshot
+            assert snapshot is not None
+            for name, seconds in (("slow", 2.0), ("quick", 0.01)):
+                for _ in range(100):
+                    snapshot.standings[name].latency.measured(seconds, stream=False)
+            assert (await served.ask())[0] == 200
+            assert served.runtime.records[-1].provider == reached

@@ -46,7 +46,16 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                 "activeConversations": 0,
                 "suspended": False,
                 "draining": False,
-                "providers": [{"name": "local", "breaker": "closed", "coolingSeconds": 0.0, "lastFailure": ""}],
+                "providers": [
+                    {
+                        "name": "local",
+                        "breaker": "closed",
+                        "coolingSeconds": 0.0,
+                        "lastFailure": "",
+                        "firstWordSeconds": {},
+                    }
+                ],
+                "budgets": [],
             }
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request())).status == 200
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request(n=2))).status == 400

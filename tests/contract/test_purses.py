@@ -80,6 +80,17 @@ async def test_a_cost_beyond_the_reservation_is_spent_too(world: World) -> None:
     assert await left(world, TALK) == (0,)
 
 
+async def test_a_minute_begins_anew_with_the_next_one(world: World) -> None:
+    minute = Purse("provider", 100, Period.MINUTE)
+    await world.state.reserve([minute], "a", 60, 60, LEASE)
+    await world.advance(60)
+    assert await left(world, minute) == (100,)
+    await world.state.reserve([minute], "b", 100, 100, LEASE)
+    assert await left(world, minute) == (0,)
+    assert await world.state.settle("b", 30)
+    assert await left(world, minute) == (70,)
+
+
 async def test_a_lower_cap_counts_what_was_spent_under_the_higher_one(world: World) -> None:
     await world.state.reserve([TALK], "a", 60, 60, LEASE)
     assert await left(world, Purse("talk", 70, Period.CONVERSATION), Purse("talk", 50, Period.CONVERSATION)) == (10, 0)

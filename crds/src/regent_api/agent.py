@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
+from regent_api.price import Amount
 from regent_api.prompt import Prompt
 from regent_api.status import Condition, Digests
 from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectName, ObjectRef, Sensitivity
@@ -251,6 +252,28 @@ class EffectiveField(Model):
     ]
 
 
+class BudgetPeriod(StrEnum):
+    DAY = "Day"
+    MONTH = "Month"
+
+
+class BudgetSpend(Model):
+    """What the agent has spent of a budget, all its pods together; what running turns hold is in it."""
+
+    period: Annotated[BudgetPeriod, Field(description="Day or Month.")]
+    of: Annotated[
+        str,
+        StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$", max_length=10),
+        Field(description="Which one, in UTC: 2026-11-26 or 2026-11."),
+    ]
+    usd: Annotated[Amount, Field(description="USD spent, as a pod heard it last.")]
+    budget_usd: Annotated[Amount, Field(description="USD that may be spent.")]
+    percent: Annotated[int, Field(ge=0, description="Share that is spent, rounded down.")]
+    exhausted: Annotated[
+        bool | None, Field(description="True: a turn has not fit into what is left, and none as dear as it since.")
+    ] = None
+
+
 class AIAgentStatus(Model):
     observed_generation: Annotated[
         int | None, Field(ge=0, description="metadata.generation that this status was computed from.")
@@ -276,4 +299,9 @@ class AIAgentStatus(Model):
         list[EffectiveField] | None,
         ListType("map", ("field",)),
         Field(max_length=128, description="The effective policy, field by field, with its sources."),
+    ] = None
+    spend: Annotated[
+        list[BudgetSpend] | None,
+        ListType("map", ("period",)),
+        Field(max_length=2, description="What is spent of the day's and month's budget, at most once a minute."),
     ] = None

@@ -15,7 +15,7 @@ from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.price import ProviderPrice
 from regent_api.prompt import WhenTooLong
-from regent_api.route import ProviderType, Strategy, WireApi
+from regent_api.route import ProviderLimits, ProviderType, Strategy, WireApi
 from regent_api.status import Digests
 from regent_api.types import Sensitivity, seconds
 
@@ -63,6 +63,7 @@ class ProviderConfig(Model):
     capabilities: CapabilitiesConfig = CapabilitiesConfig()
     price: ProviderPrice | None = None
     """None: nobody knows what the model costs."""
+    limits: ProviderLimits | None = None
 
     @property
     def upstream_model(self) -> str:

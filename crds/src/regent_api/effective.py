@@ -23,6 +23,7 @@ from regent_api.policy import (
     AuditContent,
     AuditDurability,
     AuditFailure,
+    BudgetExceeded,
     CacheScope,
     Detector,
     InjectionLevel,
@@ -106,6 +107,8 @@ class EffectiveBudget(Model):
     per_conversation_usd: Amount | None = None
     per_day_usd: Amount | None = None
     per_month_usd: Amount | None = None
+    on_exceeded: BudgetExceeded = BudgetExceeded.DENY
+    alert_at_percent: list[int] = []
 
     @property
     def stated(self) -> Sequence[str]:

@@ -84,6 +84,30 @@ class AzureDeployment(Model):
     ] = None
 
 
+class ProviderLimits(Model):
+    """How much of a provider one agent asks for, all its pods together."""
+
+    cel_rules = (
+        Cel(
+            "has(self.requestsPerMinute) || has(self.tokensPerMinute) || has(self.maxConcurrent)",
+            "set requestsPerMinute, tokensPerMinute, maxConcurrent or several of them",
+        ),
+    )
+    requests_per_minute: Annotated[
+        int | None, Field(ge=1, le=60_000, description="Most requests sent within any 60 seconds.")
+    ] = None
+    tokens_per_minute: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            description="Most tokens in a minute of the clock: of a request its input estimate and its output cap "
+            "until the provider has counted.",
+        ),
+    ] = None
+    max_concurrent: Annotated[int | None, Field(ge=1, le=100_000, description="Most requests that run at once.")] = None
+
+
 class Provider(Model):
     cel_rules = (
         Cel(
@@ -170,6 +194,10 @@ class Provider(Model):
         Price | None,
         Field(description="What the model costs; absent: what the dated table says of it at this host. Never below."),
     ] = None
+    limits: Annotated[
+        ProviderLimits | None,
+        Field(description="How much one agent asks of it; beyond that its turns go to the next provider of the rule."),
+    ] = None
 
 
 class SensitivityMatch(Model):
@@ -199,6 +227,7 @@ class Strategy(StrEnum):
     WEIGHTED = "Weighted"
     STICKY = "Sticky"
     LEAST_COST = "LeastCost"
+    LEAST_LATENCY = "LeastLatency"
 
 
 class ProviderRef(Model):
@@ -229,7 +258,8 @@ class Rule(Model):
         Field(
             description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
             "conversation. Sticky: drawn by weight, the same for all turns with the same first message, which keeps a "
-            "provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last."
+            "provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last. "
+            "LeastLatency: who took the least time to its first words of late, as each pod has seen it."
         ),
     ] = None
 

@@ -26,6 +26,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     SUSPENDED = "Suspended"
     AUDIT_LOG_BROKEN = "AuditLogBroken"
+    BUDGET_AVAILABLE = "BudgetAvailable"
 
 
 TYPE_MEANING: dict[ConditionType, str] = {
@@ -38,6 +39,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
     ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
+    ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
 }
 
 
@@ -78,6 +80,9 @@ class Reason(StrEnum):
     LOG_FORKED = "LogForked"
     LOG_FOREIGN = "LogForeign"
     LOG_GAP = "LogGap"
+    WITHIN_BUDGET = "WithinBudget"
+    BUDGET_ALERT = "BudgetAlert"
+    BUDGET_EXHAUSTED = "BudgetExhausted"
     NO_AGENTS_REFERENCING = "NoAgentsReferencing"
 
 
@@ -116,6 +121,9 @@ MEANING: dict[Reason, str] = {
     Reason.LOG_FORKED: "A pod sent other audit records than the collector has of it; the message names the pod.",
     Reason.LOG_FOREIGN: "A pod sent audit records of another agent; the message names it.",
     Reason.LOG_GAP: "A pod left audit records out, or let them go before the collector had them.",
+    Reason.WITHIN_BUDGET: "No threshold of `budget.alertAtPercent` is reached, as far as the pods say.",
+    Reason.BUDGET_ALERT: "A threshold of `budget.alertAtPercent` is reached; the message names it and the budget.",
+    Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",
     Reason.NO_AGENTS_REFERENCING: "No agent uses the object.",
 }
 

@@ -28,6 +28,7 @@ from regent_runtime.guard import personal_data
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.budget import Budget
+from regent_runtime.limits.provider import ProviderLimits
 from regent_runtime.limits.rates import Limits
 from regent_runtime.prompt.kept import KeptSummaries
 from regent_runtime.route.standing import Standing, standings
@@ -58,6 +59,7 @@ class Snapshot:
     state: StateInUse
     limits: Limits
     budget: Budget
+    provider_limits: ProviderLimits
     cache: Cache
     conversations: Conversations
     approvals: Approvals
@@ -104,6 +106,7 @@ def snapshot(document: bytes, credentials: Credentials, states: States, before: 
         state=state,
         limits=Limits(config, state),
         budget=Budget(config, state),
+        provider_limits=ProviderLimits(config, state),
         cache=Cache(config, digests.config, state, credentials),
         conversations=Conversations(config, state),
         approvals=Approvals(state.state, config),
@@ -138,6 +141,7 @@ def _shadow(
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
         budget=Budget(tried, state),
+        provider_limits=ProviderLimits(tried, state),
         cache=Cache(tried, digests.config, state, credentials),
         conversations=Conversations(tried, state),
         approvals=Approvals(state.state, tried),

@@ -121,7 +121,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     treatment.check()
     pictures.check_class(request, treatment)
     known = facts(request, caller, record)
-    providers = choose(snapshot.config, request, known, treatment, record)
+    providers = choose(snapshot.config, request, known, treatment, record, snapshot.standings)
     asked = Asked(
         caller=caller,
         authorization=incoming.authorization,

@@ -1,13 +1,15 @@
-"""An audit log that is broken is an Event when it breaks, not each time that an agent is looked at."""
+"""An audit log that breaks, and a budget that runs out, are an Event then, not each time that an agent is looked at."""
 
 from typing import Any
 
 from regent_api.agent import AIAgentStatus
+from regent_api.status import ConditionType, Reason
 from regent_operator.engine.apply import Outcome
 from regent_operator.engine.events import Occurrence
 from regent_operator.engine.metrics import Metrics
 from regent_operator.engine.narrate import Narrator
 from regent_operator.engine.resources import Key
+from regent_operator.plan.conditions import dated, true
 from regent_operator.plan.observation import LogFinding, Observation
 from regent_operator.plan.status import agent_status
 from tests.unit.plan.samples import NOW
@@ -45,3 +47,18 @@ def test_it_stands_beside_ready_and_goes_with_what_was_found() -> None:
     broken = {each.type: (each.status.value, each.reason) for each in status("fork").conditions}
     assert (broken["Ready"], broken["AuditLogBroken"]) == (("True", "Ready"), ("True", "LogForked"))
     assert "AuditLogBroken" not in {each.type for each in status().conditions}
+
+
+def budget(reason: Reason, words: str) -> AIAgentStatus:
+    found = true(ConditionType.BUDGET_AVAILABLE, reason, words)
+    return AIAgentStatus(conditions=dated([found], 1, None, NOW))
+
+
+def test_each_threshold_of_a_budget_is_told_once() -> None:
+    within = budget(Reason.WITHIN_BUDGET, "Nothing to do.")
+    half, most = (budget(Reason.BUDGET_ALERT, f"{percent} %") for percent in (50, 80))
+    assert told(within, within) == []
+    assert told(within, half) == [("Warning", "BudgetAlert")]
+    assert told(half, half) == []
+    assert told(half, most) == [("Warning", "BudgetAlert")]
+    assert told(most, within) == []

@@ -1,13 +1,16 @@
+import json
 from typing import Any
 
 import pytest
 
+from regent_api.agent import AIAgentStatus
+from regent_api.objects import Invalid, Metadata
 from regent_api.policy import AgentPolicyStatus
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import POLICIES, Key
 from regent_operator.engine.scope import Scope
-from regent_operator.engine.statuses import FIGURES_SECONDS, StatusWriter, read_status
-from regent_operator.engine.store import Store
+from regent_operator.engine.statuses import FIGURES_SECONDS, SPEND_SECONDS, StatusWriter, read_status
+from regent_operator.engine.store import Store, Stored
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient
 
@@ -109,3 +112,22 @@ def test_a_status_that_another_hand_made_unreadable_counts_as_none(scene: Scene)
     stored = scene.store.get(KEY)
     assert stored
     assert read_status(stored, AgentPolicyStatus) is None
+
+
+async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_else() -> None:
+    scene = Scene()
+    key = Key("AIAgent", "n", "p")
+
+    async def write(usd: str, **more: Any) -> float | None:
+        spent = [{"period": "Day", "of": "2026-11-26", "usd": usd, "budgetUsd": "9", "percent": 1}]
+        status = AIAgentStatus.model_validate({"spend": spent, "conditions": [CONDITION], **more})
+        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, json.dumps(scene.live).encode())
+        return await scene.writer.write(key, stored, status)
+
+    assert await write("1") is None
+    scene.clock.now += 20
+    assert await write("2") == SPEND_SECONDS - 20
+    assert await write("2", replicas=2) is None
+    scene.clock.now += SPEND_SECONDS
+    assert await write("3", replicas=2) is None
+    assert [sorted(each) for each in scene.sent] == [["conditions", "spend"], ["replicas", "spend"], ["spend"]]

@@ -37,7 +37,7 @@ def test_without_policies_the_defaults_hold() -> None:
             "turnTimeoutSeconds": 120.0,
         },
         "limits": [],
-        "budget": {},
+        "budget": {"onExceeded": "Deny", "alertAtPercent": []},
         "cache": {"ttlSeconds": 3600.0, "scope": "Caller"},
         "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
         "guardrails": {

@@ -210,3 +210,17 @@ def test_one_pod_counts_conversations_money_itself_and_several_need_a_redis() ->
     assert problem.reason is Reason.SHARED_STATE_REQUIRED
     assert "budget.perConversationUsd of acme/paid" in problem.message
     assert planned(policies=(BASE, paid), route=PRICED, agent=pods(2, state=IN_CLUSTER)).problems == ()
+
+
+def test_limits_of_a_provider_reach_the_pods_and_several_of_them_need_a_state_to_share() -> None:
+    limits = {"requestsPerMinute": 60, "tokensPerMinute": 90_000, "maxConcurrent": 4}
+    limited = route(
+        providers=[{**ONPREM, "limits": limits}], rules=[{"name": "all", "providers": [{"name": "onprem"}]}]
+    )
+    (told,) = running(route=limited).route.providers
+    assert told.limits is not None
+    assert told.limits.wire() == limits
+    assert planned(agent=pods(2, state=at("redis://redis.data.svc:6379")), route=limited).problems == ()
+    (problem,) = planned(agent=pods(2), route=limited).problems
+    assert (problem.type, problem.reason) == (ConditionType.ACCEPTED, Reason.SHARED_STATE_REQUIRED)
+    assert "providers.limits of onprem in ModelRoute hybrid" in problem.message

@@ -13,6 +13,7 @@ from regent_api.policy.audit import (
     AuditDurability,
     AuditFailure,
 )
+from regent_api.policy.budget import Budget, BudgetExceeded
 from regent_api.policy.cache import CACHE_SCOPE_DEFAULT, CACHE_TTL_DEFAULT, Cache, CacheScope
 from regent_api.policy.callers import ApiKeyGrant, Callers, KeySet, OidcGrant, Peer, ServiceAccountGrant
 from regent_api.policy.data import AiProcessing, Data, DataClass, DataClasses, PersonalData
@@ -64,6 +65,8 @@ __all__ = [
     "AuditContent",
     "AuditDurability",
     "AuditFailure",
+    "Budget",
+    "BudgetExceeded",
     "Cache",
     "CacheScope",
     "Callers",

@@ -1,11 +1,11 @@
-"""Which Events an agent's reconcile is worth: a new reason of Ready, an audit log that is broken, what an edit has
-loosened, what was healed.
+"""Which Events an agent's reconcile is worth: a new reason of Ready, an audit log that is broken, a budget that runs
+out, what an edit has loosened, what was healed.
 """
 
 from regent_api.agent import AIAgentStatus
 from regent_api.config import AgentConfig
 from regent_api.objects import AIAgent
-from regent_api.status import Condition, ConditionStatus, ConditionType
+from regent_api.status import Condition, ConditionStatus, ConditionType, Reason
 from regent_operator.engine.apply import Outcome
 from regent_operator.engine.events import Occurrence, Recorder
 from regent_operator.engine.metrics import Metrics
@@ -28,6 +28,7 @@ class Narrator:
         known = _condition(before, ConditionType.AUDIT_LOG_BROKEN)
         if broken is not None and (known is None or known.message != broken.message):
             self._record(key, agent, str(broken.reason), "Audit", broken.message, warning=True)
+        self._tell_budget(key, agent, before, after)
         old, new = _ready(before), _ready(after)
         if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
             return
@@ -35,6 +36,14 @@ class Narrator:
         warn = _stalled(after) is not None
         if good or warn:
             self._record(key, agent, str(new.reason), "Reconcile", new.message, warning=warn)
+
+    def _tell_budget(self, key: Key, agent: AIAgent, before: AIAgentStatus | None, after: AIAgentStatus) -> None:
+        """Once for each threshold and each budget: the words of the condition hold still between them."""
+        new = _condition(after, ConditionType.BUDGET_AVAILABLE)
+        old = _condition(before, ConditionType.BUDGET_AVAILABLE)
+        told = old is not None and new is not None and old.message == new.message
+        if new is not None and new.reason != Reason.WITHIN_BUDGET and not told:
+            self._record(key, agent, str(new.reason), "Budget", new.message, warning=True)
 
     def widened(self, key: Key, agent: AIAgent, last: AgentConfig, now: AgentConfig) -> None:
         """An edit, or a deletion, let more through than before: say what."""

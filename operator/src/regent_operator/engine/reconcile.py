@@ -149,10 +149,10 @@ class Reconciler:
         seen = self._observe(key, plan, outcome)
         self._echoes.expect(key, plan.digests.config if plan.digests else None)
         status = agent_status(plan, seen, before, self._statuses.now())
-        await self._statuses.write(key, stored, status)
+        due = await self._statuses.write(key, stored, status)
         self._store.set_figures(key, agent_figures(plan, seen))
         self._narrator.tell(key, agent, before, status, outcome)
-        return self._again(key, plan, seen, outcome)
+        return self._again(key, plan, seen, outcome).or_sooner(due)
 
     async def _plan(self, key: Key, agent: AIAgent, before: AIAgentStatus | None) -> AgentPlan:
         installation = self._facts.installation

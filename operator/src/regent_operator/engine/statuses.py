@@ -1,4 +1,6 @@
-"""Writes status: one patch, only when something differs, and counts of agents and pods every few seconds at most."""
+"""Writes status: one patch, only when something differs; counts of agents and pods every few seconds at most, what an
+agent has spent once a minute.
+"""
 
 import time
 from collections.abc import Callable
@@ -19,6 +21,8 @@ Object = dict[str, Any]
 FIGURES = frozenset({"agents", "enforced", "providers"})
 FIGURES_SECONDS = 5.0
 """A floor policy counts the pods of every agent: it must not be written as often as any of them moves."""
+SPEND = frozenset({"spend"})
+SPEND_SECONDS = 60.0
 
 
 class StatusWriter:
@@ -42,16 +46,16 @@ class StatusWriter:
     async def write(self, key: Key, stored: Stored, status: Model, *, patient: bool = False) -> float | None:
         """Make the live status equal to `status`. Raises ApiError for transport only.
 
-        With `patient`, a change of figures alone waits until `FIGURES_SECONDS` after the last write: the seconds still
-        to wait are returned. An object that is gone or replaced meanwhile is left alone.
+        With `patient`, a change of figures alone waits until so long after the last write (of what an agent spends
+        always): the seconds still to wait are returned. An object that is gone or replaced meanwhile is left alone.
         """
         patch = merge_patch(stored.live_status, status.wire())
         if not patch:
             return None
-        if patient and _only_figures(stored.live_status, patch):
-            wait = self._written_at.get(key, float("-inf")) + FIGURES_SECONDS - self._clock()
-            if wait > 0:
-                return wait
+        pause = self._pause(stored.live_status, patch, patient=patient)
+        wait = self._written_at.get(key, float("-inf")) + pause - self._clock()
+        if pause and wait > 0:
+            return wait
         try:
             answer = await self._client.merge(
                 BY_KIND[key.kind],
@@ -70,6 +74,13 @@ class StatusWriter:
 
     def forget(self, key: Key) -> None:
         self._written_at.pop(key, None)
+
+    @staticmethod
+    def _pause(live: Object, patch: Object, *, patient: bool) -> float:
+        """Seconds since the last write before which this one is none."""
+        if not set(patch) - SPEND:
+            return SPEND_SECONDS
+        return FIGURES_SECONDS if patient and _only_figures(live, patch) else 0.0
 
     def _replaced(self, key: Key, stored: Stored) -> bool:
         now = self._store.get(key)

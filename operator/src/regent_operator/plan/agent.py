@@ -96,7 +96,7 @@ def _made(
     route, excluded = config.cut(declared, rules.policy)
     problems = (
         *_conflicts(rules, inputs.agent.metadata.namespace),
-        *state_problems(inputs.agent, rules, installation),
+        *state_problems(inputs.agent, rules, route, installation),
         *_collector_required(rules, installation),
     )
     if not route.providers:

@@ -188,6 +188,7 @@ def _provider(provider: Provider) -> ProviderConfig:
         azure=_azure(provider.azure) if provider.azure else None,
         capabilities=_capabilities(provider.capabilities) if provider.capabilities else CapabilitiesConfig(),
         price=prices.in_force(provider),
+        limits=provider.limits,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from regent_api.price import Amount
 from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
 from regent_api.types import DNS_LABEL
@@ -46,6 +47,19 @@ class ProviderSaid:
 
 
 @dataclass(frozen=True)
+class BudgetSaid:
+    """Of the agent's day or month, by one pod: what it heard of the state that counts."""
+
+    period: str
+    of: str
+    """2026-11-26, or 2026-11."""
+    usd: str
+    exhausted: bool
+    at: int = field(default=0, compare=False)
+    """Unix time when it heard it, by its clock."""
+
+
+@dataclass(frozen=True)
 class Echo:
     """What a pod says at `GET :9090/statusz`. `digests` are of the config for new turns; None before any loaded."""
 
@@ -67,6 +81,7 @@ class Echo:
     """They change with every match, and no child or condition hangs on them."""
     alert_moves: int = field(default=0, compare=False)
     providers: tuple[ProviderSaid, ...] = ()
+    budgets: tuple[BudgetSaid, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,6 +217,7 @@ def echo_of(body: object) -> Echo | None:
         if said.audit.collector and said.audit.collector.failing in LASTING
         else "",
         providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
+        budgets=tuple(BudgetSaid(**each.model_dump()) for each in said.budgets),
         active_conversations=said.active_conversations,
         suspended=said.suspended,
         draining=said.draining,
@@ -263,6 +279,14 @@ class _Provider(_Said):
     last_failure: Annotated[str, StringConstraints(pattern=r"^[a-z_]{0,32}$"), Field(alias="lastFailure")]
 
 
+class _Budget(_Said):
+    period: Annotated[str, StringConstraints(pattern=r"^(Day|Month)$")]
+    of: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$")]
+    usd: Amount
+    exhausted: bool
+    at: _Figure
+
+
 class _Statusz(_Said):
     pod: _Pod
     digests: Digests | None = None
@@ -273,6 +297,7 @@ class _Statusz(_Said):
         list[Annotated[str, StringConstraints(max_length=512)]], Field(alias="missingCredentials", max_length=1024)
     ] = []
     providers: Annotated[list[_Provider], Field(max_length=16)] = []
+    budgets: Annotated[list[_Budget], Field(max_length=2)] = []
     active_conversations: Annotated[int, Field(alias="activeConversations", ge=0, le=1_000_000_000)] = 0
     suspended: bool = False
     draining: bool = False

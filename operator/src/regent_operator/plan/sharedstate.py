@@ -6,6 +6,7 @@ unknown at the next, so several pods need a Redis for them.
 
 from collections.abc import Iterator
 
+from regent_api.config import RouteConfig
 from regent_api.effective import Duty, EffectivePolicy
 from regent_api.objects import AIAgent
 from regent_api.status import ConditionType, Reason
@@ -18,19 +19,24 @@ from regent_operator.plan.references import Problem
 from regent_operator.plan.state import is_inside
 
 
-def state_problems(agent: AIAgent, rules: InForce, installation: Installation) -> tuple[Problem, ...]:
-    """Why the state is not enough, or may not be used."""
+def state_problems(
+    agent: AIAgent, rules: InForce, route: RouteConfig, installation: Installation
+) -> tuple[Problem, ...]:
+    """Why the state is not enough, or may not be used. `route`: as cut by the policies."""
     redis = agent.spec.state.redis if agent.spec.state else None
     if redis is None:
-        return tuple(_alone(agent, rules))
+        return tuple(_alone(agent, rules, route))
     return tuple(_refused(redis.url, rules, installation))
 
 
-def _alone(agent: AIAgent, rules: InForce) -> Iterator[Problem]:
+def _alone(agent: AIAgent, rules: InForce, route: RouteConfig) -> Iterator[Problem]:
     for field in (each for each in DURABLE if each in rules.opinions):
         named = ", ".join(sorted(rules.opinions[field].sources))
         yield _problem(f"{field} of {named}: money is counted in a state that outlives pods. Set spec.state.redis.")
     asking = dict(_asking(rules.policy, rules.opinions))
+    limited = sorted(provider.name for provider in route.providers if provider.limits)
+    if limited:
+        asking["providers.limits"] = [f"{name} in ModelRoute {route.name}" for name in limited]
     if agent.spec.replicas > 1 and asking:
         named = "; ".join(f"{field} of {', '.join(policies)}" for field, policies in asking.items())
         yield _problem(

@@ -17,6 +17,7 @@ from regent_operator.plan.enforcement import enforcement, missing_credentials, p
 from regent_operator.plan.figures import AgentFigures, agent_figures
 from regent_operator.plan.observation import Observation
 from regent_operator.plan.references import Problem
+from regent_operator.plan.spend import budget_available, spend
 from regent_operator.plan.usage import policy_status, route_status
 
 __all__ = [
@@ -38,9 +39,11 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
     which the ConfigMap is trusted after a restart.
     """
     generation = plan.agent.metadata.generation
+    spent = spend(plan, seen, previous, now)
+    findings = [*_findings(plan, seen), budget_available(plan, spent)]
     return AIAgentStatus(
         observed_generation=generation,
-        conditions=dated(_findings(plan, seen), generation, previous.conditions if previous else None, now),
+        conditions=dated(findings, generation, previous.conditions if previous else None, now),
         endpoint=endpoint(plan.agent),
         replicas=seen.deployment.available if seen.deployment else 0,
         enforced=str(enforcement(plan, seen)),
@@ -48,6 +51,7 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
         policies=list(plan.uses[:MOST_POLICIES]),
         policy_count=len(plan.uses),
         effective=list(plan.effective) or (previous.effective if previous else None),
+        spend=spent,
     )
 
 

@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
-from regent_api.price import ProviderPrice, amount
+from regent_api.policy import BudgetExceeded
+from regent_api.price import ProviderPrice, amount, words
 from regent_runtime.cost.price import most
 from regent_runtime.cost.sending import Sending, written
 from regent_runtime.decision import Stage, decided
+from regent_runtime.limits.spending import NAMED, Spent, usd
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import BUDGET_SPENT, STATE_UNAVAILABLE, Refused
 from regent_runtime.state.contract import NANOS, Period, Purse, Reservation, StateAway, StateFull, hashed
@@ -38,20 +41,52 @@ class _Cap:
     most: int
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Of a day or a month. `most`: billionths of a dollar."""
+
+    period: str
+    most: int
+    thresholds: Sequence[int]
+    """Percent."""
+    spent: Spent
+
+    @property
+    def share(self) -> float:
+        """0 to 1; of nothing nothing is ever spent."""
+        return self.spent.amount / self.most if self.most else 0.0
+
+    def passed(self, percent: int) -> bool:
+        return bool(self.most) and 100 * self.spent.amount >= percent * self.most
+
+    def wire(self) -> dict[str, Any]:
+        """For /statusz."""
+        return {
+            "period": self.period,
+            "of": self.spent.of,
+            "usd": words(usd(self.spent.amount)),
+            "exhausted": self.spent.short_of is not None,
+            "at": int(self.spent.at),
+        }
+
+
 class Budget:
     """Of one config."""
 
     def __init__(self, config: AgentConfig, state: StateInUse) -> None:
         self._config = config
         self._state = state.state
+        self._spending = state.spending
         self._caps = tuple(_caps(config))
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
     @asynccontextmanager
     async def within(
         self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord
-    ) -> AsyncIterator[Sending]:
+    ) -> AsyncIterator[Sending | Refused]:
         """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503).
+
+        Refused (429) in its place: nothing may be sent to this provider, but the turn may go on with another one.
 
         When the block is left, the bill is settled, or stays as reserved where nobody knows what it came to.
         """
@@ -60,18 +95,22 @@ class Budget:
             yield sending
             return
         holder = f"{record.id}:{len(record.attempts)}"
-        sending = await self._reserved(sending, request, provider.price, holder, record)
+        reserved = await self._reserved(sending, request, provider.price, holder, record)
+        if isinstance(reserved, Refused):
+            yield reserved
+            return
+        sending, granted = reserved
         try:
             yield sending
         finally:
-            usd = sending.bill.cost().usd
-            if usd is not None:
-                with suppress(StateAway):
-                    await self._state.settle(holder, nanos(usd))
+            cost = sending.bill.cost().usd
+            if cost is not None:
+                await self._settle(holder, nanos(cost), granted)
 
     async def _reserved(
         self, sending: Sending, request: ChatRequest, prices: ProviderPrice, holder: str, record: TurnRecord
-    ) -> Sending:
+    ) -> tuple[Sending, int] | Refused:
+        """With what was granted, in billionths of a dollar."""
         tokens = sending.bill.input_at_most()
         if tokens is None:  # the route's candidates have left such a provider out
             raise _unbounded(self._caps[0].field)
@@ -79,13 +118,19 @@ class Budget:
         least = nanos(most(prices, tokens, min(sending.output_cap, LEAST_OUTPUT_TOKENS)))
         reservation = await self._asked(holder, least, whole, record)
         if reservation.granted is None:
-            raise self._refused(reservation, least)
+            return self._exceeded(reservation, least, sending.bill.provider, record)
         if reservation.granted == whole:
-            return sending
+            return sending, whole
         cap = output_tokens_for(prices, tokens, reservation.granted)
         tightest = self._caps[reservation.left.index(min(reservation.left))]
         record.decisions.append(decided(self._config.sources, Stage.ROUTE, "Shrink", tightest.field, str(cap)))
-        return written(self._config, replace(request, max_output_tokens=cap), sending.bill.provider)
+        shrunk = written(self._config, replace(request, max_output_tokens=cap), sending.bill.provider)
+        return shrunk, reservation.granted
+
+    async def _settle(self, holder: str, cost: int, granted: int) -> None:
+        with suppress(StateAway):
+            if await self._state.settle(holder, cost):
+                self._spending.settled([cap.period for cap in self._caps], cost - granted)
 
     async def _asked(self, holder: str, least: int, whole: int, record: TurnRecord) -> Reservation:
         durable = next((cap.field for cap in self._caps if cap.period is not Period.CONVERSATION), None)
@@ -93,24 +138,40 @@ class Budget:
             raise _uncounted(durable)
         purses = [Purse(self._bucket(cap, record), cap.most, cap.period) for cap in self._caps]
         try:
-            return await self._state.reserve(purses, holder, least, whole, self._lease)
+            reservation = await self._state.reserve(purses, holder, least, whole, self._lease)
         except (StateAway, StateFull):
             raise _uncounted(self._caps[0].field) from None
+        for cap, left in zip(self._caps, reservation.left, strict=True):
+            had = (reservation.granted or 0) if left >= least else None
+            self._spending.reserved(cap.period, cap.most - left, had, least)
+        return reservation
+
+    def figures(self) -> Sequence[Figures]:
+        """Of the day and the month, as far as this pod has heard of them."""
+        found = ((cap, self._spending.of(cap.period)) for cap in self._caps if cap.period in NAMED)
+        thresholds = sorted(self._config.policy.budget.alert_at_percent)
+        return [Figures(NAMED[cap.period], cap.most, thresholds, spent) for cap, spent in found if spent is not None]
 
     def _bucket(self, cap: _Cap, record: TurnRecord) -> str:
         """A turn outside of a conversation is one of its own."""
         of_conversation = cap.period is Period.CONVERSATION
         return hashed("budget", record.conversation or record.id) if of_conversation else "agent"
 
-    def _refused(self, reservation: Reservation, least: int) -> Refused:
+    def _exceeded(self, reservation: Reservation, least: int, provider: ProviderConfig, record: TurnRecord) -> Refused:
+        """Raises it, unless the turn may go on with a provider that costs less."""
         spent = next(cap for cap, left in zip(self._caps, reservation.left, strict=True) if left < least)
-        words = f"The agent's budget for {_NAMES[spent.period]} has no room for this turn."
-        return Refused(BUDGET_SPENT, words, field=spent.field)
+        said = f"The agent's budget for {_NAMES[spent.period]} has no room for this turn."
+        refused = Refused(BUDGET_SPENT, said, field=spent.field)
+        if self._config.policy.budget.on_exceeded is BudgetExceeded.DENY:
+            raise refused
+        sources = self._config.sources
+        record.decisions.append(decided(sources, Stage.ROUTE, "Downgrade", "budget.onExceeded", provider.name))
+        return refused
 
 
-def nanos(usd: Decimal) -> int:
+def nanos(cost: Decimal) -> int:
     """Billionths of a dollar, rounded up: a budget never counts less than was spent."""
-    return -(-_units(usd) // (_UNITS // NANOS))
+    return -(-_units(cost) // (_UNITS // NANOS))
 
 
 def output_tokens_for(prices: ProviderPrice, input_tokens: int, granted: int) -> int:
@@ -120,8 +181,8 @@ def output_tokens_for(prices: ProviderPrice, input_tokens: int, granted: int) ->
     return (granted * (_UNITS // NANOS) - of_input) // of_a_token
 
 
-def _units(usd: Decimal) -> int:
-    return int(usd.scaleb(15))
+def _units(cost: Decimal) -> int:
+    return int(cost.scaleb(15))
 
 
 def _caps(config: AgentConfig) -> Sequence[_Cap]:
@@ -131,14 +192,14 @@ def _caps(config: AgentConfig) -> Sequence[_Cap]:
         ("budget.perDayUsd", Period.DAY, budget.per_day_usd),
         ("budget.perMonthUsd", Period.MONTH, budget.per_month_usd),
     )
-    return [_Cap(field, period, nanos(amount(usd))) for field, period, usd in stated if usd is not None]
+    return [_Cap(field, period, nanos(amount(most))) for field, period, most in stated if most is not None]
 
 
 def _unbounded(field: str) -> Refused:
-    words = "Nobody knows what the images of this turn may cost, so the agent's budget has no room for it."
-    return Refused(BUDGET_SPENT, words, field=field)
+    said = "Nobody knows what the images of this turn may cost, so the agent's budget has no room for it."
+    return Refused(BUDGET_SPENT, said, field=field)
 
 
 def _uncounted(field: str) -> Refused:
-    words = "The state that this agent's money is counted in has no answer; try again."
-    return Refused(STATE_UNAVAILABLE, words, retry_after=1, field=field)
+    said = "The state that this agent's money is counted in has no answer; try again."
+    return Refused(STATE_UNAVAILABLE, said, retry_after=1, field=field)

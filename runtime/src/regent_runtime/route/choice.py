@@ -1,7 +1,7 @@
 """Whom a turn may go to: the rule for it, who of the rule may see it, in which order."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.turncondition import TurnFacts
@@ -12,6 +12,7 @@ from regent_runtime.decision import Stage, decided
 from regent_runtime.prompt import weight
 from regent_runtime.record import TurnRecord
 from regent_runtime.route.candidates import Verdict, abilities, able, candidates, rule_for, verdicts
+from regent_runtime.route.latency import Measured
 from regent_runtime.route.strategy import in_order
 from regent_runtime.wire.request import ChatRequest
 
@@ -33,7 +34,12 @@ def facts(request: ChatRequest, caller: Caller, record: TurnRecord) -> TurnFacts
 
 
 def choose(
-    config: AgentConfig, request: ChatRequest, asked: TurnFacts, treatment: Treatment, record: TurnRecord
+    config: AgentConfig,
+    request: ChatRequest,
+    asked: TurnFacts,
+    treatment: Treatment,
+    record: TurnRecord,
+    known: Mapping[str, Measured],
 ) -> Sequence[ProviderConfig]:
     """In the order in which they are asked; why others are not is written down. Raises Refused (400, 403, 422)."""
     rule = rule_for(config, treatment.sensitivity, asked)
@@ -43,7 +49,7 @@ def choose(
     least = weight.at_least(request, config)
     told = abilities(config, request, candidates(treatment.sensitivity, judged), least)
     _note(config, told, record)
-    return in_order(config, rule, able(told), request, record)
+    return in_order(config, rule, able(told), request, record, known)
 
 
 def _note(config: AgentConfig, judged: Sequence[Verdict], record: TurnRecord) -> None:

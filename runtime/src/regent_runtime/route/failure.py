@@ -74,6 +74,9 @@ class Failure(Enum):
         "rate_limited", _C.RATE_LIMITED, _RETRY | _KEY, PROVIDER_RATE_LIMITED, "429, or the provider's word for it."
     )
     COOLING = _Row("cooling", _C.RATE_LIMITED, _NO, PROVIDER_RATE_LIMITED, "Not asked: it asked to be left alone.")
+    LIMITED = _Row(
+        "limited", _C.RATE_LIMITED, _NO, PROVIDER_RATE_LIMITED, "Not asked: its `limits` in the route are reached."
+    )
     QUOTA_EXHAUSTED = _Row(
         "quota_exhausted", _C.QUOTA_EXHAUSTED, _KEY, PROVIDER_FAILED, "402, or it says that nothing is left to pay."
     )

@@ -6,7 +6,7 @@ that held it, and only costs time; after it another provider's words would not f
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import msgspec
 
@@ -17,6 +17,7 @@ from regent_runtime.config import Snapshot
 from regent_runtime.cost.bill import billed
 from regent_runtime.cost.sending import Sending
 from regent_runtime.record import ANSWERED, TurnRecord
+from regent_runtime.refusals import Refused
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Interrupted, ProviderError, refused
 from regent_runtime.route.failure import Failure
@@ -50,29 +51,49 @@ async def call(
     """
     tries = Tries(snapshot.config.route, candidates, snapshot.standings, snapshot.config.turn_seconds)
     while (tried := await tries.next()) is not None:
-        with tried.permit:
-            async with snapshot.budget.within(request, tried.provider, record) as sending:
-                await trail.attempt(tried.provider.name, tried.provider.model)
-                attempted = record.attempt(sending.bill)
-                commit = _Commit(snapshot, tries, tried, record)
-                try:
-                    async with (
-                        aclosing(_sent(snapshot, tried, sending, request)) as answered,
-                        aclosing(screen(answered)) as clean,
-                        aclosing(commit.hold(clean)) as chunks,
-                    ):
-                        async for chunk in chunks:
-                            yield chunk
-                except ProviderError as error:
-                    tries.failed(tried, attempted.failed(error))
-                    if commit.made:
-                        raise Interrupted(error) from None
-                else:
-                    attempted.outcome = ANSWERED
-                    tries.answered(tried)
-                    return
+        async with _admitted(snapshot, tries, tried, request, record) as sending:
+            if sending is None:
+                continue
+            await trail.attempt(tried.provider.name, tried.provider.model)
+            attempted = record.attempt(sending.bill)
+            commit = _Commit(snapshot, tries, tried, record)
+            try:
+                async with (
+                    aclosing(_sent(snapshot, tried, sending, request)) as answered,
+                    aclosing(screen(answered)) as clean,
+                    aclosing(commit.hold(clean)) as chunks,
+                ):
+                    async for chunk in chunks:
+                        yield chunk
+            except ProviderError as error:
+                tries.failed(tried, attempted.failed(error))
+                if commit.made:
+                    raise Interrupted(error) from None
+            else:
+                attempted.outcome = ANSWERED
+                tries.answered(tried)
+                return
         record.usage = None
-    raise refused(tries.errors)
+    raise tries.refusal or refused(tries.errors)
+
+
+@asynccontextmanager
+async def _admitted(
+    snapshot: Snapshot, tries: Tries, tried: Try, request: ChatRequest, record: TurnRecord
+) -> AsyncIterator[Sending | None]:
+    """What may be sent: the breaker lets it, it is paid, and the provider's limits have room. None: nothing may, and
+    the tries know. Raises Refused (429, 503).
+    """
+    with tried.permit:
+        async with snapshot.budget.within(request, tried.provider, record) as paid:
+            if isinstance(paid, Refused):
+                tries.unpaid(paid)
+                yield None
+                return
+            async with snapshot.provider_limits.room(tried.provider, paid, record) as wait:
+                if wait:
+                    tries.limited(tried, wait)
+                yield None if wait else paid
 
 
 class _Commit:
@@ -122,4 +143,5 @@ def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest
         offered=request.offered(),
         timeouts=snapshot.config.route.timeouts,
     )
-    return billed(chunks, sending.bill)
+    latency = snapshot.standings[tried.provider.name].latency
+    return billed(latency.timed(chunks, stream=request.stream), sending.bill)

@@ -1,4 +1,5 @@
-"""What a pod knows of each provider beyond the turn: its breaker, its retry budget, and who asked to be left alone.
+"""What a pod knows of each provider beyond the turn: its breaker, its retry budget, how quick it is, and whether it
+asked to be left alone.
 
 It outlives a reload of the config for providers that stay the same, and nothing of it leaves the pod but figures.
 """
@@ -11,6 +12,7 @@ from regent_api.config import AgentConfig, CredentialFile, ProviderConfig
 from regent_runtime.route.breaker import Breaker, State
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
+from regent_runtime.route.latency import Latency
 from regent_runtime.route.retry_budget import RetryBudget
 
 Key = CredentialFile | None
@@ -27,6 +29,7 @@ class Standing:
     def __init__(self, config: AgentConfig, provider: ProviderConfig, clock: Callable[[], float]) -> None:
         self.same = _what_makes_it(config, provider)
         self.breaker = Breaker(config.route.circuit_breaker, clock)
+        self.latency = Latency(clock)
         self.budget = RetryBudget(config.route.retries.budget_percent, clock)
         self.last_failure = ""
         """The word of the last attempt that failed; empty once one went well."""
@@ -78,6 +81,11 @@ class Standing:
             "breaker": self.breaker.state,
             "coolingSeconds": round(cooled, 3),
             "lastFailure": self.last_failure,
+            "firstWordSeconds": {
+                name: round(seconds, 3)
+                for name, stream in (("streamed", True), ("whole", False))
+                if (seconds := self.latency.seconds(stream=stream)) is not None
+            },
         }
 
 

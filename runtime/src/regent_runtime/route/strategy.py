@@ -5,7 +5,7 @@ same in every pod, and a provider that comes or goes moves only the turns that a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -13,15 +13,23 @@ from regent_api.config import AgentConfig, ProviderConfig, RuleConfig
 from regent_api.route import Strategy
 from regent_runtime.cost.price import most
 from regent_runtime.record import TurnRecord
+from regent_runtime.route.latency import Measured, fastest_first
 from regent_runtime.wire.images import words
 from regent_runtime.wire.parameters import output_cap
 from regent_runtime.wire.request import ChatRequest
 
 
 def in_order(
-    config: AgentConfig, rule: RuleConfig, allowed: Sequence[ProviderConfig], request: ChatRequest, record: TurnRecord
+    config: AgentConfig,
+    rule: RuleConfig,
+    allowed: Sequence[ProviderConfig],
+    request: ChatRequest,
+    record: TurnRecord,
+    known: Mapping[str, Measured],
 ) -> Sequence[ProviderConfig]:
-    """All that are allowed. `record`: of the turn, which knows its conversation and how long its input is."""
+    """All that are allowed. `record`: of the turn, which knows its conversation and how long its input is. `known`:
+    how the providers stand, by name.
+    """
     match rule.strategy:
         case Strategy.ORDERED:
             return allowed
@@ -31,6 +39,8 @@ def in_order(
             return _drawn(rule, allowed, record.conversation or _beginning(request))
         case Strategy.LEAST_COST:
             return sorted(allowed, key=lambda provider: _cost(config, provider, request, record.input_estimate))
+        case Strategy.LEAST_LATENCY:
+            return fastest_first(allowed, known, record.id, stream=request.stream)
 
 
 def _drawn(rule: RuleConfig, allowed: Sequence[ProviderConfig], key: str) -> Sequence[ProviderConfig]:

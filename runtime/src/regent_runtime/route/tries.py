@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regent_api.config import ProviderConfig, RouteConfig
+from regent_runtime.refusals import Refused
 from regent_runtime.route.breaker import Permit
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
@@ -67,7 +68,10 @@ class Tries:
         self._resent: set[str] = set()
         self._dead: dict[str, set[str]] = {}
         self._may_fall_back = True
+        self._limited: set[str] = set()
         self.errors: list[ProviderError] = []
+        self.refusal: Refused | None = None
+        """For want of money at some provider."""
 
     @property
     def may_go_on(self) -> bool:
@@ -89,6 +93,19 @@ class Tries:
                 return Try(step.provider, step.key, permit)
             self._passed_over(Failure.BREAKER_OPEN, self._standings[step.provider.name].breaker.opens_in)
         return None
+
+    def unpaid(self, refused: Refused) -> None:
+        """The last try was not made for want of money: it counts as none, and its provider is not asked again."""
+        self._made -= 1
+        self.refusal = self.refusal or refused
+
+    def limited(self, tried: Try, seconds: float) -> None:
+        """The last try was not made, its provider being at its limits: it may be asked later in the turn, once."""
+        self._made -= 1
+        self._passed_over(Failure.LIMITED, seconds)
+        if tried.provider.name not in self._limited:
+            self._limited.add(tried.provider.name)
+            self._cooled.append(_Step(tried.provider, tried.key, self._world.clock() + seconds))
 
     def answered(self, tried: Try) -> None:
         tried.permit.end(well=True)

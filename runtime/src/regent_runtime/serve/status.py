@@ -67,6 +67,7 @@ class Status:
             turns=self._lifecycle.turns,
             config_valid=self._config.error is None,
             standings=self._lifecycle.snapshot.standings if self._lifecycle.snapshot else {},
+            budgets=self._lifecycle.snapshot.budget.figures() if self._lifecycle.snapshot else (),
         )
         await respond(send, 200, text, media_type=METRICS_TYPE)
 
@@ -94,6 +95,7 @@ class Status:
             ]
             if snapshot
             else [],
+            "budgets": [each.wire() for each in snapshot.budget.figures()] if snapshot else [],
             "routeErrors": errors.listed(snapshot.config.route.fallback.errors) if snapshot else [],
         }
 

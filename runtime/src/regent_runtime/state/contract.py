@@ -73,17 +73,18 @@ Want = Window | Slots
 
 
 class Period(StrEnum):
-    """How long a purse lasts, on the state's clock; days and months are UTC's."""
+    """How long a purse lasts, on the state's clock; minutes, days and months are UTC's."""
 
     CONVERSATION = "conversation"
     """For CONVERSATION_SECONDS after it was last spent from."""
+    MINUTE = "minute"
     DAY = "day"
     MONTH = "month"
 
 
 @dataclass(frozen=True)
 class Purse:
-    """At most `most` is spent of a bucket in each period. Money is whole billionths of a dollar (NANOS)."""
+    """At most `most` is spent of a bucket in each period: of money whole billionths of a dollar (NANOS), or tokens."""
 
     bucket: str
     most: int

@@ -78,13 +78,20 @@ class Purses:
             raise StateFull
 
 
-_SPANS = {Period.CONVERSATION: CONVERSATION_SECONDS, Period.DAY: 2 * 86_400.0, Period.MONTH: 32 * 86_400.0}
+_SPANS = {
+    Period.CONVERSATION: CONVERSATION_SECONDS,
+    Period.MINUTE: 2 * 60.0,
+    Period.DAY: 2 * 86_400.0,
+    Period.MONTH: 32 * 86_400.0,
+}
 
 
 def _index(period: Period, now: float) -> int:
-    """Which day since 1970, or which month since the year 0."""
+    """Which minute or day since 1970, or which month since the year 0."""
     if period is Period.CONVERSATION:
         return 0
+    if period is Period.MINUTE:
+        return int(now // 60)
     if period is Period.DAY:
         return int(now // 86_400)
     at = datetime.fromtimestamp(now, UTC)

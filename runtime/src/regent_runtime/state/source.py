@@ -13,6 +13,7 @@ from regent_api.config import AgentConfig, RedisConfig, digest
 from regent_api.policy import StateError
 from regent_runtime.addresses import AddressRule, InsideCluster, OutsideHosts
 from regent_runtime.credentials import Credentials
+from regent_runtime.limits.spending import Spending
 from regent_runtime.state.contract import State, StateAway
 from regent_runtime.state.link import Address, Link
 from regent_runtime.state.pod import PodState
@@ -29,6 +30,8 @@ class StateInUse:
     """For what a policy lets each pod do alone while the other is away."""
     on_error: StateError
     _release: Callable[[], State | None]
+    spending: Spending = field(default_factory=Spending)
+    """What the process has heard of the agent's budgets."""
 
     async def close(self) -> None:
         unused = self._release()
@@ -48,6 +51,7 @@ class States:
 
     credentials: Credentials
     failed: Callable[[str], None] = lambda _: None
+    spending: Spending = field(default_factory=Spending)
     _pod: PodState = field(default_factory=PodState)
     _open: dict[str, _Open] = field(default_factory=dict)
 
@@ -55,12 +59,14 @@ class States:
         """Raises ValueError for a URL that is none; nothing is connected yet."""
         redis = config.state.redis
         if redis is None:
-            return StateInUse(self._pod, self._pod, config.policy.on_state_error, lambda: None)
+            return StateInUse(self._pod, self._pod, config.policy.on_state_error, lambda: None, self.spending)
         key = digest([redis.wire(), config.policy.egress.wire(), config.cluster_cidrs])
         if key not in self._open:
             self._open[key] = _Open(RedisState(self._link(redis, config), config.agent))
         self._open[key].users += 1
-        return StateInUse(self._open[key].state, self._pod, config.policy.on_state_error, lambda: self._released(key))
+        return StateInUse(
+            self._open[key].state, self._pod, config.policy.on_state_error, lambda: self._released(key), self.spending
+        )
 
     def _released(self, key: str) -> State | None:
         self._open[key].users -= 1

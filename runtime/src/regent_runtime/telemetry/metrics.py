@@ -1,6 +1,6 @@
 """Figures for Prometheus. Labels are of the config or of the tables: bounded, and never a caller."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -8,6 +8,7 @@ from regent_runtime.audit.entry import UNAUTHORIZED_CODES
 from regent_runtime.cost.bill import Bill
 from regent_runtime.decision import Stage
 from regent_runtime.guard.findings import INJECTION
+from regent_runtime.limits.budget import Figures
 from regent_runtime.record import TurnRecord
 from regent_runtime.route.standing import GAUGE, Standing
 
@@ -109,6 +110,18 @@ class Metrics:
             ["provider"],
             registry=self._registry,
         )
+        self._budget_spent = Gauge(
+            "regent_budget_spent_ratio",
+            "Share of the agent's budget that is spent, as this pod heard it last.",
+            ["period"],
+            registry=self._registry,
+        )
+        self._budget_alerts = Gauge(
+            "regent_budget_alert",
+            "Thresholds of budget.alertAtPercent: 1 when the share is spent.",
+            ["period", "percent"],
+            registry=self._registry,
+        )
         self._config_valid = Gauge(
             "regent_config_valid",
             "1 while the file's config is in force, 0 while an older one is.",
@@ -165,10 +178,18 @@ class Metrics:
     def alerted(self, policy: str, alert: str) -> None:
         self._alerts.labels(policy, alert).inc()
 
-    def text(self, *, turns: int, config_valid: bool, standings: Mapping[str, Standing]) -> bytes:
+    def text(
+        self, *, turns: int, config_valid: bool, standings: Mapping[str, Standing], budgets: Sequence[Figures]
+    ) -> bytes:
         self._active.set(turns)
         self._breakers.clear()
         for name, standing in standings.items():
             self._breakers.labels(name).set(GAUGE[standing.breaker.state])
+        self._budget_spent.clear()
+        self._budget_alerts.clear()
+        for each in budgets:
+            self._budget_spent.labels(each.period).set(each.share)
+            for percent in each.thresholds:
+                self._budget_alerts.labels(each.period, str(percent)).set(each.passed(percent))
         self._config_valid.set(config_valid)
         return generate_latest(self._registry)

@@ -81,7 +81,15 @@ def test_a_shorter_wait_does_not_end_a_longer_one(clock: Clock) -> None:
 
 def test_its_figures(clock: Clock) -> None:
     standing = Standing(CONFIG, LOCAL, clock)
-    assert standing.status(LOCAL) == {"name": "local", "breaker": "closed", "coolingSeconds": 0.0, "lastFailure": ""}
+    assert standing.status(LOCAL) == {
+        "name": "local",
+        "breaker": "closed",
+        "coolingSeconds": 0.0,
+        "lastFailure": "",
+        "firstWordSeconds": {},
+    }
+    standing.latency.measured(0.25, stream=True)
+    assert standing.status(LOCAL)["firstWordSeconds"] == {"streamed": 0.25}
     standing.failed(None, ProviderError(Failure.OVERLOADED))
     assert standing.status(LOCAL)["coolingSeconds"] == COOL_SECONDS
     assert standing.status(LOCAL)["lastFailure"] == "overloaded"

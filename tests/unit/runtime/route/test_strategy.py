@@ -25,7 +25,10 @@ def order(strategy: str, first: str = "Hi", conversation: str = "", turn: str = 
     rule = RuleConfig.model_validate({**wire, "weights": more.get("weights", {})})
     request = parse(json.dumps({"messages": [{"role": "user", "content": first}], **more.get("asked", {})}).encode())
     record = TurnRecord(id=turn, conversation=conversation, input_estimate=more.get("input_tokens", 1000))
-    return [each.name for each in in_order(CONFIG, rule, more.get("allowed", PROVIDERS), request, record)]
+    return [
+        each.name
+        for each in in_order(CONFIG, rule, more.get("allowed", PROVIDERS), request, record, more.get("known", {}))
+    ]
 
 
 @given(TEXTS, TEXTS, TEXTS)

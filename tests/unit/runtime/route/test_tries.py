@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.config import AgentConfig
+from regent_runtime.refusals import BUDGET_SPENT, Refused
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
 from regent_runtime.route.standing import Standing, standings
@@ -261,3 +262,44 @@ async def test_laws(run: Sequence[tuple[Failure, float | None]], keys: Sequence[
     assert all(pause <= 30 for pause in turn.clock.pauses)
     names = [each.partition("/")[0] for each in made]
     assert names == sorted(names)
+
+
+async def test_a_try_that_nobody_pays_for_counts_as_none_and_leads_to_the_next() -> None:
+    turn = Turn(config(fallback={"maxAttempts": 1}))
+    assert await turn.ask() == "cloud"
+    refused = Refused(BUDGET_SPENT, "There is no room.")
+    turn.tries.unpaid(refused)
+    assert await turn.ask() == "other"
+    assert await turn.say(Failure.SERVER_ERROR) == ""
+    assert turn.tries.refusal is refused
+
+
+async def test_a_provider_at_its_limits_is_passed_over_and_asked_later_once() -> None:
+    turn = Turn(config(fallback={"maxAttempts": 1}))
+    assert await turn.ask() == "cloud"
+    assert turn.tried is not None
+    turn.tries.limited(turn.tried, 2.0)
+    assert await turn.ask() == "other"
+    turn.tries.limited(turn.tried, 5.0)
+    assert await turn.ask() == "cloud"
+    assert turn.clock.pauses == [2.0]
+    turn.tries.limited(turn.tried, 9.0)
+    assert await turn.ask() == "other"
+    turn.tries.limited(turn.tried, 9.0)
+    assert await turn.ask() == ""
+    assert [(each.failure, each.retry_after) for each in turn.tries.errors] == [
+        (Failure.LIMITED, 2.0),
+        (Failure.LIMITED, 5.0),
+        (Failure.LIMITED, 9.0),
+        (Failure.LIMITED, 9.0),
+    ]
+
+
+async def test_nobody_waits_for_a_limit_beyond_what_a_turn_waits_for_a_provider() -> None:
+    turn = Turn(config(retries={"maxRetryAfter": 30}))
+    for name in ("cloud", "other"):
+        assert await turn.ask() == name
+        assert turn.tried is not None
+        turn.tries.limited(turn.tried, 60.0)
+    assert await turn.ask() == ""
+    assert turn.clock.pauses == []

@@ -1,7 +1,7 @@
 -- What the scripts of purses share. KEYS: held, then purses. Amounts are billionths of a dollar, exact below 2^53.
 local held = KEYS[1]
 local now = clock()
-local spans = {conversation = 86400 * 1000000, day = 2 * 86400 * 1000000, month = 32 * 86400 * 1000000}
+local spans = {conversation = 86400 * 1000000, minute = 120 * 1000000, day = 2 * 86400 * 1000000, month = 32 * 86400 * 1000000}
 
 -- The month of a day since 1970, counted from the year 0 (Howard Hinnant, "chrono-compatible date algorithms").
 local function month_of(days)
@@ -17,6 +17,7 @@ end
 
 local function index(period)
   if period == 'conversation' then return 0 end
+  if period == 'minute' then return math.floor(now / (60 * 1000000)) end
   local days = math.floor(now / (86400 * 1000000))
   return period == 'day' and days or month_of(days)
 end
