@@ -238,7 +238,10 @@ def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> Non
 
 def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: Path) -> None:
     low = {**ROUTE["spec"]["providers"][0], "name": "low", "maxSensitivity": "Public"}
-    priced = {"price": {"inputPerMillionTokens": "0.5", "outputPerMillionTokens": "1.5"}}
+    priced = {
+        "price": {"inputPerMillionTokens": "0.5", "outputPerMillionTokens": "1.5"},
+        "limits": {"requestsPerMinute": 60, "maxConcurrent": 4},
+    }
     spec = {
         "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low],
         "rules": [{"name": "all", "providers": []}],
@@ -251,9 +254,9 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
     assert (code, [line.split() for line in out.splitlines()]) == (
         0,
         [
-            ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "USD", "PER", "MILLION", "EXCLUDED", "BY", "POLICIES"],
-            ["1", "onprem", model, "-", "0.5/1.5", "-", "-"],
-            ["-", "low", model, "-", "unknown", "maxSensitivity", "-"],
+            ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "USD", "PER", "MILLION", "LIMITS", "EXCLUDED", "BY", "POLICIES"],
+            ["1", "onprem", model, "-", "0.5/1.5", "60/min", "4", "at", "once", "-", "-"],
+            ["-", "low", model, "-", "unknown", "-", "maxSensitivity", "-"],
             [],
             ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
         ],

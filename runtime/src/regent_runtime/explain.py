@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.route import ProviderLimits
 from regent_runtime import turn
 from regent_runtime.callers.entry import enter
 from regent_runtime.callers.supposed import Suppose, SupposedCallers
@@ -83,6 +84,8 @@ class Considered:
     weight: int
     price: str
     """USD for a million tokens of input and of output in this turn, `2.5/10`; empty where nobody knows."""
+    limits: str
+    """Of the provider, as the route states them: `60/min 90000 tokens/min 4 at once`; empty where it states none."""
     field: str
     """Of a policy or the route: what keeps it from the turn; empty where nothing does."""
     policies: tuple[str, ...]
@@ -182,14 +185,24 @@ def _considered(config: AgentConfig, record: TurnRecord, providers: tuple[str, .
     weights = next((rule.weights for rule in config.route.rules if rule.name == record.rule), {})
 
     def considered(name: str, place: int, field: str = "", policies: tuple[str, ...] = ()) -> Considered:
-        price = _price(known[name], record.input_estimate)
-        return Considered(name, known[name].model, place, weights.get(name, 1), price, field, policies)
+        price, limits = _price(known[name], record.input_estimate), _limits(known[name])
+        return Considered(name, known[name].model, place, weights.get(name, 1), price, limits, field, policies)
 
     for place, name in enumerate(providers, start=1):
         yield considered(name, place)
     for each in record.decisions:
         if each.action == EXCLUDE and not each.shadow:
             yield considered(each.reason, 0, each.field, each.policies)
+
+
+def _limits(provider: ProviderConfig) -> str:
+    limits = provider.limits or ProviderLimits()
+    stated = (
+        (limits.requests_per_minute, "/min"),
+        (limits.tokens_per_minute, " tokens/min"),
+        (limits.max_concurrent, " at once"),
+    )
+    return " ".join(f"{most}{unit}" for most, unit in stated if most is not None)
 
 
 def _price(provider: ProviderConfig, input_tokens: int) -> str:

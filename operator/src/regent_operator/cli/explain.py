@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from regent_runtime.explain import Decision, Explanation
 
 COLUMNS = ("stage", "decision", "field", "policies", "reason")
-ROUTE_COLUMNS = ("place", "provider", "model", "weight", "usd per million", "excluded by", "policies")
+ROUTE_COLUMNS = ("place", "provider", "model", "weight", "usd per million", "limits", "excluded by", "policies")
 
 
 class WouldRefuseError(Exception):
@@ -89,6 +89,7 @@ def _route(explanation: "Explanation") -> str:
             "model": each.model,
             "weight": str(each.weight) if explanation.strategy in {"Weighted", "Sticky"} else "-",
             "usd per million": each.price or "unknown",
+            "limits": each.limits or "-",
             "excluded by": each.field or "-",
             "policies": ", ".join(each.policies) or "-",
         }
