@@ -94,6 +94,7 @@ ROUTE: dict[str, Any] = {
                     "imageTokens": 4096,
                     "contextWindow": 8192,
                 },
+                "passthrough": ["min_p", "top_k"],
                 "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},
                 "limits": {"requestsPerMinute": 60, "tokensPerMinute": 90000, "maxConcurrent": 4},
             },

@@ -452,6 +452,22 @@ REFUSALS = [
         0,
         "greater than or equal to 1",
     ),
+    Refusal(
+        "field-that-nobody-passes",
+        ROUTE,
+        "spec.providers.1.passthrough",
+        ["n"],
+        "Unsupported value",
+        at="spec.providers[1].passthrough[0]",
+    ),
+    Refusal(
+        "field-that-this-type-does-not-know",
+        ROUTE,
+        "spec.providers.1.passthrough",
+        ["top_k"],
+        "passthrough of type OpenAI with api ChatCompletions may hold service_tier",
+        at="spec.providers[1].passthrough",
+    ),
     Refusal("no-highest-label", ROUTE, "spec.providers.1.maxSensitivity", Absent, "Required value"),
     Refusal(
         "local-with-credentials",

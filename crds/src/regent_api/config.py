@@ -13,6 +13,7 @@ from pydantic import Field
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS, FailureClass
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
+from regent_api.passthrough import PassedField
 from regent_api.price import ProviderPrice
 from regent_api.prompt import WhenTooLong
 from regent_api.route import ProviderLimits, ProviderType, Strategy, WireApi
@@ -61,6 +62,8 @@ class ProviderConfig(Model):
     max_sensitivity: Sensitivity
     azure: AzureConfig | None = None
     capabilities: CapabilitiesConfig = CapabilitiesConfig()
+    passthrough: list[PassedField] = []
+    """Sorted."""
     price: ProviderPrice | None = None
     """None: nobody knows what the model costs."""
     limits: ProviderLimits | None = None

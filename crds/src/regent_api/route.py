@@ -1,5 +1,6 @@
 """ModelRoute: which models serve which sensitivity, in which order."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -7,7 +8,8 @@ from pydantic import Field, StringConstraints
 
 from regent_api.attempting import CircuitBreaker, Fallback, Retries
 from regent_api.capabilities import Capabilities
-from regent_api.model import ATOMIC, BY_NAME, Cel, Model, Words
+from regent_api.model import ATOMIC, BY_NAME, SET, Cel, Model, Words
+from regent_api.passthrough import PassedField
 from regent_api.policy.status import UsedByAgents
 from regent_api.price import Price, ProviderPrice
 from regent_api.types import DNS_SUBDOMAIN, DnsLabel, Duration, KeyRef, Sensitivity
@@ -42,6 +44,30 @@ def speaking(kind: ProviderType) -> str:
     """What to write for a provider whose api is none of its type's."""
     apis = " or ".join(SPEAKS[kind])
     return f"type {kind} speaks {apis}; write that as api, or another type"
+
+
+PASSES = {
+    (ProviderType.OPENAI, WireApi.CHAT_COMPLETIONS): (PassedField.SERVICE_TIER,),
+    (ProviderType.OPENAI, WireApi.RESPONSES): (PassedField.SERVICE_TIER,),
+    (ProviderType.ANTHROPIC, WireApi.MESSAGES): (PassedField.TOP_K,),
+    (ProviderType.LOCAL, WireApi.CHAT_COMPLETIONS): tuple(sorted(set(PassedField) - {PassedField.SERVICE_TIER})),
+    (ProviderType.LOCAL, WireApi.MESSAGES): (PassedField.TOP_K,),
+}
+"""The fields that each kind of provider knows; others than these know none."""
+
+
+def _passing() -> Iterator[Cel]:
+    """A rule for each kind of provider that may be spoken to."""
+    for kind, apis in SPEAKS.items():
+        for api in apis:
+            known = [str(field) for field in PASSES.get((kind, api), ())]
+            words = f"may hold {', '.join(known)}" if known else "is not for these; remove it"
+            yield Cel(
+                f"self.type != '{kind}' || self.api != '{api}' || !has(self.passthrough)"
+                f" || self.passthrough.all(f, f in {known})",
+                f"passthrough of type {kind} with api {api} {words}",
+                ".passthrough",
+            )
 
 
 class ProviderParameters(Model):
@@ -137,6 +163,7 @@ class Provider(Model):
             for kind in ProviderType
             if set(SPEAKS[kind]) != set(WireApi)
         ),
+        *_passing(),
         Cel(
             "self.type == 'Local' || self.baseURL.startsWith('https://')"
             " || self.baseURL.matches('^http://[-a-z0-9.]+[.]svc([.]cluster[.]local)?([:/]|$)')",
@@ -189,6 +216,15 @@ class Provider(Model):
     capabilities: Annotated[
         Capabilities | None,
         Field(description="What the model can do: it is left out of turns that ask for what it cannot."),
+    ] = None
+    passthrough: Annotated[
+        list[PassedField] | None,
+        SET,
+        Field(
+            min_length=1,
+            max_length=8,
+            description="Fields that callers may send on to this provider, beyond those that every provider is told.",
+        ),
     ] = None
     price: Annotated[
         Price | None,

@@ -30,6 +30,7 @@ CONFIG: dict[str, Any] = {
                 "credentials": [],
                 "maxSensitivity": "Restricted",
                 "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "vision": False},
+                "passthrough": [],
             }
         ],
         "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}],

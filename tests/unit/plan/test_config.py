@@ -48,6 +48,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                     "credentials": [],
                     "maxSensitivity": "Restricted",
                     "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "vision": False},
+                    "passthrough": [],
                 }
             ],
             "rules": [
@@ -130,6 +131,16 @@ def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:
         )
     )
     assert made.route.providers[0].wire()["capabilities"] == stated
+
+
+def test_the_fields_that_a_provider_passes_reach_the_pods_sorted() -> None:
+    made = config_of(
+        route=route(
+            providers=[{**ONPREM, "passthrough": ["top_k", "min_p"]}],
+            rules=[{"name": "all", "providers": [{"name": "onprem"}]}],
+        )
+    )
+    assert made.route.providers[0].passthrough == ["min_p", "top_k"]
 
 
 def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:

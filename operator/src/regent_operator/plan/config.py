@@ -187,6 +187,7 @@ def _provider(provider: Provider) -> ProviderConfig:
         max_sensitivity=provider.max_sensitivity,
         azure=_azure(provider.azure) if provider.azure else None,
         capabilities=_capabilities(provider.capabilities) if provider.capabilities else CapabilitiesConfig(),
+        passthrough=sorted(provider.passthrough or []),
         price=prices.in_force(provider),
         limits=provider.limits,
     )

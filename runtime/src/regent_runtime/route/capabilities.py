@@ -7,11 +7,12 @@ from regent_api.route import WireApi
 from regent_runtime.refusals import CONTEXT_TOO_LONG, UNSUPPORTED_FIELD, Refused
 from regent_runtime.wire import tools_by_schema
 from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment
 
 
 @dataclass(frozen=True)
 class Lack:
-    """`capability`: its path in the route's provider. `refused`: what the caller learns when nobody else is left."""
+    """`capability`: what of the provider says so. `refused`: what the caller learns if nobody else is left."""
 
     capability: str
     refused: Refused
@@ -22,6 +23,8 @@ def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> L
     can = provider.capabilities
     if not can.tools and (param := request.tool_field()) and not tools_by_schema.is_needed(request, provider):
         return _asked("tools", param)
+    if unpassed := passed(request).difference(provider.passthrough):
+        return Lack("passthrough", unanswerable(min(unpassed)))
     if request.images and not can.vision:
         return _asked("vision", request.image_field())
     if not can.json_schema and request.has_schema:
@@ -33,6 +36,11 @@ def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> L
         words = f"The input has about {input_tokens} tokens, more than fit into any model that this turn may go to."
         return Lack("capabilities.contextWindow", Refused(CONTEXT_TOO_LONG, words, param="messages"))
     return None
+
+
+def passed(request: ChatRequest) -> set[str]:
+    """Its fields that a provider must be said to know."""
+    return {name for name in request.forwarded if REQUEST_TABLE[name].treatment is Treatment.PASSED}
 
 
 def _asked(capability: str, param: str) -> Lack:

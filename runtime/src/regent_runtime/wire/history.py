@@ -70,7 +70,7 @@ def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, 
         if getattr(message, name) not in (None, []) and message.role != role:
             raise Refused(INVALID_VALUE, f"`{at}.{name}` is for the role {role}.", param=f"{at}.{name}")
     content = _content(at, message)
-    if any("\0" in part for part in images.parts(content) if isinstance(part, str)):
+    if "\0" in (content if isinstance(content, str) else images.words(content)):
         raise Refused(INVALID_VALUE, f"`{at}.content` must not hold U+0000.", param=f"{at}.content")
     read_message: dict[str, Any] = {"role": message.role, "content": content} | (
         {"name": message.name} if message.name else {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime.wire.history import INSTRUCTING_ROLES
-from regent_runtime.wire.images import Image, parts
+from regent_runtime.wire.images import Content, Image
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 
@@ -65,15 +65,17 @@ def _unsaid_messages(messages: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"messages[{index}].role"
         if "name" in message:
             yield f"messages[{index}].name"
-        content = message["content"]
-        blank = isinstance(content, str) and not content.strip()
-        if blank and message["role"] != "tool" and "tool_calls" not in message:
-            yield f"messages[{index}].content"
-        if any(isinstance(part, Image) and part.detail == "low" for part in parts(content)):
+        if _is_unsaid(message["content"]) and message["role"] != "tool" and "tool_calls" not in message:
             yield f"messages[{index}].content"
         speaking = speaking or not instructs
     if messages[-1]["role"] not in {"user", "tool"}:
         yield f"messages[{len(messages) - 1}].role"
+
+
+def _is_unsaid(content: Content) -> bool:
+    if isinstance(content, str):
+        return not content.strip()
+    return any(isinstance(part, Image) and part.detail == "low" for part in content)
 
 
 def _unsaid_tools(request: ChatRequest) -> Iterator[str]:
@@ -101,7 +103,9 @@ def _turns(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _said(message: dict[str, Any]) -> list[dict[str, Any]]:
-    text = [_block(part) for part in parts(message["content"]) if isinstance(part, Image) or part.strip()]
+    content = message["content"]
+    said = [content] if isinstance(content, str) else content
+    text = [_block(part) for part in said if isinstance(part, Image) or part.strip()]
     if message["role"] == "tool":
         return [{"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": text}]
     calls = message.get("tool_calls", ())
@@ -177,6 +181,7 @@ def _only(neutral: Any) -> Callable[[Any], dict[str, Any] | None]:
 
 _FIELDS: dict[str, Callable[[Any], dict[str, Any] | None]] = {
     "top_p": lambda value: {"top_p": value},
+    "top_k": lambda value: {"top_k": value},
     "stop": _stop,
     "reasoning_effort": _effort,
     "response_format": _format,

@@ -20,7 +20,7 @@ from regent_runtime.refusals import (
     UNSUPPORTED_FIELD,
     Refused,
 )
-from regent_runtime.wire import history, images
+from regent_runtime.wire import history
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.images import MOST_IMAGES, Image
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, ResponseFormat, StreamOptions, Treatment
@@ -55,10 +55,12 @@ class ChatRequest:
         """All that the model will read of the caller; of an image its name."""
         for message in self.messages:
             for name, value in message.items():
-                if name == "content":
-                    yield from (each if isinstance(each, str) else each.name for each in images.parts(value))
+                if isinstance(value, str):
+                    yield value
+                elif name == "content":
+                    yield from (each if isinstance(each, str) else each.name for each in value)
                 else:
-                    yield value if isinstance(value, str) else msgspec.json.encode(value).decode()
+                    yield msgspec.json.encode(value).decode()
         yield from self.structured()
 
     def structured(self) -> Iterator[str]:

@@ -17,6 +17,7 @@ class Treatment(StrEnum):
     READ = "read"  # the runtime acts on it itself
     CLAMPED = "clamped"  # forwarded, never above the caps of policy, agent and provider
     FORWARDED = "forwarded"  # to the provider, validated
+    PASSED = "passed"  # to providers whose `passthrough` names it, validated
     DROPPED = "dropped"  # accepted and thrown away
     REFUSED = "refused"  # 400, unless it has the value that asks for nothing
 
@@ -118,6 +119,8 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
 
 
 _Penalty = Annotated[float, Meta(ge=-2, le=2)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Repetition = Annotated[float, Meta(ge=0.1, le=2)]
 _Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 _Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -176,7 +179,17 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "modalities": RequestField(Treatment.REFUSED, "Only text.", neutral=(["text"],)),
     "audio": RequestField(Treatment.REFUSED, "Only text."),
     "prediction": RequestField(Treatment.REFUSED, "Not offered."),
-    "service_tier": RequestField(Treatment.REFUSED, "The route decides what is paid for.", neutral=("auto", "default")),
+    "service_tier": RequestField(
+        Treatment.PASSED,
+        "flex: slower, and never dearer than the price that the route decided on.",
+        Literal["auto", "default", "flex"],
+        neutral=("auto", "default"),
+    ),
+    "top_k": RequestField(Treatment.PASSED, "1 to 1000.", Annotated[int, Meta(ge=1, le=1000)]),
+    "min_p": RequestField(Treatment.PASSED, "0 to 1.", _Share),
+    "typical_p": RequestField(Treatment.PASSED, "0 to 1.", _Share),
+    "repetition_penalty": RequestField(Treatment.PASSED, "0.1 to 2; vLLM, SGLang.", _Repetition),
+    "repeat_penalty": RequestField(Treatment.PASSED, "0.1 to 2; llama.cpp.", _Repetition),
     "moderation": RequestField(Treatment.REFUSED, "Not offered."),
     "web_search_options": RequestField(Treatment.REFUSED, "A provider searches for nobody."),
     "tools": RequestField(
@@ -207,6 +220,7 @@ def reference() -> str:
         "- read: the runtime acts on it itself",
         "- clamped: forwarded, never above the caps of policy, agent and provider",
         "- forwarded: to the provider, validated",
+        "- passed: as forwarded, to providers whose `passthrough` names it (routes.md)",
         "- dropped: accepted and thrown away",
         "- refused: 400 `unsupported_field`, unless it has a value that asks for nothing",
         "",

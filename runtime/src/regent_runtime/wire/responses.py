@@ -36,8 +36,9 @@ _EXPRESSED = {
     "tools",
     "tool_choice",
     "parallel_tool_calls",
+    "service_tier",
 }
-_SAME = ("top_p", "parallel_tool_calls")
+_SAME = ("top_p", "parallel_tool_calls", "service_tier")
 _NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0, "stop": []}
 """Of fields that Responses lacks, the values that ask for nothing."""
 

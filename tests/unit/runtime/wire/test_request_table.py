@@ -1,6 +1,8 @@
 import pytest
 from openai.types.chat import completion_create_params
 
+from regent_api.passthrough import PassedField
+from regent_api.route import PASSES
 from regent_runtime.refusals import Refused
 from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment, reference
@@ -12,7 +14,13 @@ def test_every_field_that_openais_client_can_send_has_a_treatment() -> None:
     params = completion_create_params.CompletionCreateParamsStreaming
     assert set(params.__annotations__) | set(
         completion_create_params.CompletionCreateParamsBase.__annotations__
-    ) == set(REQUEST_TABLE)
+    ) == set(REQUEST_TABLE) - (set(PassedField) - {"service_tier"})
+
+
+def test_the_fields_that_routes_may_pass_are_those_of_the_contract() -> None:
+    passed = {name for name, field in REQUEST_TABLE.items() if field.treatment is Treatment.PASSED}
+    assert passed == set(PassedField)
+    assert passed == {name for names in PASSES.values() for name in names}
 
 
 @pytest.mark.parametrize("name", sorted(set(REQUEST_TABLE) - {"messages"}))
