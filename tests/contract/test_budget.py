@@ -11,12 +11,14 @@ import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, Record, decode
+from regent_runtime.state import link
 from tests.contract.processes import request
 from tests.contract.redis_server import RedisServer, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Behaviour, answers, completion, json_answer, provider, send_json, stalls, status
 from tests.fakes.serving import Served, serving
+from tests.fakes.waiting import WAIT_SECONDS
 
 PRICE = {
     "source": "route",
@@ -305,9 +307,10 @@ def spends(chance: random.Random, booked: list[Decimal]) -> Behaviour:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_three_pods_at_sixty_four_turns_at_once_spend_all_of_a_budget_and_no_more(
-    tmp_path: Path, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Closed loop, until fifty refusals in a row: nothing is overspent, and at least 95 % is used."""
+    monkeypatch.setattr(link, "ANSWER_SECONDS", WAIT_SECONDS)  # a slow machine's Redis is not away
     cap, booked = Decimal("0.7"), list[Decimal]()
     in_a_row = 0
     async with AsyncExitStack() as stack:

@@ -8,7 +8,7 @@ import pytest
 from regent_operator.plan.policy import effective
 from tests.enforces import enforces
 from tests.fakes import configs
-from tests.fakes.provider import provider
+from tests.fakes.provider import completion, json_answer, provider
 from tests.fakes.serving import serving
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi, " + "word " * 60}]}
@@ -92,3 +92,64 @@ async def test_a_shadows_limits_count_by_themselves(tmp_path: Path) -> None:
             ]
     assert found == [200, 200, 200, 429]
     assert told == [[], [("limits", "demo/trial", "Deny")], [("limits", "demo/trial", "Deny")], []]
+
+
+PRICE = {
+    "source": "route",
+    "bands": [{"above": 0, "input": "1", "output": "10", "cachedInput": "1", "cacheWrite": "1"}],
+}
+SILENT = json_answer({**completion("Hi."), "usage": None})
+"""What it costs nobody knows: some 0.0116 USD at the most."""
+
+
+def trying(url: str, in_force: dict[str, Any], **budget: Any) -> dict[str, Any]:
+    return configs.document(
+        configs.provider_config("local", url, price=PRICE),
+        policy={"budget": in_force},
+        shadows=[shadow(budget={**in_force, **budget})],
+        state={"conversations": True},
+    )
+
+
+@pytest.mark.parametrize(
+    ("in_force", "tried", "told"),
+    [
+        ({}, {"perConversationUsd": "0.0120"}, [[], ["Deny"], ["Deny"]]),
+        ({}, {"perConversationUsd": "0.0240"}, [[], [], ["Deny"]]),
+        ({}, {"perConversationUsd": "0.0130", "onExceeded": "Downgrade"}, [[], ["Downgrade"], ["Downgrade"]]),
+        ({}, {"perConversationUsd": "0.0180"}, [[], ["Shrink"], ["Deny"]]),
+        ({"perConversationUsd": "5"}, {}, [[], [], []]),
+        ({"perConversationUsd": "5"}, {"perConversationUsd": "0.0130"}, [[], ["Deny"], ["Deny"]]),
+        ({}, {"perDayUsd": "5"}, [["Fault"], ["Fault"], ["Fault"]]),
+    ],
+)
+async def test_a_budget_that_is_tried_counts_by_itself_and_refuses_nobody(
+    tmp_path: Path, in_force: dict[str, Any], tried: dict[str, Any], told: list[list[str]]
+) -> None:
+    async with provider(SILENT) as fake, serving(tmp_path, trying(fake.url, in_force, **tried)) as served:
+        status, _, headers = await served.post(HELLO)
+        talk = {"X-Regent-Conversation": headers["X-Regent-Conversation"]}
+        assert status == 200
+        assert [(await served.post(HELLO, headers=talk))[0] for _ in range(2)] == [200, 200]
+        found = [[each for each in record.decisions if each.shadow] for record in served.runtime.records]
+        assert {each.body["max_tokens"] for each in fake.requests} == {1024}
+    assert [[each.action for each in of_turn] for of_turn in found] == told
+    assert {(each.field, each.policies) for of_turn in found for each in of_turn} <= {
+        (f"budget.{field}", ("demo/trial",)) for field in tried
+    }
+
+
+async def test_a_budget_that_is_tried_counts_what_turns_cost(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+    telling = json_answer({**completion("Hi."), "usage": usage})
+    tried = trying("http://unused", {}, perConversationUsd="0.0130")
+    async with provider(telling) as fake:
+        tried["route"]["providers"][0]["baseURL"] = fake.url
+        async with serving(tmp_path, tried) as served:
+            _, _, headers = await served.post(HELLO)
+            talk = {"X-Regent-Conversation": headers["X-Regent-Conversation"]}
+            for _ in range(5):
+                assert (await served.post(HELLO, headers=talk))[0] == 200
+            assert [each for record in served.runtime.records for each in record.decisions if each.shadow] == []
+            spent = served.runtime.states._pod._purses._spent
+            assert [each.amount for each in spent.values()] == [6 * 15_000]

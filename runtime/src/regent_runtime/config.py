@@ -28,6 +28,7 @@ from regent_runtime.guard import personal_data
 from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.output import OutputGuard
 from regent_runtime.limits.budget import Budget
+from regent_runtime.limits.budgettrial import BudgetTrials
 from regent_runtime.limits.provider import ProviderLimits
 from regent_runtime.limits.rates import Limits
 from regent_runtime.prompt.kept import KeptSummaries
@@ -59,6 +60,7 @@ class Snapshot:
     state: StateInUse
     limits: Limits
     budget: Budget
+    budget_trials: BudgetTrials
     provider_limits: ProviderLimits
     cache: Cache
     conversations: Conversations
@@ -106,6 +108,7 @@ def snapshot(document: bytes, credentials: Credentials, states: States, before: 
         state=state,
         limits=Limits(config, state),
         budget=Budget(config, state),
+        budget_trials=BudgetTrials(config, state),
         provider_limits=ProviderLimits(config, state),
         cache=Cache(config, digests.config, state, credentials),
         conversations=Conversations(config, state),
@@ -141,6 +144,7 @@ def _shadow(
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
         budget=Budget(tried, state),
+        budget_trials=BudgetTrials(tried, state),
         provider_limits=ProviderLimits(tried, state),
         cache=Cache(tried, digests.config, state, credentials),
         conversations=Conversations(tried, state),

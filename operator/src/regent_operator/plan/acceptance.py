@@ -78,8 +78,6 @@ def _policy_errors(policy: AgentPolicy, operator_namespace: str) -> Iterator[str
     for selector, path in _selectors(spec):
         yield from _selector_errors(selector, path)
     yield from webhook_errors(spec)
-    if spec.budget and spec.mode is PolicyMode.AUDIT:
-        yield "spec.budget: money is not counted twice for a trial; state it in a policy of mode Enforce"
     if spec.cache and spec.mode is PolicyMode.AUDIT:
         yield "spec.cache: no answer is kept for a trial; state it in a policy of mode Enforce"
     yield from _caller_errors(policy, floor=policy.metadata.namespace == operator_namespace)

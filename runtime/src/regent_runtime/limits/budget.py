@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.effective import EffectiveBudget
 from regent_api.policy import BudgetExceeded
 from regent_api.price import ProviderPrice, amount, words
 from regent_runtime.cost.price import most
@@ -35,7 +36,9 @@ _NAMES = {Period.CONVERSATION: "this conversation", Period.DAY: "today", Period.
 
 
 @dataclass(frozen=True)
-class _Cap:
+class Cap:
+    """One bound of a budget. `most`: billionths of a dollar."""
+
     field: str
     period: Period
     most: int
@@ -77,7 +80,7 @@ class Budget:
         self._config = config
         self._state = state.state
         self._spending = state.spending
-        self._caps = tuple(_caps(config))
+        self._caps = tuple(caps(config.policy.budget))
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
     @asynccontextmanager
@@ -152,7 +155,7 @@ class Budget:
         thresholds = sorted(self._config.policy.budget.alert_at_percent)
         return [Figures(NAMED[cap.period], cap.most, thresholds, spent) for cap, spent in found if spent is not None]
 
-    def _bucket(self, cap: _Cap, record: TurnRecord) -> str:
+    def _bucket(self, cap: Cap, record: TurnRecord) -> str:
         """A turn outside of a conversation is one of its own."""
         of_conversation = cap.period is Period.CONVERSATION
         return hashed("budget", record.conversation or record.id) if of_conversation else "agent"
@@ -185,14 +188,14 @@ def _units(cost: Decimal) -> int:
     return int(cost.scaleb(15))
 
 
-def _caps(config: AgentConfig) -> Sequence[_Cap]:
-    budget = config.policy.budget
+def caps(budget: EffectiveBudget) -> Sequence[Cap]:
+    """What it bounds."""
     stated = (
         ("budget.perConversationUsd", Period.CONVERSATION, budget.per_conversation_usd),
         ("budget.perDayUsd", Period.DAY, budget.per_day_usd),
         ("budget.perMonthUsd", Period.MONTH, budget.per_month_usd),
     )
-    return [_Cap(field, period, nanos(amount(most))) for field, period, most in stated if most is not None]
+    return [Cap(field, period, nanos(amount(most))) for field, period, most in stated if most is not None]
 
 
 def _unbounded(field: str) -> Refused:

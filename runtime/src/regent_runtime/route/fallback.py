@@ -93,7 +93,10 @@ async def _admitted(
             async with snapshot.provider_limits.room(tried.provider, paid, record) as wait:
                 if wait:
                     tries.limited(tried, wait)
-                yield None if wait else paid
+                    yield None
+                    return
+                async with snapshot.budget_trials.watching(paid, record):
+                    yield paid
 
 
 class _Commit:
