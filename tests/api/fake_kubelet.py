@@ -54,6 +54,8 @@ class Rules:
     bad_image: str = ""
     """Pods of this image do not become ready."""
     missing_credentials: tuple[str, ...] = ()
+    budgets: tuple[Object, ...] = ()
+    """What pods say of the agent's day and month."""
 
 
 @dataclass
@@ -227,6 +229,7 @@ class FakeKubelet:
                 "configError": pod.error,
                 "configSequence": pod.seals.sequence,
                 "missingCredentials": list(self.rules.missing_credentials),
+                "budgets": list(self.rules.budgets),
                 "activeConversations": 0,
                 "suspended": bool(config and config.suspended),
                 "draining": False,
