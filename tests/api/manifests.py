@@ -17,6 +17,7 @@ AGENT: dict[str, Any] = {
         "sensitivity": "Internal",
         "parameters": {"temperature": 0.2, "maxOutputTokens": 512},
         "prompt": {"whenTooLong": "Shorten"},
+        "batch": {"grouping": "Similar"},
         "state": {
             "redis": {
                 "url": "rediss://regent@redis.data.svc:6380/1",

@@ -115,6 +115,7 @@ REFUSALS = [
         "short instructions are used where prompt.whenTooLong is Shorten",
         at="spec.instructions.short",
     ),
+    Refusal("groups-of-whatever", AGENT, "spec.batch.grouping", "All", "Unsupported value"),
     Refusal("prompts-that-are-cut", AGENT, "spec.prompt.whenTooLong", "Cut", "Unsupported value"),
     Refusal("no-route", AGENT, "spec.modelRouteRef", Absent, "Required value"),
     Refusal(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from regent_api.batch import Batch
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
 from regent_api.price import Amount
 from regent_api.prompt import Prompt
@@ -215,6 +216,7 @@ class AIAgentSpec(Model):
         AgentParameters | None, Field(description="Model parameters, narrower than the route's and never wider.")
     ] = None
     prompt: Annotated[Prompt | None, Field(description="What becomes of prompts that are too long.")] = None
+    batch: Annotated[Batch | None, Field(description="How the requests of a batch are asked.")] = None
     state: Annotated[
         State | None, Field(description="Where pods keep what outlives a turn; each pod its own when absent.")
     ] = None

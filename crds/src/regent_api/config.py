@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS, FailureClass
+from regent_api.batch import Grouping
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.passthrough import PassedField
@@ -192,6 +193,10 @@ class PromptConfig(Model):
         return self.when_too_long is WhenTooLong.SHORTEN
 
 
+class BatchConfig(Model):
+    grouping: Grouping = Grouping.NONE
+
+
 class AgentConfig(Model):
     schema_version: Literal[1] = SCHEMA_VERSION
     agent: AgentIdentity
@@ -200,6 +205,7 @@ class AgentConfig(Model):
     temperature: float | None = None
     max_output_tokens: int | None = None
     prompt: PromptConfig = PromptConfig()
+    batch: BatchConfig = BatchConfig()
     suspended: bool = False
     policy: EffectivePolicy
     sources: dict[str, list[str]]

@@ -59,6 +59,7 @@ def defaults(pod_defaults: Mapping[str, str]) -> str:
         "spec.scaling.replicas": str(Scaling().replicas),
         "spec.suspend": "false",
         "spec.prompt.whenTooLong": "Refuse",
+        "spec.batch.grouping": "None",
     }
     agent |= pod_defaults
     route = {

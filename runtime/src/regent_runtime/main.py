@@ -22,9 +22,10 @@ from regent_runtime.audit.collection import CollectorAt
 from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
+from regent_runtime.limits.bodies import Bodies
 from regent_runtime.record import TurnRecord
 from regent_runtime.seal import Trust, trusted_keys
-from regent_runtime.serve import approvals, chat, conversations
+from regent_runtime.serve import approvals, batch, chat, conversations
 from regent_runtime.serve.actions import Actions
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
@@ -71,8 +72,11 @@ class Runtime:
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         actions = Actions(self.lifecycle, self.audit, self._acted)
         decisions = approvals.ApprovalEndpoint(actions)
+        bodies = Bodies()
+        chats = chat.Chat(self.lifecycle, self.audit, bodies, self._ended)
         turns: dict[str, dict[str, App]] = {
-            chat.PATH: {"POST": chat.Chat(self.lifecycle, self.audit, self._ended)},
+            chat.PATH: {"POST": chats},
+            batch.PATH: {"POST": batch.Batches(self.lifecycle, chats, bodies, self._ended)},
             conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }

@@ -108,6 +108,8 @@ class TurnRecord:
     input_estimate: int = 0
     """Tokens of the prompt as the caller sent it."""
     shortened: list[Shortening] = field(default_factory=list)
+    group: str = ""
+    """The turn that asked for this one and others together; its cost is written there. Empty: it was asked alone."""
     usage: Usage | None = None
     outcome: str = ANSWERED
     code: str = ""

@@ -27,6 +27,7 @@ from regent_runtime.prompt import fit
 from regent_runtime.prompt.summarise import Surroundings
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import TURN_TIMEOUT, Refused
+from regent_runtime.route import fallback
 from regent_runtime.route.choice import choose, facts
 from regent_runtime.shadow import Asked
 from regent_runtime.wire import request as wire_request
@@ -61,10 +62,17 @@ class Outlet(Protocol):
     async def finish(self) -> None: ...
 
 
-async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> None:
+async def take(
+    lifecycle: Lifecycle,
+    audit: Audit,
+    incoming: Incoming,
+    outlet: Outlet,
+    record: TurnRecord,
+    call: fallback.Ask = fallback.call,
+) -> None:
     """Serve one turn. Raises Refused, Interrupted, CallerGone and, once the outlet has begun, Withheld.
 
-    Until the first release nothing of an answer is sent.
+    Until the first release nothing of an answer is sent. `call`: how a provider's answer is got.
     """
     snapshot = lifecycle.admit()
     introduce(snapshot, record)
@@ -76,7 +84,7 @@ async def take(lifecycle: Lifecycle, audit: Audit, incoming: Incoming, outlet: O
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
                 screen = partial(screened, snapshot, record)
                 around = Surroundings(snapshot, ready.providers, record, trail)
-                ask = partial(fit.asked, around, ready.veil.request, screen)
+                ask = partial(fit.asked, around, ready.veil.request, screen, call)
                 async with (
                     aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean,
                     aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,

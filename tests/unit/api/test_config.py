@@ -17,6 +17,7 @@ CONFIG: dict[str, Any] = {
     "policy": effective({}).wire(),
     "sources": {"callers.anonymous": ["regent-system/floor"]},
     "prompt": {"whenTooLong": "Refuse"},
+    "batch": {"grouping": "None"},
     "shadows": [],
     "route": {
         "name": "local",

@@ -34,6 +34,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
         "instructions": "Help.",
         "sensitivity": "Internal",
         "prompt": {"whenTooLong": "Refuse"},
+        "batch": {"grouping": "None"},
         "suspended": False,
         "shadows": [],
         "route": {
@@ -109,6 +110,10 @@ def test_the_document_reads_back_as_itself() -> None:
 def test_parameters_and_suspension_reach_the_pods() -> None:
     made = config_of(agent=agent(parameters={"temperature": 0.1, "maxOutputTokens": 64}, suspend=True))
     assert (made.temperature, made.max_output_tokens, made.suspended) == (0.1, 64, True)
+
+
+def test_what_an_agent_says_of_batches_reaches_the_pods() -> None:
+    assert config_of(agent=agent(batch={"grouping": "Similar"})).wire()["batch"] == {"grouping": "Similar"}
 
 
 def test_what_an_agent_says_of_long_prompts_reaches_the_pods() -> None:

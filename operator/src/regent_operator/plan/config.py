@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from regent_api.agent import AgentParameters
+from regent_api.batch import Batch, Grouping
 from regent_api.capabilities import Capabilities
 from regent_api.config import (
     AgentConfig,
     AgentIdentity,
     AzureConfig,
+    BatchConfig,
     CapabilitiesConfig,
     CredentialFile,
     PromptConfig,
@@ -66,6 +68,7 @@ def fresh(
         temperature=parameters.temperature,
         max_output_tokens=parameters.max_output_tokens,
         prompt=PromptConfig(when_too_long=_when_too_long(agent), short_instructions=spec.instructions.short),
+        batch=BatchConfig(grouping=_grouping(agent)),
         suspended=bool(spec.suspend),
         policy=rules.policy,
         sources=sources(rules.opinions),
@@ -95,6 +98,7 @@ def tightened(
             "sensitivity": max(last.sensitivity, agent.spec.sensitivity),
             "temperature": _smaller(last.temperature, parameters.temperature),
             "max_output_tokens": _smaller(last.max_output_tokens, parameters.max_output_tokens),
+            "batch": last.batch if _grouping(agent) is Grouping.SIMILAR else BatchConfig(),
             "prompt": last.prompt if _when_too_long(agent) is WhenTooLong.SHORTEN else PromptConfig(),
             "suspended": bool(agent.spec.suspend),
             "policy": rules.policy,
@@ -157,6 +161,10 @@ def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> str | None:
     if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
         return f"models.localHosts does not count {provider.host} as local"
     return None
+
+
+def _grouping(agent: AIAgent) -> Grouping:
+    return (agent.spec.batch or Batch()).grouping or Grouping.NONE
 
 
 def _when_too_long(agent: AIAgent) -> WhenTooLong:

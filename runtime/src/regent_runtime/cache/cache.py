@@ -86,12 +86,14 @@ async def _again(found: Entry) -> AsyncGenerator[Chunk]:
 
 
 def _entry(gathered: Gathered, record: TurnRecord) -> Entry | None:
-    """What is kept of an answer that has gone by; None: nothing, since it is not whole, or a guard changed it."""
+    """What is kept of an answer that has gone by. None: nothing, since it is not whole, a guard changed it, or other
+    requests were asked along with it and may have had a part in it.
+    """
     text = gathered.text
     changed = any(
         each.stage is Stage.OUTPUT and each.action != "Audit" and not each.shadow for each in record.decisions
     )
-    if text is None or changed or not record.attempts:
+    if text is None or changed or record.group or not record.attempts:
         return None
     bill = record.attempts[-1].bill
     return entry(text, bill.provider.name, bill.provider.model, bill.cost().usd)

@@ -55,18 +55,22 @@ def announce(
         record.decisions.append(decided(config.sources, Stage.PROMPT, SHORTEN, bound.field, reason))
 
 
-def asked(around: Surroundings, request: ChatRequest, screen: fallback.Screen) -> AsyncGenerator[Chunk]:
-    """The screened answer of a provider to the prompt as it fits. Raises what fallback.call raises; Refused (422, or
-    what a summary was refused with) and Withheld before it.
+def asked(
+    around: Surroundings, request: ChatRequest, screen: fallback.Screen, call: fallback.Ask = fallback.call
+) -> AsyncGenerator[Chunk]:
+    """The screened answer that `call` gets for the prompt as it fits. Raises what that raises; Refused (422, or what
+    a summary was refused with) and Withheld before it.
     """
     if around.snapshot.config.prompt.shortens:
-        return _fitted(around, request, screen)
-    return fallback.call(around.snapshot, around.providers, request, around.record, around.trail, screen)
+        return _fitted(around, request, screen, call)
+    return call(around.snapshot, around.providers, request, around.record, around.trail, screen)
 
 
-async def _fitted(around: Surroundings, request: ChatRequest, screen: fallback.Screen) -> AsyncGenerator[Chunk]:
+async def _fitted(
+    around: Surroundings, request: ChatRequest, screen: fallback.Screen, call: fallback.Ask
+) -> AsyncGenerator[Chunk]:
     providers, made = await _made_to_fit(around, request)
-    calling = fallback.call(around.snapshot, providers, made, around.record, around.trail, screen)
+    calling = call(around.snapshot, providers, made, around.record, around.trail, screen)
     async with aclosing(calling) as chunks:
         async for chunk in chunks:
             yield chunk

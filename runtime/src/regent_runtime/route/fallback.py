@@ -7,12 +7,12 @@ that held it, and only costs time; after it another provider's words would not f
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
 
 import msgspec
 
 from regent_api.attempting import FailureClass
 from regent_api.config import ProviderConfig
-from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
 from regent_runtime.cost.bill import billed
 from regent_runtime.cost.sending import Sending
@@ -28,6 +28,26 @@ from regent_runtime.wire.request import ChatRequest
 
 Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
 """The guards of output, begun anew for each attempt."""
+
+
+class Witness(Protocol):
+    async def attempt(self, provider: str, model: str) -> None:
+        """Returns when an attempt is written down; it is sent after that. Raises Refused (503)."""
+
+
+class Ask(Protocol):
+    def __call__(
+        self,
+        snapshot: Snapshot,
+        candidates: Sequence[ProviderConfig],
+        request: ChatRequest,
+        record: TurnRecord,
+        trail: Witness,
+        screen: Screen,
+    ) -> AsyncGenerator[Chunk]:
+        """As `call`."""
+
+
 MOST_HELD = 64
 MOST_HELD_BYTES = 262_144
 """Chunks that bear nothing for the caller, before one that does, and the events that they came in: who sends more than
@@ -41,7 +61,7 @@ async def call(
     candidates: Sequence[ProviderConfig],
     request: ChatRequest,
     record: TurnRecord,
-    trail: Trail,
+    trail: Witness,
     screen: Screen,
 ) -> AsyncGenerator[Chunk]:
     """The screened answer of the first candidate that gives one.

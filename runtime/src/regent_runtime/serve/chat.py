@@ -12,6 +12,7 @@ from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
 from regent_runtime.limits.bodies import Bodies, Share
 from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, WITHHELD, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
+from regent_runtime.route import fallback
 from regent_runtime.route.errors import Interrupted, refused
 from regent_runtime.serve.errors import error_body, error_headers
 from regent_runtime.serve.http import (
@@ -164,21 +165,23 @@ def turn_headers(record: TurnRecord) -> list[Header]:
 class Chat:
     """The endpoint. `ended` is told of every turn, whatever its outcome."""
 
-    def __init__(self, lifecycle: Lifecycle, audit: Audit, ended: Callable[[TurnRecord], None]) -> None:
+    def __init__(self, lifecycle: Lifecycle, audit: Audit, bodies: Bodies, ended: Callable[[TurnRecord], None]) -> None:
         self._lifecycle = lifecycle
         self._audit = audit
         self._ended = ended
-        self._bodies = Bodies()
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._bodies.share() as share:
-            await self._serve(Request(scope, receive, share), receive, send)
+            await self.serve(Request(scope, receive, share), Answer(send), receive, send)
 
-    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
+    async def serve(
+        self, request: Request, answer: Answer, receive: Receive, send: Send, call: fallback.Ask = fallback.call
+    ) -> None:
+        """One turn, whatever becomes of it."""
         record = TurnRecord()
-        answer = Answer(send)
         try:
-            await turn.take(self._lifecycle, self._audit, request, answer, record)
+            await turn.take(self._lifecycle, self._audit, request, answer, record, call)
         except CallerGone:
             record.outcome = record.outcome if answer.complete else CALLER_GONE
         except Withheld as withheld:
