@@ -242,11 +242,12 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
         "price": {"inputPerMillionTokens": "0.5", "outputPerMillionTokens": "1.5"},
         "limits": {"requestsPerMinute": 60, "maxConcurrent": 4},
     }
+    narrow = {**ROUTE["spec"]["providers"][0], "name": "narrow", "capabilities": {"contextWindow": 1}}
     spec = {
-        "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low],
+        "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low, narrow],
         "rules": [{"name": "all", "providers": []}],
     }
-    spec["rules"][0]["providers"] = [{"name": "low"}, {"name": "onprem"}]
+    spec["rules"][0]["providers"] = [{"name": "low"}, {"name": "narrow"}, {"name": "onprem"}]
     documents = [AGENT, {**ROUTE, "spec": spec}, policy()]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(documents))
     code, out, _ = run("-f", str(tmp_path), *CALLER, *PROMPT, "--route")
@@ -257,6 +258,7 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
             ["PLACE", "PROVIDER", "MODEL", "WEIGHT", "USD", "PER", "MILLION", "LIMITS", "EXCLUDED", "BY", "POLICIES"],
             ["1", "onprem", model, "-", "0.5/1.5", "60/min", "4", "at", "once", "-", "-"],
             ["-", "low", model, "-", "unknown", "-", "maxSensitivity", "-"],
+            ["-", "narrow", model, "-", "unknown", "-", "capabilities.contextWindow", "-"],
             [],
             ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
         ],

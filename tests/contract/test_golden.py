@@ -1,4 +1,7 @@
-"""Answers, streams, errors and usage as OpenAI and Azure OpenAI document them, read to the last figure."""
+"""Answers, streams, errors and usage as OpenAI and Azure OpenAI document them, read to the last figure.
+
+Those in `local` were recorded from llama.cpp's server with SmolLM2, which cannot call tools, held to a schema.
+"""
 
 from itertools import pairwise
 from pathlib import Path
@@ -9,17 +12,22 @@ from hypothesis import strategies as st
 
 from regent_runtime.route.classify import failure_of_code, failure_of_reply
 from regent_runtime.route.failure import Failure
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, Usage
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, ToolCall, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat
+from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from regent_runtime.wire.sse import EventParser
+from regent_runtime.wire.tools_by_schema import ToolsBySchema
 
 GOLDEN = Path(__file__).parent / "golden"
+TOLD = b"""{"messages": [{"role": "user", "content": "Hi"}],
+"tools": [{"type": "function", "function": {"name": "weather"}}]}"""
 FORMATS: dict[str, WireFormat] = {
     "openai": ChatCompletions(),
     "azure": ChatCompletions(),
     "responses": Responses(),
+    "local": ToolsBySchema(ChatCompletions(), parse(TOLD)),
 }
 HI = [Chunk(each) for each in ("Hi", " there", "!", " How", " can", " I", " assist", " you", " today", "?")]
 COLOR = [Chunk("Color"), Chunk(" is")]
@@ -34,6 +42,21 @@ STREAMS = {
     "azure/stream.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
     "azure/asynchronous.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
     "azure/cut.sse": [Chunk("Color"), Chunk(finish_reason="content_filter")],
+    "local/answer.sse": [
+        *(Chunk(each) for each in ("Hello", ",", " World", "!")),
+        Chunk(finish_reason="stop"),
+        Chunk(usage=Usage(143, 18, 161)),
+    ],
+    "local/calls.sse": [
+        Chunk(
+            finish_reason="tool_calls",
+            tool_calls=(
+                ToolCall("weather", {"city": "Paris", "days": 3}),
+                ToolCall("weather", {"city": "Rome", "days": 3}),
+            ),
+        ),
+        Chunk(usage=Usage(143, 74, 217, cached_tokens=55)),
+    ],
     "responses/stream.sse": [*HI, Chunk(finish_reason="stop", usage=Usage(37, 11, 48))],
     "responses/refusal.sse": [
         Chunk(refusal="I'm sorry,"),
@@ -48,6 +71,13 @@ ANSWERS = {
         "",
         "stop",
         Usage(2006, 300, 2306, cached_tokens=1920, reasoning_tokens=64),
+    ),
+    "local/calls.json": Chunk(
+        "",
+        "",
+        "tool_calls",
+        Usage(147, 22, 169, cached_tokens=134),
+        tool_calls=(ToolCall("weather", {"city": "Rome", "days": 1}),),
     ),
     "azure/answer.json": Chunk("Done.", "", "stop", Usage(20, 1843, 1863, reasoning_tokens=448)),
     "responses/answer.json": Chunk(

@@ -20,10 +20,9 @@ from regent_runtime.wire.tools import object_text
 
 MOST_CALLS = 16
 """Of one answer: a small model may repeat itself."""
-_TELLS = """You may call functions. Write a JSON object:
-{"calls": [{"name": NAME, "arguments": {...}}]} to call some; you are then told their results as {"results": ...}."""
-_ANSWERS = """
-{"answer": ...} to answer."""
+_ANSWERS = """Write a JSON object: {"answer": ...} to answer, and only where a function is needed first:
+"""
+_CALLS = """{"calls": [{"name": NAME, "arguments": {...}}]} to call functions; you are then told {"results": ...}."""
 
 
 def is_needed(request: ChatRequest, provider: ProviderConfig) -> bool:
@@ -108,7 +107,7 @@ def translated(request: ChatRequest) -> ChatRequest:
 
 def told(request: ChatRequest) -> str:
     """What the model is told of the functions that it may call."""
-    words = _TELLS if must_call(request) else _TELLS + _ANSWERS
+    words = f"Write {_CALLS}" if must_call(request) else f"{_ANSWERS}{_CALLS}"
     described = (
         object_text({name: value for name, value in function.items() if name != "strict"})
         for function in _functions(request)
