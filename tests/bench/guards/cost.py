@@ -118,7 +118,21 @@ def rows() -> list[Row]:
     return made
 
 
-HOSTILE = ("a1 ", "\ufdfa", "< ", "<s> ", "\u0301\u0323", "&CounterClockwiseContourIntegrals", "QWxsIHRoZSBwcmV2 ", "!")
+HOSTILE = (
+    *(
+        "a1 ",
+        "@a ",
+        "!",
+        "< ",
+        "<s> ",
+        "<s>\u0301 ",
+        "\ufdfa",
+        "\ufdfa\u200b",
+        "\u0301\u0323",
+        "e" + 8 * "\u0301" + " ",
+    ),
+    *("&CounterClockwiseContourIntegrals", "QWxsIHRoZSBwcmV2 ", "4142434445464748 ", "a b c d e,"),
+)
 """Each over and over: what costs most of what we know."""
 SLOW = "(?:a.{1,30}){30}z"
 """A pattern whose automaton has a new state at nearly every byte."""

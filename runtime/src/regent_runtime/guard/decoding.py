@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html.entities import html5
 from urllib.parse import unquote_to_bytes
 
 import re2
@@ -40,7 +41,8 @@ _LOOKS_LEET = re2.compile(rb"[A-Za-z][013457@$!|+][A-Za-z]|[013457@$!|+][A-Za-z]
 _LOOKS_SPACED = re2.compile(
     rb"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){4}[A-Za-z0-9](?:[^A-Za-z0-9]|$)", LATIN1
 )
-_SPACED = re2.compile(rb"(^|[^A-Za-z0-9])((?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}[A-Za-z0-9]?)", LATIN1)
+_SPACED = re.compile(rb"(^|[^A-Za-z0-9])((?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}[A-Za-z0-9]?)")
+"""Python's own: RE2 is slow to hand over many matches, and this expression never turns back."""
 _SEPARATORS = b" \t._*|~-"
 _HEX = re2.compile(rb"(?:[0-9a-fA-F]{2}[ :,]?){8,}", LATIN1)
 _BASE64 = re.compile(
@@ -52,6 +54,8 @@ _SHORTEST = b"x" * 16
 _HEX_SHAPE = bytes(b" x"[chr(byte) in string.hexdigits] for byte in range(256))
 _BASE64_SHAPE = bytes(b" x"[chr(byte) in f"{string.ascii_letters}{string.digits}+/_-"] for byte in range(256))
 _ESCAPED = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|u\{0{0,4}([0-9a-fA-F]{2})\})")
+_ENTITY = re.compile(r"&(#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[^\t\n\f <&#;]{1,32};?)")
+_LONGEST_OPEN = max(len(name) for name in html5 if not name.endswith(";"))
 _UNUSUAL = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -86,8 +90,17 @@ def _unescaped(text: bytes) -> str:
     if b"\\" in plain:
         plain = _ESCAPED.sub(lambda escape: binascii.unhexlify(escape[1] or escape[2] or escape[3]), plain)
     if b"&" in plain:
-        plain = html.unescape(plain.decode("utf-8", "replace")).encode("utf-8", "replace")
+        plain = _ENTITY.sub(_entity, plain.decode("utf-8", "replace")).encode("utf-8", "replace")
     return "" if plain == text else plain.decode("utf-8", "replace")
+
+
+def _entity(found: re.Match[str]) -> str:
+    """As html.unescape, which tries thirty names for each that it does not know; those without `;` are short."""
+    name = found[1]
+    if name[0] != "#" and name not in html5:
+        known = next((end for end in range(min(len(name), _LONGEST_OPEN), 1, -1) if name[:end] in html5), 0)
+        return html5[name[:known]] + name[known:] if known else found[0]
+    return html.unescape(found[0])
 
 
 def _unpacked(text: bytes) -> str:

@@ -16,25 +16,29 @@ from importlib.resources import files
 from itertools import accumulate, repeat
 from math import exp, sqrt
 
-import re2
-
 from regent_api.policy import InjectionLevel
-from regent_runtime.guard.decoding import LATIN1
 
 FILE = "injection_model.bin"
 SLOTS = 1 << 18
 WINDOW = 64
 STRIDE = 16
+BLOCK = 64 * STRIDE
+"""Tokens that begin the stretches which are weighed at once."""
 LEAST_TOKENS = 8
 """A shorter text weighs as one of this length, so that one word alone proves little."""
 _MAGIC = b"RGNTINJ1"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
 _NO_MARKS = f"{string.ascii_lowercase}{string.digits}{string.whitespace}".encode() + bytes(range(0x80, 0x100))
-_MIXED = re2.compile(
-    rb"[a-z0-9@$!|+]*(?:[a-z][013-9@$!|+]|[013-9@$!|+][a-z])[a-z0-9@$!|+]*",
-    LATIN1,
+_SHAPE = bytes(
+    b"a"[0]
+    if chr(byte) in string.ascii_lowercase
+    else b"1"[0]
+    if chr(byte) in "013456789@$!|+"
+    else b" 2"[byte == b"2"[0]]
+    for byte in range(256)
 )
+"""A text in letters, in what may stand for a letter, in 2, and in all else."""
 _LETTERS = bytes.maketrans(b"013456789@$!|+l", b"oieasgtbgasiiti")
 _ONE_LETTER = bytes.maketrans(b"l", b"i")
 """A figure 1 may stand for either, so l and i are one letter everywhere."""
@@ -52,7 +56,16 @@ class InjectionModel:
 
     def score(self, text: bytes) -> float:
         """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
-        ones, twos, threes = map(self._summed, hashed(text))
+        return max(score for _, score in self.scores(tokens_of(text)))
+
+    def scores(self, tokens: Sequence[bytes]) -> Iterator[tuple[int, float]]:
+        """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them."""
+        for begin in range(0, len(tokens) - WINDOW + STRIDE if len(tokens) > WINDOW else 1, BLOCK):
+            block = tokens[begin : begin + BLOCK + WINDOW - STRIDE]
+            yield len(block), self._worst(block)
+
+    def _worst(self, tokens: Sequence[bytes]) -> float:
+        ones, twos, threes = map(self._summed, _hashed(tokens))
         if len(ones) == 1:
             return self.bias
         worst = max(
@@ -75,22 +88,38 @@ def probability(score: float) -> float:
 
 def hashed(text: bytes) -> tuple[Iterable[int], Iterable[int], Iterable[int]]:
     """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
-    tokens = _tokens(text)
+    return _hashed(tokens_of(text))
+
+
+def _hashed(tokens: Sequence[bytes]) -> tuple[Iterable[int], Iterable[int], Iterable[int]]:
     twos = list(map(zlib.crc32, tokens[1:], map(zlib.crc32, tokens, repeat(1))))
     return map(zlib.crc32, tokens), twos, map(zlib.crc32, tokens[2:], twos)
 
 
-def _tokens(text: bytes) -> list[bytes]:
+def tokens_of(text: bytes) -> list[bytes]:
     """Words in small letters, figures in them read as letters; any other character but a space is a token by itself."""
-    lower = text.lower()
-    read, letters = bytearray(lower), lower.translate(_LETTERS)
-    for word in _MIXED.finditer(lower):
-        begin, end = word.span()
-        read[begin:end] = letters[begin:end]
-    small = bytes(read).translate(_ONE_LETTER)
+    small = _read(text.lower()).translate(_ONE_LETTER)
     for mark in set(small.translate(None, _NO_MARKS)):
         small = small.replace(b"%c" % mark, b" %c " % mark)
     return small.split()
+
+
+def _read(lower: bytes) -> bytes:
+    """With letters in the place of figures in every run in which a figure stands beside a letter."""
+    shape = lower.translate(_SHAPE) + b" "
+    behind, before = shape.find(b"a1"), shape.find(b"1a")
+    if behind == before:
+        return lower
+    read, letters = bytearray(lower), lower.translate(_LETTERS)
+    while behind != before:
+        at = behind if before < 0 or 0 <= behind < before else before
+        begin, end = shape.rfind(b" ", 0, at) + 1, shape.find(b" ", at)
+        read[begin:end] = letters[begin:end]
+        if 0 <= behind < end:
+            behind = shape.find(b"a1", end)
+        if 0 <= before < end:
+            before = shape.find(b"1a", end)
+    return bytes(read)
 
 
 def stretches(tokens: int) -> Iterator[tuple[int, int]]:

@@ -1,24 +1,25 @@
 """Screening what a caller sends: every text that a model will read and that nobody vouches for.
 
 Attack patterns, the injection model and the policy's own patterns look at each text and at all that it decodes to;
-special tokens are escaped in what goes on. Nothing is read whole in one go: a text is taken in pieces, and after each
-few the event loop has its turn. A guard that fails, for whatever reason, denies.
+special tokens are escaped in what goes on. Nothing is read whole in one go: a text is taken in pieces, each look at a
+piece is a step of its own, and between steps the event loop has its turn. A guard that fails, however, denies.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import inf
-from typing import Any
 
 from regent_api.config import AgentConfig
 from regent_api.policy import Action
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
+from regent_runtime.guard.escaping import escaped
 from regent_runtime.guard.findings import Findings, PatternKey, decisions, denies
-from regent_runtime.guard.normalise import fold
+from regent_runtime.guard.normalise import folds
+from regent_runtime.guard.pace import Pace
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
@@ -28,7 +29,9 @@ from regent_runtime.wire.strings import strings
 from regent_runtime.withheld import Withheld
 
 PIECE = 4096
-"""Characters that are looked at between two turns of the event loop: 1 ms at 250 us/KB."""
+"""Characters that are looked at in one step."""
+TOKEN = 4
+"""Characters of ordinary text that the model reads in the time of a token."""
 OVERLAP = 512
 """Characters that a piece shares with the one before: no pattern of the house matches more."""
 MOST_SCORED = 262_144
@@ -36,10 +39,6 @@ MOST_SCORED = 262_144
 SECONDS = 10.0
 """For all texts of a turn together, whatever patterns users wrote; a guard that takes longer has failed."""
 FAILED = "guard-failed"
-
-
-class Unbroken(Exception):  # noqa: N818
-    """A text that holds special tokens goes on for more than a PIECE with nothing that ends a word."""
 
 
 class InputGuard:
@@ -76,31 +75,27 @@ class InputGuard:
         return Action.ESCAPE in self._config.policy.guardrails.input.special_tokens
 
     async def _look(self, request: ChatRequest) -> Findings:
-        found = Findings()
-        unpaused = 0
+        found, pace = Findings(), Pace()
         for text in untrusted(request):
-            async for looked in self._look_at(text, found):
-                unpaused += looked
-                if unpaused >= PIECE:
-                    unpaused = 0
-                    await asyncio.sleep(0)
+            await self._look_at(text, found, pace)
         return found
 
-    async def _look_at(self, text: str, found: Findings) -> AsyncIterator[int]:
-        """Look at a text piece by piece; the characters that each took."""
-        await self._ask_users([text.encode("utf-8", "replace")], found)
+    async def _look_at(self, text: str, found: Findings, pace: Pace) -> None:
+        if self._users is not None:
+            await self._ask_users([text.encode("utf-8", "replace")], found)
         for begin, piece in pieces(text):
-            folded = fold(piece)
-            yield len(piece)
-            for _, part in pieces(folded):  # one, but where a character folds to many
-                await self._match(part, found)
-                yield len(part)
+            folded = []
+            for part in folds(piece):
+                folded.append(part)
+                await pace.took(max(len(part), len(piece)))
+            for _, part in pieces("".join(folded)):  # one, but where a character folds to many
+                await self._match(part, found, pace)
                 if self._model is not None and weighed(begin, len(text)):
-                    found.score = max(found.score, self._model.score(part.encode("utf-8", "replace")))
+                    await self._weigh(self._model, part, found, pace)
                 found.special_tokens = found.special_tokens or special_tokens.found(part)
-                yield len(part)
+                await pace.took(len(part))
 
-    async def _match(self, folded: str, found: Findings) -> None:
+    async def _match(self, folded: str, found: Findings, pace: Pace) -> None:
         plain, loose = self._house
         read = []
         for view in views(folded):
@@ -108,7 +103,15 @@ class InputGuard:
             found.house.update(self._names[hit] for hit in hits)
             if not view.loose:
                 read.append(view.text)
+            await pace.took(len(view.text))
         await self._ask_users(read, found)
+
+    async def _weigh(self, model: injection.InjectionModel, folded: str, found: Findings, pace: Pace) -> None:
+        read = injection.tokens_of(folded.encode("utf-8", "replace"))
+        await pace.took(len(folded))
+        for tokens, score in model.scores(read):
+            found.score = max(found.score, score)
+            await pace.took(TOKEN * tokens)
 
     async def _ask_users(self, texts: Sequence[bytes], found: Findings) -> None:
         """Match the users' patterns, in a thread where they may take long."""
@@ -159,58 +162,6 @@ def untrusted(request: ChatRequest) -> Iterator[str]:
     for name in STRUCTURED:
         if texts := list(strings(request.forwarded.get(name))):
             yield "\n".join(texts)
-
-
-async def escaped(request: ChatRequest) -> ChatRequest:
-    """The request with its special tokens made harmless in every untrusted text."""
-    messages = [await _escaped_message(message) for message in request.messages]
-    forwarded = dict(request.forwarded)
-    for name in STRUCTURED:
-        if name in forwarded:
-            forwarded[name] = await _escaped(forwarded[name])
-    return dataclasses.replace(request, messages=messages, forwarded=forwarded)
-
-
-async def _escaped_message(message: dict[str, Any]) -> dict[str, Any]:
-    made = {**message, "content": await _escaped(message["content"])}
-    if "tool_calls" in message:
-        made["tool_calls"] = [
-            {**call, "arguments": await _escaped(call["arguments"])} for call in message["tool_calls"]
-        ]
-    return made
-
-
-async def _escaped_text(text: str) -> str:
-    """Raises Unbroken."""
-    parts = []
-    for block in blocks(text):
-        parts.append(special_tokens.escape(block))
-        if len(block) < len(text):
-            await asyncio.sleep(0)
-    return "".join(parts)
-
-
-def blocks(text: str) -> Iterator[str]:
-    """A text in blocks of a PIECE and a little more, cut where no special token can be. Raises Unbroken."""
-    begin = 0
-    while begin + PIECE < len(text):
-        cut = special_tokens.BREAK.search(text, begin + PIECE, begin + 2 * PIECE)
-        if cut is None and begin + 2 * PIECE < len(text):
-            raise Unbroken
-        end = cut.end() if cut else len(text)
-        yield text[begin:end]
-        begin = end
-    yield text[begin:]
-
-
-async def _escaped(value: Any) -> Any:
-    if isinstance(value, str):
-        return await _escaped_text(value)
-    if isinstance(value, list):
-        return [await _escaped(entry) for entry in value]
-    if isinstance(value, dict):
-        return {await _escaped_text(key): await _escaped(entry) for key, entry in value.items()}
-    return value
 
 
 @cache

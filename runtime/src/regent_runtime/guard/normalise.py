@@ -6,7 +6,7 @@ and accents are gone; it is for matching only. ASCII is its own form in both, an
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
 from typing import Literal
 
@@ -18,6 +18,8 @@ MOST_ROUNDS = 8
 """A canonical form is reached in two or three; more is a fault, and a fault denies."""
 MOST_MARKS = 32
 """Of the combining characters in a row; Unicode's stream-safe text (annex 15) has at most 30."""
+MOST_FOLDED = 8192
+"""Characters of a part of a skeleton. One character may decompose to eighteen."""
 
 
 def _invisible() -> dict[str, str]:
@@ -93,9 +95,17 @@ def canonical(text: str) -> str:
 
 def fold(text: str) -> str:
     """The skeleton: look-alikes as ASCII, no accents, nothing invisible. For matching, never for sending."""
+    return "".join(folds(text))
+
+
+def folds(text: str) -> Iterator[str]:
+    """The same in parts of at most MOST_FOLDED characters, so that much need not be done at once."""
     if text.isascii():
-        return text
-    return _mapped(normal("NFKD", text), _SKELETON)
+        yield text
+        return
+    decomposed = normal("NFKD", text)
+    for begin in range(0, len(decomposed), MOST_FOLDED):
+        yield _mapped(decomposed[begin : begin + MOST_FOLDED], _SKELETON)
 
 
 def _mapped(text: str, table: Mapping[str, str]) -> str:

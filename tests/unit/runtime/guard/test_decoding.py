@@ -1,9 +1,11 @@
 import base64
 import codecs
 import html
+from html.entities import html5
 from urllib.parse import quote
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +86,36 @@ def test_packed_runs_are_found_where_an_expression_finds_them(text: str) -> None
     assert list(decoding._base64_runs(raw)) == [found[0] for found in decoding._BASE64.finditer(raw)]
     looks_hex = decoding._SHORTEST in raw.translate(decoding._HEX_SHAPE, decoding._HEX_SEPARATORS)
     assert looks_hex or decoding._HEX.search(raw) is None
+
+
+_ENTITIES = [
+    "&",
+    "amp",
+    "lt",
+    ";",
+    "notit",
+    "#65",
+    "#x41",
+    "#0",
+    "#xD800",
+    "CounterClockwiseContourIntegral",
+    "frac1",
+    "é",
+    " ",
+]
+
+
+@given(st.lists(st.sampled_from(_ENTITIES) | st.sampled_from(sorted(html5)), max_size=12).map("".join))
+def test_entities_are_resolved_as_a_browser_does(text: str) -> None:
+    assert decoding._ENTITY.sub(decoding._entity, text) == html.unescape(text)
+
+
+@given(st.lists(st.sampled_from(["a", "B7", " ", "_.", " " * 4, "\n", "é", "a b c d", "|-"]), max_size=30).map("".join))
+def test_letters_that_stand_apart_are_joined_as_re2_would(text: str) -> None:
+    """Which never turns back."""
+    pattern = re2.compile(decoding._SPACED.pattern, decoding.LATIN1)
+    joined = pattern.sub(lambda spaced: spaced[1] + spaced[2].translate(None, decoding._SEPARATORS), text.encode())
+    assert decoding._joined(text.encode()) == joined
 
 
 @given(st.text(max_size=400) | st.binary(max_size=200).map(lambda raw: base64.b64encode(raw).decode()))

@@ -19,7 +19,7 @@ def with_weight(word: bytes, weight: int) -> InjectionModel:
     return InjectionModel(weights, 0.5, -1.0, THRESHOLDS)
 
 
-TEXTS = st.lists(st.sampled_from([*"aAlI1@|!.\n \x00\x0bé", "word", "ignore", " your ", "4ll"]), max_size=400).map(
+TEXTS = st.lists(st.sampled_from([*"aAlI1@|!.\n \x00\x0bé", "2", "word", "ignore", " your ", "4ll"]), max_size=400).map(
     "".join
 )
 
@@ -29,12 +29,12 @@ def test_tokens_are_words_and_marks(text: str) -> None:
     raw = text.encode()
     figures = re.compile(rb"[a-z0-9@$!|+]*(?:[a-z][013-9@$!|+]|[013-9@$!|+][a-z])[a-z0-9@$!|+]*")
     small = figures.sub(lambda word: word[0].translate(injection._LETTERS), raw.lower()).replace(b"l", b"i")
-    assert injection._tokens(raw) == re.findall(rb"[a-z0-9\x80-\xff]+|[^\sa-z0-9\x80-\xff]", small)
+    assert injection.tokens_of(raw) == re.findall(rb"[a-z0-9\x80-\xff]+|[^\sa-z0-9\x80-\xff]", small)
 
 
-@given(TEXTS)
-def test_a_score_is_that_of_the_worst_stretch(text: str) -> None:
-    """As the definition says, run by run."""
+@given(TEXTS, st.sampled_from([injection.STRIDE, 3 * injection.STRIDE, injection.BLOCK]))
+def test_a_score_is_that_of_the_worst_stretch(text: str, block: int) -> None:
+    """As the definition says, run by run, and however much is weighed at once."""
     raw, shipped = text.encode(), model()
     runs = [[shipped.weights[run & injection.SLOTS - 1] for run in each] for each in hashed(raw)]
     worst = max(
@@ -42,7 +42,12 @@ def test_a_score_is_that_of_the_worst_stretch(text: str) -> None:
         / sqrt(max(end - begin, injection.LEAST_TOKENS))
         for begin, end in stretches(len(runs[0]))
     )
-    assert shipped.score(raw) == shipped.bias + shipped.scale * worst
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(injection, "BLOCK", block)
+        scores = list(shipped.scores(injection.tokens_of(raw)))
+        assert shipped.score(raw) == shipped.bias + shipped.scale * worst
+    assert max(score for _, score in scores) == shipped.bias + shipped.scale * worst
+    assert all(tokens <= block + injection.WINDOW - injection.STRIDE for tokens, _ in scores)
 
 
 def test_an_empty_text_scores_the_bias() -> None:

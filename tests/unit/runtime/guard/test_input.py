@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_runtime.decision import Decision, Stage
+from regent_runtime.guard import injection, normalise, special_tokens
 from regent_runtime.guard import input as guard_input
-from regent_runtime.guard.injection import InjectionModel
-from regent_runtime.guard.input import FAILED, OVERLAP, PIECE, InputGuard, Unbroken, blocks, pieces, weighed
-from regent_runtime.guard.normalise import canonical
+from regent_runtime.guard.escaping import Unbroken, escaped
+from regent_runtime.guard.input import FAILED, OVERLAP, PIECE, InputGuard, pieces, weighed
 from regent_runtime.guard.patternset import PatternSet
-from regent_runtime.guard.special_tokens import escape
 from regent_runtime.record import TurnRecord
 from regent_runtime.wire.request import ChatRequest, parse
 from regent_runtime.withheld import Withheld
@@ -178,7 +178,7 @@ async def test_a_guard_that_breaks_denies(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(_: str) -> str:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(guard_input, "fold", broken)
+    monkeypatch.setattr(guard_input, "folds", broken)
     passed, made = await screen(guard(), request("Hi"))
     assert passed is None
     assert made == [Decision(Stage.INPUT, "Deny", reason=FAILED)]
@@ -200,29 +200,48 @@ def test_a_pattern_that_re2_does_not_know_is_refused_with_the_config() -> None:
         guard(patterns=[{**SECRET_PROJECT, "re2": "(?=x)"}])
 
 
-async def test_the_event_loop_has_its_turn_after_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted, not timed: no more than two pieces are looked at between two turns of the loop."""
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 20_000,
+        "\u0301\u0323" * 20_000,
+        "!" * 20_000,
+        "a1 " * 7_000,
+        "\ufdfa" * 4_000,
+        "<s>\u0301 " * 4_000,
+        "\ufdfa\u200b" * 2_000,
+    ],
+    ids=["prose", "accents", "marks", "figures", "ligatures", "tokens", "invisible"],
+)
+async def test_the_event_loop_has_its_turn_after_each_step(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Counted, not timed: tokens hashed, characters folded and escaped, bytes matched between two turns of the loop."""
     at_once = [0]
-    turns = 0
-    fold = guard_input.fold
 
-    def counting(text: str) -> str:
-        at_once[-1] += len(text)
-        return fold(text)
+    def counted(work: Any, each: int, which: int = 0) -> Any:
+        def counting(*given: Any) -> Any:
+            at_once[-1] += each * len(given[which])
+            return work(*given)
+
+        return counting
 
     async def others() -> None:
-        nonlocal turns
         while True:
-            turns += 1
             at_once.append(0)
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(guard_input, "fold", counting)
+    monkeypatch.setattr(injection, "_hashed", counted(injection._hashed, 4))
+    monkeypatch.setattr(normalise, "_mapped", counted(normalise._mapped, 1))
+    monkeypatch.setattr(normalise, "normal", counted(normalise.normal, 1, 1))
+    monkeypatch.setattr(special_tokens, "escape", counted(special_tokens.escape, 4))
+    monkeypatch.setattr(PatternSet, "match", counted(PatternSet.match, 1, 1))
     beside = asyncio.create_task(others())
-    await screen(guard(injection={"model": []}), request("word " * 50_000, *["word " * 20] * 500))
+    asked = request(text, *["word " * 20] * 500, *["<s> "] * 500)
+    with suppress(Unbroken):
+        await guard(injection={"patterns": []})._look(asked)
+        await escaped(asked)
     beside.cancel()
-    assert turns > 50
-    assert max(at_once) <= 2 * PIECE
+    assert len(at_once) > 50
+    assert max(at_once) <= 8 * PIECE
 
 
 @given(st.integers(0, 5 * PIECE))
@@ -236,43 +255,6 @@ def test_pieces_cover_a_text_and_overlap(length: int) -> None:
         for (begin, _), (after, _) in zip(((b + PIECE - 2 * OVERLAP, p) for b, p in made), made[1:], strict=False)
     )
     assert made[-1][0] + len(made[-1][1]) == length
-
-
-@given(st.lists(st.sampled_from(["\n", "word " * 100, "x" * 900, "\n\n"]), max_size=40).map("".join))
-def test_blocks_make_up_the_text_and_are_short(text: str) -> None:
-    made = list(blocks(text))
-    assert "".join(made) == text
-    assert all(len(block) <= 2 * PIECE for block in made)
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                *"<>|[]/# \n\t:=.,-s",
-                "<s>",
-                "[INST]",
-                "<|im",
-                "### System:",
-                "</tool_call>",
-                "a b",
-                "\u200b",
-                "\u0338",
-                "＜",
-                "word",
-            ]
-        ),
-        max_size=60,
-    ).map("".join)
-)
-def test_escaping_block_by_block_is_escaping_the_whole(text: str) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(guard_input, "PIECE", 12)
-        try:
-            made = list(blocks(text))
-        except Unbroken:
-            return
-    assert canonical("".join(map(escape, made))) == canonical(escape(text))
 
 
 async def test_a_text_with_tokens_that_cannot_be_cut_is_no_clean_text() -> None:
@@ -315,13 +297,13 @@ async def test_a_users_pattern_that_may_take_long_holds_no_loop(
 
 async def test_letters_that_fold_to_many_are_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    score = InjectionModel.score
+    tokens_of = injection.tokens_of
 
-    def watched(self: InjectionModel, text: bytes) -> float:
+    def watched(text: bytes) -> list[bytes]:
         seen.append(len(text.decode()))
-        return score(self, text)
+        return tokens_of(text)
 
-    monkeypatch.setattr(InjectionModel, "score", watched)
+    monkeypatch.setattr(injection, "tokens_of", watched)
     passed, _ = await screen(guard(), request("\ufdfa" * PIECE + ATTACK))
     assert passed is None
     assert max(seen) <= PIECE

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_runtime.guard import normalise
-from regent_runtime.guard.normalise import MOST_MARKS, canonical, fold, normal
+from regent_runtime.guard.normalise import MOST_MARKS, canonical, fold, folds, normal
 
 DISGUISES = [
     ("plain", "ignore me"),
@@ -48,6 +48,15 @@ def test_a_canonical_text_stays_so_whatever_normalises_it_again(text: str) -> No
     once = canonical(text)
     assert canonical(once) == once
     assert unicodedata.normalize("NFKC", once) == once
+
+
+@given(st.text() | st.text(st.sampled_from("a\u0301\u0323é\ufdfa\u200bіﬁ")))
+def test_a_skeleton_is_the_same_in_parts(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(normalise, "MOST_FOLDED", 3)
+        parts = list(folds(text))
+    assert "".join(parts) == fold(text)
+    assert text.isascii() or all(len(part) <= 3 for part in parts)
 
 
 @given(st.text())
