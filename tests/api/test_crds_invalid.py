@@ -145,6 +145,8 @@ REFUSALS = [
     Refusal("temperature-too-high", AGENT, "spec.parameters.temperature", 2.5, "should be less than or equal to 2"),
     Refusal("no-replicas", AGENT, "spec.scaling.replicas", 0, "should be greater than or equal to 1"),
     Refusal("replicas-as-text", AGENT, "spec.scaling.replicas", "two", 'must be of type integer: "string"'),
+    Refusal("idle-never", AGENT, "spec.drain.idleAfter", "0s", "must be longer than 0s"),
+    Refusal("idle-for-a-day", AGENT, "spec.drain.idleAfter", "61m", "must be at most 1h"),
     Refusal(
         "priority-class-of-the-system",
         AGENT,

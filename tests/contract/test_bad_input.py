@@ -296,9 +296,9 @@ async def test_an_aborted_body_ends_the_turn(living: Served) -> None:
     _, writer = await connect(living)
     writer.write(head("Content-Length: 1000") + b'{"messages"')
     await writer.drain()
-    await living.until(lambda status: status["activeConversations"] == 1)
+    await living.until(lambda status: status["turns"] == 1)
     writer.transport.abort()
-    await living.until(lambda status: status["activeConversations"] == 0)
+    await living.until(lambda status: status["turns"] == 0)
 
 
 async def test_two_requests_at_once_on_one_connection_are_both_answered(living: Served) -> None:

@@ -287,7 +287,7 @@ async def test_a_caller_who_goes_away_pays_what_was_reserved(tmp_path: Path) -> 
             await fake.reached.wait()
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)
-            await served.until(lambda told: told["activeConversations"] == 0)
+            await served.until(lambda told: told["turns"] == 0)
             assert (await asked(served))[:2] == (429, "insufficient_quota")
 
 

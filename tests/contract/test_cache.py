@@ -270,7 +270,7 @@ async def test_of_equal_turns_at_the_same_time_one_asks_and_pays(tmp_path: Path)
     gate = asyncio.Event()
     async with cached(tmp_path, gated(gate, "Hel", "lo.")) as (served, fake):
         turns = [asyncio.create_task(streamed(served)) for _ in range(8)]
-        await served.until(lambda told: told["activeConversations"] == 8)
+        await served.until(lambda told: told["turns"] == 8)
         gate.set()
         assert [text for text, *_ in await asyncio.gather(*turns)] == ["Hello."] * 8
         assert len(fake.requests) == 1
@@ -284,7 +284,7 @@ async def test_a_turn_that_leaves_hands_over(tmp_path: Path) -> None:
         leader = asyncio.create_task(served.post(HI))
         await fake.reached.wait()
         other = asyncio.create_task(said(served))
-        await served.until(lambda told: told["activeConversations"] == 2)
+        await served.until(lambda told: told["turns"] == 2)
         leader.cancel()
         await asyncio.gather(leader, return_exceptions=True)
         assert await other == "Hello."
@@ -303,7 +303,7 @@ async def test_a_failure_is_not_shared(tmp_path: Path) -> None:
         leader = asyncio.create_task(served.post(HI))
         await fake.reached.wait()
         others = [asyncio.create_task(said(served)) for _ in range(3)]
-        await served.until(lambda told: told["activeConversations"] == 4)
+        await served.until(lambda told: told["turns"] == 4)
         gate.set()
         assert (await leader)[0] == 502
         assert await asyncio.gather(*others) == ["Hello."] * 3

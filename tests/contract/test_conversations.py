@@ -139,6 +139,7 @@ async def test_pods_that_share_a_redis_share_conversations(tmp_path: Path, docum
         async with serving(tmp_path / "one", base) as one, serving(tmp_path / "two", base) as two:
             _, _, id_ = await ask(one, label="Confidential")
             assert await ask(two, id_) == (200, None, id_)
+            await two.until(lambda status: status["turns"] == 0)
             assert two.runtime.records[-1].sensitivity == "Confidential"
             assert (await ask(two, id_, name="other"))[0] == 404
             await two.sdk().conversations.delete(id_)
@@ -181,6 +182,7 @@ async def test_what_was_said_where_the_label_is_away_counts_as_unlabelled(
             _, _, id_ = await ask(served)
             await server.kill()
             assert (await ask(served, id_))[0] == 200
+            await served.until(lambda status: status["turns"] == 0)
             assert served.runtime.records[-1].sensitivity == (unlabelled or "Restricted")
             assert (len(low.requests), len(high.requests)) == ((2, 0) if unlabelled == "Internal" else (1, 1))
 
@@ -208,5 +210,5 @@ async def test_nothing_readable_of_a_caller_is_kept(tmp_path: Path, document: An
         await ask(served, name="rosalind")
         keys = await server.ask("KEYS", "*")
         found = [await server.ask("DUMP", key) for key in keys]
-        assert len(keys) == 4
+        assert len(keys) == 5
         assert "rosalind" not in repr([keys, found])

@@ -40,11 +40,11 @@ async def test_a_running_stream_ends_under_the_config_it_began_with(tmp_path: Pa
             served.volume.write(new)
             status = await served.until(lambda status: status["digests"]["config"] == digest_of(new))
             assert status["oldestTurn"] == {"config": digest_of(old)}
-            assert status["activeConversations"] == 1
+            assert status["turns"] == 1
             assert (await served.ask())[0] == 403
             gate.set()
             assert await stream.rest() == ["lo.", None, "[DONE]"]
-            assert (await served.until(lambda status: status["activeConversations"] == 0))["oldestTurn"] is None
+            assert (await served.until(lambda status: status["turns"] == 0))["oldestTurn"] is None
 
 
 async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_suspending_refuses_new_turns_and_ends_running_ones(tmp_path: Path
             assert (status, answer["error"]["code"]) == (403, "agent_suspended")
             assert headers["x-should-retry"] == "false"
             told = await served.statusz()
-            assert (told["suspended"], told["activeConversations"]) == (True, 0)
+            assert (told["suspended"], told["turns"]) == (True, 0)
             assert (await served.http.get(f"{served.url}/readyz")).status == 200
             served.volume.write(active)
             await served.until(lambda status: not status["suspended"])

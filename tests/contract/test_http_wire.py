@@ -148,5 +148,5 @@ async def test_a_caller_that_never_reads_is_cut_off(
             sock.send(head(*request_lines, f"Content-Length: {len(body)}") + body)
             await eventually(unsent, lambda sizes: sizes != [] and sizes[0] > 0)
             await eventually(unsent, lambda sizes: sizes == [])
-            await served.until(lambda status: status["activeConversations"] == 0)
+            await served.until(lambda status: status["turns"] == 0)
             sock.close()

@@ -84,7 +84,7 @@ async def test_a_caller_who_goes_away_gives_its_slot_back(tmp_path: Path) -> Non
         headers = {"Authorization": f"Bearer {configs.token()}"}
         async with served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers) as stream:
             await stream.content.readany()
-        await served.until(lambda status: status["activeConversations"] == 0)
+        await served.until(lambda status: status["turns"] == 0)
         assert (await served.ask())[0] == 200
 
 

@@ -56,7 +56,7 @@ async def chunks_of(client: openai.AsyncOpenAI) -> list[ChatCompletionChunk]:
 
 
 async def decisions(served: Served) -> list[tuple[str, str, str]]:
-    await served.until(lambda status: status["activeConversations"] == 0)
+    await served.until(lambda status: status["turns"] == 0)
     made = served.runtime.records[-1].decisions
     return [(each.action, each.field, each.reason) for each in made if each.stage is Stage.OUTPUT]
 

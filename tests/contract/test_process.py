@@ -44,6 +44,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                 "missingCredentials": [],
                 "apiKeyProblems": [],
                 "activeConversations": 0,
+                "turns": 0,
                 "suspended": False,
                 "draining": False,
                 "providers": [
@@ -81,7 +82,7 @@ async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_pa
                 await eventually(lambda: readiness(http, pod), lambda status: status == 503)
                 assert (await http.get(f"{pod.status_url}/livez")).status == 200
                 status = await (await http.get(f"{pod.status_url}/statusz")).json()
-                assert (status["draining"], status["activeConversations"]) == (True, 1)
+                assert (status["draining"], status["turns"], status["activeConversations"]) == (True, 1, 0)
                 async with http.post(f"{pod.url}/v1/chat/completions", **request()) as refused:
                     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
                     assert (await refused.json())["error"]["code"] == "draining"

@@ -273,12 +273,12 @@ async def test_when_the_caller_goes_the_provider_is_hung_up_on(tmp_path: Path, s
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
     ):
         asking = asyncio.create_task(served.ask(stream=streamed))
-        await served.until(lambda found: found["activeConversations"] == 1)
+        await served.until(lambda found: found["turns"] == 1)
         await asyncio.wait_for(fake.reached.wait(), 60)
         asking.cancel()
         await asyncio.wait([asking])
         await asyncio.wait_for(fake.closed_by_client.wait(), 60)
-        await served.until(lambda found: found["activeConversations"] == 0)
+        await served.until(lambda found: found["turns"] == 0)
 
 
 async def test_only_known_fields_of_an_answer_come_back(pair: Pair) -> None:

@@ -271,7 +271,7 @@ async def test_who_waits_for_a_retry_and_goes_is_not_asked_for(tmp_path: Path) -
             await served.until(lambda found: found["providers"][0]["coolingSeconds"] > 0)
             asking.cancel()
             await asyncio.wait([asking])
-            await served.until(lambda found: found["activeConversations"] == 0)
+            await served.until(lambda found: found["turns"] == 0)
             assert await served.attempts() == [("first", "rate_limited", "429")]
         assert (len(first.requests), second.requests) == (1, [])
 

@@ -17,6 +17,7 @@ from regent_runtime.state.contract import (
     Slots,
     StateFull,
     Verdict,
+    Visit,
     Window,
     hashed,
 )
@@ -24,6 +25,7 @@ from regent_runtime.state.shared import ANSWER_OVERHEAD
 from tests.contract.states import PodWorld, World, redis_world
 
 MINUTE = Window("caller", 3, 60.0)
+VISIT = Visit("one", 120.0)
 
 
 @pytest.fixture(params=["pod", "redis"])
@@ -169,14 +171,14 @@ def model_wait(window: Window, let_in: list[float], now: float) -> float:
 
 
 async def test_a_conversation_is_seen_by_its_owner_alone(world: World) -> None:
-    await world.state.begin(conversation())
+    await world.state.begin(conversation(), VISIT)
     assert await world.state.recall("c-1", "ann") == conversation()
     assert await world.state.recall("c-1", "bob") is None
     assert await world.state.recall("c-2", "ann") is None
 
 
 async def test_a_strangers_hand_changes_no_conversation(world: World) -> None:
-    await world.state.begin(conversation())
+    await world.state.begin(conversation(), VISIT)
     assert await world.state.raise_label("c-1", "bob", Sensitivity.RESTRICTED) is None
     assert await world.state.forget("c-1", "bob") is False
     assert await world.state.forget_all("bob") == 0
@@ -184,7 +186,7 @@ async def test_a_strangers_hand_changes_no_conversation(world: World) -> None:
 
 
 async def test_a_label_rises_and_never_falls(world: World) -> None:
-    await world.state.begin(conversation())
+    await world.state.begin(conversation(), VISIT)
     seen = [
         await world.state.raise_label("c-1", "ann", label)
         for label in (Sensitivity.PUBLIC, Sensitivity.RESTRICTED, Sensitivity.CONFIDENTIAL)
@@ -194,7 +196,7 @@ async def test_a_label_rises_and_never_falls(world: World) -> None:
 
 
 async def test_labels_raised_at_once_end_at_the_highest(world: World) -> None:
-    await world.state.begin(conversation(label=Sensitivity.PUBLIC))
+    await world.state.begin(conversation(label=Sensitivity.PUBLIC), VISIT)
     labels = [*Sensitivity] * 8
     random.Random(3).shuffle(labels)
     await asyncio.gather(*(world.another().raise_label("c-1", "ann", label) for label in labels))
@@ -202,7 +204,7 @@ async def test_labels_raised_at_once_end_at_the_highest(world: World) -> None:
 
 
 async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> None:
-    await world.state.begin(conversation())
+    await world.state.begin(conversation(), VISIT)
     await world.advance(CONVERSATION_SECONDS - 1)
     assert await world.state.recall("c-1", "ann") is not None
     await world.advance(CONVERSATION_SECONDS - 1)
@@ -215,7 +217,7 @@ async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> No
 
 
 async def test_a_conversation_may_be_given_less_and_never_more(world: World) -> None:
-    await world.state.begin(conversation())
+    await world.state.begin(conversation(), VISIT)
     assert await world.state.shorten("c-1", "ann", 3600) is True
     assert await world.state.shorten("c-1", "ann", 7200) is True
     assert await world.state.shorten("c-1", "bob", 60) is False
@@ -228,8 +230,8 @@ async def test_a_conversation_may_be_given_less_and_never_more(world: World) -> 
 
 async def test_forgetting(world: World) -> None:
     for number in range(3):
-        await world.state.begin(conversation(f"a-{number}", "ann"))
-    await world.state.begin(conversation("b-1", "bob"))
+        await world.state.begin(conversation(f"a-{number}", "ann"), VISIT)
+    await world.state.begin(conversation("b-1", "bob"), VISIT)
     assert await world.state.forget("a-0", "ann") is True
     assert await world.state.forget("a-0", "ann") is False
     assert await world.state.forget_all("ann") == 2
@@ -238,12 +240,12 @@ async def test_forgetting(world: World) -> None:
 
 
 async def test_a_caller_at_the_bound_loses_its_own_oldest_conversation(world: World) -> None:
-    await world.state.begin(conversation("b-1", "bob"))
+    await world.state.begin(conversation("b-1", "bob"), VISIT)
     for number in range(1000):
-        await world.state.begin(conversation(f"a-{number}", "ann"))
+        await world.state.begin(conversation(f"a-{number}", "ann"), VISIT)
         await world.advance(0.001)
     await world.state.recall("a-0", "ann")
-    await world.state.begin(conversation("a-1000", "ann"))
+    await world.state.begin(conversation("a-1000", "ann"), VISIT)
     assert await world.state.recall("a-1", "ann") is None, "the least recently used went"
     assert await world.state.recall("a-0", "ann") is not None
     assert await world.state.recall("a-2", "ann") is not None

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import Conversation, Slots, Window
+from regent_runtime.state.contract import Conversation, Slots, Visit, Window
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, link, redis_world
@@ -75,10 +75,10 @@ async def test_where_there_is_no_room_for_a_conversation_the_least_recently_used
     async with redis_world(tmp_path) as world:
         state = world.another(most_conversations=3, most_of_an_owner=2)
         for name in ("a-1", "b-1", "c-1"):
-            await state.begin(Conversation(name, name[0], Sensitivity.PUBLIC, "n"))
+            await state.begin(Conversation(name, name[0], Sensitivity.PUBLIC, "n"), Visit("one", 120.0))
             await world.advance(1)
         await state.recall("a-1", "a")
-        await state.begin(Conversation("d-1", "d", Sensitivity.PUBLIC, "n"))
+        await state.begin(Conversation("d-1", "d", Sensitivity.PUBLIC, "n"), Visit("one", 120.0))
         left = [await state.recall(name, name[0]) is not None for name in ("a-1", "b-1", "c-1", "d-1")]
         assert left == [True, False, True, True]
         assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:conversations")) == 3

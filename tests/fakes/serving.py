@@ -112,12 +112,12 @@ class Served:
 
     async def attempts(self) -> list[tuple[str, str, str]]:
         """(provider, outcome, detail) of each attempt of the last turn, once no turn runs."""
-        await eventually(self.statusz, lambda status: status["activeConversations"] == 0)
+        await eventually(self.statusz, lambda status: status["turns"] == 0)
         return [(each.provider, each.outcome, each.detail) for each in self.runtime.records[-1].attempts]
 
     async def series(self, name: str) -> dict[str, float]:
         """Series of /metrics that begin with a name, once no turn runs."""
-        await eventually(self.statusz, lambda status: status["activeConversations"] == 0)
+        await eventually(self.statusz, lambda status: status["turns"] == 0)
         async with self.http.get(f"{self.status_url}/metrics") as response:
             lines = (await response.text()).splitlines()
         return {
@@ -133,7 +133,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> AsyncIterator[Served]:
+async def serving(
+    directory: Path, document: dict[str, Any] | bytes | None, *, pod: str = "uid-1"
+) -> AsyncIterator[Served]:
     """A running runtime; it has ended when the block is left."""
     volume = ConfigVolume(directory / "config")
     volume.directory.mkdir(parents=True)
@@ -152,7 +154,7 @@ async def serving(directory: Path, document: dict[str, Any] | bytes | None) -> A
         status_port=0,
     )
     options.state.mkdir()
-    runtime = Observed(options, PodIdentity("helper-1", "uid-1"))
+    runtime = Observed(options, PodIdentity("helper-1", pod))
     running = asyncio.create_task(runtime.run())
     async with aiohttp.ClientSession() as http:
         served = Served(runtime, volume, credentials, http)

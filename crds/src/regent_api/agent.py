@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.batch import Batch
+from regent_api.drain import Drain
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
 from regent_api.price import Amount
 from regent_api.prompt import Prompt
@@ -221,6 +222,7 @@ class AIAgentSpec(Model):
         State | None, Field(description="Where pods keep what outlives a turn; each pod its own when absent.")
     ] = None
     scaling: Annotated[Scaling | None, Field(description="How many pods; one when absent.")] = None
+    drain: Annotated[Drain | None, Field(description="When conversations are over.")] = None
     workload: Annotated[Workload | None, Field(description="Placement and size of the pods.")] = None
     suspend: Annotated[
         bool | None,

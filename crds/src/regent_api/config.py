@@ -12,6 +12,7 @@ from pydantic import Field
 
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS, FailureClass
 from regent_api.batch import Grouping
+from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
 from regent_api.passthrough import PassedField
@@ -175,6 +176,11 @@ class StateConfig(Model):
     """Whether ids of conversations are issued: there is one pod, or state that all pods share."""
 
 
+class DrainConfig(Model):
+    idle_after_seconds: float = seconds(IDLE_AFTER_DEFAULT)
+    """After its last turn a conversation is no longer active."""
+
+
 class Shadow(Model):
     """What a policy in mode Audit would come to beside those in force: decided on the same turn, changing nothing."""
 
@@ -213,6 +219,7 @@ class AgentConfig(Model):
     shadows: list[Shadow] = []
     route: RouteConfig
     state: StateConfig = StateConfig()
+    drain: DrainConfig = DrainConfig()
     tokens: TokenTrust
     cluster_cidrs: list[str]
     """Ranges of the cluster's Services and pods: where a Local provider's address must lie."""

@@ -12,6 +12,7 @@ from regent_api.agent import Scaling
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS
 from regent_api.capabilities import CAPABILITY_DEFAULTS
 from regent_api.crd import root_schema
+from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
 from regent_api.route import TIMEOUT_DEFAULTS
@@ -57,6 +58,7 @@ def defaults(pod_defaults: Mapping[str, str]) -> str:
     header = ("Field", "Value where nothing is written")
     agent = {
         "spec.scaling.replicas": str(Scaling().replicas),
+        "spec.drain.idleAfter": IDLE_AFTER_DEFAULT,
         "spec.suspend": "false",
         "spec.prompt.whenTooLong": "Refuse",
         "spec.batch.grouping": "None",

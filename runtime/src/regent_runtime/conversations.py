@@ -6,6 +6,8 @@ pods of the agent none is kept, because an id that only one pod knows would fail
 
 import re
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from regent_api.config import AgentConfig
@@ -15,9 +17,11 @@ from regent_runtime.callers.caller import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import CONVERSATION_NOT_FOUND, STATE_UNAVAILABLE, Refused
-from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, StateAway, hashed
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, StateAway, Visit, hashed
 from regent_runtime.state.source import StateInUse
 
+MARGIN_SECONDS = 90.0
+"""What a turn may take beyond its time limit: its body's way, and the stages around the attempts."""
 _ID = re.compile(r"[-_a-zA-Z0-9]{16,64}", re.ASCII)
 
 
@@ -41,6 +45,30 @@ class Conversations:
         self._floor = max(config.sensitivity, config.policy.data.min_sensitivity)
         self._sources = config.sources
         self._state = state
+        self._idle_after = config.drain.idle_after_seconds
+        self._longest = config.turn_seconds + MARGIN_SECONDS + self._idle_after
+
+    @asynccontextmanager
+    async def attended(self, caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
+        """A turn. When it has ended its conversation, if `open` gives it one, is active for `drain.idleAfter` more.
+
+        Where the state cannot be told, it is for as long as the turn might have taken.
+        """
+        try:
+            yield
+        finally:
+            if record.conversation:
+                with suppress(StateAway):
+                    await self._ended(record.conversation, owner(caller))
+
+    async def _ended(self, id_: str, owner_: str) -> None:
+        attendance = self._state.attendance
+        try:
+            if attendance.is_last(id_):
+                visit = Visit(attendance.pod, self._idle_after)
+                attendance.told(await self._state.state.rest(id_, owner_, visit))
+        finally:
+            attendance.ends(id_)
 
     async def open(self, id_: str | None, caller: Caller, record: TurnRecord) -> Opened:
         """The caller's conversation, or a new one; None: none is kept.
@@ -50,7 +78,7 @@ class Conversations:
         an Unread one.
         """
         try:
-            found = await (self._begun(caller) if id_ is None else self._recalled(id_, caller))
+            found = await (self._begun(caller) if id_ is None else self._attended(id_, caller))
         except StateAway:
             if self._state.on_error is not StateError.LOCAL:
                 raise self._away(record) from None
@@ -117,15 +145,40 @@ class Conversations:
         if not self._kept:
             return None
         fresh = Conversation(secrets.token_urlsafe(18), owner(caller), self._floor, secrets.token_hex(16))
-        await self._state.state.begin(fresh)
+        attendance = self._state.attendance
+        attendance.told(await self._state.state.begin(fresh, self._visit()))
+        attendance.begins(fresh.id)
         return fresh
 
+    async def _attended(self, id_: str, caller: Caller) -> Conversation:
+        """In flight before the state is asked: a turn that ends meanwhile must not cut this one's visit short."""
+        if not self._knows(id_):
+            raise not_found()
+        attendance = self._state.attendance
+        found = None
+        attendance.begins(id_)
+        try:
+            found = await self._state.state.attend(id_, owner(caller), self._visit())
+        finally:
+            if found is None:
+                attendance.ends(id_)
+        if found is None:
+            raise not_found()
+        attendance.told(found.active)
+        return found.conversation
+
     async def _recalled(self, id_: str, caller: Caller) -> Conversation:
-        known = self._kept and _ID.fullmatch(id_)
-        found = await self._state.state.recall(id_, owner(caller)) if known else None
+        found = await self._state.state.recall(id_, owner(caller)) if self._knows(id_) else None
         if found is None:
             raise not_found()
         return found
+
+    def _knows(self, id_: str) -> bool:
+        """Whether the id may be one that was issued here."""
+        return self._kept and _ID.fullmatch(id_) is not None
+
+    def _visit(self) -> Visit:
+        return Visit(self._state.attendance.pod, self._longest)
 
 
 def owner(caller: Caller) -> str:

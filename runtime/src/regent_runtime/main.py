@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from regent_runtime import __version__
+from regent_runtime.attendance import REFRESH_SECONDS, Attendance
 from regent_runtime.audit.audit import Audit
 from regent_runtime.audit.collection import CollectorAt
 from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
@@ -63,12 +64,13 @@ class Runtime:
         self.lifecycle = Lifecycle()
         self.metrics = Metrics()
         credentials = Credentials(options.credentials)
-        self.states = States(credentials, self.metrics.state_failed)
+        self.attendance = Attendance(pod.uid)
+        self.states = States(credentials, self.metrics.state_failed, attendance=self.attendance)
         trust = Trust(options.agent_uid, trusted_keys(options.config_keys), options.state / ACCEPTED)
         self.config = ConfigFile(options.config, trust, credentials, self.states, self._swapped)
         collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
         self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, self._forget, collector)
-        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit)
+        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit, self.attendance)
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         actions = Actions(self.lifecycle, self.audit, self._acted)
         decisions = approvals.ApprovalEndpoint(actions)
@@ -101,13 +103,14 @@ class Runtime:
     async def _serve(self) -> None:
         """Until `stop`, when the last turn has ended and the sockets are closed."""
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(self._follow())
+            following = [tasks.create_task(self._follow()), tasks.create_task(self._count())]
             tasks.create_task(self.serving.listen())
             tasks.create_task(self.telling.listen())
             await self._stopping.wait()
             log.write("draining", turns=self.lifecycle.turns)
             await self.lifecycle.drain()
-            following.cancel()
+            for each in following:
+                each.cancel()
             self.audit.alerts.moves.end()
             self.serving.stop()
             self.telling.stop()
@@ -126,6 +129,14 @@ class Runtime:
             if self.config.error and self.config.error != error:
                 log.write("config_refused", error=self.config.error)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _count(self) -> None:
+        """Follow which conversations left for other pods or became idle."""
+        while True:
+            snapshot = self.lifecycle.snapshot
+            if snapshot is not None:
+                await self.attendance.refresh(snapshot.state.state, snapshot.config.drain.idle_after_seconds)
+            await asyncio.sleep(REFRESH_SECONDS)
 
     async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
         self.audit.configure(new.config)

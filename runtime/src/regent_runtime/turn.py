@@ -158,7 +158,7 @@ async def begun(
 ) -> AsyncIterator[RunningTurn]:
     """A turn that runs and that the limits have let in: its slots come back before it counts as ended."""
     with lifecycle.run(snapshot) as turn:
-        async with snapshot.limits.admit(caller, record):
+        async with snapshot.limits.admit(caller, record), snapshot.conversations.attended(caller, record):
             yield turn
 
 

@@ -73,6 +73,7 @@ CONFIG: dict[str, Any] = {
         },
     },
     "state": {"conversations": False},
+    "drain": {"idleAfterSeconds": 120.0},
     "tokens": {"issuer": "https://issuer", "jwks": {"keys": []}, "maxLifetimeSeconds": 86400},
     "clusterCidrs": ["10.0.0.0/8"],
 }

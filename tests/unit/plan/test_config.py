@@ -93,6 +93,7 @@ def test_the_whole_document_of_a_simple_agent() -> None:
             },
         },
         "state": {"conversations": True},
+        "drain": {"idleAfterSeconds": 120.0},
         "tokens": {
             "issuer": "https://kubernetes.default.svc",
             "jwks": {"keys": [{"kid": "one"}]},
@@ -146,6 +147,11 @@ def test_the_fields_that_a_provider_passes_reach_the_pods_sorted() -> None:
         )
     )
     assert made.route.providers[0].passthrough == ["min_p", "top_k"]
+
+
+def test_when_a_conversation_is_over_reaches_the_pods() -> None:
+    assert config_of(agent=agent(drain={"idleAfter": "1m30s"})).drain.idle_after_seconds == 90
+    assert config_of(agent=agent(drain={})).drain.idle_after_seconds == 120
 
 
 def test_what_a_route_says_of_attempts_reaches_the_pods() -> None:

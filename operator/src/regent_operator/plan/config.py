@@ -45,7 +45,7 @@ from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows, sources
 from regent_operator.plan.reading import Reading
-from regent_operator.plan.state import state_config
+from regent_operator.plan.state import drain_config, state_config
 
 Number = TypeVar("Number", int, float)
 
@@ -75,6 +75,7 @@ def fresh(
         shadows=shadows(rules, audited),
         route=route,
         state=state_config(agent),
+        drain=drain_config(agent),
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
     )
@@ -106,6 +107,7 @@ def tightened(
             "shadows": shadows(rules, audited),
             "route": route,
             "state": state_config(agent),
+            "drain": drain_config(agent),
             "tokens": _tokens(installation),
             "cluster_cidrs": list(installation.cluster_cidrs),
         }

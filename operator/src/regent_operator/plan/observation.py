@@ -72,7 +72,8 @@ class Echo:
     """Of the seal that the pod accepted last; it takes nothing older."""
     missing_credentials: tuple[str, ...] = ()
     """SECRET/KEY."""
-    active_conversations: int = 0
+    active_conversations: int = field(default=0, compare=False)
+    """They come and go with every turn, and no child or condition hangs on them."""
     suspended: bool = False
     draining: bool = False
     log_failing: str = ""

@@ -7,8 +7,10 @@ turns go on as ever.
 import ipaddress
 from contextlib import suppress
 
-from regent_api.config import CredentialFile, RedisConfig, StateConfig
+from regent_api.config import CredentialFile, DrainConfig, RedisConfig, StateConfig
+from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.objects import AIAgent
+from regent_api.types import seconds
 from regent_operator.plan.hosts import in_cluster
 from regent_operator.plan.inputs import Installation
 
@@ -23,6 +25,12 @@ def state_config(agent: AIAgent) -> StateConfig:
     secret = redis.password_from.secret_key_ref if redis.password_from else None
     password = CredentialFile(name=CREDENTIAL_NAME, secret=secret.name, key=secret.key) if secret else None
     return StateConfig(conversations=True, redis=RedisConfig(url=redis.url, password=password))
+
+
+def drain_config(agent: AIAgent) -> DrainConfig:
+    """When the pods count a conversation as over."""
+    drain = agent.spec.drain
+    return DrainConfig(idle_after_seconds=seconds((drain and drain.idle_after) or IDLE_AFTER_DEFAULT))
 
 
 def is_inside(host: str, installation: Installation) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from regent_runtime import __version__
+from regent_runtime.attendance import Attendance
 from regent_runtime.audit.audit import Audit
 from regent_runtime.config import ConfigFile
 from regent_runtime.credentials import Credentials
@@ -36,6 +37,7 @@ class Status:
         credentials: Credentials,
         metrics: Metrics,
         audit: Audit,
+        attendance: Attendance,
     ) -> None:
         self._pod = pod
         self._lifecycle = lifecycle
@@ -43,6 +45,7 @@ class Status:
         self._credentials = credentials
         self._metrics = metrics
         self._audit = audit
+        self._attendance = attendance
 
     async def livez(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await respond(send, 200, b"ok\n", media_type=b"text/plain")
@@ -64,7 +67,7 @@ class Status:
 
     async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         text = self._metrics.text(
-            turns=self._lifecycle.turns,
+            active=self._active(),
             config_valid=self._config.error is None,
             standings=self._lifecycle.snapshot.standings if self._lifecycle.snapshot else {},
             budgets=self._lifecycle.snapshot.budget.figures() if self._lifecycle.snapshot else (),
@@ -86,7 +89,8 @@ class Status:
             "configSequence": self._config.seals.sequence,
             "missingCredentials": sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())}),
             "apiKeyProblems": keys.problems() if keys else [],
-            "activeConversations": self._lifecycle.turns,
+            "activeConversations": self._active(),
+            "turns": self._lifecycle.turns,
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,
             "audit": self._audit.status(),
@@ -98,6 +102,10 @@ class Status:
             "budgets": [each.wire() for each in snapshot.budget.figures()] if snapshot else [],
             "routeErrors": errors.listed(snapshot.config.route.fallback.errors) if snapshot else [],
         }
+
+    def _active(self) -> int:
+        """0 while the pod ends: what it still has goes elsewhere, so it asks for no further pods."""
+        return 0 if self._lifecycle.draining else self._attendance.figure(self._lifecycle.turns)
 
 
 def _beyond(scope: Scope) -> int | None:

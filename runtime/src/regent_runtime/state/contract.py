@@ -10,7 +10,8 @@ half of one another.
   sent; `settle` gives back what it did not cost, once. What is never settled stays spent, so a pod that dies, and an
   attempt whose cost nobody knows, cost what was reserved: never less.
 - **Conversations**: an id that this runtime issued, the caller that it belongs to, the label that it has reached and
-  that never falls, and a nonce that never changes. Whoever is not its owner sees nothing.
+  that never falls, and a nonce that never changes. Whoever is not its owner sees nothing. Each is active at one pod at
+  the most, the one that serves its latest turn (`Visit`), so the pods' counts add up to how many are active.
 - **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
 - **Answers** (the cache): bytes under an id that whoever asks can derive, for a time; the least recently used go first.
 
@@ -115,6 +116,24 @@ class Conversation:
         return replace(self, label=max(self.label, label))
 
 
+@dataclass(frozen=True)
+class Visit:
+    """A turn at a pod: its conversation is active there, and at no other pod, for `seconds` from now.
+
+    A turn begins with a visit that outlasts it, and a shorter one follows when it has ended (`rest`).
+    """
+
+    pod: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Attended:
+    conversation: Conversation
+    active: int
+    """Conversations that are active at the visit's pod now."""
+
+
 class Verdict(StrEnum):
     PENDING = "Pending"
     APPROVED = "Approved"
@@ -162,8 +181,20 @@ class State(Protocol):
         Raises StateAway; then it may or may not have been carried out.
         """
 
-    async def begin(self, conversation: Conversation) -> None:
-        """Keep a new conversation. Raises StateAway."""
+    async def begin(self, conversation: Conversation, visit: Visit) -> int:
+        """Keep a new conversation. Returns how many are active at the visit's pod. Raises StateAway."""
+
+    async def attend(self, id_: str, owner: str, visit: Visit) -> Attended | None:
+        """As `recall`, for a turn: the conversation is active at the visit's pod from now on. Raises StateAway."""
+
+    async def rest(self, id_: str, owner: str, visit: Visit) -> int:
+        """Let the conversation be active for the visit's seconds and no longer, if its latest turn was at this pod.
+
+        Returns how many are active at the pod. Raises StateAway.
+        """
+
+    async def active(self, pod: str) -> int:
+        """How many conversations are active at the pod. Raises StateAway."""
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         """The owner's conversation, for CONVERSATION_SECONDS more; None: unknown, or another's. Raises StateAway."""

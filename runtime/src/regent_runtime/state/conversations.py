@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation
+from regent_runtime.state.activity import Activity
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Attended, Conversation, Visit
 
 MOST_CONVERSATIONS = 10_000
 MOST_OF_AN_OWNER = 1000
@@ -16,6 +17,8 @@ MOST_OF_AN_OWNER = 1000
 class _Kept:
     conversation: Conversation
     expires: float
+    pod: str
+    """That served its latest turn."""
     seconds: float = CONVERSATION_SECONDS
     """After its last turn."""
 
@@ -31,15 +34,35 @@ class Conversations:
         self._most_of_an_owner = most_of_an_owner
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._owned: dict[str, OrderedDict[str, None]] = {}
+        self._activity = Activity(now)
 
-    def begin(self, conversation: Conversation) -> None:
+    def begin(self, conversation: Conversation, visit: Visit) -> int:
         owned = self._owned.setdefault(conversation.owner, OrderedDict())
         if len(owned) >= self._most_of_an_owner:
             self._drop(next(iter(owned)))
         if len(self._kept) >= self._most:
             self._drop(next(iter(self._kept)))
-        self._kept[conversation.id] = _Kept(conversation, self._now() + CONVERSATION_SECONDS)
+        self._kept[conversation.id] = _Kept(conversation, self._now() + CONVERSATION_SECONDS, visit.pod)
         self._owned.setdefault(conversation.owner, OrderedDict())[conversation.id] = None
+        self._activity.visited(conversation.id, visit)
+        return self.active(visit.pod)
+
+    def attend(self, id_: str, owner: str, visit: Visit) -> Attended | None:
+        found = self.recall(id_, owner)
+        if found is None:
+            return None
+        self._kept[id_].pod = visit.pod
+        self._activity.visited(id_, visit)
+        return Attended(found, self.active(visit.pod))
+
+    def rest(self, id_: str, owner: str, visit: Visit) -> int:
+        kept = self._of(id_, owner)
+        if kept is not None and kept.pod == visit.pod:
+            self._activity.visited(id_, visit)
+        return self.active(visit.pod)
+
+    def active(self, pod: str) -> int:
+        return self._activity.count(pod)
 
     def recall(self, id_: str, owner: str) -> Conversation | None:
         kept = self._of(id_, owner)
@@ -84,6 +107,7 @@ class Conversations:
         return kept if kept is not None and kept.conversation.owner == owner else None
 
     def _drop(self, id_: str) -> None:
+        self._activity.ended(id_)
         owner = self._kept.pop(id_).conversation.owner
         owned = self._owned[owner]
         del owned[id_]

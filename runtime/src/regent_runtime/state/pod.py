@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from regent_api.types import Sensitivity
 from regent_runtime.state.answers import MOST_BYTES, Answers
 from regent_runtime.state.approvals import Approvals
-from regent_runtime.state.contract import Approval, Conversation, Purse, Reservation, Verdict, Want
+from regent_runtime.state.contract import (
+    Approval,
+    Attended,
+    Conversation,
+    Purse,
+    Reservation,
+    Verdict,
+    Visit,
+    Want,
+)
 from regent_runtime.state.conversations import Conversations
 from regent_runtime.state.purses import Purses
 from regent_runtime.state.takes import Takes
@@ -39,8 +48,17 @@ class PodState:
     async def settle(self, holder: str, cost: int) -> bool:
         return self._purses.settle(holder, cost)
 
-    async def begin(self, conversation: Conversation) -> None:
-        self._conversations.begin(conversation)
+    async def begin(self, conversation: Conversation, visit: Visit) -> int:
+        return self._conversations.begin(conversation, visit)
+
+    async def attend(self, id_: str, owner: str, visit: Visit) -> Attended | None:
+        return self._conversations.attend(id_, owner, visit)
+
+    async def rest(self, id_: str, owner: str, visit: Visit) -> int:
+        return self._conversations.rest(id_, owner, visit)
+
+    async def active(self, pod: str) -> int:
+        return self._conversations.active(pod)
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         return self._conversations.recall(id_, owner)

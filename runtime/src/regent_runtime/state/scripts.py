@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-CONVERSATION = ("begin", "recall", "raise_label", "shorten", "forget", "forget_all")
+CONVERSATION = ("begin", "attend", "rest", "active", "recall", "raise_label", "shorten", "forget", "forget_all")
 APPROVAL = ("propose", "look", "decide", "consume")
 PURSE = ("reserve", "settle")
 ANSWER = ("keep_answer", "kept_answer", "discard_answers")

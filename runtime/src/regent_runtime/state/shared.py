@@ -17,11 +17,13 @@ from regent_runtime.state.contract import (
     BUSY_SECONDS,
     CONVERSATION_SECONDS,
     Approval,
+    Attended,
     Conversation,
     Purse,
     Reservation,
     StateFull,
     Verdict,
+    Visit,
     Want,
     Window,
     check_content,
@@ -84,17 +86,25 @@ class RedisState:
     async def settle(self, holder: str, cost: int) -> bool:
         return bool(await self._run("settle", [self._key("held", holder)], cost))
 
-    async def begin(self, conversation: Conversation) -> None:
+    async def begin(self, conversation: Conversation, visit: Visit) -> int:
         record: dict[str, Word] = {"label": conversation.label.rank, "nonce": conversation.nonce}
         bounds = self._most_conversations, self._most_of_an_owner
-        await self._conversation("begin", conversation.id, conversation.owner, *bounds, *chain(*record.items()))
+        words = *bounds, _micros(visit.seconds), *chain(*record.items())
+        return int(await self._conversation("begin", conversation.id, conversation.owner, *words, pod=visit.pod))
+
+    async def attend(self, id_: str, owner: str, visit: Visit) -> Attended | None:
+        found = await self._conversation("attend", id_, owner, _micros(visit.seconds), pod=visit.pod)
+        return None if found is None else Attended(_conversation(id_, owner, found[0]), int(found[1]))
+
+    async def rest(self, id_: str, owner: str, visit: Visit) -> int:
+        return int(await self._conversation("rest", id_, owner, _micros(visit.seconds), pod=visit.pod))
+
+    async def active(self, pod: str) -> int:
+        return int(await self._conversation("active", "", "", pod=pod))
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         found = await self._conversation("recall", id_, owner)
-        if found is None:
-            return None
-        record = _texts(found)
-        return Conversation(id_, owner, _label(int(record["label"])), record["nonce"])
+        return None if found is None else _conversation(id_, owner, found)
 
     async def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
         rank = await self._conversation("raise_label", id_, owner, label.rank)
@@ -148,8 +158,9 @@ class RedisState:
     async def close(self) -> None:
         self._link.close()
 
-    async def _conversation(self, name: str, id_: str, owner: str, *words: Word) -> Any:
+    async def _conversation(self, name: str, id_: str, owner: str, *words: Word, pod: str = "") -> Any:
         keys = [self._key("conversation", id_), self._key("conversations"), self._key("owned", owner)]
+        keys.append(self._key("active", pod))
         prefix = self._key("conversation", "")
         return await self._run(name, keys, prefix, id_, owner, _micros(CONVERSATION_SECONDS), *words)
 
@@ -192,6 +203,11 @@ def _approval(found: Any) -> Approval | None:
         decided_by=record["by"].decode(),
         seconds_left=left / _MICROS,
     )
+
+
+def _conversation(id_: str, owner: str, pairs: Sequence[bytes]) -> Conversation:
+    record = _texts(pairs)
+    return Conversation(id_, owner, _label(int(record["label"])), record["nonce"])
 
 
 def _texts(pairs: Sequence[bytes]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from regent_api.config import AgentConfig, RedisConfig, digest
 from regent_api.policy import StateError
 from regent_runtime.addresses import AddressRule, InsideCluster, OutsideHosts
+from regent_runtime.attendance import Attendance
 from regent_runtime.credentials import Credentials
 from regent_runtime.limits.spending import Spending
 from regent_runtime.state.contract import State, StateAway
@@ -32,6 +33,7 @@ class StateInUse:
     _release: Callable[[], State | None]
     spending: Spending = field(default_factory=Spending)
     """What the process has heard of the agent's budgets."""
+    attendance: Attendance = field(default_factory=Attendance)
 
     async def close(self) -> None:
         unused = self._release()
@@ -52,6 +54,7 @@ class States:
     credentials: Credentials
     failed: Callable[[str], None] = lambda _: None
     spending: Spending = field(default_factory=Spending)
+    attendance: Attendance = field(default_factory=Attendance)
     _pod: PodState = field(default_factory=PodState)
     _open: dict[str, _Open] = field(default_factory=dict)
 
@@ -59,14 +62,15 @@ class States:
         """Raises ValueError for a URL that is none; nothing is connected yet."""
         redis = config.state.redis
         if redis is None:
-            return StateInUse(self._pod, self._pod, config.policy.on_state_error, lambda: None, self.spending)
+            return self._in_use(self._pod, config, lambda: None)
         key = digest([redis.wire(), config.policy.egress.wire(), config.cluster_cidrs])
         if key not in self._open:
             self._open[key] = _Open(RedisState(self._link(redis, config), config.agent))
         self._open[key].users += 1
-        return StateInUse(
-            self._open[key].state, self._pod, config.policy.on_state_error, lambda: self._released(key), self.spending
-        )
+        return self._in_use(self._open[key].state, config, lambda: self._released(key))
+
+    def _in_use(self, state: State, config: AgentConfig, release: Callable[[], State | None]) -> StateInUse:
+        return StateInUse(state, self._pod, config.policy.on_state_error, release, self.spending, self.attendance)
 
     def _released(self, key: str) -> State | None:
         self._open[key].users -= 1

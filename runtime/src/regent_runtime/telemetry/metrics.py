@@ -21,7 +21,11 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._active = Gauge("regent_active_conversations", "Turns in flight.", registry=self._registry)
+        self._active = Gauge(
+            "regent_active_conversations",
+            "Conversations whose latest turn was here and that are not idle, and turns in flight that are of none.",
+            registry=self._registry,
+        )
         self._turns = Counter("regent_turns", "Turns that have ended.", ["outcome", "code"], registry=self._registry)
         self._seconds = Histogram(
             "regent_turn_seconds", "How long turns took.", ["outcome"], buckets=SECONDS, registry=self._registry
@@ -179,9 +183,9 @@ class Metrics:
         self._alerts.labels(policy, alert).inc()
 
     def text(
-        self, *, turns: int, config_valid: bool, standings: Mapping[str, Standing], budgets: Sequence[Figures]
+        self, *, active: int, config_valid: bool, standings: Mapping[str, Standing], budgets: Sequence[Figures]
     ) -> bytes:
-        self._active.set(turns)
+        self._active.set(active)
         self._breakers.clear()
         for name, standing in standings.items():
             self._breakers.labels(name).set(GAUGE[standing.breaker.state])

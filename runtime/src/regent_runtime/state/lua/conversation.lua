@@ -1,5 +1,6 @@
--- What the scripts of conversations share. KEYS: record, all, owned. ARGV: prefix of records, id, owner, span, ...
-local record, all, owned = KEYS[1], KEYS[2], KEYS[3]
+-- What the scripts of conversations share. KEYS: record, all, owned, those active at the pod. ARGV: prefix of records,
+-- id, owner, span, ...
+local record, all, owned, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, id, owner, span = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local now = clock()
 
@@ -18,7 +19,23 @@ local function touch()
   redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
 end
 
+-- Active at this pod, and at no other, for so many microseconds more.
+local function visit(seconds)
+  local before = redis.call('HGET', record, 'active')
+  if before and before ~= active then redis.call('ZREM', before, id) end
+  redis.call('HSET', record, 'active', active)
+  redis.call('ZADD', active, whole(now + seconds), id)
+  keep(active, seconds)
+end
+
+local function active_here()
+  redis.call('ZREMRANGEBYSCORE', active, '-inf', whole(now))
+  return redis.call('ZCARD', active)
+end
+
 local function drop(gone)
+  local at = redis.call('HGET', prefix .. gone, 'active')
+  if at then redis.call('ZREM', at, gone) end
   redis.call('UNLINK', prefix .. gone)
   redis.call('ZREM', all, gone)
   redis.call('ZREM', owned, gone)

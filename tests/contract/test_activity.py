@@ -1,0 +1,143 @@
+"""Where conversations are active: every test runs on the pod's state and on Redis', with a real server."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from regent_api.types import Sensitivity
+from regent_runtime.state.contract import Attended, Conversation, Visit
+from tests.contract.states import PodWorld, World, redis_world
+
+LONGEST, IDLE = 300.0, 120.0
+PODS = ("one", "two", "three")
+
+
+@pytest.fixture(params=["pod", "redis"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    if request.param == "pod":
+        yield PodWorld()
+    else:
+        async with redis_world(tmp_path) as made:
+            yield made
+
+
+def conversation(id_: str = "c-1", owner: str = "ann") -> Conversation:
+    return Conversation(id_, owner, Sensitivity.INTERNAL, nonce="n-1")
+
+
+def turn(pod: str) -> Visit:
+    return Visit(pod, LONGEST)
+
+
+def rest(pod: str) -> Visit:
+    return Visit(pod, IDLE)
+
+
+async def counts(world: World) -> list[int]:
+    return [await world.state.active(pod) for pod in PODS]
+
+
+async def test_a_conversation_is_active_from_its_first_turn_until_it_was_idle(world: World) -> None:
+    assert await world.state.active("one") == 0
+    assert await world.state.begin(conversation(), turn("one")) == 1
+    await world.advance(IDLE + 1)
+    assert await world.state.active("one") == 1, "its turn is still in flight"
+    assert await world.state.rest("c-1", "ann", rest("one")) == 1
+    await world.advance(IDLE - 1)
+    assert await world.state.active("one") == 1
+    await world.advance(1)
+    assert await world.state.active("one") == 0
+    assert await world.state.recall("c-1", "ann") is not None, "only active it is no longer"
+
+
+async def test_it_counts_at_the_pod_of_its_latest_turn_alone(world: World) -> None:
+    await world.state.begin(conversation(), turn("one"))
+    await world.state.rest("c-1", "ann", rest("one"))
+    assert await world.another().attend("c-1", "ann", turn("two")) == Attended(conversation(), 1)
+    assert await counts(world) == [0, 1, 0]
+    await world.state.rest("c-1", "ann", rest("one"))
+    assert await counts(world) == [0, 1, 0], "a turn that ends at its former pod takes it not back"
+    await world.advance(IDLE + 1)
+    assert await counts(world) == [0, 1, 0], "nor ends the turn at its present one"
+
+
+async def test_a_turn_revives_an_idle_one(world: World) -> None:
+    await world.state.begin(conversation(), rest("one"))
+    await world.advance(IDLE)
+    attended = await world.state.attend("c-1", "ann", turn("one"))
+    assert attended == Attended(conversation(), 1)
+
+
+async def test_a_turn_that_outlasts_its_visit_rests_nevertheless(world: World) -> None:
+    await world.state.begin(conversation(), turn("one"))
+    await world.advance(LONGEST + 1)
+    assert await world.state.active("one") == 0
+    assert await world.state.rest("c-1", "ann", rest("one")) == 1
+
+
+async def test_one_that_is_deleted_is_active_nowhere(world: World) -> None:
+    for id_ in ("c-1", "c-2", "c-3"):
+        await world.state.begin(conversation(id_), turn("one"))
+    await world.state.attend("c-2", "ann", turn("two"))
+    assert await world.another().forget("c-1", "ann") is True
+    assert await counts(world) == [1, 1, 0]
+    assert await world.state.rest("c-1", "ann", rest("one")) == 1, "the turn that it was deleted in ends"
+    assert await world.state.forget_all("ann") == 2
+    assert await counts(world) == [0, 0, 0]
+
+
+async def test_a_strangers_turn_makes_none_active(world: World) -> None:
+    await world.state.begin(conversation(), rest("one"))
+    assert await world.state.attend("c-1", "bob", turn("two")) is None
+    assert await world.state.rest("c-1", "bob", turn("one")) == 1
+    assert await counts(world) == [1, 0, 0]
+    await world.advance(IDLE)
+    assert await counts(world) == [0, 0, 0]
+
+
+async def test_one_that_goes_for_want_of_room_is_active_nowhere(world: World) -> None:
+    for number in range(1001):
+        await world.state.begin(conversation(f"a-{number}"), turn("one" if number % 2 else "two"))
+    assert await counts(world) == [500, 500, 0]
+
+
+@dataclass
+class Model:
+    """What should be: for each conversation its pod and until when; gone ones are not in it."""
+
+    now: float = 0.0
+    active: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def counts(self) -> list[int]:
+        return [sum(at == pod and until > self.now for at, until in self.active.values()) for pod in PODS]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_pods_add_up_to_the_distinct_active_conversations(world: World, seed: int) -> None:
+    """Turns that begin and end at any pod, deletions and pauses in any order, against a model."""
+    rng, model = random.Random(seed), Model()
+    for step in range(150):
+        pod, known = rng.choice(PODS), [*model.active]
+        id_ = rng.choice(known) if known else ""
+        match rng.choice(("begin", "attend", "attend", "rest", "rest", "forget", "pause")):
+            case "begin":
+                await world.another().begin(conversation(f"c-{step}"), turn(pod))
+                model.active[f"c-{step}"] = pod, model.now + LONGEST
+            case "attend" if known:
+                await world.another().attend(id_, "ann", turn(pod))
+                model.active[id_] = pod, model.now + LONGEST
+            case "rest" if known:
+                await world.another().rest(id_, "ann", rest(pod))
+                if model.active[id_][0] == pod:
+                    model.active[id_] = pod, model.now + IDLE
+            case "forget" if known:
+                await world.another().forget(id_, "ann")
+                del model.active[id_]
+            case "pause":
+                pause = rng.choice((1.0, 30.0, 100.0))
+                await world.advance(pause)
+                model.now += pause
+        assert await counts(world) == model.counts(), step
