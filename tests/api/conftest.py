@@ -22,7 +22,7 @@ from tests.api.operator_fixtures import (  # noqa: F401
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTROLLERS = "garbage-collector-controller,namespace-controller,deployment-controller,replicaset-controller,disruption-controller"
+CONTROLLERS = "garbage-collector-controller,namespace-controller,deployment-controller,replicaset-controller,disruption-controller,horizontal-pod-autoscaler-controller"
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,35 @@ REFUSALS = [
     Refusal("temperature-too-high", AGENT, "spec.parameters.temperature", 2.5, "should be less than or equal to 2"),
     Refusal("no-replicas", AGENT, "spec.scaling.replicas", 0, "should be greater than or equal to 1"),
     Refusal("replicas-as-text", AGENT, "spec.scaling.replicas", "two", 'must be of type integer: "string"'),
+    Refusal(
+        "fixed-and-auto", AGENT, "spec.scaling", {"replicas": 2, "auto": {}}, "set replicas for a fixed number, or auto"
+    ),
+    Refusal(
+        "fewest-over-most",
+        AGENT,
+        "spec.scaling.auto",
+        {"minReplicas": 5, "maxReplicas": 4},
+        "must not be larger than maxReplicas",
+        at="spec.scaling.auto.minReplicas",
+    ),
+    Refusal(
+        "fewest-over-default",
+        AGENT,
+        "spec.scaling.auto",
+        {"minReplicas": 21},
+        "maxReplicas 20",
+        at="spec.scaling.auto.minReplicas",
+    ),
+    Refusal("no-target", AGENT, "spec.scaling.auto.targets", {}, "leave targets out for the defaults"),
+    Refusal("to-zero", AGENT, "spec.scaling.auto.minReplicas", 0, "should be greater than or equal to 1"),
+    Refusal(
+        "step-of-a-year",
+        AGENT,
+        "spec.scaling.auto.behavior.scaleUp.policies",
+        [{"type": "Pods", "value": 1, "periodSeconds": 1801}],
+        "should be less than or equal to 1800",
+        at="spec.scaling.auto.behavior.scaleUp.policies[0].periodSeconds",
+    ),
     Refusal("idle-never", AGENT, "spec.drain.idleAfter", "0s", "must be longer than 0s"),
     Refusal("idle-for-a-day", AGENT, "spec.drain.idleAfter", "61m", "must be at most 1h"),
     Refusal(

@@ -10,6 +10,7 @@ from regent_api.drain import Drain
 from regent_api.model import ATOMIC, BY_NAME, Cel, ListType, Model, Words
 from regent_api.price import Amount
 from regent_api.prompt import Prompt
+from regent_api.scaling import Scaling
 from regent_api.status import Condition, Digests
 from regent_api.types import KeyRef, LabelKey, Labels, LabelValue, ObjectName, ObjectRef, Sensitivity
 
@@ -54,10 +55,6 @@ class AgentParameters(Model):
     max_output_tokens: Annotated[
         int | None, Field(ge=1, le=1_000_000, description="Most tokens that an answer may have.")
     ] = None
-
-
-class Scaling(Model):
-    replicas: Annotated[int, Field(ge=1, le=1000, description="How many pods serve the agent.")] = 1
 
 
 class SecretSource(Model):
@@ -230,8 +227,12 @@ class AIAgentSpec(Model):
     ] = None
 
     @property
-    def replicas(self) -> int:
-        return self.scaling.replicas if self.scaling else 1
+    def fewest_replicas(self) -> int:
+        return (self.scaling or Scaling()).fewest
+
+    @property
+    def most_replicas(self) -> int:
+        return (self.scaling or Scaling()).most
 
 
 class PolicyUse(Model):
@@ -290,6 +291,10 @@ class AIAgentStatus(Model):
         Field(description="URL of the agent within the cluster."),
     ] = None
     replicas: Annotated[int | None, Field(ge=0, description="Pods that are available.")] = None
+    conversations: Annotated[
+        int | None,
+        Field(ge=0, description="Conversations that are active at the pods, as of a minute ago at the most."),
+    ] = None
     enforced: Annotated[
         Annotated[str, StringConstraints(max_length=32)] | None,
         Field(description="Pods that echo the config digest in force, of those that can serve."),

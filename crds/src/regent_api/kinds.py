@@ -73,6 +73,7 @@ AI_AGENT = Kind(
         Column("Route", ".spec.modelRouteRef.name", "ModelRoute that the agent's turns take."),
         Column("Policies", ".status.policyCount", "How many policies apply.", "integer"),
         Column("Replicas", ".status.replicas", "Pods that are available.", "integer"),
+        Column("Conversations", ".status.conversations", "Conversations that are active at the pods.", "integer"),
         Column("Endpoint", ".status.endpoint", "URL of the agent within the cluster."),
         AGE,
     ),

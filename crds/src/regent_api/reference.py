@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from regent_api import API_VERSION
-from regent_api.agent import Scaling
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS
 from regent_api.capabilities import CAPABILITY_DEFAULTS
 from regent_api.crd import root_schema
@@ -16,6 +15,7 @@ from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
 from regent_api.route import TIMEOUT_DEFAULTS
+from regent_api.scaling import AUTO_DEFAULTS, REPLICAS_DEFAULT
 from regent_api.schema import Schema, key_of, words_for
 from regent_api.status import MEANING, TYPE_MEANING
 
@@ -57,7 +57,8 @@ def conditions() -> str:
 def defaults(pod_defaults: Mapping[str, str]) -> str:
     header = ("Field", "Value where nothing is written")
     agent = {
-        "spec.scaling.replicas": str(Scaling().replicas),
+        "spec.scaling.replicas": str(REPLICAS_DEFAULT),
+        **{f"spec.scaling.auto.{path}": value for path, value in AUTO_DEFAULTS.items()},
         "spec.drain.idleAfter": IDLE_AFTER_DEFAULT,
         "spec.suspend": "false",
         "spec.prompt.whenTooLong": "Refuse",

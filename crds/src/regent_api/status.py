@@ -27,6 +27,7 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
     AUDIT_LOG_BROKEN = "AuditLogBroken"
     BUDGET_AVAILABLE = "BudgetAvailable"
+    SCALING_ACTIVE = "ScalingActive"
 
 
 TYPE_MEANING: dict[ConditionType, str] = {
@@ -40,6 +41,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
     ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
     ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
+    ConditionType.SCALING_ACTIVE: "There only with `scaling.auto`: every target is measured, and pods follow it.",
 }
 
 
@@ -83,6 +85,9 @@ class Reason(StrEnum):
     WITHIN_BUDGET = "WithinBudget"
     BUDGET_ALERT = "BudgetAlert"
     BUDGET_EXHAUSTED = "BudgetExhausted"
+    METRICS_AVAILABLE = "MetricsAvailable"
+    METRIC_UNAVAILABLE = "MetricUnavailable"
+    SCALING_FAILED = "ScalingFailed"
     NO_AGENTS_REFERENCING = "NoAgentsReferencing"
 
 
@@ -124,6 +129,9 @@ MEANING: dict[Reason, str] = {
     Reason.WITHIN_BUDGET: "No threshold of `budget.alertAtPercent` is reached, as far as the pods say.",
     Reason.BUDGET_ALERT: "A threshold of `budget.alertAtPercent` is reached; the message names it and the budget.",
     Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",
+    Reason.METRICS_AVAILABLE: "The autoscaler has a figure for every target.",
+    Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target; the message bears its words.",
+    Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods; the message bears its words.",
     Reason.NO_AGENTS_REFERENCING: "No agent uses the object.",
 }
 

@@ -116,15 +116,17 @@ def test_the_operator_makes_an_agent_and_is_refused_nothing(
 
 
 def scale_and_edit_by_hand(releases: Releases, acme: str) -> None:
-    """What needs a disruption budget, its deletion, and an Event."""
+    """What needs a disruption budget and an autoscaler, their deletion, and an Event."""
 
     def patch(kind: str, spec: str, *who: str) -> None:
         words = ("patch", kind, "helper", "-n", acme, "--type=merge", "-p", f'{{"spec": {spec}}}')
         releases.cluster.kubectl(*words, *who)
 
-    patch("aiagent", '{"scaling": {"replicas": 2}}')
+    patch("aiagent", '{"scaling": {"auto": {"minReplicas": 1, "maxReplicas": 2}}}')
     eventually("a disruption budget", lambda: releases.get("poddisruptionbudget", "helper", acme), 60)
-    patch("aiagent", '{"scaling": {"replicas": 1}}')
+    eventually("an autoscaler", lambda: releases.get("horizontalpodautoscaler", "helper", acme), 60)
+    patch("aiagent", '{"scaling": {"auto": null, "replicas": 1}}')
+    eventually("no autoscaler", lambda: not releases.get("horizontalpodautoscaler", "helper", acme), 60)
     eventually("no budget for one pod", lambda: not releases.get("poddisruptionbudget", "helper", acme), 60)
     past_admission = ("--as", "system:serviceaccount:kube-system:by-hand", "--as-group", "system:masters")
     patch("networkpolicy", '{"ingress": [{}]}', *past_admission)

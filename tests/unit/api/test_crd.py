@@ -139,7 +139,7 @@ def test_a_crd_stays_small(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "columns"),
     [
-        (AI_AGENT, ["Ready", "Reason", "Route", "Policies", "Replicas", "Endpoint", "Age"]),
+        (AI_AGENT, ["Ready", "Reason", "Route", "Policies", "Replicas", "Conversations", "Endpoint", "Age"]),
         (AGENT_POLICY, ["Ready", "Reason", "Mode", "Agents", "Enforced", "Age"]),
         (MODEL_ROUTE, ["Ready", "Reason", "Providers", "Rules", "Agents", "Enforced", "Age"]),
     ],

@@ -37,8 +37,12 @@ class FakeClient:
             raise ApiError(409, "Conflict", "the object has been modified")
         return self._put("replace", resource, obj)
 
-    async def apply(self, resource: Resource, obj: Object) -> Object:
-        return self._put("apply", resource, obj)
+    async def apply(self, resource: Resource, obj: Object, manager: str = "regent") -> Object:
+        return self._put("apply" if manager == "regent" else f"apply as {manager}", resource, obj)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        self._note("delete", resource.kind, namespace, name)
+        self.objects.pop((resource.kind, namespace, name), None)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, patch: Object, subresource: str | None = None

@@ -41,8 +41,8 @@ def scene() -> Scene:
 async def test_what_is_not_there_is_made(scene: Scene) -> None:
     answer = scene.client.apply
 
-    async def apply(resource: Any, obj: Object) -> Object:
-        stored = await answer(resource, obj)
+    async def apply(resource: Any, obj: Object, manager: str = "regent") -> Object:
+        stored = await answer(resource, obj, manager)
         return stored | {"metadata": stored["metadata"] | {"uid": "new"}}
 
     scene.client.apply = apply  # type: ignore[method-assign]

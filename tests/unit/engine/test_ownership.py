@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.ownership import fingerprint, owned_hash, wanted_hash
+from regent_operator.engine.ownership import fingerprint, owned_hash, sets_replicas, wanted_hash
 
 Object = dict[str, Any]
 
@@ -113,6 +113,7 @@ def test_members_of_a_set_are_ours_one_by_one() -> None:
     [
         {"f:spec": {"f:template": {"f:spec": {"f:hostNetwork": {}}}}},
         {"f:data": {"f:more": {}}},
+        {"f:spec": {"f:replicas": {}, "f:paused": {}}},
         {"f:metadata": {"f:ownerReferences": {'k:{"uid":"x"}': {}}}},
         {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:x": {}}}}}, "f:secrets": {}},
     ],
@@ -127,6 +128,7 @@ def test_content_that_others_hold_is_an_intrusion(fields: Object) -> None:
         theirs({"f:metadata": {"f:labels": {"f:team": {}}, "f:annotations": {}}}),
         theirs({"f:status": {"f:replicas": {}}}, subresource="status"),
         theirs({"f:spec": {"f:replicas": {}}}, subresource="scale"),
+        theirs({"f:spec": {"f:replicas": {}}}),
         theirs({"f:spec": {"f:template": {"f:metadata": {"f:annotations": {".": {}, "f:restartedAt": {}}}}}}),
         theirs({"f:metadata": {"f:finalizers": {'v:"foregroundDeletion"': {}}}}),
     ],
@@ -141,3 +143,10 @@ def test_the_entry_changes_with_its_fields_and_with_its_time() -> None:
     assert fingerprint({"managedFields": [ours({"f:spec": {}})]}) != base
     assert fingerprint({"managedFields": [ours({"f:data": {}}, time="2026-01-02T00:00:00Z")]}) != base
     assert fingerprint({}).entry is None
+
+
+def test_who_holds_how_many_pods_there_are() -> None:
+    held = {"f:spec": {"f:replicas": {}, "f:template": {}}}
+    assert sets_replicas({"managedFields": [theirs({}), ours(held)]})
+    assert not sets_replicas({"managedFields": [ours({"f:spec": {"f:template": {}}}), theirs(held)]})
+    assert not sets_replicas({})

@@ -76,3 +76,16 @@ def test_what_pods_said_is_forgotten_when_another_led(pods: Pods) -> None:
     pods.forget_echoes()
     [forgotten] = pods.of(A)
     assert (forgotten.seen.echo, forgotten.met) == (None, False)
+
+
+def test_other_conversations_alone_are_counted_and_no_news() -> None:
+    heard: list[Key] = []
+    counted: list[Key] = []
+    pods = Pods(lambda _: None, heard.append, counted=counted.append)
+    pods.seen(PODS, pod(1), full=True)
+    for active in (0, 0, 4):
+        pods.echoed("u", Echo("u", active_conversations=active))
+    assert (len(heard), len(counted)) == (1, 1)
+    (found,) = pods.of(heard[0])
+    assert found.seen.echo is not None
+    assert found.seen.echo.active_conversations == 4

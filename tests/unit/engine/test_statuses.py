@@ -9,7 +9,7 @@ from regent_api.policy import AgentPolicyStatus
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import POLICIES, Key
 from regent_operator.engine.scope import Scope
-from regent_operator.engine.statuses import FIGURES_SECONDS, SPEND_SECONDS, StatusWriter, read_status
+from regent_operator.engine.statuses import FIGURES_SECONDS, MINUTE_SECONDS, StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient
@@ -126,8 +126,9 @@ async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_e
 
     assert await write("1") is None
     scene.clock.now += 20
-    assert await write("2") == SPEND_SECONDS - 20
+    assert await write("2") == MINUTE_SECONDS - 20
     assert await write("2", replicas=2) is None
-    scene.clock.now += SPEND_SECONDS
+    scene.clock.now += MINUTE_SECONDS
     assert await write("3", replicas=2) is None
+    assert await write("3", replicas=2, conversations=4) == MINUTE_SECONDS
     assert [sorted(each) for each in scene.sent] == [["conditions", "spend"], ["replicas", "spend"], ["spend"]]

@@ -126,3 +126,9 @@ def test_an_edit_of_replicas_or_credentials_is_one() -> None:
     assert is_edited(WANTED, frozenset({("s", "k")}), DONE)
     assert is_edited(WANTED, frozenset(), DeploymentSeen(replicas=5))
     assert not is_edited(WANTED, frozenset(), None)
+
+
+def test_a_number_that_is_left_to_an_autoscaler_is_nobodys_edit() -> None:
+    left = {**WANTED, "spec": {name: value for name, value in WANTED["spec"].items() if name != "replicas"}}
+    assert not is_edited(left, DONE.credentials, DONE)
+    assert is_edited(left, frozenset({("secret", "key")}), DONE)

@@ -30,7 +30,14 @@ WORKLOAD = {
 }
 
 
+BEHAVIOR = {
+    "scaleUp": {"selectPolicy": "Min", "policies": [{"type": "Percent", "value": 10, "periodSeconds": 1800}]},
+    "scaleDown": {"selectPolicy": "Disabled", "stabilizationWindowSeconds": 3600},
+}
+
+
 SEAL = "{}"
+SCALER = ChildKind("autoscaling/v2", "HorizontalPodAutoscaler")
 
 
 def planned(**changes: Any) -> AgentPlan:
@@ -66,8 +73,8 @@ def test_several_pods_have_a_disruption_budget_too() -> None:
 
 
 def test_a_single_pod_must_not_have_one() -> None:
-    assert children(planned(), Observation(), SEAL).absent == (ChildKind("policy/v1", "PodDisruptionBudget"),)
-    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation(), SEAL).absent == ()
+    assert children(planned(), Observation(), SEAL).absent == (ChildKind("policy/v1", "PodDisruptionBudget"), SCALER)
+    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation(), SEAL).absent == (SCALER,)
 
 
 def test_nothing_is_applied_for_an_agent_without_config() -> None:
@@ -77,7 +84,15 @@ def test_nothing_is_applied_for_an_agent_without_config() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])
-@pytest.mark.parametrize("given", [{}, {"scaling": {"replicas": 3}, "workload": WORKLOAD}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"scaling": {"replicas": 3}, "workload": WORKLOAD},
+        {"scaling": {"auto": {}}},
+        {"scaling": {"auto": {"minReplicas": 1, "targets": {"cpuUtilization": 5}, "behavior": BEHAVIOR}}},
+    ],
+)
 def test_every_child_is_strictly_valid(version: str, given: dict[str, Any]) -> None:
     ingress = for_all(
         "ingress",
@@ -209,3 +224,61 @@ def test_an_agent_that_is_born_suspended_starts_no_pod() -> None:
 
 def test_resuming_restores_the_count() -> None:
     assert replicas_of(ACTIVE, Observation(deployment(0))) == 3
+
+
+AUTO = planned(agent=agent(scaling={"auto": {}}))
+LIMITED = for_all("base", limits=[{"per": "Caller", "requestsPerMinute": 9}], **LOCAL_HOSTS)
+
+
+def scaled(plan: AgentPlan, seen: Observation) -> tuple[int | None, bool, int]:
+    """The Deployment's number of pods if it has one, whether there is an autoscaler, and what that begins with."""
+    made = children(plan, seen, SEAL)
+    bodies = {body["kind"]: body for body in made.apply}
+    has_scaler = SCALER.kind in bodies
+    assert has_scaler == (SCALER not in made.absent)
+    return bodies["Deployment"]["spec"].get("replicas"), has_scaler, made.replicas
+
+
+def test_an_autoscaler_comes_after_the_deployment_that_leaves_the_number_to_it() -> None:
+    assert kinds(AUTO) == [
+        "ServiceAccount",
+        "NetworkPolicy",
+        "ConfigMap",
+        "Service",
+        "PodDisruptionBudget",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+    ]
+    assert scaled(AUTO, Observation()) == (None, True, 3)
+
+
+@pytest.mark.parametrize("live", [1, 7, 30])
+def test_switching_to_an_autoscaler_begins_with_the_pods_that_there_are(live: int) -> None:
+    assert scaled(AUTO, Observation(deployment(live))) == (None, True, live)
+
+
+def test_an_autoscaler_never_begins_with_none() -> None:
+    assert scaled(AUTO, Observation(deployment(0))) == (None, True, 3)
+
+
+def test_switching_to_a_number_takes_the_autoscaler_away() -> None:
+    seven = planned(agent=agent(scaling={"replicas": 7}))
+    assert scaled(seven, Observation(deployment(7))) == (7, False, 7)
+    same = planned(agent=agent(scaling={"auto": {"minReplicas": 4, "maxReplicas": 4}}))
+    assert scaled(same, Observation(deployment(7))) == (4, False, 4)
+
+
+def test_a_suspended_agent_has_no_autoscaler_and_begins_with_the_fewest_again() -> None:
+    suspended = planned(agent=agent(scaling={"auto": {"minReplicas": 2}}, suspend=True))
+    resumed = planned(agent=agent(scaling={"auto": {"minReplicas": 2}}))
+    refuses, serves = echoing(suspended, "helper-1"), echoing(resumed, "helper-2")
+    assert scaled(suspended, Observation(deployment(9), (refuses, serves))) == (9, False, 9)
+    assert scaled(suspended, Observation(deployment(9), (refuses,))) == (0, False, 0)
+    assert scaled(resumed, Observation(deployment(0))) == (None, True, 2)
+
+
+@pytest.mark.parametrize(("live", "kept"), [(2, 2), (7, 7), (30, 20), (0, 0)])
+def test_pods_that_lack_a_state_to_share_become_no_more_by_an_autoscaler(live: int, kept: int) -> None:
+    plan = planned(agent=agent(scaling={"auto": {}}), policies=(LIMITED,), last=AUTO.config)
+    assert [problem.reason for problem in plan.problems] == ["SharedStateRequired"]
+    assert scaled(plan, Observation(deployment(live))) == (kept, False, kept)

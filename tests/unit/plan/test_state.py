@@ -69,6 +69,17 @@ def test_several_pods_keep_none_without_a_redis() -> None:
     assert state_config(pods(2)) == StateConfig(conversations=False)
 
 
+def test_pods_that_an_autoscaler_may_make_several_keep_none_either() -> None:
+    assert state_config(agent(scaling={"auto": {"minReplicas": 1}})) == StateConfig(conversations=False)
+    assert state_config(agent(scaling={"auto": {"minReplicas": 1, "maxReplicas": 1}})).conversations
+
+
+def test_bounds_of_several_pods_need_a_state_to_share_like_a_number() -> None:
+    (problem,) = planned(agent=agent(scaling={"auto": {"minReplicas": 1}}), policies=(BASE, LIMITED)).problems
+    assert problem.reason is Reason.SHARED_STATE_REQUIRED
+    assert problem.message.startswith("limits of acme/limited: 20 pods can only keep to this")
+
+
 def test_pods_are_told_where_their_redis_is_and_where_its_password_lies() -> None:
     password = CredentialFile(name="redis", secret="redis", key="password")
     redis = RedisConfig(url="redis://redis.data.svc", password=password)

@@ -368,3 +368,20 @@ def test_a_new_agent_without_config_has_no_digests() -> None:
     new = agent_status(planned(agent=agent(suspend=True), route=None), Observation(), None, NOW)
     assert (new.digests, new.effective) == (None, None)
     assert "Suspended" not in shown(new)
+
+
+def test_conversations_are_those_of_the_pods_that_can_serve() -> None:
+    gone = echoing(THREE, "helper-3", pod_facts={"ready": False}, active_conversations=9)
+    pods = (echoing(THREE, active_conversations=2), echoing(THREE, "helper-2", active_conversations=5), gone)
+    assert status_of(THREE, Observation(deployment(3), pods)).conversations == 7
+
+
+def test_an_autoscaled_agent_is_complete_with_the_pods_that_its_autoscaler_wants() -> None:
+    auto = planned(agent=agent(scaling={"auto": {}}))
+    pods = tuple(echoing(auto, f"helper-{number}") for number in range(7))
+    status = status_of(auto, Observation(deployment(7), pods))
+    assert phase(status) == ("True", "Ready", [], "Current")
+    assert shown(status)["ScalingActive"] == ("Unknown", "Pending")
+    assert condition(status, "WorkloadAvailable").message.startswith("7 of 7 replicas")
+    growing = status_of(auto, Observation(deployment(9, available=7, updated=7, total=9), pods))
+    assert phase(growing) == ("True", "Ready", ["Reconciling"], "InProgress")

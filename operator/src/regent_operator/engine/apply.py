@@ -13,8 +13,9 @@ from typing import Any
 from regent_operator.engine.children import Child, ChildKey, Children, key_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
+from regent_operator.engine.handover import KEEPER, is_due, is_open, number_alone, with_replicas
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.resources import CHILD_BY_KIND, Resource
+from regent_operator.engine.resources import AUTOSCALERS, CHILD_BY_KIND, Resource
 from regent_operator.engine.together import together
 from regent_operator.plan.observation import Refusal
 
@@ -46,9 +47,10 @@ class Applier:
         self._children = children
         self._wanted: dict[ChildKey, str] = {}
 
-    async def apply(self, uid: str, bodies: tuple[Object, ...]) -> Outcome:
+    async def apply(self, uid: str, bodies: tuple[Object, ...], replicas: int = 1) -> Outcome:
         """Bring the children of the agent with this uid to what is planned. Raises ApiError for transport only.
 
+        `replicas`: what an autoscaler begins with, where the Deployment leaves it to one.
         Beside a foreign object nothing new is made; children that are ours already follow the plan nevertheless, so
         that a name conflict cannot hold back a tighter policy.
         """
@@ -59,14 +61,17 @@ class Applier:
         for body, child in found:
             ours = child is not None and child.owner == uid and not child.deleting
             if ours or (child is None and not outcome.conflicts):
-                await self._bring(body, child, outcome)
+                await self._bring(body, child, replicas, outcome)
         return outcome
 
     async def remove(self, uid: str, key: ChildKey) -> None:
         """Delete a child that must not exist, if it is ours."""
         child = self._children.get(key)
         if child is not None and child.owner == uid and not child.deleting:
-            await self._client.delete(CHILD_BY_KIND[key.kind], key.namespace, key.name, child.uid)
+            resource = CHILD_BY_KIND[key.kind]
+            await self._client.delete(resource, key.namespace, key.name, child.uid)
+            if resource == AUTOSCALERS:  # no watch will tell
+                self._children.gone(resource, key.namespace, key.name, child.uid)
 
     def forget(self, namespace: str, name: str) -> None:
         """The agent is gone."""
@@ -98,14 +103,17 @@ class Applier:
         else:
             outcome.conflicts.append(str(key))
 
-    async def _bring(self, body: Object, child: Child | None, outcome: Outcome) -> None:
+    async def _bring(self, body: Object, child: Child | None, replicas: int, outcome: Outcome) -> None:
         resource = CHILD_BY_KIND[body["kind"]]
         key, wanted = key_of(resource, body), wanted_hash(body)
-        if child is not None and child.holds(wanted):
+        due = is_due(body, child, self._children.deployment(key.namespace, key.name))
+        if child is not None and child.holds(wanted) and not due:
             self._wanted[key] = wanted
             return
         drifted = child is not None and self._wanted.get(key) == wanted
         try:
+            if due:
+                child = await self._hand_over(resource, body, child, replicas)
             await self._write(resource, body, child, wanted)
         except ApiError as error:
             if error.of_transport:
@@ -117,6 +125,16 @@ class Applier:
         if drifted:
             log.info("%s was changed by another's hand and is put right", key)
             outcome.healed.append(str(key))
+
+    async def _hand_over(self, resource: Resource, body: Object, child: Child | None, replicas: int) -> Child:
+        """Let KEEPER hold the number of pods, in a Deployment that is made for it where there is none."""
+        self._children.writing(key_of(resource, body))
+        if child is None:
+            whole = with_replicas(body, replicas)
+            answer = await self._client.apply(resource, whole)
+            child = self._children.wrote(resource, answer, wanted_hash(whole), stripped=False)
+        answer = await self._client.apply(resource, number_alone(body, child.uid, replicas), KEEPER)
+        return self._children.read(resource, answer)
 
     async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> None:
         if child is None or wanted not in {child.owned, child.applied}:
@@ -138,6 +156,8 @@ class Applier:
             {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
             {"op": "add", "path": "/metadata/ownerReferences", "value": meta["ownerReferences"]},
         ]
+        if is_open(body):
+            body = with_replicas(body, live["spec"]["replicas"])
         for name in sorted((set(live) | set(body)) - IDENTITY_FIELDS):
             path = f"/{name}"
             if name in body:

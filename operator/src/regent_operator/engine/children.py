@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
-from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash
+from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
 from regent_operator.engine.resources import (
     AGENTS,
+    AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -53,6 +54,8 @@ class Child:
     owner: str
     deleting: bool
     print: Fingerprint
+    sets_replicas: bool = False
+    """Of a Deployment: whether we hold how many pods there are."""
     owned: str | None = None
     applied: str | None = None
     tolerated: str = ""
@@ -173,7 +176,7 @@ class Children:
     def _carry_over(resource: Resource, before: Child, now: Child) -> Child:
         """Content that is known to be unchanged although the version moved."""
         now = replace(now, tolerated=before.tolerated)
-        has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS}
+        has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS, AUTOSCALERS}
         only_status_moved = has_status and (now.print, now.generation) == (before.print, before.generation)
         return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
 
@@ -222,6 +225,7 @@ def _child(obj: Object) -> Child:
         owner=owners[0] if owners else "",
         deleting="deletionTimestamp" in meta,
         print=fingerprint(meta),
+        sets_replicas=sets_replicas(meta),
     )
 
 

@@ -189,8 +189,8 @@ class ApiClient:
         finally:
             self.counter.request("WATCH", resource.plural, status, time.monotonic() - started)
 
-    async def apply(self, resource: Resource, obj: Object) -> Object:
-        """Server-side apply as `regent`, taking over fields that others hold."""
+    async def apply(self, resource: Resource, obj: Object, manager: str = FIELD_MANAGER) -> Object:
+        """Server-side apply, taking over fields that others hold."""
         meta = obj["metadata"]
         return await self._write(
             "PATCH",
@@ -198,7 +198,7 @@ class ApiClient:
             resource.path(meta.get("namespace"), meta["name"]),
             obj,
             APPLY,
-            {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"},
+            {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"},
             verb="APPLY",
         )
 

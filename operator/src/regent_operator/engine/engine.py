@@ -19,6 +19,7 @@ from typing import Any
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.alertevents import AlertEvents
 from regent_operator.engine.alertwatches import AlertWatches
+from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import Children
 from regent_operator.engine.client import WRITE_SECONDS, ApiClient
 from regent_operator.engine.echo import EchoRounds
@@ -55,7 +56,7 @@ from regent_operator.engine.resources import (
     Resource,
 )
 from regent_operator.engine.seals import Sealer
-from regent_operator.engine.statuses import StatusWriter
+from regent_operator.engine.statuses import MINUTE_SECONDS, StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
@@ -88,9 +89,10 @@ class Engine:
         self.children = Children(self._child_moved)
         self.recorder = Recorder(self.client, settings.identity)
         self.alert_events = AlertEvents(self.recorder.record, self._uid_of)
-        self.pods = Pods(self._pod_moved, self._touch_agent, self._pod_answered)
+        self.pods = Pods(self._pod_moved, self._touch_agent, self._pod_answered, self._pod_counted)
         self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
+        self.autoscalers = Autoscalers(self.client, self.children, settings.scope.managed, self._touch_agent)
         self.namespaces = Namespaces(self.store.touch_namespace)
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
@@ -111,6 +113,7 @@ class Engine:
             self.facts,
             self._gatherer(),
             self.echoes,
+            self.autoscalers,
             Sealer(self.client, self.children, self.pods, signer),
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
@@ -136,6 +139,7 @@ class Engine:
             self._begin(self.facts.run(), "facts"),
             self._begin(self.recorder.run(), "events"),
             self._begin(self.echoes.run(), "echoes"),
+            self._begin(self.autoscalers.run(), "autoscalers"),
             self._begin(self.alert_watches.run(), "alerts"),
         ]
         await self.log_findings.look()
@@ -196,6 +200,7 @@ class Engine:
             await reflector.synced.wait()
         while True:
             await self.leadership.held.wait()
+            await self.autoscalers.listed.wait()
             key = await self.queue.get()
             try:
                 if self._may_write():
@@ -239,6 +244,7 @@ class Engine:
         self.children.forget_written()
         self.pods.forget_echoes()
         self.echoes.forget_all()
+        self.autoscalers.restart()
         self.store.forget_figures()
         self.reconciler.forget_all()
         self.queue.restart_waits()
@@ -265,6 +271,10 @@ class Engine:
     def _pod_moved(self, key: Key) -> None:
         self.echoes.look(key)
         self._child_moved(key)
+
+    def _pod_counted(self, key: Key) -> None:
+        """Other figures alone: told once a minute at the most."""
+        self.queue.add(key, Priority.FOLLOW, MINUTE_SECONDS)
 
     def _pod_answered(self, pod: Pod, echo: Echo) -> None:
         self.alert_events.heard(pod, echo)
@@ -327,6 +337,8 @@ class Engine:
             yield "the three kinds have not been listed"
         if not self.facts.known.is_set():
             yield "the cluster's signing keys and ranges have not been read"
+        if not self.autoscalers.listed.is_set():
+            yield "the autoscalers have not been listed"
         for reflector in self.reflectors:
             if not reflector.synced.is_set():
                 yield f"{reflector.collection} has not been listed"

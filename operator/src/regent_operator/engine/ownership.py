@@ -64,15 +64,24 @@ def wanted_hash(wanted: Object) -> str:
     return _hash(_normal(body))
 
 
+def sets_replicas(metadata: Mapping[str, Any]) -> bool:
+    """Whether we hold how many pods a Deployment has."""
+    ours = (entry.get("fieldsV1") or {} for entry in metadata.get("managedFields") or [] if _is_ours(entry))
+    return any("f:replicas" in (fields.get("f:spec") or {}) for fields in ours)
+
+
 def _is_ours(entry: Mapping[str, Any]) -> bool:
     return entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
 
 
 def _intrudes(fields: Mapping[str, Any]) -> bool:
-    """Whether fields hold content. Labels and annotations are anyone's; so is kubectl's restart mark."""
+    """Whether fields hold content. Labels and annotations are anyone's; so is kubectl's restart mark.
+
+    So is a number of pods alone: where it is ours, our apply takes it, and where it is not, it is an autoscaler's.
+    """
     content = {name: value for name, value in fields.items() if name != "f:metadata"}
     spec = content.get("f:spec")
-    if isinstance(spec, dict) and _only_restarts(spec):
+    if isinstance(spec, dict) and (set(spec) <= {".", "f:replicas"} or _only_restarts(spec)):
         del content["f:spec"]
     owners = (fields.get("f:metadata") or {}).get("f:ownerReferences")
     return bool(content or owners)

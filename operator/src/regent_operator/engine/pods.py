@@ -33,8 +33,8 @@ class Pod:
 class Pods:
     """Observer of the pods.
 
-    `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did; `answered` with every
-    echo of a pod that is believed.
+    `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did, `counted` when only
+    its figure of conversations did; `answered` with every echo of a pod that is believed.
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class Pods:
         moved: Callable[[Key], None],
         heard: Callable[[Key], None],
         answered: Callable[[Pod, Echo], None] = lambda _pod, _echo: None,
+        counted: Callable[[Key], None] = lambda _agent: None,
     ) -> None:
         self._touch = moved
         self._heard = heard
         self._answered = answered
+        self._counted = counted
         self._pods: dict[str, Pod] = {}
         self._of_agent: dict[Key, set[str]] = defaultdict(set)
         self._echoes: dict[str, Echo] = {}
@@ -87,9 +89,11 @@ class Pods:
         self._misses.pop(uid, None)
         if pod.controlled:
             self._answered(pod, echo)
-        if self._echoes.get(uid) != echo:
-            self._echoes[uid] = echo
+        before, self._echoes[uid] = self._echoes.get(uid), echo
+        if before != echo:
             self._heard(pod.agent)
+        elif before is not None and before.active_conversations != echo.active_conversations:
+            self._counted(pod.agent)
 
     def silent(self, uid: str) -> None:
         """The pod gave no answer of its own. Its last one counts until the third time: one lost packet is no news."""

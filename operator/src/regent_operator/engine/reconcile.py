@@ -16,6 +16,7 @@ from regent_api.objects import AIAgent, Invalid
 from regent_api.policy import AgentPolicyStatus
 from regent_api.route import ModelRouteStatus
 from regent_operator.engine.apply import Applier, Outcome
+from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.echo import EchoRounds
@@ -27,6 +28,7 @@ from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.pods import TOUCHED, Pod, Pods
 from regent_operator.engine.resources import (
     AGENTS,
+    AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
@@ -41,7 +43,7 @@ from regent_operator.engine.together import together
 from regent_operator.engine.waves import Waves, is_edited
 from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.children import children, settled
+from regent_operator.plan.children import autoscaled, children, settled
 from regent_operator.plan.observation import LogFinding, Observation
 from regent_operator.plan.status import (
     agent_figures,
@@ -56,6 +58,8 @@ OVERDUE_SECONDS = 60.0
 CONFLICT_SECONDS = 60.0
 WAIT_SECONDS = 1.0
 WAVE_SECONDS = 3.0
+FIRST_LOOK_SECONDS = 20.0
+"""Of an autoscaler's controller at a new one: it looks every 15."""
 TOUCHES_AT_ONCE = 8
 
 
@@ -81,6 +85,7 @@ class Reconciler:
         facts: ClusterFacts,
         gatherer: Gatherer,
         echoes: EchoRounds,
+        autoscalers: Autoscalers,
         sealer: Sealer,
         statuses: StatusWriter,
         narrator: Narrator,
@@ -94,6 +99,7 @@ class Reconciler:
         self._facts = facts
         self._gatherer = gatherer
         self._echoes = echoes
+        self._autoscalers = autoscalers
         self._sealer = sealer
         self._statuses = statuses
         self._narrator = narrator
@@ -144,6 +150,8 @@ class Reconciler:
         agent = cast("AIAgent", stored.object)
         plan = await self._plan(key, agent, before)
         await self._echoes.meet(key)
+        if autoscaled(plan):
+            await self._autoscalers.read(key)
         outcome = await self._apply(key, plan, before)
         await self._refresh_pods(key, plan, outcome)
         seen = self._observe(key, plan, outcome)
@@ -173,10 +181,10 @@ class Reconciler:
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
-        outcome = await self._applier.apply(uid, bodies)
-        outcome.held_back = len(bodies) < len(wanted.apply)
         for kind in wanted.absent:
             await self._applier.remove(uid, ChildKey(kind.kind, key.namespace, key.name))
+        outcome = await self._applier.apply(uid, bodies, wanted.replicas)
+        outcome.held_back = len(bodies) < len(wanted.apply)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
@@ -217,14 +225,14 @@ class Reconciler:
         seen = self._children.deployment(key.namespace, key.name)
         program = self._children.program(key.namespace, key.name)
         edited = before is None or before.observed_generation != plan.agent.metadata.generation
-        *others, deployment = bodies or (None,)
+        deployment = next((body for body in bodies if body["kind"] == DEPLOYMENTS.kind), None)
         self._waves.observe(key, seen, new=deployment is not None and program == program_of(deployment))
         if deployment is None or edited or is_edited(deployment, plan.credentials, seen):
             return bodies
         child = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
         if self._waves.may_roll(key, deployment, child, program):
             return bodies
-        return tuple(body for body in others if body is not None)
+        return tuple(body for body in bodies if body is not deployment)
 
     def _observe(self, key: Key, plan: AgentPlan, outcome: Outcome) -> Observation:
         deployment = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
@@ -238,6 +246,7 @@ class Reconciler:
             overdue=self._config_age(key) > OVERDUE_SECONDS,
             log_findings=self._log_findings(key),
             held_back=outcome.held_back,
+            autoscaler=self._autoscalers.of(key),
         )
 
     async def _refresh_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> None:
@@ -277,6 +286,8 @@ class Reconciler:
             again = again.or_sooner(WAIT_SECONDS)
         if outcome.held_back:
             again = again.or_sooner(WAVE_SECONDS)
+        if AUTOSCALERS.kind in outcome.written:
+            again = again.or_sooner(FIRST_LOOK_SECONDS)
         if outcome.conflicts or outcome.refused:
             again = again.or_sooner(CONFLICT_SECONDS)
         if not seen.overdue and not settled(plan, seen):

@@ -62,7 +62,9 @@ NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpol
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
 DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, NETWORK_POLICIES, DEPLOYMENTS, DISRUPTION_BUDGETS)
-CHILD_BY_KIND = {resource.kind: resource for resource in CHILDREN}
+AUTOSCALERS = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+"""Children too, but not watched: their status changes at every look of their controller."""
+CHILD_BY_KIND = {resource.kind: resource for resource in (*CHILDREN, AUTOSCALERS)}
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 PODS = Resource("v1", "Pod", "pods")

@@ -1,5 +1,5 @@
 """Writes status: one patch, only when something differs; counts of agents and pods every few seconds at most, what an
-agent has spent once a minute.
+agent has spent and how many conversations it has once a minute.
 """
 
 import time
@@ -21,8 +21,9 @@ Object = dict[str, Any]
 FIGURES = frozenset({"agents", "enforced", "providers"})
 FIGURES_SECONDS = 5.0
 """A floor policy counts the pods of every agent: it must not be written as often as any of them moves."""
-SPEND = frozenset({"spend"})
-SPEND_SECONDS = 60.0
+MINUTELY = frozenset({"spend", "conversations"})
+MINUTE_SECONDS = 60.0
+"""Figures of an agent come and go with every turn."""
 
 
 class StatusWriter:
@@ -46,7 +47,7 @@ class StatusWriter:
     async def write(self, key: Key, stored: Stored, status: Model, *, patient: bool = False) -> float | None:
         """Make the live status equal to `status`. Raises ApiError for transport only.
 
-        With `patient`, a change of figures alone waits until so long after the last write (of what an agent spends
+        With `patient`, a change of figures alone waits until so long after the last write (of an agent's
         always): the seconds still to wait are returned. An object that is gone or replaced meanwhile is left alone.
         """
         patch = merge_patch(stored.live_status, status.wire())
@@ -78,8 +79,8 @@ class StatusWriter:
     @staticmethod
     def _pause(live: Object, patch: Object, *, patient: bool) -> float:
         """Seconds since the last write before which this one is none."""
-        if not set(patch) - SPEND:
-            return SPEND_SECONDS
+        if not set(patch) - MINUTELY:
+            return MINUTE_SECONDS
         return FIGURES_SECONDS if patient and _only_figures(live, patch) else 0.0
 
     def _replaced(self, key: Key, stored: Stored) -> bool:

@@ -69,7 +69,9 @@ class Waves:
 
 def is_edited(wanted: Object, credentials: frozenset[CredentialPair], seen: DeploymentSeen | None) -> bool:
     """Whether somebody's edit asks for other replicas or credentials than the live Deployment has."""
-    return seen is not None and (seen.replicas != wanted["spec"]["replicas"] or seen.credentials != credentials)
+    return seen is not None and (
+        seen.replicas != wanted["spec"].get("replicas", seen.replicas) or seen.credentials != credentials
+    )
 
 
 def _is_complete(seen: DeploymentSeen) -> bool:

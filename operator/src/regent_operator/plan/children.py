@@ -1,14 +1,23 @@
 """The children of an agent, in the order in which they are applied.
 
-The NetworkPolicy goes before the ConfigMap (opened before), the Deployment last: no pod starts without its config,
-its Service and the walls around it.
+The NetworkPolicy goes before the ConfigMap (opened before), the Deployment after all that its pods need: none starts
+without its config, its Service and the walls around it. What is absent goes before anything is applied, so that an
+autoscaler is gone before its field is ours again.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from regent_api.status import Reason
-from regent_operator.plan import configmap, deployment, disruptionbudget, networkpolicy, service, serviceaccount
+from regent_operator.plan import (
+    autoscaler,
+    configmap,
+    deployment,
+    disruptionbudget,
+    networkpolicy,
+    service,
+    serviceaccount,
+)
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.observation import Observation, PodSeen
 
@@ -24,7 +33,9 @@ class Children:
     apply: tuple[dict[str, Any], ...]
     """In apply order, as SSA bodies. Without `metadata.uid`: the engine adds it."""
     absent: tuple[ChildKind, ...]
-    """Children (of the agent's name) that must not exist: delete them if they are ours."""
+    """Children (of the agent's name) that must not exist: delete them, if they are ours, before the others follow."""
+    replicas: int = 0
+    """How many pods there should be now; where the Deployment leaves it to an autoscaler, what that begins with."""
 
 
 def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
@@ -34,18 +45,30 @@ def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
     """
     if seal is None or plan.config is None or plan.config_text is None or plan.agent.metadata.deleting:
         return Children((), ())
-    agent = plan.agent
+    agent, count = plan.agent, replicas(plan, seen)
     budget = disruptionbudget.build(agent)
+    scaler = autoscaler.build(agent) if autoscaled(plan) else None
     made = (
         serviceaccount.build(agent),
         _network_policy(plan, seen),
         configmap.build(agent, plan.config_text, seal),
         service.build(agent),
         budget,
-        deployment.build(agent, plan.installation, plan.credentials, replicas(plan, seen)),
+        deployment.build(agent, plan.installation, plan.credentials, None if scaler else count),
+        scaler,
     )
     absent = () if budget else (ChildKind("policy/v1", "PodDisruptionBudget"),)
-    return Children(tuple(body for body in made if body is not None), absent)
+    absent = absent if scaler else (*absent, ChildKind("autoscaling/v2", "HorizontalPodAutoscaler"))
+    return Children(tuple(body for body in made if body is not None), absent, count)
+
+
+def autoscaled(plan: AgentPlan) -> bool:
+    """Whether an autoscaler says how many pods there are. Not while they lack a state to share, nor while suspended."""
+    return autoscaler.build(plan.agent) is not None and not plan.agent.spec.suspend and not lacks_state(plan)
+
+
+def lacks_state(plan: AgentPlan) -> bool:
+    return any(problem.reason is Reason.SHARED_STATE_REQUIRED for problem in plan.problems)
 
 
 def settled(plan: AgentPlan, seen: Observation) -> bool:
@@ -67,10 +90,16 @@ def replicas(plan: AgentPlan, seen: Observation) -> int:
 
 
 def _wanted(plan: AgentPlan, seen: Observation) -> int:
-    """No more pods than there are while they lack a state to share: each more would let through what limits hold."""
-    lacks_state = any(problem.reason is Reason.SHARED_STATE_REQUIRED for problem in plan.problems)
-    live = seen.deployment.replicas if seen.deployment and lacks_state else plan.agent.spec.replicas
-    return min(plan.agent.spec.replicas, live)
+    """No more pods than there are while they lack a state to share: each more would let through what limits hold.
+
+    Of an autoscaled agent as many as there are; an autoscaler never begins with none.
+    """
+    spec, live = plan.agent.spec, seen.deployment.replicas if seen.deployment else None
+    if lacks_state(plan) and live is not None:
+        return min(spec.most_replicas, live)
+    if autoscaled(plan) and live:
+        return live
+    return spec.fewest_replicas
 
 
 def _refuses_everywhere(plan: AgentPlan, seen: Observation) -> bool:

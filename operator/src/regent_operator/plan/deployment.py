@@ -43,14 +43,15 @@ DEFAULT_LIMITS = {"memory": "256Mi"}
 
 
 def build(
-    agent: AIAgent, installation: Installation, credentials: frozenset[CredentialPair], replicas: int
+    agent: AIAgent, installation: Installation, credentials: frozenset[CredentialPair], replicas: int | None
 ) -> dict[str, Any]:
+    """`replicas` None: an autoscaler says how many, and the field is its own."""
     return child(
         agent,
         "apps/v1",
         "Deployment",
         spec={
-            "replicas": replicas,
+            **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": 2,
             "progressDeadlineSeconds": 600,
             "selector": {"matchLabels": selector(agent)},

@@ -10,7 +10,7 @@ from regent_operator.plan.child import child, selector
 
 
 def build(agent: AIAgent) -> dict[str, Any] | None:
-    if agent.spec.replicas < 2:
+    if agent.spec.most_replicas < 2:
         return None
     return child(
         agent,

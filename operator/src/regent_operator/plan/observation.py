@@ -130,6 +130,20 @@ class DeploymentSeen:
 
 
 @dataclass(frozen=True)
+class AutoscalerSeen:
+    """What an autoscaler says of itself; only what a condition hangs on, none of its figures."""
+
+    told: bool = False
+    """Whether its controller has looked at it yet."""
+    able: bool = True
+    active: bool = False
+    message: str = ""
+    """Of what does not hold: why it cannot scale, or has no figure."""
+    measured: frozenset[str] = frozenset()
+    """Names of the metrics that it has a figure of."""
+
+
+@dataclass(frozen=True)
 class Refusal:
     """A child that the API server refused, or that another owner holds."""
 
@@ -166,6 +180,8 @@ class Observation:
     """What the audit collector refused of pods of this agent."""
     held_back: bool = False
     """A new version of the Deployment waits for its wave."""
+    autoscaler: AutoscalerSeen | None = None
+    """None: there is none, or it was not read yet."""
 
 
 def deployment_seen(raw: Mapping[str, Any]) -> DeploymentSeen:
@@ -184,6 +200,31 @@ def deployment_seen(raw: Mapping[str, Any]) -> DeploymentSeen:
         replica_failure=failure.get("message", "pods cannot be created") if failure.get("status") == "True" else None,
         credentials=credentials_of((spec.get("template") or {}).get("spec") or {}),
     )
+
+
+def autoscaler_seen(raw: Mapping[str, Any]) -> AutoscalerSeen:
+    """Read an autoscaling/v2 HorizontalPodAutoscaler."""
+    status = raw.get("status") or {}
+    conditions = {each["type"]: each for each in status.get("conditions") or []}
+    able, active = conditions.get("AbleToScale") or {}, conditions.get("ScalingActive") or {}
+    failing = next((each for each in (able, active) if each.get("status") == "False"), {})
+    return AutoscalerSeen(
+        told="ScalingActive" in conditions or able.get("status") == "False",
+        able=able.get("status") != "False",
+        active=active.get("status") == "True",
+        message=str(failing.get("message", ""))[:MOST_ERROR_CHARACTERS],
+        measured=frozenset(filter(None, map(_measured, status.get("currentMetrics") or []))),
+    )
+
+
+def _measured(metric: Mapping[str, Any]) -> str | None:
+    """The name of a metric with a figure. One that its controller could not get has none, or no type at all."""
+    match metric:
+        case {"type": "Pods", "pods": {"metric": {"name": str(name)}, "current": {"averageValue": _}}}:
+            return name
+        case {"type": "Resource", "resource": {"name": str(name), "current": {"averageUtilization": _}}}:
+            return name
+    return None
 
 
 def pod_seen(raw: Mapping[str, Any]) -> PodSeen:

@@ -37,10 +37,10 @@ def _alone(agent: AIAgent, rules: InForce, route: RouteConfig) -> Iterator[Probl
     limited = sorted(provider.name for provider in route.providers if provider.limits)
     if limited:
         asking["providers.limits"] = [f"{name} in ModelRoute {route.name}" for name in limited]
-    if agent.spec.replicas > 1 and asking:
+    if agent.spec.most_replicas > 1 and asking:
         named = "; ".join(f"{field} of {', '.join(policies)}" for field, policies in asking.items())
         yield _problem(
-            f"{named}: {agent.spec.replicas} pods can only keep to this with a state that all of them share. "
+            f"{named}: {agent.spec.most_replicas} pods can only keep to this with a state that all of them share. "
             "Set spec.state.redis, or spec.scaling.replicas: 1."
         )
 

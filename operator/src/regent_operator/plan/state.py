@@ -21,7 +21,7 @@ def state_config(agent: AIAgent) -> StateConfig:
     """What the pods are told."""
     redis = agent.spec.state.redis if agent.spec.state else None
     if redis is None:
-        return StateConfig(conversations=agent.spec.replicas == 1)
+        return StateConfig(conversations=agent.spec.most_replicas == 1)
     secret = redis.password_from.secret_key_ref if redis.password_from else None
     password = CredentialFile(name=CREDENTIAL_NAME, secret=secret.name, key=secret.key) if secret else None
     return StateConfig(conversations=True, redis=RedisConfig(url=redis.url, password=password))

@@ -17,6 +17,7 @@ from regent_operator.plan.enforcement import enforcement, missing_credentials, p
 from regent_operator.plan.figures import AgentFigures, agent_figures
 from regent_operator.plan.observation import Observation
 from regent_operator.plan.references import Problem
+from regent_operator.plan.scaling import scaling_active
 from regent_operator.plan.spend import budget_available, spend
 from regent_operator.plan.usage import policy_status, route_status
 
@@ -46,6 +47,7 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
         conditions=dated(findings, generation, previous.conditions if previous else None, now),
         endpoint=endpoint(plan.agent),
         replicas=seen.deployment.available if seen.deployment else 0,
+        conversations=sum(pod.echo.active_conversations for pod in seen.pods if pod.can_serve and pod.echo),
         enforced=str(enforcement(plan, seen)),
         digests=plan.digests or (previous.digests if previous else None),
         policies=list(plan.uses[:MOST_POLICIES]),
@@ -72,7 +74,8 @@ def _findings(plan: AgentPlan, seen: Observation) -> list[Finding | None]:
     suspended = _suspended(plan, seen)
     ready = _ready(plan, seen, (accepted, resolved, enforced, available), suspended)
     beside = workload.rollout(plan, seen) if ready.holds else progress(ready)
-    return [ready, accepted, resolved, enforced, available, beside, suspended, audit_log(seen)]
+    scaling = scaling_active(plan, seen)
+    return [ready, accepted, resolved, enforced, available, scaling, beside, suspended, audit_log(seen)]
 
 
 def _ready(

@@ -20,7 +20,7 @@ def available(plan: AgentPlan, seen: Observation) -> Finding:
     if deployment.deadline_exceeded:
         return false(_AVAILABLE, Reason.PROGRESS_DEADLINE_EXCEEDED, _stuck(plan, seen, deployment))
     if deployment.available > 0:
-        words = f"{deployment.available} of {plan.agent.spec.replicas} replicas are available."
+        words = f"{deployment.available} of {replicas(plan, seen)} replicas are available."
         return true(_AVAILABLE, Reason.AVAILABLE, f"{words} Nothing to do.")
     return _unavailable(plan, seen, deployment)
 
@@ -48,13 +48,13 @@ def _unavailable(plan: AgentPlan, seen: Observation, deployment: DeploymentSeen)
     if deployment.replica_failure is not None:
         words = f"Pods cannot be created: {deployment.replica_failure}. Correct the quota or the admission rule."
         return false(_AVAILABLE, Reason.APPLY_REFUSED, words)
-    words = f"{_counts(deployment, plan.agent.spec.replicas)}. Wait; or see the events of the pods."
+    words = f"{_counts(deployment, replicas(plan, seen))}. Wait; or see the events of the pods."
     return false(_AVAILABLE, Reason.PROGRESSING, words)
 
 
 def _stuck(plan: AgentPlan, seen: Observation, deployment: DeploymentSeen) -> str:
     why = _crash(seen) or deployment.replica_failure or "see the events of the pods"
-    return f"The rollout made no progress within its deadline ({_counts(deployment, plan.agent.spec.replicas)}): {why}."
+    return f"The rollout made no progress within its deadline ({_counts(deployment, replicas(plan, seen))}): {why}."
 
 
 def _crash(seen: Observation) -> str | None:

@@ -1,0 +1,95 @@
+"""What is known of autoscalers that nobody watches."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.autoscalers import Autoscalers
+from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.client import Listing
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import Key
+from tests.unit.engine.fake_client import FakeClient, meta
+
+Object = dict[str, Any]
+AGENT = Key("AIAgent", "n", "a")
+KIND = "HorizontalPodAutoscaler"
+CHILD = ChildKey(KIND, "n", "a")
+OWNER = {"kind": "AIAgent", "uid": "agent", "controller": True}
+
+
+def scaler(version: int, *, active: bool = True, figure: str = "1") -> Object:
+    conditions = [{"type": "ScalingActive", "status": "True" if active else "False", "message": "why"}]
+    current = {"type": "Pods", "pods": {"metric": {"name": "m"}, "current": {"averageValue": figure}}}
+    found = meta("a", version, ownerReferences=[OWNER])
+    return found | {"status": {"conditions": conditions, "currentMetrics": [current]}}
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.client = FakeClient()
+        self.touched: list[Key] = []
+        self.children = Children(lambda _: None)
+        self.scalers = Autoscalers(self.client, self.children, [None], self.touched.append)  # type: ignore[arg-type]
+
+    async def list(self, *items: Object) -> None:
+        self.client.lists.append(Listing(list(items), "9"))
+        await self.scalers.list()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_one_that_says_other_things_is_told_and_its_figures_are_not(scene: Scene) -> None:
+    await scene.list(scaler(1))
+    await scene.list(scaler(2, figure="5"))
+    assert scene.touched == []
+    await scene.list(scaler(3, active=False))
+    assert scene.touched == [AGENT]
+    found = scene.scalers.of(AGENT)
+    assert found is not None
+    assert (found.active, found.message) == (False, "why")
+
+
+async def test_one_that_was_made_before_we_led_is_known_and_can_be_removed(scene: Scene) -> None:
+    assert scene.scalers.of(AGENT) is None
+    await scene.list(scaler(1))
+    child = scene.children.get(CHILD)
+    assert child is not None
+    assert child.owner == "agent"
+
+
+async def test_one_that_is_gone_is_forgotten(scene: Scene) -> None:
+    await scene.list(scaler(1))
+    await scene.list()
+    assert scene.scalers.of(AGENT) is None
+    assert scene.children.get(CHILD) is None
+    await scene.list(scaler(4))
+    await scene.scalers.read(AGENT)
+    assert scene.scalers.of(AGENT) is None, "there is none on the server"
+
+
+async def test_reading_one_finds_what_no_list_has_told_yet(scene: Scene) -> None:
+    scene.client.objects[KIND, "n", "a"] = scaler(5)
+    await scene.scalers.read(AGENT)
+    assert scene.scalers.of(AGENT) is not None
+
+
+async def test_after_another_led_all_are_listed_anew_before_they_count_as_listed(scene: Scene) -> None:
+    scene.client.lists += [ApiError(503, "Unavailable", "not now"), Listing([], "9")]
+    running = asyncio.create_task(scene.scalers.run())
+    async with asyncio.timeout(1):
+        while not scene.client.calls:  # noqa: ASYNC110 - the fake cannot tell
+            await asyncio.sleep(0)
+    assert not scene.scalers.listed.is_set()
+    scene.scalers.restart()
+    await asyncio.wait_for(scene.scalers.listed.wait(), 1)
+    scene.client.lists.append(Listing([scaler(6)], "9"))
+    scene.scalers.restart()
+    assert not scene.scalers.listed.is_set()
+    await asyncio.wait_for(scene.scalers.listed.wait(), 1)
+    assert scene.scalers.of(AGENT) is not None
+    running.cancel()
