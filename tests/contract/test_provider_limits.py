@@ -30,6 +30,8 @@ async def test_requests_beyond_those_of_a_minute_go_to_the_next_provider(tmp_pat
             for _ in range(3):
                 assert (await asked(served))[0] == 200
             assert await served.attempts() == [("p1", "answered", "")]
+            excluded = [each for each in served.runtime.records[-1].decisions if each.action == "Exclude"]
+            assert [(each.field, each.reason) for each in excluded] == [("providers.limits", "p0")]
         assert (len(one.requests), len(other.requests)) == (2, 1)
 
 

@@ -12,7 +12,7 @@ from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.policy import StateError
 from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.sending import Sending
-from regent_runtime.decision import Stage, decided
+from regent_runtime.decision import Decision, Stage, decided
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import STATE_UNAVAILABLE, Refused
 from regent_runtime.state.contract import Period, Purse, Slots, State, StateAway, StateFull, Want, Window, hashed
@@ -50,6 +50,8 @@ class ProviderLimits:
             wants.append(Slots(bucket, limits.max_concurrent, self._lease))
         purses = [Purse(bucket, most, Period.MINUTE)] if (most := limits.tokens_per_minute) is not None else []
         state, wait = await self._taken(wants, purses, holder, tokens, record)
+        if wait:
+            record.decisions.append(Decision(Stage.ROUTE, "Exclude", "providers.limits", reason=provider.name))
         try:
             yield wait
         finally:
