@@ -1,27 +1,20 @@
 """The table of faults: how a provider misbehaves, and everything that must follow."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import Any
 
-from tests.contract.test_providers import SHORT
 from tests.fakes.provider import (
     Behaviour,
-    Received,
     answers,
     chunk,
     completion,
     json_answer,
     raw,
-    resets,
-    send_stream,
-    stalls,
     status,
     stream_of,
-    usage_chunk,
 )
 
 RETRY = {"retries": {"maxPerProvider": 1, "baseDelay": 0.01}}
@@ -32,22 +25,6 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error"}}
 TOO_LONG = {"error": {"type": "exceed_context_size_error"}}
 QUOTA = {"error": {"code": "insufficient_quota"}}
 SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
-BUFFERED = {"guardrails": {"output": {"streaming": "Buffer"}}}
-
-
-def slowly(words: int) -> Behaviour:
-    """A byte of text at a time, twenty a second."""
-
-    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await send_stream(writer, [], end=False)
-        for part in [*[chunk({"content": "a"})] * words, chunk({}, "stop")]:
-            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
-            await writer.drain()
-            await asyncio.sleep(0.05)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-
-    return behave
 
 
 @dataclass(frozen=True)
@@ -324,175 +301,3 @@ BREAKERS = {
         breakers="open closed",
     ),
 }
-
-COMMITS = {
-    "words in the guards' window are discarded": Fault(
-        [stream_of(chunk({"content": "Call +44 20 7946"}), then="cut")],
-        "Second.",
-        ["first disconnected atMost", "second answered 0.000041"],
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "words that are out are not": Fault(
-        [stream_of(chunk({"content": "Hi there, "}), then="cut")],
-        "Hi there,  provider_failed",
-        ["first disconnected atMost"],
-        streams=STREAMED,
-    ),
-    "truncation in the guards' window": Fault(
-        [stream_of(chunk({"content": "Half an ans"}), b"data: [DONE]\n\n")],
-        "Second.",
-        ["first incomplete atMost", "second answered 0.000041"],
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "a role alone is no commitment": Fault(
-        [stream_of(chunk({"role": "assistant", "content": ""}), then="cut")],
-        "Second.",
-        ["first disconnected atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "figures alone are no commitment": Fault(
-        [stream_of(usage_chunk(), then="cut")],
-        "Second.",
-        ["first disconnected atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "as many chunks without a word as are held": Fault(
-        [stream_of(*[usage_chunk()] * 64, then="cut")],
-        "Second.",
-        ["first disconnected atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "one more": Fault(
-        [stream_of(*[usage_chunk()] * 65, then="cut")],
-        " provider_failed",
-        ["first disconnected atMost"],
-        streams=STREAMED,
-    ),
-    "as many bytes without a word as are held": Fault(
-        [stream_of(*[usage_chunk(60_000)] * 4, then="cut")],
-        "Second.",
-        ["first disconnected atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "more of them": Fault(
-        [stream_of(*[usage_chunk(60_000)] * 5, then="cut")],
-        " provider_failed",
-        ["first disconnected atMost"],
-        streams=STREAMED,
-    ),
-    "no [DONE] after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"))],
-        "First.",
-        ["first answered atMost"],
-        streams=STREAMED,
-    ),
-    "a cut after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="cut")],
-        "First.",
-        ["first answered atMost"],
-        streams=STREAMED,
-    ),
-    "silence after a finish reason is an end": Fault(
-        [stream_of(chunk({"content": "First."}), chunk({}, "stop"), then="stall")],
-        "First.",
-        ["first answered atMost"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-    "an error after the first word": Fault(
-        [stream_of(chunk({"content": "Hi "}), b'data: {"error": {"type": "overloaded_error"}}\n\n')],
-        "Hi  provider_failed",
-        ["first overloaded atMost"],
-        streams=STREAMED,
-    ),
-    "a slow stream in the guards' window": Fault(
-        [slowly(1000)],
-        "Second.",
-        ["first slow_stream atMost", "second answered 0.000041"],
-        route={"timeouts": {"idle": 2, "minBytesPerSecond": 1000}},
-        streams=STREAMED,
-        policy=BUFFERED,
-    ),
-    "a slow stream that nobody minds": Fault(
-        [slowly(50)], "a" * 50, ["first answered atMost"], route={"timeouts": {"idle": 2}}, streams=STREAMED
-    ),
-    "no headers": Fault(
-        [stalls()],
-        "Second.",
-        ["first first_token_timeout atMost", "second answered 0.000041"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-}
-WAYS = {
-    "nobody listens": Fault([], "Second.", ["first connect 0", "second answered 0.000041"], way="refused"),
-    "nobody listens, and again nobody": Fault(
-        [], "Second.", ["first connect 0", "first connect 0", "second answered 0.000041"], way="refused", route=RETRY
-    ),
-    "no such name": Fault([], "Second.", ["first connect 0", "second answered 0.000041"], way="nowhere"),
-    "no such name trips": Fault(
-        [],
-        "Second.",
-        ["first connect 0", "second answered 0.000041"],
-        way="nowhere",
-        route=TRIP,
-        breakers="open closed",
-    ),
-    "no such name, not declared": Fault(
-        [], "502 provider_failed", ["first connect 0"], way="nowhere", route={"fallback": {"errors": ["Timeout"]}}
-    ),
-    "a certificate that holds": Fault([answers("First.")], "First.", ["first answered 0.000041"], way="trusted"),
-    "a certificate that nobody vouches for": Fault(
-        [answers("First.")], "Second.", ["first connect 0", "second answered 0.000041"], way="untrusted"
-    ),
-    "a certificate of another host": Fault(
-        [answers("First.")], "Second.", ["first connect 0", "second answered 0.000041"], way="host"
-    ),
-    "a reset before a byte": Fault([resets(b"")], "Second.", ["first disconnected atMost", "second answered 0.000041"]),
-    "a reset in the head": Fault(
-        [resets(b"HTTP/1.1 200 OK\r\nContent-")], "Second.", ["first disconnected atMost", "second answered 0.000041"]
-    ),
-    "silence after the head": Fault(
-        [stream_of(then="stall")],
-        "Second.",
-        ["first first_token_timeout atMost", "second answered 0.000041"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-    "silence after a word": Fault(
-        [stream_of(chunk({"content": "Hi there, "}), then="stall")],
-        "Hi there,  provider_timeout",
-        ["first idle_timeout atMost"],
-        route={"timeouts": SHORT},
-        streams=STREAMED,
-    ),
-    "silence in place of a plain answer": Fault(
-        [stalls()],
-        "Second.",
-        ["first attempt_timeout atMost", "second answered 0.000041"],
-        route={"timeouts": SHORT},
-        streams=PLAIN,
-    ),
-    "an event that is none": Fault(
-        [stream_of(b"data: {nonsense\n\n")],
-        "Second.",
-        ["first malformed atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "an event that does not end": Fault(
-        [stream_of(b"data: " + b"x" * 1_100_000)],
-        "Second.",
-        ["first malformed atMost", "second answered 0.000041"],
-        streams=STREAMED,
-    ),
-    "an answer without end": Fault(
-        [json_answer(completion("x" * 2_000_000))],
-        "Second.",
-        ["first too_large atMost", "second answered 0.000041"],
-        streams=PLAIN,
-    ),
-}
-FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | COMMITS | WAYS
-CASES = [(name, streamed) for name, fault in FAULTS.items() for streamed in fault.streams]

@@ -20,8 +20,9 @@ from regent_api.audit.record import AttemptPart, CostPart, Kind, Record, decode
 from regent_api.policy import OUTPUT_TOKENS_DEFAULT
 from regent_api.price import words
 from regent_runtime.cost.bound import UNSEEN_TOKENS
-from tests.contract.route_faults import AFTER_ONE, CASES, FAULTS, TRIP, Fault
+from tests.contract.route_faults import AFTER_ONE, BREAKERS, CLASSES, KEYS, RETRIES, TRIP, Fault
 from tests.contract.test_providers import stream
+from tests.contract.way_faults import COMMITS, WAYS
 from tests.fakes import configs
 from tests.fakes.certificates import self_signed
 from tests.fakes.provider import Received, answers, provider, stalls, status
@@ -34,6 +35,8 @@ PRICE = {
     "source": "route",
     "bands": [{"above": 0, "input": "1", "output": "10", "cachedInput": "1", "cacheWrite": "1"}],
 }
+FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | COMMITS | WAYS
+CASES = [(name, streamed) for name, fault in FAULTS.items() for streamed in fault.streams]
 TLS = {"trusted", "untrusted", "host"}
 
 
