@@ -72,12 +72,15 @@ INPUTS ?= 1000000
 fuzz: venv  ## hostile inputs for every parser and guard (INPUTS=1000000); what fails is kept in build/fuzz
 	@$(PYTHON) -m tests.fuzz --inputs $(INPUTS)
 
-.PHONY: bench bench-route bench-runtime bench-state bench-audit bench-guards bench-policy
-bench: bench-runtime bench-state bench-audit bench-guards bench-policy  ## all benchmarks
+.PHONY: bench bench-route bench-runtime bench-state bench-audit bench-guards bench-policy bench-operator
+bench: bench-runtime bench-state bench-audit bench-guards bench-policy bench-operator  ## all benchmarks
 bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
 	@$(PYTHON) -m tests.bench.audit
 bench-policy: cluster-needs  ## a policy edit, from kubectl to every pod of 20 agents, beside a bare client
 	@$(PYTHON) -m tests.bench.policy
+AGENTS ?= 100 1000
+bench-operator: cluster-needs  ## what agents cost the operator, beside a bare client that makes the same writes (AGENTS="100 1000 5000")
+	@$(PYTHON) -m tests.bench.operator --agents $(AGENTS)
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
 	@$(PYTHON) -m tests.bench.state
 bench-guards: venv  ## what the guards find and cost; writes the figures into docs/reference/{,output-}guardrails.md

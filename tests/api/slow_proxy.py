@@ -23,6 +23,12 @@ class SlowProxy:
     def __init__(self, kubeconfig: Path, hold: str | None = None, agent: str = "") -> None:
         self.held = False
         self.refuse = False
+        self.busy_every = 0
+        """Every so manieth request but watches is answered with 429 and a second to wait; 0: none."""
+        self.expired = ""
+        """A bearer token that is answered with 401."""
+        self.refused = 0
+        self._asked = 0
         self.url = ""
         self._access = from_kubeconfig(kubeconfig)
         self._hold = hold
@@ -91,6 +97,12 @@ class SlowProxy:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.refuse:
             raise web.HTTPServiceUnavailable
+        if self.expired and request.headers.get("Authorization") == f"Bearer {self.expired}":
+            raise web.HTTPUnauthorized
+        self._asked += "watch" not in request.query
+        if self.busy_every and self._asked % self.busy_every == 0 and "watch" not in request.query:
+            self.refused += 1
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
         about = request.headers.get("User-Agent", "")
         if self._hold and request.path.endswith(self._hold) and about.lower().startswith(self._agent):
             self.held = True

@@ -238,7 +238,7 @@ class AgentConfig(Model):
     def digests(self) -> Digests:
         whole = self.wire()
         del whole["sources"]
-        return Digests(config=digest(whole), policy=digest(self.policy.wire()), route=digest(self.route.wire()))
+        return Digests(config=digest(whole), policy=digest(whole["policy"]), route=digest(whole["route"]))
 
 
 def digest(meaning: Any) -> str:

@@ -8,6 +8,7 @@ retry by patching them, and its index is quadratic at start.
 """
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from regent_operator.settings import Settings
 from regent_operator.signing import Signer, SigningKeyError
 
 VERSION = "v1alpha1"
+REFUSED_SECONDS = 2.0
+"""Until a refused token is read and tried again."""
 
 
 def run(settings: Settings) -> int:
@@ -78,6 +81,10 @@ class NoDiffs(kopf.DiffBaseStorage):
 def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
     """Handlers bound to one engine."""
     handlers = kopf.OperatorRegistry()
+    logins = itertools.count()
+    """kopf dies of credentials that are equal to refused ones, so each have a number. A refusal may pass (a server that
+    begins), and the kubelet may bring another token: neither ends the operator.
+    """
 
     @kopf.on.startup(registry=handlers, errors=kopf.ErrorsMode.PERMANENT)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -95,6 +102,9 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.ConnectionInfo:
+        attempt = next(logins)
+        if attempt:
+            await asyncio.sleep(REFUSED_SECONDS)
         if access.token:
             access.token.expire()
         return kopf.ConnectionInfo(
@@ -104,6 +114,7 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
             token=access.token.read() if access.token else None,
             certificate_data=access.certificate,
             private_key_data=access.key,
+            priority=attempt,
         )
 
     async def observe(type: str | None, event: kopf.RawEvent, **_: Any) -> None:  # noqa: A002

@@ -108,6 +108,26 @@ async def test_one_failed_renewal_is_no_loss(replica: Make, client: FakeClient, 
     assert began == ["one"]
 
 
+async def test_after_a_pause_in_which_nobody_else_led_it_goes_on(
+    replica: Make, client: FakeClient, clock: Clock, began: list[str]
+) -> None:
+    one, two = replica("one"), replica("two")
+    await attempt(one)
+    clock.advance(RENEW_SECONDS + 1)
+    client.failure = ApiError(0, "Unreachable", "away")
+    assert not await attempt(one)
+    client.failure = None
+    assert await attempt(one)
+    assert began == ["one"]
+    assert not await attempt(two)
+    clock.advance(DURATION_SECONDS + 1)
+    assert await attempt(two)
+    assert not await attempt(one)
+    clock.advance(DURATION_SECONDS + 1)
+    assert await attempt(one)
+    assert began == ["one", "two", "one"], "another led meanwhile"
+
+
 async def test_a_lease_taken_by_another_is_lost_at_once(replica: Make, client: FakeClient) -> None:
     one = replica("one")
     await attempt(one)

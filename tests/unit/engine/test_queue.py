@@ -34,6 +34,36 @@ def test_a_key_is_never_with_two_workers_and_runs_again_after(queue: WorkQueue[s
     assert queue.take() == "a"
 
 
+def test_an_edit_stays_one_until_it_has_come_about(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("edit", Priority.EDIT)
+    assert queue.take() == "edit"
+    clock.advance(queue.retry("edit"))
+    queue.done("edit")
+    queue.add("earlier", Priority.FOLLOW)
+    assert queue.take() == "edit"
+    queue.postpone("edit", 2)
+    queue.done("edit")
+    assert queue.take() == "earlier"
+    queue.done("earlier")
+    clock.advance(2)
+    queue.add("later", Priority.FOLLOW)
+    assert queue.take() == "edit"
+
+
+def test_it_says_whether_another_edit_waits_or_is_worked_on(queue: WorkQueue[str]) -> None:
+    queue.add("a", Priority.EDIT)
+    queue.add("b", Priority.EDIT)
+    queue.add("c", Priority.FOLLOW)
+    assert queue.take() == "a"
+    assert queue.is_urgent_beside("a"), "b waits"
+    assert queue.take() == "b"
+    assert queue.is_urgent_beside("a"), "b is worked on"
+    queue.done("b")
+    assert not queue.is_urgent_beside("a")
+    assert queue.is_urgent_beside("c"), "a is worked on"
+    assert queue.take() == "c"
+
+
 def test_an_edit_goes_before_what_follows_and_that_before_the_resync(queue: WorkQueue[str]) -> None:
     queue.add("resync", Priority.RESYNC)
     queue.add("follow", Priority.FOLLOW)

@@ -67,11 +67,23 @@ class Applier:
     async def remove(self, uid: str, key: ChildKey) -> None:
         """Delete a child that must not exist, if it is ours."""
         child = self._children.get(key)
-        if child is not None and child.owner == uid and not child.deleting:
+        if child is not None and self._is_ours(uid, key):
             resource = CHILD_BY_KIND[key.kind]
             await self._client.delete(resource, key.namespace, key.name, child.uid)
             if resource == AUTOSCALERS:  # no watch will tell
                 self._children.gone(resource, key.namespace, key.name, child.uid)
+
+    def stand(self, uid: str, present: tuple[ChildKey, ...], absent: tuple[ChildKey, ...]) -> bool:
+        """Whether each child of the agent holds what was wanted of it last, and none is there that must not be."""
+        return all(self._stands(uid, key) for key in present) and not any(self._is_ours(uid, key) for key in absent)
+
+    def _stands(self, uid: str, key: ChildKey) -> bool:
+        child, wanted = self._children.get(key), self._wanted.get(key)
+        return child is not None and wanted is not None and self._is_ours(uid, key) and child.holds(wanted)
+
+    def _is_ours(self, uid: str, key: ChildKey) -> bool:
+        child = self._children.get(key)
+        return child is not None and child.owner == uid and not child.deleting
 
     def forget(self, namespace: str, name: str) -> None:
         """The agent is gone."""

@@ -2,7 +2,7 @@
 
 Thin on purpose (aiohttp costs a tenth of the CPU of an official client): paths and JSON in, JSON out. Guarantees:
 every call has a deadline; a 429 is honoured, a rotated token is read again; no write leaves while `may_write()` is
-False; every request is counted. Raises ApiError, and NotLeadingError for a write that was stopped.
+False; calls are counted; the Lease waits behind nobody. Raises ApiError, and NotLeadingError for a write not sent.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import aiohttp
 
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.errors import ApiError, NotLeadingError
-from regent_operator.engine.resources import Resource
+from regent_operator.engine.resources import LEASES, Resource
 
 FIELD_MANAGER = "regent"
 CALL_SECONDS = 10.0
@@ -87,6 +87,7 @@ class ApiClient:
         self.counter = counter
         self.may_write = may_write
         self._server: aiohttp.ClientSession
+        self._leases: aiohttp.ClientSession
         self._watches: aiohttp.ClientSession
         self._pods: aiohttp.ClientSession
         self._waits: aiohttp.ClientSession
@@ -94,6 +95,7 @@ class ApiClient:
     async def __aenter__(self) -> Self:
         tls = self.access.tls()
         self._server = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=48))
+        self._leases = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=2))
         self._watches = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0))
         self._pods = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30))
         self._waits = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
@@ -102,7 +104,7 @@ class ApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for session in (self._server, self._watches, self._pods, self._waits):
+        for session in (self._server, self._leases, self._watches, self._pods, self._waits):
             await session.close()
 
     async def get(
@@ -317,9 +319,10 @@ class ApiClient:
     async def _once(self, call: _Call, end: float) -> Object:
         started = time.monotonic()
         status = 0
+        session = self._leases if call.label == LEASES.plural else self._server
         headers = self._headers(call.accept) | ({"Content-Type": call.content_type} if call.body is not None else {})
         try:
-            async with self._server.request(
+            async with session.request(
                 call.method,
                 self.access.server + call.path,
                 params=call.params,

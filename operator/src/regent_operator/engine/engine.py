@@ -89,7 +89,7 @@ class Engine:
         self.children = Children(self._child_moved)
         self.recorder = Recorder(self.client, settings.identity)
         self.alert_events = AlertEvents(self.recorder.record, self._uid_of)
-        self.pods = Pods(self._pod_moved, self._touch_agent, self._pod_answered, self._pod_counted)
+        self.pods = Pods(self._pod_moved, self._child_moved, self._pod_answered, self._pod_counted)
         self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.autoscalers = Autoscalers(self.client, self.children, settings.scope.managed, self._touch_agent)
@@ -118,6 +118,7 @@ class Engine:
             StatusWriter(self.client, self.store),
             Narrator(self.recorder, self.metrics),
             self.log_findings.of,
+            self.queue.is_urgent_beside,
         )
         self._health = HealthServer(
             settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text
@@ -206,7 +207,7 @@ class Engine:
                 if self._may_write():
                     await self._reconcile(key)
                 else:
-                    self.queue.add(key, delay=RETRY_SECONDS)
+                    self.queue.postpone(key, RETRY_SECONDS)
             finally:
                 self.queue.done(key)
 
@@ -219,7 +220,7 @@ class Engine:
             self.metrics.errors.labels(key.kind, error.reason or str(error.status)).inc()
             log.warning("%s: %s; again in %.1f s", key, error, wait)
         except NotLeadingError as error:
-            self.queue.add(key, delay=RETRY_SECONDS)
+            self.queue.postpone(key, RETRY_SECONDS)
             log.info("%s: %s", key, error)
         except Exception as error:
             wait = self.queue.retry(key)
@@ -254,8 +255,11 @@ class Engine:
         self.store.touch_all(Priority.FOLLOW)
 
     def _touch(self, key: Key, priority: Priority) -> None:
-        follows = priority is Priority.FOLLOW and key.kind != AGENTS.kind
-        self.queue.add(key, priority, TOGETHER_SECONDS if follows else 0.0)
+        if key.kind == AGENTS.kind:
+            self.queue.add(key, priority)
+        else:  # only a status hangs on it: configs of agents go first
+            delay = TOGETHER_SECONDS if priority is Priority.FOLLOW else 0.0
+            self.queue.add(key, max(priority, Priority.FOLLOW), delay)
 
     def _touch_agent(self, key: Key) -> None:
         self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)

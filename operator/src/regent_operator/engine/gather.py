@@ -66,7 +66,6 @@ class Gatherer:
             instructions=instructions,
             services=services,
             key_sets={each: await self._text(*each) for each in sorted(key_sets)},
-            live_replicas=deployment.replicas if deployment else None,
             live_credentials=deployment.credentials if deployment else None,
         )
 

@@ -38,7 +38,11 @@ class Sighting:
 
 
 class Leadership:
-    """`held` is set while this replica may write; `holds()` is exact to the moment. `began` is called at each start."""
+    """`held` is set while this replica may write; `holds()` is exact to the moment.
+
+    `began` is called when it starts to lead, and not when it goes on after a pause in which nobody else has led: what
+    it knows then is still so, and to learn all of it again would keep a busy machine from ever catching up.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,8 @@ class Leadership:
         self._renewed_at = float("-inf")
         self._attempted_at = clock()
         self._seen: Sighting | None = None
+        self._led_last = False
+        """Whether the Lease was ours already when it was renewed."""
         self._complaint: tuple[int, str] | None = None
 
     def holds(self) -> bool:
@@ -97,9 +103,10 @@ class Leadership:
             self._renewed_at = asked
             self._complaint = None
             if not self.held.is_set():
-                log.info("%s leads", self.identity)
+                log.info("%s leads%s", self.identity, " again" if self._led_last else "")
                 self.held.set()
-                self._began()
+                if not self._led_last:
+                    self._began()
         elif won is False or not self.holds():
             self._step_down("the Lease is another's" if won is False else "the Lease could not be renewed in time")
 
@@ -118,6 +125,7 @@ class Leadership:
         lease = await self._client.get(LEASES, self._namespace, self._name)
         if lease is None:
             await self._client.create(LEASES, self._body({}, transitions=0), gated=False)
+            self._led_last = False
             return True
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
@@ -128,6 +136,7 @@ class Leadership:
         if holder == self.identity:
             body["spec"]["acquireTime"] = spec.get("acquireTime")
         await self._client.replace(LEASES, body, gated=False)
+        self._led_last = holder == self.identity
         return True
 
     def _expired(self, holder: str, spec: dict[str, Any]) -> bool:

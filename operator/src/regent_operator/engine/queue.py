@@ -45,6 +45,7 @@ class WorkQueue(Generic[K]):
         self._ready: list[tuple[Priority, float, int, K]] = []
         self._later: list[tuple[float, int, K]] = []
         self._running: dict[K, float] = {}
+        self._urgent: set[K] = set()
         self._failures: dict[K, int] = {}
         self._count = 0
         self._changed = asyncio.Event()
@@ -76,11 +77,13 @@ class WorkQueue(Generic[K]):
             if entry and entry.due == due and key not in self._running:
                 self._place(key, entry, now)
         while self._ready:
-            priority, due, _, key = heapq.heappop(self._ready)
-            entry = self._waiting.get(key)
-            if entry and (entry.priority, entry.due) == (priority, due) and key not in self._running:
+            first = heapq.heappop(self._ready)
+            if self._stands(first):
+                priority, _, _, key = first
                 del self._waiting[key]
                 self._running[key] = now
+                if priority is Priority.EDIT:
+                    self._urgent.add(key)
                 self._idle.clear()
                 return key
         return None
@@ -104,6 +107,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
         self._running.pop(key, None)
+        self._urgent.discard(key)
         if not self._running:
             self._idle.set()
         entry = self._waiting.get(key)
@@ -111,14 +115,25 @@ class WorkQueue(Generic[K]):
             self._place(key, entry, self._clock())
             self._changed.set()
 
+    def is_urgent_beside(self, key: K) -> bool:
+        """Whether an edit of another key is due or being worked on."""
+        while self._ready and not self._stands(self._ready[0]):
+            heapq.heappop(self._ready)
+        waits = bool(self._ready) and self._ready[0][0] is Priority.EDIT
+        return waits or bool(self._urgent - {key})
+
     def retry(self, key: K, at_least: float = 0.0) -> float:
-        """Add the key again after a failure of transport; waits double from 0.2 s to 2 min. Returns the wait."""
+        """Postpone the key after a failure of transport; waits double from 0.2 s to 2 min. Returns the wait."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         doubled = FIRST_RETRY_SECONDS * float(2 ** min(failures, 20))
         delay = max(at_least, min(LONGEST_RETRY_SECONDS, doubled))
-        self.add(key, Priority.FOLLOW, delay)
+        self.postpone(key, delay)
         return delay
+
+    def postpone(self, key: K, delay: float) -> None:
+        """Add the key that a worker holds again, as urgent as it was: what was edited has not come about yet."""
+        self.add(key, Priority.EDIT if key in self._urgent else Priority.FOLLOW, delay)
 
     def forget(self, key: K) -> None:
         """The key succeeded: its next failure waits the shortest time again."""
@@ -167,6 +182,12 @@ class WorkQueue(Generic[K]):
             heapq.heappush(self._later, (entry.due, self._count, key))
         if max(len(self._ready), len(self._later)) > MOST_STALE + 2 * len(self._waiting):
             self._rebuild(now)
+
+    def _stands(self, ready: tuple[Priority, float, int, K]) -> bool:
+        """Whether a place on the heap is still the key's own."""
+        priority, due, _, key = ready
+        entry = self._waiting.get(key)
+        return entry is not None and (entry.priority, entry.due) == (priority, due) and key not in self._running
 
     def _rebuild(self, now: float) -> None:
         """Without the stale entries. Keys that run are placed when they are done."""

@@ -4,7 +4,6 @@ When there is nothing to do, nothing is written. Only errors of transport are ra
 user can put right becomes a condition and waits for an event.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,30 +19,29 @@ from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.echo import EchoRounds
-from regent_operator.engine.errors import ApiError
 from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.narrate import Narrator
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.pods import TOUCHED, Pod, Pods
+from regent_operator.engine.plans import Applied, Plans, Shape
+from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import (
     AGENTS,
     AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
-    PODS,
     POLICIES,
     Key,
 )
 from regent_operator.engine.seals import Sealer
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
-from regent_operator.engine.together import together
+from regent_operator.engine.touches import Touches
 from regent_operator.engine.waves import Waves, is_edited
 from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.children import autoscaled, children, settled
+from regent_operator.plan.children import autoscaled, children, replicas, settled
 from regent_operator.plan.observation import LogFinding, Observation
 from regent_operator.plan.status import (
     agent_figures,
@@ -60,7 +58,6 @@ WAIT_SECONDS = 1.0
 WAVE_SECONDS = 3.0
 FIRST_LOOK_SECONDS = 20.0
 """Of an autoscaler's controller at a new one: it looks every 15."""
-TOUCHES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -90,6 +87,7 @@ class Reconciler:
         statuses: StatusWriter,
         narrator: Narrator,
         log_findings: Callable[[Key], tuple[LogFinding, ...]],
+        urgent_beside: Callable[[Key], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -104,8 +102,11 @@ class Reconciler:
         self._statuses = statuses
         self._narrator = narrator
         self._log_findings = log_findings
+        self._urgent_beside = urgent_beside
         self._clock = clock
         self._applier = Applier(client, children_known)
+        self._touches = Touches(client, children_known, pods, clock)
+        self._plans = Plans()
         self._config_since: dict[Key, tuple[str, float]] = {}
         self._let_through: dict[Key, Object] = {}
         self._met: set[Key] = set()
@@ -143,51 +144,92 @@ class Reconciler:
         if self._gatherer.is_leaving(key):
             self._store.set_figures(key, None)
             return Again()
-        before = read_status(stored, AIAgentStatus)
         if isinstance(stored.object, Invalid):
+            before = read_status(stored, AIAgentStatus)
             status = invalid_agent_status(stored.object, before, self._statuses.now())
             return Again(await self._statuses.write(key, stored, status))
         agent = cast("AIAgent", stored.object)
-        plan = await self._plan(key, agent, before)
+        plan = await self._plan(key, agent, stored)
         await self._echoes.meet(key)
         if autoscaled(plan):
             await self._autoscalers.read(key)
-        outcome = await self._apply(key, plan, before)
-        await self._refresh_pods(key, plan, outcome)
+        outcome = await self._apply(key, plan, stored)
+        touch_again = await self._bring_to_pods(key, plan, outcome)
         seen = self._observe(key, plan, outcome)
         self._echoes.expect(key, plan.digests.config if plan.digests else None)
+        if self._may_tell_later(key, outcome):
+            self._store.set_figures(key, agent_figures(plan, seen))
+            return Again(0.0)
+        due = await self._tell(key, stored, plan, seen, outcome)
+        return self._again(key, plan, seen, outcome).or_sooner(touch_again).or_sooner(due)
+
+    def _may_tell_later(self, key: Key, outcome: Outcome) -> bool:
+        """A config has left, and others that somebody has edited still wait for theirs: they go before a status."""
+        smooth = outcome == Outcome(written=outcome.written)
+        return smooth and CONFIG_MAPS.kind in outcome.written and self._urgent_beside(key)
+
+    async def _tell(
+        self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome
+    ) -> float | None:
+        """Status, counts and Events; seconds until figures may be written, None: all is told."""
+        kept = self._plans.of(key, plan)
+        if kept and kept.told == (seen, stored.status) and outcome == Outcome():
+            return None
+        before = read_status(stored, AIAgentStatus)
         status = agent_status(plan, seen, before, self._statuses.now())
         due = await self._statuses.write(key, stored, status)
         self._store.set_figures(key, agent_figures(plan, seen))
-        self._narrator.tell(key, agent, before, status, outcome)
-        return self._again(key, plan, seen, outcome).or_sooner(due)
+        self._narrator.tell(key, plan.agent, before, status, outcome)
+        by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
+        if kept and due is None and not by_the_clock and self._store.get(key) is stored:
+            kept.told = (seen, stored.status)
+        return due
 
-    async def _plan(self, key: Key, agent: AIAgent, before: AIAgentStatus | None) -> AgentPlan:
+    async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:
         installation = self._facts.installation
         inputs = await self._gatherer.inputs(key, agent, installation.cluster_domain)
-        plan = plan_agent(inputs, installation)
+        plan = self._plans.plan(key, inputs, installation)
         if plan.problems:
+            before = read_status(stored, AIAgentStatus)
             inputs = await self._gatherer.with_last(inputs, before, installation.cluster_domain)
             plan = plan_agent(inputs, installation)
         self._note_config(key, plan)
         return plan
 
-    async def _apply(self, key: Key, plan: AgentPlan, before: AIAgentStatus | None) -> Outcome:
+    async def _apply(self, key: Key, plan: AgentPlan, stored: Stored) -> Outcome:
         seen = self._observe(key, plan, Outcome())
-        if not settled(plan, seen):
+        shape = Shape(settled(plan, seen), seen.overdue, replicas(plan, seen))
+        if self._stands(key, plan, shape):
+            self._waves.observe(key, seen.deployment, new=True)
+            return Outcome()
+        before = read_status(stored, AIAgentStatus)
+        if not shape.settled:
             seen = replace(seen, let_through=await self._let_through_before(key, plan, before))
         wanted = children(plan, seen, await self._sealer.seal(plan.agent, plan.config_text))
-        self._note_let_through(key, wanted.apply, lasting=settled(plan, seen))
+        self._note_let_through(key, wanted.apply, lasting=shape.settled)
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
-        for kind in wanted.absent:
-            await self._applier.remove(uid, ChildKey(kind.kind, key.namespace, key.name))
+        absent = tuple(ChildKey(kind.kind, key.namespace, key.name) for kind in wanted.absent)
+        for child in absent:
+            await self._applier.remove(uid, child)
         outcome = await self._applier.apply(uid, bodies, wanted.replicas)
         outcome.held_back = len(bodies) < len(wanted.apply)
+        kept = self._plans.of(key, plan)
+        if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
+            present = tuple(ChildKey(body["kind"], key.namespace, key.name) for body in bodies)
+            kept.applied = Applied(shape, present, absent)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
+
+    def _stands(self, key: Key, plan: AgentPlan, shape: Shape) -> bool:
+        """Whether every child is as this plan left it, in the same circumstances. Of an autoscaler nobody tells."""
+        kept = self._plans.of(key, plan)
+        if kept is None or kept.applied is None or kept.applied.shape != shape or autoscaled(plan):
+            return False
+        uid, applied = plan.agent.metadata.uid, kept.applied
+        return self._sealer.stands(key) and self._applier.stand(uid, applied.present, applied.absent)
 
     async def _last_before_a_write(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
@@ -249,36 +291,13 @@ class Reconciler:
             autoscaler=self._autoscalers.of(key),
         )
 
-    async def _refresh_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> None:
-        """Touch the pods that hold another config, so that the kubelet brings the new one at once.
-
-        The mark names the ConfigMap's version too: a pod is touched once for each, also after a hand edit was healed.
-        """
-        config_map = self._children.get(ChildKey(CONFIG_MAPS.kind, key.namespace, key.name))
-        if config_map is None or plan.digests is None:
-            return
-        mark = f"{plan.digests.config}@{config_map.version}"
+    async def _bring_to_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> float | None:
+        """Have the kubelet look; seconds until it should be asked again, None: it need not."""
         written = CONFIG_MAPS.kind in outcome.written
-        behind = [
-            pod for pod in self._pods.of(key) if pod.mark != mark and _is_behind(pod, plan.digests.config, written)
-        ]
+        again = await self._touches.bring(key, plan.digests.config if plan.digests else None, written=written)
         if written:
             self._echoes.look(key)
-        places = asyncio.Semaphore(TOUCHES_AT_ONCE)
-
-        async def touch(pod: Pod) -> None:
-            async with places:
-                await self._touch_pod(pod, mark)
-
-        await together(map(touch, behind))
-
-    async def _touch_pod(self, pod: Pod, mark: str) -> None:
-        patch = {"metadata": {"uid": pod.seen.uid, "annotations": {TOUCHED: mark}}}
-        try:
-            await self._client.merge(PODS, pod.agent.namespace, pod.seen.name, patch)
-        except ApiError as error:
-            if error.status not in {404, 409, 422}:
-                raise
+        return again
 
     def _again(self, key: Key, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         again = Again()
@@ -308,6 +327,8 @@ class Reconciler:
         """What only a leader learns: another replica led meanwhile."""
         self._applier.forget_all()
         self._sealer.forget_all()
+        self._touches.forget_all()
+        self._plans.forget_all()
         self._config_since.clear()
         self._let_through.clear()
         self._met.clear()
@@ -319,16 +340,10 @@ class Reconciler:
             self._gatherer.forget(key)
             self._echoes.forget(key)
             self._sealer.forget(key)
+            self._touches.forget(key)
+            self._plans.forget(key)
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
             self._let_through.pop(key, None)
             self._met.discard(key)
             self._waves.forget(key)
-
-
-def _is_behind(pod: Pod, digest: str, written: bool) -> bool:  # noqa: FBT001
-    """Whether the pod has shown itself and holds (or, after a write, may soon hold) something else than it should."""
-    echo = pod.seen.echo
-    if pod.seen.ended or echo is None:
-        return False
-    return written or echo.digests is None or echo.digests.config != digest

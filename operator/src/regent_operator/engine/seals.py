@@ -57,6 +57,11 @@ class Sealer:
         self._made[key] = _Made(uid, good)
         return json.dumps(good.wire(), sort_keys=True, separators=(",", ":"))
 
+    def stands(self, agent: Key) -> bool:
+        """Whether no pod has accepted a newer seal than the one that the agent has from us."""
+        made = self._made.get(agent)
+        return made is not None and made.seal.sequence >= max(self._accepted(agent), default=0)
+
     def forget(self, agent: Key) -> None:
         """The agent is gone."""
         self._made.pop(agent, None)

@@ -50,10 +50,11 @@ class StatusWriter:
         With `patient`, a change of figures alone waits until so long after the last write (of an agent's
         always): the seconds still to wait are returned. An object that is gone or replaced meanwhile is left alone.
         """
-        patch = merge_patch(stored.live_status, status.wire())
+        live, wanted = stored.live_status, status.wire()
+        patch = merge_patch(live, wanted)
         if not patch:
             return None
-        pause = self._pause(stored.live_status, patch, patient=patient)
+        pause = self._pause(live, patch, patient=patient)
         wait = self._written_at.get(key, float("-inf")) + pause - self._clock()
         if pause and wait > 0:
             return wait
@@ -70,7 +71,7 @@ class StatusWriter:
                 return None
             raise
         self._written_at[key] = self._clock()
-        self._store.seen(BY_KIND[key.kind], answer)
+        self._store.seen(BY_KIND[key.kind], answer, meant=wanted)
         return None
 
     def forget(self, key: Key) -> None:

@@ -88,8 +88,11 @@ class Store:
         """Figures of the agents that use a policy or route, by agent."""
         return [self._figures[user] for user in sorted(self._users.get(key, ()))]
 
-    def seen(self, resource: Resource, obj: Object, *, full: bool = True) -> None:
-        """The object exists as it is here."""
+    def seen(self, resource: Resource, obj: Object, *, full: bool = True, meant: Object | None = None) -> None:
+        """The object exists as it is here.
+
+        `meant`: it answers our own write of this status; if that is what it bears, nobody needs to look at it.
+        """
         if not full:
             raise ValueError(f"{resource.plural} are watched whole: plans are made of their specs")
         kind, meta = resource.kind, obj["metadata"]
@@ -103,7 +106,7 @@ class Store:
         status = json.dumps(obj.get("status") or {}, separators=(",", ":")).encode()
         if before is not None and same and _unchanged(before.metadata, meta):
             self._objects[key] = Stored(before.object, version_of(obj), status)
-            if status != before.status:
+            if status != before.status and obj.get("status") != meant:
                 self._touch(key, Priority.RESYNC)
             return
         if before is not None and not same:

@@ -36,9 +36,9 @@ class Waves:
         `program`: the live one. It need not wait where that stays, and where a hand has put something in: that is put
         right at once.
         """
-        if child is None or child.intruded or child.holds(wanted_hash(wanted)):
+        if child is None or child.intruded or program in {None, program_of(wanted)}:
             return True
-        if program in {None, program_of(wanted)}:
+        if child.holds(wanted_hash(wanted)):
             return True
         if key not in self._rolling:
             places = max(FEWEST, self._agents() // SHARE)

@@ -66,7 +66,5 @@ class AgentInputs:
     the ConfigMap when its config digest is the one in status.digests: a hand edit must not pass for what was given."""
     last_policies: tuple[PolicyUse, ...] = ()
     """status.policies: what took part in `last`."""
-    live_replicas: int | None = None
-    """spec.replicas of the live Deployment; None: there is none."""
     live_credentials: frozenset[tuple[str, str]] | None = None
     """(Secret, key) pairs that the live Deployment mounts (DeploymentSeen.credentials); None: there is none."""

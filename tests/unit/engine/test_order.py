@@ -1,0 +1,80 @@
+"""Which requests an edit costs, and in which order they leave: counted over the whole engine, not timed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from regent_operator.engine.queue import Priority
+from regent_operator.engine.resources import CONFIG_MAPS, PODS
+from tests.unit.engine.world import WORKERS, World
+
+AGENTS = 20
+PODS_EACH = 2
+TIGHTER = {"selector": {}, "models": {"localHosts": ["*.svc"]}, "size": {"maxOutputTokens": 64}}
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(monkeypatch)
+    await made.begin(AGENTS)
+    assert {made.ready(f"a{number:03}") for number in range(AGENTS)} == {"Ready"}
+    return made
+
+
+async def test_while_configs_wait_for_a_worker_nothing_less_urgent_is_written(world: World) -> None:
+    world.put("AgentPolicy", "house", TIGHTER)
+    await world.settle()
+    kinds = [call[:2] for call in world.api.calls if call[0] != "ask"]
+    configs = [at for at, call in enumerate(kinds) if call == ("apply", "ConfigMap")]
+    assert len(configs) == AGENTS
+    with_the_last_workers = configs[AGENTS - WORKERS]
+    assert set(kinds[:with_the_last_workers]) == {("apply", "ConfigMap"), ("merge", "Pod")}
+
+
+async def test_an_edit_costs_a_config_a_touch_for_each_pod_and_no_read(world: World) -> None:
+    world.put("AgentPolicy", "house", TIGHTER)
+    await world.settle()
+    assert world.calls("apply", "ConfigMap") == AGENTS
+    assert world.calls("merge", "Pod") == AGENTS * PODS_EACH
+    assert AGENTS <= world.calls("merge", "AIAgent") <= 2 * AGENTS
+    assert {call[1] for call in world.api.calls if call[0] == "apply"} == {"ConfigMap"}
+    assert world.calls("get", "ConfigMap") == 0
+    documents = [obj["data"]["agent.json"] for (kind, *_), obj in world.api.objects.items() if kind == "ConfigMap"]
+    assert {json.loads(text)["policy"]["size"]["maxOutputTokens"] for text in documents} == {64}
+    assert {world.ready(f"a{number:03}") for number in range(AGENTS)} == {"Ready"}
+
+
+async def test_a_look_at_everything_costs_nothing(world: World) -> None:
+    world.engine.store.touch_all(Priority.RESYNC)
+    await world.settle()
+    assert [call for call in world.api.calls if call[0] != "ask"] == []
+
+
+async def test_one_edit_alone_is_told_at_once(world: World) -> None:
+    """Nobody waits for a config: that pods lag is said before they follow."""
+    world.api.deaf = True
+    world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"sensitivity": "Confidential"})
+    key = next(key for key in world.engine.store.agents() if key.name == "a000")
+    assert world.engine.queue.take() == key
+    await world.engine.reconciler.reconcile(key)
+    assert world.ready("a000") == "NotYetEnforced"
+    assert world.calls("merge", PODS.kind) == PODS_EACH
+
+
+async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(world: World) -> None:
+    known = world.api.objects["ConfigMap", "n", "a000"]["metadata"]
+    changed = known | {"resourceVersion": str(world.api.version + 1), "managedFields": [{"manager": "hand"}]}
+    world.engine.children.seen(CONFIG_MAPS, {"metadata": changed}, full=False)
+    await world.settle()
+    assert world.calls("apply", "ConfigMap") == 1
+
+
+async def test_a_pod_that_took_a_newer_seal_gets_a_newer_one_although_the_plan_stays(world: World) -> None:
+    [pod, _] = world.engine.pods.of(next(key for key in world.engine.store.agents() if key.name == "a000"))
+    sequence = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.seal.json"])["sequence"]
+    echo = pod.seen.echo
+    assert echo is not None
+    world.engine.pods.echoed(pod.seen.uid, replace(echo, config_sequence=sequence + 1))
+    await world.settle()
+    assert json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.seal.json"])["sequence"] > sequence + 1

@@ -1,0 +1,83 @@
+"""Pods that lag are touched: once for each content, and a few times more while they stay behind."""
+
+from typing import Any
+
+import pytest
+
+from regent_api.status import Digests
+from regent_operator.engine.children import Children
+from regent_operator.engine.pods import TOUCHED, Pods
+from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
+from regent_operator.engine.touches import AGAIN_SECONDS, Touches
+from regent_operator.plan.observation import Echo
+from tests.unit.engine.clock import Clock
+from tests.unit.engine.fake_client import FakeClient, meta
+
+AGENT = Key("AIAgent", "n", "a")
+NEW = "sha256:new"
+OWNER = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "rs", "controller": True}
+
+
+class Scene:
+    """One pod, which has shown itself without a config."""
+
+    def __init__(self) -> None:
+        self.client, self.clock = FakeClient(), Clock()
+        self.children = Children(lambda _: None)
+        self.pods = Pods(lambda _: None, lambda _: None)
+        self.touches = Touches(self.client, self.children, self.pods, self.clock)  # type: ignore[arg-type]
+        self.marks: list[str] = []
+        self.version = 10
+        self.client.merge = self._merge  # type: ignore[method-assign]
+        self.show_pod({})
+        self.pods.echoed("uid-p", Echo("uid-p"))
+        self.put_config()
+
+    def put_config(self) -> None:
+        self.version += 1
+        self.children.seen(CONFIG_MAPS, meta("a", self.version), full=False)
+
+    def show_pod(self, annotations: dict[str, str]) -> None:
+        self.version += 1
+        about = meta("p", self.version, labels={"regent.dev/agent": "a"}, ownerReferences=[OWNER])
+        about["metadata"]["annotations"] = annotations
+        self.pods.seen(PODS, about | {"spec": {}, "status": {"podIP": "10.0.0.1"}}, full=True)
+
+    async def _merge(self, resource: Any, namespace: str, name: str, patch: Any) -> Any:
+        assert patch["metadata"]["uid"] == "uid-p"
+        self.marks.append(patch["metadata"]["annotations"][TOUCHED])
+        self.show_pod(patch["metadata"]["annotations"])
+        return patch
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_pod_is_touched_once_for_each_version_of_the_config(scene: Scene) -> None:
+    assert await scene.touches.bring(AGENT, NEW, written=True) == AGAIN_SECONDS[0]
+    await scene.touches.bring(AGENT, NEW, written=False)
+    assert len(scene.marks) == 1
+    scene.put_config()
+    await scene.touches.bring(AGENT, NEW, written=True)
+    assert len(set(scene.marks)) == 2
+
+
+async def test_a_pod_that_lags_is_touched_again_and_not_for_ever(scene: Scene) -> None:
+    wait = await scene.touches.bring(AGENT, NEW, written=True)
+    while wait is not None:
+        scene.clock.advance(wait)
+        wait = await scene.touches.bring(AGENT, NEW, written=False)
+    scene.clock.advance(600)
+    assert await scene.touches.bring(AGENT, NEW, written=False) is None
+    assert len(set(scene.marks)) == len(scene.marks) == 1 + len(AGAIN_SECONDS)
+
+
+async def test_a_pod_that_follows_is_left_alone(scene: Scene) -> None:
+    await scene.touches.bring(AGENT, NEW, written=True)
+    digests = {"config": NEW, "policy": NEW, "route": NEW}
+    scene.pods.echoed("uid-p", Echo("uid-p", digests=Digests.model_construct(**digests)))
+    scene.clock.advance(AGAIN_SECONDS[-1])
+    assert await scene.touches.bring(AGENT, NEW, written=False) is None
+    assert len(scene.marks) == 1

@@ -1,0 +1,207 @@
+"""A whole engine beside an API server that is memory: how many requests its parts make together, without a clock.
+
+What each request does to real objects, the tests against a real API server show.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from regent_api.config import CONFIG_KEY, AgentConfig
+from regent_operator.engine import engine as engines
+from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.engine import Engine
+from regent_operator.engine.resources import (
+    AGENTS,
+    BY_KIND,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODS,
+    POLICIES,
+    ROUTES,
+    Resource,
+)
+from regent_operator.settings import Settings
+from regent_operator.signing import Signer
+from tests.unit.engine.fake_client import FakeClient, meta
+
+Object = dict[str, Any]
+WORKERS = 4
+SYSTEM, NAMESPACE = "regent-system", "n"
+
+
+class MemoryApi(FakeClient):
+    """Answers a request a turn of the loop later, so that workers interleave. Pods echo the config that they were
+    touched for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deaf = False
+        """Pods have not seen a new ConfigMap yet, however often they are touched."""
+        self.mounted: dict[str, Object] = {}
+        self.stored: Callable[[Resource, Object], None] = lambda _resource, _obj: None
+
+    async def apply(self, resource: Resource, obj: Object) -> Object:
+        await asyncio.sleep(0)
+        known = self.objects.get((resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
+        mine = {"uid": f"{resource.kind}-{obj['metadata']['name']}", "generation": 1}
+        if known:
+            mine["generation"] = known["metadata"]["generation"] + 1
+        return self._put("apply", resource, obj | {"metadata": obj["metadata"] | mine})
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Object, subresource: str | None = None
+    ) -> Object:
+        await asyncio.sleep(0)
+        self._note("merge", resource.kind, namespace, name)
+        self.version += 1
+        live = self.objects[resource.kind, namespace, name]
+        changed = _merged(live, patch)
+        changed["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[resource.kind, namespace, name] = changed
+        if resource == PODS:
+            self.mount(changed)
+            self.stored(resource, changed)
+        return changed
+
+    async def create(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
+        await asyncio.sleep(0)
+        return await super().create(resource, obj, gated=gated)
+
+    def mount(self, pod: Object) -> None:
+        agent = pod["metadata"]["labels"]["regent.dev/agent"]
+        document = self.objects["ConfigMap", NAMESPACE, agent]["data"][CONFIG_KEY]
+        if self.deaf:
+            return
+        digests = AgentConfig.model_validate_json(document).digests().wire()
+        self.pods[pod["status"]["podIP"]] = {"pod": {"uid": pod["metadata"]["uid"]}, "digests": digests}
+
+
+class World:
+    """Agents of two pods each, one policy, one route; `settle` ends when nothing is left to do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.api = MemoryApi()
+        self.api.stored = self._seen_pod
+        monkeypatch.setattr(engines, "ApiClient", lambda *_: self.api)
+        settings = Settings(SYSTEM, "runtime:1", "/keys", cluster_cidrs=("10.0.0.0/16",), workers=WORKERS)
+        self.engine = Engine(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new())
+        self.engine.reflectors = []
+        self.engine.facts.known.set()
+        self.engine.autoscalers.listed.set()
+        for name in (SYSTEM, NAMESPACE, "models"):
+            self.engine.namespaces.seen(NAMESPACES, meta(name, 1, namespace=""), full=False)
+        self.api.objects["Service", "models", "demo"] = meta("demo", 1, namespace="models") | {
+            "spec": {"selector": {"app": "demo"}, "ports": [{"port": 8080}]}
+        }
+        self.put(ROUTES.kind, "local", ROUTE)
+        self.put(POLICIES.kind, "house", {"selector": {}, "models": {"localHosts": ["*.svc"]}})
+
+    def put(self, kind: str, name: str, spec: Object) -> None:
+        known = self.api.objects.get((kind, NAMESPACE, name))
+        self.api.version += 1
+        about = meta(name, self.api.version, generation=known["metadata"]["generation"] + 1 if known else 1)
+        obj = (known or {}) | about | {"spec": spec}
+        self.api.objects[kind, NAMESPACE, name] = obj
+        self.engine.store.seen(BY_KIND[kind], obj)
+
+    async def begin(self, agents: int) -> None:
+        """So many agents, Ready."""
+        for number in range(agents):
+            self.put(AGENTS.kind, f"a{number:03}", AGENT)
+        for resource in (AGENTS, POLICIES, ROUTES):
+            self.engine.store.took_list(resource, [])
+        await self.settle()
+        for number in range(agents):
+            self._start_pods(f"a{number:03}")
+        await self.settle()
+        self.api.calls.clear()
+
+    async def settle(self) -> None:
+        """Until no key is due, nor will be within a second, and the pods have been asked what they hold."""
+        self.engine.leadership.held.set()
+        self.engine.leadership._renewed_at = float("inf")
+        workers = [asyncio.create_task(self.engine._work()) for _ in range(WORKERS)]
+        echoes = asyncio.create_task(self.engine.echoes.run())
+        recorder = asyncio.create_task(self.engine.recorder.run())
+        try:
+            while self._is_busy():  # noqa: ASYNC110 - there is no event for "nothing is left to do"
+                await asyncio.sleep(0.01)
+        finally:
+            for task in (*workers, echoes, recorder):
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*workers, echoes, recorder, return_exceptions=True)
+
+    def _is_busy(self) -> bool:
+        soon = time.monotonic() + 1.0
+        queue, echoes = self.engine.queue, self.engine.echoes
+        due = any(entry.due < soon for entry in queue._waiting.values())
+        asked = any(at < soon for at in echoes._next.values())
+        at_work = queue._running or echoes._asking or self.engine.recorder._waiting.qsize()
+        return due or asked or bool(at_work)
+
+    def calls(self, verb: str, kind: str) -> int:
+        return sum(call[:2] == (verb, kind) for call in self.api.calls)
+
+    def ready(self, name: str) -> str:
+        status = self.api.objects["AIAgent", NAMESPACE, name]["status"]
+        return next(c["reason"] for c in status["conditions"] if c["type"] == "Ready")
+
+    def _start_pods(self, agent: str) -> None:
+        deployment = self.api.objects["Deployment", NAMESPACE, agent]
+        counts = {"replicas": 2, "availableReplicas": 2, "updatedReplicas": 2, "observedGeneration": 1}
+        self.api.version += 1
+        started = deployment | {
+            "metadata": deployment["metadata"] | {"resourceVersion": str(self.api.version)},
+            "status": counts,
+        }
+        self.engine.children.seen(DEPLOYMENTS, started, full=True)
+        for number in range(2):
+            self.api.version += 1
+            name = f"{agent}-{number}"
+            owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": agent, "uid": "rs", "controller": True}
+            labels = {"regent.dev/agent": agent}
+            pod = meta(name, self.api.version, labels=labels, ownerReferences=[owner]) | {
+                "spec": {},
+                "status": {"podIP": f"10.0.{name}", "conditions": [{"type": "Ready", "status": "True"}]},
+            }
+            self.api.objects["Pod", NAMESPACE, name] = pod
+            self.api.mount(pod)
+            self._seen_pod(PODS, pod)
+
+    def _seen_pod(self, resource: Resource, obj: Object) -> None:
+        self.engine.pods.seen(resource, obj, full=True)
+
+
+def _merged(live: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict) or not isinstance(live, dict):
+        return patch
+    kept = {name: value for name, value in live.items() if name not in patch}
+    return kept | {name: _merged(live.get(name, {}), value) for name, value in patch.items() if value is not None}
+
+
+AGENT: Object = {
+    "instructions": {"inline": "You answer customers."},
+    "modelRouteRef": {"name": "local"},
+    "sensitivity": "Internal",
+    "scaling": {"replicas": 2},
+}
+ROUTE: Object = {
+    "providers": [
+        {
+            "name": "demo",
+            "type": "Local",
+            "baseURL": "http://demo.models.svc:8080/v1",
+            "api": "ChatCompletions",
+            "model": "smollm2",
+            "maxSensitivity": "Restricted",
+        }
+    ],
+    "rules": [{"name": "all", "providers": [{"name": "demo"}]}],
+}
