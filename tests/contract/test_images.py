@@ -72,11 +72,14 @@ async def test_an_image_that_would_have_to_be_fetched_goes_nowhere(tmp_path: Pat
 
 
 @enforces("guardrails.input.images")
-@pytest.mark.parametrize("stated", [{}, {"images": "Deny"}])
+@pytest.mark.parametrize("stated", [{}, {"images": "Deny"}, {"images": "Allow"}])
 async def test_images_need_the_policys_word(tmp_path: Path, stated: dict[str, str]) -> None:
     async with provider() as fake:
-        closed = configs.document(seeing("eye", fake.url), policy={"guardrails": {"input": stated}})
-        async with serving(tmp_path, closed) as served:
+        made = configs.document(seeing("eye", fake.url), policy={"guardrails": {"input": stated}})
+        async with serving(tmp_path, made) as served:
+            if stated.get("images") == "Allow":
+                assert (await served.post({"messages": ASKED}))[0] == 200
+                return
             assert await refused(served) == (400, "images_not_allowed", "messages[0].content")
             assert fake.connections == 0
             (denied,) = [each for each in served.runtime.records[-1].decisions if each.action == "Deny"]
