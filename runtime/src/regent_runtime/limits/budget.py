@@ -30,6 +30,8 @@ LEAST_OUTPUT_TOKENS = 64
 """An answer is not cut shorter than this to fit into what is left: the turn is refused."""
 MARGIN_SECONDS = 90.0
 """What settling may take beyond the turn's time limit; later, what was reserved is spent."""
+MOST_TOLD = 999_999_999_999_999
+"""Billionths: the largest Amount. Who reads /statusz takes no larger one."""
 _UNITS = 10**15
 """Of a dollar: every price of a token is a whole number of them."""
 _NAMES = {Period.CONVERSATION: "this conversation", Period.DAY: "today", Period.MONTH: "this month"}
@@ -67,7 +69,7 @@ class Figures:
         return {
             "period": self.period,
             "of": self.spent.of,
-            "usd": words(usd(self.spent.amount)),
+            "usd": words(usd(min(self.spent.amount, MOST_TOLD))),
             "exhausted": self.spent.short_of is not None,
             "at": int(self.spent.at),
         }

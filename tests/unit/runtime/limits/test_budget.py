@@ -1,13 +1,15 @@
 """What a grant pays for: no request within it costs more, and one more token might."""
 
+import re
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_api.price import ProviderPrice
+from regent_api.price import AMOUNT, ProviderPrice
 from regent_runtime.cost.price import most
-from regent_runtime.limits.budget import nanos, output_tokens_for
+from regent_runtime.limits.budget import Figures, nanos, output_tokens_for
+from regent_runtime.limits.spending import Spent
 from regent_runtime.state.contract import NANOS
 from tests.unit.runtime.cost.test_price import prices_of, tiered
 
@@ -38,3 +40,23 @@ def test_a_cap_that_was_shrunk_is_paid_by_the_grant_and_is_the_largest_that_is(
     assert least <= cap <= least + more
     assert nanos(most(prices, tokens, cap)) <= granted
     assert nanos(most(prices, tokens, cap + 1)) >= granted
+
+
+def test_what_is_told_as_spent_is_an_amount_whatever_it_is() -> None:
+    def told(nanos: int) -> str:
+        usd: str = Figures("Day", NANOS, [], Spent("2026-11-26", nanos, 0.5)).wire()["usd"]
+        return usd
+
+    assert [told(each) for each in (0, 1, 3 * NANOS // 2, 10**9 * NANOS)] == [
+        "0",
+        "0.000000001",
+        "1.5",
+        "999999.999999999",
+    ]
+    assert all(re.fullmatch(AMOUNT, told(each)) for each in (0, 1, 10**15, 10**30))
+
+
+def test_a_share_of_nothing_is_never_passed() -> None:
+    nothing, half = Figures("Day", 0, [], Spent("d", 0, 0)), Figures("Day", 200, [], Spent("d", 100, 0))
+    assert (nothing.share, nothing.passed(1)) == (0, False)
+    assert (half.share, half.passed(50), half.passed(51)) == (0.5, True, False)
