@@ -19,7 +19,8 @@ def check_input(request: ChatRequest, config: AgentConfig) -> int:
     Of an agent that shortens its prompts, only where nothing could make this one short enough.
     """
     tokens = weight.of_prompt(request, config)
-    if weight.at_least(request, config) > config.policy.size.max_input_tokens:
+    most = config.policy.size.max_input_tokens
+    if tokens > most and weight.at_least(request, config, tokens) > most:
         raise too_long(tokens, config)
     return tokens
 

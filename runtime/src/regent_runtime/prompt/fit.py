@@ -49,8 +49,10 @@ def announce(
     config: AgentConfig, request: ChatRequest, providers: Sequence[ProviderConfig], record: TurnRecord
 ) -> None:
     """Write down that the prompt is to be made shorter, where it is."""
+    if not config.prompt.shortens:
+        return
     bound, tokens = _bound(config, providers[0]), weight.of_prompt(request, config)
-    if config.prompt.shortens and tokens > bound.most:
+    if tokens > bound.most:
         reason = f"{tokens} tokens, at most {bound.most}"
         record.decisions.append(decided(config.sources, Stage.PROMPT, SHORTEN, bound.field, reason))
 
@@ -134,7 +136,7 @@ class _Fitting:
         cap = max(LEAST_SUMMARY, min(MOST_SUMMARY, room // SHARE_OF_SUMMARY))
         placed = weight.of_messages(summary.placed("")) + cap
         ends = stretches(history, room, placed)
-        shortest = weight.at_least(request, config) + placed
+        shortest = weight.at_least(request, config, self._tokens) + placed
         if not ends or shortest > self._bound.most:
             return
         try:

@@ -37,13 +37,13 @@ def of_prompt(request: ChatRequest, config: AgentConfig) -> int:
     return of_fixed(request, request.told(config)) + of_messages(request.messages)
 
 
-def at_least(request: ChatRequest, config: AgentConfig) -> int:
+def at_least(request: ChatRequest, config: AgentConfig, tokens: int) -> int:
     """What is never taken out: the shortest instructions, messages that instruct, the last exchange.
 
-    Of an agent that does not shorten its prompts, all.
+    Of an agent that does not shorten its prompts all, which is `tokens`.
     """
     if not config.prompt.shortens:
-        return of_prompt(request, config)
+        return tokens
     variants = (config.instructions, config.prompt.short_instructions or config.instructions)
     instructing, history = exchanges(request.messages)
     kept = [*instructing, *(history[-1].messages if history else ())]

@@ -46,7 +46,7 @@ def choose(
     record.route, record.rule = config.route.name, rule.name
     judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
     _note(config, judged, record)
-    least = weight.at_least(request, config)
+    least = weight.at_least(request, config, asked.input_tokens)
     told = abilities(config, request, candidates(treatment.sensitivity, judged), least)
     _note(config, told, record)
     return in_order(config, rule, able(told), request, record, known)

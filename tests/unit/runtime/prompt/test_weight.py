@@ -19,7 +19,9 @@ def test_instructions_every_message_and_definitions_of_tools_count() -> None:
 
 def test_what_is_never_taken_out_is_all_unless_the_agent_shortens() -> None:
     whole = configs.config(instructions="word " * 100)
-    assert weight.at_least(REQUEST, whole) == weight.of_prompt(REQUEST, whole)
+    assert weight.at_least(REQUEST, whole, 777) == 777
     prompt = {"whenTooLong": "Shorten", "shortInstructions": "word " * 10}
     short = configs.config(instructions="word " * 100, prompt=prompt)
-    assert weight.at_least(REQUEST, short) == weight.of_fixed(REQUEST, "word " * 10) + weight.of_messages([TOLD, ASKED])
+    assert weight.at_least(REQUEST, short, 777) == weight.of_fixed(REQUEST, "word " * 10) + weight.of_messages(
+        [TOLD, ASKED]
+    )
