@@ -289,8 +289,21 @@ async def test_equal_requests_do_not_wait_for_each_other(tmp_path: Path) -> None
         assert [told(each["response"]) for each in made["data"]] == ["On How is Bern?"] * 2 + ["On How is Kyiv?"]
         await answers(served, "How is Bern?")
         assert served.runtime.records[-1].cache == "hit", "one that was asked alone is kept"
-        await answers(served, "How is Oslo?")
-        assert served.runtime.records[-1].cache == "miss", "one that others had a part in is not"
+
+
+async def test_an_answer_that_others_had_a_part_in_is_not_kept(tmp_path: Path) -> None:
+    keeps = {"cache": {"maxSensitivity": "Internal"}}
+    async with (
+        provider(echoing()) as fake,
+        serving(tmp_path, document(configs.provider_config("p", fake.url), policy=keeps, temperature=0)) as served,
+    ):
+        await answers(served, *CITIES)
+        assert len(fake.requests) == 1
+        for text in CITIES:
+            await answers(served, text)
+            assert served.runtime.records[-1].cache == "miss"
+        await answers(served, CITIES[0])
+        assert served.runtime.records[-1].cache == "hit"
 
 
 async def test_a_caller_that_goes_ends_every_turn_of_its_batch(tmp_path: Path) -> None:
