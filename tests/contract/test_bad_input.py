@@ -78,7 +78,7 @@ BODIES = {
     "no content": ({"messages": [{"role": "user"}]}, "missing_field"),
     "content of another type": (user(content=5), "invalid_value"),
     "no parts": (user(content=[]), "invalid_value"),
-    "an image": (
+    "an image to fetch": (
         user(content=[{"type": "image_url", "image_url": {"url": "http://169.254.169.254/"}}]),
         "unsupported_field",
     ),
@@ -145,7 +145,7 @@ async def test_a_bad_body_is_400_and_names_what_is_wrong(refused: Any, name: str
         ("unknown field", "jailbreak"),
         ("unknown field of a message", "messages[0]"),
         ("content of another type", "messages[0].content"),
-        ("an image", "messages[0].content[0].type"),
+        ("an image to fetch", "messages[0].content[0].image_url.url"),
         ("several answers", "n"),
         ("temperature out of range", "temperature"),
     ],
