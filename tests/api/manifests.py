@@ -62,7 +62,13 @@ POLICY: dict[str, Any] = {
             "onExceeded": "Downgrade",
             "alertAtPercent": [50, 80],
         },
-        "cache": {"maxSensitivity": "Internal", "ttl": "30m", "scope": "Agent"},
+        "cache": {
+            "maxSensitivity": "Internal",
+            "ttl": "30m",
+            "semantic": "Allow",
+            "minSimilarity": 0.9,
+            "scope": "Agent",
+        },
         "onStateError": "Local",
         "models": {
             "allow": [{"host": "api.openai.com", "models": ["gpt-4o", "gpt-4o-*"]}, {"host": "*.models.svc"}],

@@ -263,6 +263,76 @@ async def test_a_new_config_begins_with_nothing_kept(tmp_path: Path) -> None:
         await eventually(lambda: said(served), lambda text: text == "New.")
 
 
+# By what a question means, with the real embedder
+
+MEANING = {"maxSensitivity": "Internal", "semantic": "Allow"}
+
+
+def asking(text: str, *before: str) -> dict[str, Any]:
+    said = [
+        {"role": role, "content": words}
+        for role, words in zip(("user", "assistant") * len(before), before, strict=False)
+    ]
+    return {"messages": [*said, {"role": "user", "content": text}]}
+
+
+@enforces("cache.semantic")
+async def test_a_question_in_other_words_is_answered_again_only_where_the_policy_lets_it(tmp_path: Path) -> None:
+    one, other = asking("How do I turn on dark mode?"), asking("How can I enable dark mode?")
+    async with cached(tmp_path / "off", answers("So."), answers("Thus.")) as (served, _):
+        assert [await said(served, **each) for each in (one, other)] == ["So.", "Thus."]
+    async with cached(tmp_path / "on", answers("So."), answers("Thus."), cache=MEANING) as (served, fake):
+        assert [await said(served, **each) for each in (one, other)] == ["So.", "So."]
+        assert (len(fake.requests), results(served)) == (1, ["miss", "semantic"])
+    hit = outcomes(tmp_path / "on")[1]
+    assert hit.cache is not None
+    assert (hit.cache.result, hit.cost) == ("semantic", CostPart(usd="0"))
+    assert 0.85 <= float(hit.cache.similarity) < 1
+    assert next(each.field for each in hit.decisions if each.action == "Reuse") == "cache.semantic"
+
+
+@enforces("cache.minSimilarity")
+async def test_questions_that_are_less_alike_than_the_policy_says_are_not_the_same(tmp_path: Path) -> None:
+    strict = {**MEANING, "minSimilarity": 0.999}
+    async with cached(tmp_path, answers("So."), answers("Thus."), cache=strict) as (served, _):
+        asked = asking("How do I turn on dark mode?"), asking("How can I enable dark mode?")
+        assert [await said(served, **each) for each in asked] == ["So.", "Thus."]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (asking("How do I turn on dark mode?"), asking("How do I turn off dark mode?")),
+        (asking("What is the capital of France?"), asking("What is the capital of Germany?")),
+        (asking("What is 15% of 200?"), asking("What is 20% of 200?")),
+        (asking("How do I cook rice?"), asking("How do I cook pasta?")),
+        (asking("And why?", "Is it red?", "Yes."), asking("And why?", "Is it blue?", "Yes.")),
+        (asking("How do I turn on dark mode?"), {**asking("How can I enable dark mode?"), "seed": 1}),
+    ],
+)
+async def test_what_is_only_near_is_another_question(tmp_path: Path, one: Any, other: Any) -> None:
+    async with cached(tmp_path, answers("One."), answers("Other."), cache=MEANING) as (served, _):
+        assert [await said(served, **each) for each in (one, other)] == ["One.", "Other."]
+
+
+async def test_another_caller_is_never_answered_by_meaning_what_it_would_not_be_word_for_word(tmp_path: Path) -> None:
+    async with cached(tmp_path, answers("Ann's."), answers("Bob's."), cache=MEANING) as (served, _):
+        assert await said(served, name="ann", **asking("How do I turn on dark mode?")) == "Ann's."
+        assert await said(served, name="bob", **asking("How can I enable dark mode?")) == "Bob's."
+
+
+@pytest.mark.parametrize("where", ["pod", "redis"])
+async def test_answers_that_are_gone_are_not_found_by_meaning(tmp_path: Path, where: str) -> None:
+    async with redis_server(tmp_path) as server, provider(answers("Hello.")) as fake:
+        made = document(fake.url, cache=MEANING, **(shared(server) if where == "redis" else {}))
+        async with serving(tmp_path / "one", made) as served:
+            await said(served, **asking("How do I turn on dark mode?"))
+            await said(served, **asking("How can I enable dark mode?"))
+            assert await served.runtime._forget("serviceaccount:demo/caller")
+            await said(served, **asking("How can I turn on dark mode?"))
+            assert results(served) == ["miss", "semantic", "miss"]
+
+
 # Several at the same time
 
 

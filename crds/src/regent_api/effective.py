@@ -16,6 +16,7 @@ from regent_api.model import Model
 from regent_api.policy import (
     CACHE_SCOPE_DEFAULT,
     CACHE_TTL_DEFAULT,
+    MIN_SIMILARITY_DEFAULT,
     Action,
     AlertRule,
     ApiKeyGrant,
@@ -126,6 +127,8 @@ class EffectiveCache(Model):
 
     max_sensitivity: Sensitivity | None = None
     ttl_seconds: float = seconds(CACHE_TTL_DEFAULT)
+    semantic: Opinion = Opinion.DENY
+    min_similarity: float = MIN_SIMILARITY_DEFAULT
     scope: CacheScope = CACHE_SCOPE_DEFAULT
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import uvloop
 
+from regent_api.types import Opinion
 from regent_runtime import __version__
 from regent_runtime.attendance import REFRESH_SECONDS, Attendance
 from regent_runtime.audit.audit import Audit
 from regent_runtime.audit.collection import CollectorAt
+from regent_runtime.cache.embedder import available
 from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.lifecycle import Lifecycle
@@ -141,6 +143,8 @@ class Runtime:
     async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
         self.audit.configure(new.config)
         await self.lifecycle.swap(old, new)
+        if new.config.policy.cache.semantic is Opinion.ALLOW and not available():
+            log.write("semantic_cache_missing")
         log.write("config", suspended=new.config.suspended, **new.digests.wire())
 
     async def _forget(self, subject: str) -> bool:

@@ -52,6 +52,8 @@ class Reused:
     provider: str
     model: str
     saved: Decimal | None
+    similarity: float | None = None
+    """Cosine of the question that it was given to; None: that was equal."""
 
 
 class OpenTrail(Protocol):

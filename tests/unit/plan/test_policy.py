@@ -38,7 +38,7 @@ def test_without_policies_the_defaults_hold() -> None:
         },
         "limits": [],
         "budget": {"onExceeded": "Deny", "alertAtPercent": []},
-        "cache": {"ttlSeconds": 3600.0, "scope": "Caller"},
+        "cache": {"ttlSeconds": 3600.0, "semantic": "Deny", "minSimilarity": 0.85, "scope": "Caller"},
         "models": {"localHosts": [], "localAtOrAbove": "Confidential"},
         "guardrails": {
             "input": {

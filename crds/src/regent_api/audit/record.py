@@ -79,12 +79,14 @@ class CachePart(_Part, frozen=True, kw_only=True):
     """An answer that was given again; no provider was asked."""
 
     result: Text
-    """hit: it had been kept; shared: with an equal turn at the same time."""
+    """hit: it had been kept; shared: with an equal turn at the same time; semantic: for one that means the same."""
     provider: Text
     model: Text
     """Whose it was."""
     saved: Text = ""
     """USD, in decimal, that it had cost; absent where nobody knows."""
+    similarity: Text = ""
+    """Cosine of the question that it was given to, 0.000 to 1.000; absent where that was equal."""
 
 
 class TokensPart(_Part, frozen=True, kw_only=True):

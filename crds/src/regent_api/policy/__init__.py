@@ -14,7 +14,7 @@ from regent_api.policy.audit import (
     AuditFailure,
 )
 from regent_api.policy.budget import Budget, BudgetExceeded
-from regent_api.policy.cache import CACHE_SCOPE_DEFAULT, CACHE_TTL_DEFAULT, Cache, CacheScope
+from regent_api.policy.cache import CACHE_SCOPE_DEFAULT, CACHE_TTL_DEFAULT, MIN_SIMILARITY_DEFAULT, Cache, CacheScope
 from regent_api.policy.callers import ApiKeyGrant, Callers, KeySet, OidcGrant, Peer, ServiceAccountGrant
 from regent_api.policy.data import AiProcessing, Data, DataClass, DataClasses, PersonalData
 from regent_api.policy.egress import Egress
@@ -50,6 +50,7 @@ __all__ = [
     "CACHE_TTL_DEFAULT",
     "INPUT_TOKENS_DEFAULT",
     "LOCAL_AT_OR_ABOVE_DEFAULT",
+    "MIN_SIMILARITY_DEFAULT",
     "OUTPUT_TOKENS_DEFAULT",
     "REFUSAL_DEFAULT",
     "TURN_TIMEOUT_DEFAULT",

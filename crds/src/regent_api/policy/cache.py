@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from regent_api.model import Meet, MeetKind, Model
-from regent_api.types import Duration, Ranked, Sensitivity
+from regent_api.types import Duration, Opinion, Ranked, Sensitivity
 
 CACHE_TTL_DEFAULT = "1h"
+MIN_SIMILARITY_DEFAULT = 0.85
 
 
 class CacheScope(Ranked):
@@ -32,6 +33,16 @@ class Cache(Model):
         Duration | None,
         Meet(MeetKind.CAP, CACHE_TTL_DEFAULT),
         Field(description="How long an answer is kept, such as 1h."),
+    ] = None
+    semantic: Annotated[
+        Opinion | None,
+        Meet(MeetKind.GRANT, Opinion.DENY.value),
+        Field(description="Whether an answer may be given to a question that means the same in other words."),
+    ] = None
+    min_similarity: Annotated[
+        float | None,
+        Meet(MeetKind.FLOOR, str(MIN_SIMILARITY_DEFAULT)),
+        Field(ge=0.5, le=1, description="Least cosine of two questions that may mean the same."),
     ] = None
     scope: Annotated[
         CacheScope | None,

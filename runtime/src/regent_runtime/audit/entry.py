@@ -120,7 +120,8 @@ def _cache(turn: TurnRecord) -> CachePart | None:
     if kept is None:
         return None
     saved = "" if kept.saved is None else words(kept.saved)
-    return CachePart(result=turn.cache, provider=kept.provider, model=kept.model, saved=saved)
+    near = "" if kept.similarity is None else f"{kept.similarity:.3f}"
+    return CachePart(result=turn.cache, provider=kept.provider, model=kept.model, saved=saved, similarity=near)
 
 
 def _cost(cost: Cost, source: str = "") -> CostPart:

@@ -9,9 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from regent_api.config import AgentConfig
+from regent_api.types import Opinion
+from regent_runtime.cache.embedder import available, embedder
 from regent_runtime.cache.entry import Entry, Gathered, entry
 from regent_runtime.cache.flights import Flights
-from regent_runtime.cache.place import Place, Question, obstacle, place
+from regent_runtime.cache.place import Place, Question, obstacle, owner, place
+from regent_runtime.cache.semantic import Alike, Looked, Semantic
 from regent_runtime.cache.shelf import Shelf
 from regent_runtime.credentials import Credentials
 from regent_runtime.decision import Stage, decided
@@ -20,9 +23,11 @@ from regent_runtime.state.source import StateInUse
 from regent_runtime.wire.answer import Chunk
 
 FIELD = "cache.maxSensitivity"
+FIELD_OF_MEANING = "cache.semantic"
 HIT = "hit"
 SHARED = "shared"
 MISS = "miss"
+SEMANTIC = "semantic"
 
 Ask = Callable[[], AsyncGenerator[Chunk]]
 """The screened answer of a provider."""
@@ -37,6 +42,9 @@ class Cache:
         self._digest = digest
         self._shelf = Shelf(config, state.state, credentials)
         self._flights = Flights()
+        cache = config.policy.cache
+        means = cache.semantic is Opinion.ALLOW and available()
+        self._semantic = Semantic(cache.min_similarity, embedder()) if means else None
 
     def look(self, question: Question, record: TurnRecord) -> Place | None:
         """Where an answer to the question is kept; None: nowhere. `record.cache` learns why."""
@@ -51,20 +59,25 @@ class Cache:
 
     async def forget(self, identity: str) -> bool:
         """Delete every answer that a caller was given; False: the state cannot be reached."""
+        if self._semantic is not None:
+            self._semantic.forget_all(owner(identity))
         return await self._shelf.forget(identity)
 
     async def _answered(self, kept_at: Place, record: TurnRecord, ask: Ask, screen: Screen) -> AsyncGenerator[Chunk]:
         with await self._flights.join(kept_at.digest, self._config.route.timeouts.attempt) as seat:
-            found = seat.entry or await self._shelf.get(kept_at)
+            record.cache = MISS
+            found = self._shared(seat.entry, record) or await self._same(kept_at, record)
+            looked = Looked()
+            if found is None and self._semantic is not None and kept_at.meant is not None:
+                looked = await self._semantic.look(kept_at.meant)
+                found = await self._alike(looked.alike, record)
             if found is not None:
-                record.cache = SHARED if seat.entry else HIT
                 seat.land(found)
-                self._reuse(found, record)
+                self._reuse(found, looked.alike, record)
                 async with aclosing(screen(_again(found))) as clean:
                     async for chunk in clean:
                         yield chunk
                 return
-            record.cache = MISS
             gathered = Gathered()
             async with aclosing(ask()) as asked:
                 async for chunk in asked:
@@ -74,11 +87,36 @@ class Cache:
             seat.land(made)
         if made is not None:
             await self._shelf.put(kept_at, made)
+            if self._semantic is not None and kept_at.meant is not None and looked.vector is not None:
+                self._semantic.remember(kept_at.meant, kept_at, looked.vector)
 
-    def _reuse(self, found: Entry, record: TurnRecord) -> None:
-        record.reused = Reused(found.provider, found.model, found.saved)
+    def _shared(self, found: Entry | None, record: TurnRecord) -> Entry | None:
+        record.cache = SHARED if found is not None else record.cache
+        return found
+
+    async def _same(self, kept_at: Place, record: TurnRecord) -> Entry | None:
+        found = await self._shelf.get(kept_at)
+        record.cache = HIT if found is not None else record.cache
+        return found
+
+    async def _alike(self, alike: Alike | None, record: TurnRecord) -> Entry | None:
+        """The answer to a question that means the same, if it is still there."""
+        if alike is None or self._semantic is None:
+            return None
+        found = await self._shelf.get(alike.place)
+        if found is None:
+            self._semantic.forget(alike.place)
+            return None
+        record.cache = SEMANTIC
+        return found
+
+    def _reuse(self, found: Entry, alike: Alike | None, record: TurnRecord) -> None:
+        similarity = alike.similarity if alike is not None else None
+        record.reused = Reused(found.provider, found.model, found.saved, similarity)
         record.model = found.model
-        record.decisions.append(decided(self._config.sources, Stage.ROUTE, "Reuse", FIELD, record.cache))
+        record.decisions.append(
+            decided(self._config.sources, Stage.ROUTE, "Reuse", FIELD_OF_MEANING if alike else FIELD, record.cache)
+        )
 
 
 async def _again(found: Entry) -> AsyncGenerator[Chunk]:

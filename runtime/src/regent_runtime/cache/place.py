@@ -8,11 +8,13 @@ Two requests that differ in any of it have two places, and nothing is compared b
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.policy import CacheScope
+from regent_api.types import Opinion
 from regent_runtime.access.classes import Treatment
 from regent_runtime.callers.caller import Caller
 from regent_runtime.state.contract import hashed
@@ -40,6 +42,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Meant:
+    """What the user said last, and a digest over all the rest of a question's place."""
+
+    text: str
+    partition: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """`digest` names the place; `seconds`: how long an answer may be kept there."""
 
@@ -47,6 +57,8 @@ class Place:
     owner: str
     """Whose answer it is, for erasure."""
     seconds: float
+    meant: Meant | None = None
+    """None: only an equal question is answered from here."""
 
 
 def obstacle(config: AgentConfig, question: Question) -> str:
@@ -72,25 +84,37 @@ def place(config: AgentConfig, config_digest: str, question: Question) -> Place:
     """`config_digest`: of the whole config."""
     asker = question.caller.identity
     request = question.request
-    meaning = (
+    around = (
         config_digest,
         asker if config.policy.cache.scope is CacheScope.CALLER else None,
         question.treatment.sensitivity.value,
         question.rule,
         sorted(provider.name for provider in question.providers),
-        request.messages,
         request.max_output_tokens,
         request.temperature,
         request.forwarded,
     )
-    digest = hashlib.sha256(_CANONICAL.encode(meaning)).digest()
     bounds = (config.policy.cache.ttl_seconds, question.treatment.retention_seconds)
-    return Place(digest, owner(asker), min(bound for bound in bounds if bound is not None))
+    seconds = min(bound for bound in bounds if bound is not None)
+    may_mean = config.policy.cache.semantic is Opinion.ALLOW
+    meant = _meant(around, request.messages) if may_mean else None
+    return Place(_digest(around, request.messages), owner(asker), seconds, meant)
 
 
 def owner(identity: str) -> str:
     """What the state knows of whose answer it keeps."""
     return hashed("answers", identity)
+
+
+def _meant(around: Sequence[Any], messages: Sequence[dict[str, Any]]) -> Meant | None:
+    *before, last = messages
+    if last["role"] != "user" or not isinstance(last["content"], str):
+        return None
+    return Meant(last["content"], _digest(around, [*before, {**last, "content": None}]))
+
+
+def _digest(around: Sequence[Any], messages: Sequence[dict[str, Any]]) -> bytes:
+    return hashlib.sha256(_CANONICAL.encode((around, messages))).digest()
 
 
 def _is_settled(config: AgentConfig, request: ChatRequest, provider: ProviderConfig) -> bool:

@@ -132,3 +132,32 @@ def test_no_answer_is_kept_that_is_meant_to_be_another_each_time(temperatures: A
 
 def test_a_policy_that_says_nothing_keeps_nothing() -> None:
     assert obstacle(configs.config(policy={"cache": {"ttlSeconds": 60}}), question()) == "sensitivity"
+
+
+MEANS = config(policy={"cache": {"semantic": "Allow"}})
+
+
+def partition(asked: Question, made: Any = MEANS) -> bytes | None:
+    meant = place(made, "", asked).meant
+    return meant.partition if meant else None
+
+
+def test_questions_that_differ_in_the_users_last_words_alone_share_a_partition() -> None:
+    assert place(CONFIG, "", question()).meant is None, "unless a policy lets answers be found by meaning"
+    assert partition(question()) == partition(question({"messages": [{"role": "user", "content": "Hello"}]}))
+    history = [USER, {"role": "assistant", "content": "Hi"}]
+    one, other = (question({"messages": [*history, {"role": "user", "content": text}]}) for text in ("A?", "B?"))
+    assert partition(one) == partition(other)
+    assert partition(one) != partition(question())
+    assert place(MEANS, "", one).digest != place(MEANS, "", other).digest
+
+
+@pytest.mark.parametrize(
+    "other", [question({"seed": 1}), question(caller=BOB), question(rule="other"), question({"temperature": 0.1})]
+)
+def test_a_partition_is_all_the_rest(other: Question) -> None:
+    assert partition(question()) != partition(other)
+
+
+def test_words_that_are_not_the_users_last_are_not_compared_by_meaning() -> None:
+    assert partition(question({"messages": [USER, {"role": "assistant", "content": "Hi"}]})) is None
