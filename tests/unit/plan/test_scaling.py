@@ -57,7 +57,7 @@ def test_the_autoscalers_own_words_are_passed_on() -> None:
     status, reason, message = told(seen) or ("", "", "")
     assert (status, reason) == ("False", "MetricUnavailable")
     assert "active_conversations and cpu (unable to get metric active_conversations: no custom metrics API)" in message
-    assert "autoscaling.provider of the chart" in message
+    assert "an adapter such as prometheus-adapter" in message
 
 
 def test_an_autoscaler_that_cannot_scale() -> None:

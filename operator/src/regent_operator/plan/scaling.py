@@ -11,7 +11,7 @@ from regent_operator.plan.observation import AutoscalerSeen, Observation
 
 _ACTIVE = ConditionType.SCALING_ACTIVE
 _WHERE = {
-    autoscaler.METRIC: "custom.metrics.k8s.io serves it (autoscaling.provider of the chart)",
+    autoscaler.METRIC: "custom.metrics.k8s.io serves it (an adapter such as prometheus-adapter)",
     autoscaler.CPU: "metrics.k8s.io serves it (metrics-server)",
 }
 
