@@ -86,9 +86,9 @@ READY = {**PENDING, "status": "True", "reason": "Ready", "message": "Serving. No
     [
         (
             AGENT,
-            {"policyCount": 2, "replicas": 3, "endpoint": "http://helper.acme.svc:8080"},
-            "NAME READY REASON ROUTE POLICIES REPLICAS ENDPOINT AGE",
-            "helper True Ready hybrid 2 3 http://helper.acme.svc:8080",
+            {"policyCount": 2, "replicas": 3, "conversations": 5, "endpoint": "http://helper.acme.svc:8080"},
+            "NAME READY REASON ROUTE POLICIES REPLICAS CONVERSATIONS ENDPOINT AGE",
+            "helper True Ready hybrid 2 3 5 http://helper.acme.svc:8080",
         ),
         (
             POLICY,

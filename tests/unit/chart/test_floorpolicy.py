@@ -21,6 +21,7 @@ UNSTATED = {
     "egress.hosts": "an opinion only cuts the route's own list",
     "guardrails.output.links.allow": "an opinion only cuts: without one links may lead anywhere",
     "guardrails.input.images": "nobody sends any until a policy lets them and a route names a model that sees",
+    "cache.semantic": "no answer is given to another question until a policy lets it, and lets answers be kept at all",
     "data.personalData.readers": "nobody reads restored data until a policy names a group of the namespace's own",
     "approvals.approvers": "nobody approves until a policy names an approver of the namespace's own",
     "egress.cidrs": "agents of every cluster would need its list of public ranges; told by an Event when widened",
