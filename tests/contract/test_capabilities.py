@@ -24,7 +24,7 @@ async def test_who_cannot_is_left_out_and_the_record_says_why(
     tmp_path: Path, stated: dict[str, Any], asked: dict[str, Any]
 ) -> None:
     async with provider(answers("From the first.")) as small, provider(answers("From the second.")) as large:
-        first = configs.provider_config("first", small.url, capabilities=stated, type="Local")
+        first = configs.provider_config("first", small.url, capabilities=stated, type="OpenAI")
         document = configs.document(first, configs.provider_config("second", large.url))
         async with serving(tmp_path, document) as served:
             code, answer, _ = await served.post({**HI, **asked})
@@ -47,7 +47,7 @@ async def test_where_nobody_can_the_caller_learns_what_was_too_much(
     tmp_path: Path, stated: dict[str, Any], asked: dict[str, Any], refusal: tuple[int, str, str]
 ) -> None:
     async with provider() as fake:
-        document = configs.document(configs.provider_config("only", fake.url, capabilities=stated))
+        document = configs.document(configs.provider_config("only", fake.url, capabilities=stated, type="OpenAI"))
         async with serving(tmp_path, document) as served:
             code, answer, _ = await served.post({**HI, **asked})
             assert (code, answer["error"]["code"], answer["error"]["param"]) == refusal
