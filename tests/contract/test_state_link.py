@@ -15,7 +15,7 @@ from regent_runtime.state.shared import RedisState
 from regent_runtime.transport import PinnedResolver
 from tests.contract.redis_server import RedisServer, free_port, redis_server
 from tests.contract.states import AGENT, LOOPBACK, link
-from tests.contract.test_process import self_signed
+from tests.fakes.certificates import self_signed
 from tests.fakes.configs import config
 from tests.fakes.waiting import eventually
 
@@ -121,7 +121,7 @@ async def test_an_address_that_the_policy_does_not_let_is_never_dialled(tmp_path
 
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_tls_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
-    certificate, key = self_signed(tmp_path)
+    certificate, key = self_signed(tmp_path, "localhost")
     port = free_port()
     options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
     async with redis_server(tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)):

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from regent_api.policy import REFUSAL_DEFAULT
 from regent_runtime.limits import size
-from regent_runtime.route import fallback
+from regent_runtime.prompt import fit
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.withheld import Withheld
 from tests.fakes import configs
@@ -43,15 +43,15 @@ def before(monkeypatch: pytest.MonkeyPatch, text: str = REFUSAL_DEFAULT) -> None
 
 def amid(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard ends the turn at the second chunk."""
-    call = fallback.call
+    asked = fit.asked
 
     async def guarded(*arguments: Any) -> AsyncGenerator[Chunk]:
-        chunks = call(*arguments)
+        chunks = asked(*arguments)
         yield await anext(chunks)
         await chunks.aclose()
         raise Withheld(OWN_TEXT)
 
-    monkeypatch.setattr(fallback, "call", guarded)
+    monkeypatch.setattr(fit, "asked", guarded)
 
 
 async def test_a_plain_answer_is_the_refusal(served: Served, fake: Provider, monkeypatch: pytest.MonkeyPatch) -> None:

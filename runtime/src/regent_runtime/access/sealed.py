@@ -27,7 +27,10 @@ class SealBroken(Exception):  # noqa: N818 - an outcome, not a fault of the prog
 
 
 def new_name() -> str:
-    return secrets.token_urlsafe(NAME_BYTES)
+    """Never with a hyphen first: commands would take it for an option."""
+    while (name := secrets.token_urlsafe(NAME_BYTES)).startswith("-"):
+        pass
+    return name
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from regent_api.types import Sensitivity
+from regent_runtime.access import sealed
 from regent_runtime.access.approvals import Approvals, Case
 from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
@@ -295,3 +296,9 @@ def test_replicas_of_any_version_find_and_open_the_same() -> None:
     assert seal.id == "77133425ffd861c6901ad778cec348d9cdbef4c41c1e975ffb13329525b6a262"
     assert seal.binding([b"ab", b"c"]) == "ba9ceb7a2ada2a767a7a1c013aa0198ba0b2e6eb246a2dd1413a457d05707eda"
     assert seal.open(sealed) == b"content"
+
+
+def test_no_id_reads_as_an_option_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["-begins-with-a-hyphen", "begins-with-a-letter"])
+    monkeypatch.setattr(sealed.secrets, "token_urlsafe", lambda _: next(drawn))
+    assert new_name() == "begins-with-a-letter"
