@@ -87,13 +87,15 @@ def test_kubectl_get_tells_the_truth(quickstart: Kube) -> None:
     rows = [line.split() for line in quickstart("get", "regent", "--all-namespaces").splitlines() if line]
     headers = {tuple(row[1:]) for row in rows if row[0] == "NAMESPACE"}
     assert headers == {
-        ("NAME", "READY", "REASON", "ROUTE", "POLICIES", "REPLICAS", "ENDPOINT", "AGE"),
+        ("NAME", "READY", "REASON", "ROUTE", "POLICIES", "REPLICAS", "CONVERSATIONS", "ENDPOINT", "AGE"),
         ("NAME", "READY", "REASON", "MODE", "AGENTS", "ENFORCED", "AGE"),
         ("NAME", "READY", "REASON", "PROVIDERS", "RULES", "AGENTS", "ENFORCED", "AGE"),
     }
     ours = {row[1]: row[2:-1] for row in rows if row[0] == WHERE}
     endpoint = f"http://helper.{WHERE}.svc:8080"
-    assert ours["aiagent.regent.dev/helper"] == ["True", "Ready", "local", "2", "1", endpoint]
+    *told, conversations, at = ours["aiagent.regent.dev/helper"]
+    assert (told, at) == (["True", "Ready", "local", "2", "1"], endpoint)
+    assert conversations.isdigit()
     assert ours["agentpolicy.regent.dev/house-rules"][:4] == ["True", "Enforced", "Enforce", "1"]
     assert ours["modelroute.regent.dev/local"][:5] == ["True", "Enforced", "1", "1", "1"]
 
