@@ -77,7 +77,7 @@ bench: bench-runtime bench-state bench-audit bench-guards bench-policy bench-cac
 bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
 	@$(PYTHON) -m tests.bench.audit
 bench-cache: venv  ## a hit among a million answers, the index beside brute force, and the guards of the semantic cache
-	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PYTHON) -m tests.bench.cache
+	@env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS=1 $(PYTHON) -m tests.bench.cache
 bench-policy: cluster-needs  ## a policy edit, from kubectl to every pod of 20 agents, beside a bare client
 	@$(PYTHON) -m tests.bench.policy
 AGENTS ?= 100 1000
