@@ -88,7 +88,7 @@ bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis
 bench-guards: venv  ## what the guards find and cost; writes the figures into docs/reference/{,output-}guardrails.md
 	@$(PYTHON) -m tests.bench.guards
 	$(PYTHON) -m tests.bench.output_guards
-bench-route: venv  ## a governed turn beside LiteLLM's proxy and Portkey's gateway (installs both; needs root and Node.js)
+bench-route: venv  ## a governed turn beside LiteLLM's proxy and Portkey's gateway (installs both; needs root)
 	@$(PYTHON) -m tests.bench.baselines
 	unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m tests.bench.route'
 bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries

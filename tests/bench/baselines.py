@@ -4,6 +4,7 @@ Both are started in the benchmark's own network namespace, where only loopback i
 """
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def portkey(port: int, upstream: str) -> Baseline:
 
 def install() -> None:
     """Both, where the network still is."""
-    command.run(_ROOT / "tests" / "cluster" / "apt.sh", "iproute2", timeout=_LONGEST_INSTALL_S)
+    node = () if shutil.which("node") and shutil.which("npm") else ("nodejs", "npm")
+    command.run(_ROOT / "tests" / "cluster" / "apt.sh", "iproute2", *node, timeout=_LONGEST_INSTALL_S)
     cache.entry("litellm", cache.fingerprint(LITELLM), _install_litellm)
     cache.entry("portkey", cache.fingerprint(PORTKEY), _install_portkey)
 

@@ -24,13 +24,12 @@ import aiohttp
 
 from tests.bench import baselines
 from tests.bench.parts import HOLD, WORDS
-from tests.bench.runtime import free_port, process, runtime, sealed, wait_for
+from tests.bench.runtime import TICK, cpu_seconds, free_port, process, resident_mb, runtime, sealed, wait_for
 from tests.fakes import configs
 
 WARM_UP = 32
 SENTENCE = "Tell me about tulips. " * 10
 MEMORY = "/dev/shm"
-_TICK = os.sysconf("SC_CLK_TCK")
 _SETTLED_SECONDS = 1.0
 _LONGEST_START_SECONDS = 600
 _PATIENT = {"timeouts": {"connect": 60, "firstToken": 60, "idle": 600, "attempt": 600, "total": 600}}
@@ -61,10 +60,10 @@ class Gateway:
     headers: dict[str, str] = field(default_factory=dict)
 
     def cpu_seconds(self) -> float:
-        return sum(_cpu_ticks(pid) for pid in _family(self.pid)) / _TICK
+        return sum(cpu_seconds(pid) for pid in _family(self.pid))
 
     def resident_mb(self) -> float:
-        return sum(_resident_kb(pid) for pid in _family(self.pid)) / 1024
+        return sum(resident_mb(pid) for pid in _family(self.pid))
 
 
 @dataclass
@@ -106,15 +105,6 @@ def _fdatasync_ms(folder: Path) -> float:
             os.fdatasync(log.fileno())
             taken.append(time.perf_counter() - begun)
     return median(taken) * 1e3
-
-
-def _cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def _resident_kb(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])
 
 
 def _policy(row: str) -> dict[str, Any]:
@@ -174,7 +164,7 @@ async def _many(http: aiohttp.ClientSession, gateway: Gateway, requests: int, *,
 
     before = gateway.cpu_seconds()
     await asyncio.gather(*(work() for _ in range(workers)))
-    return max(gateway.cpu_seconds() - before, 1 / _TICK)
+    return max(gateway.cpu_seconds() - before, 1 / TICK)
 
 
 async def _latency(http: aiohttp.ClientSession, gateway: Gateway, requests: int) -> float:

@@ -116,4 +116,8 @@ async def test_a_withheld_stream_ends_with_done(served: Served, monkeypatch: pyt
     body = {"messages": MESSAGES, "stream": True}
     async with served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers) as response:
         assert response.status == 200
-        assert (await response.text()).endswith("data: [DONE]\n\n")
+        text = await response.text()
+    assert '"content":"Hel"' in text
+    assert '"finish_reason":"content_filter"' in text
+    assert "lo." not in text
+    assert text.endswith("data: [DONE]\n\n")
