@@ -23,11 +23,12 @@ cluster-demo: cluster-needs  ## the same on a Kubernetes cluster, installed by t
 	@KEEP=$(KEEP) $(PYTHON) tools/cluster_demo.py
 
 .PHONY: test
-test: contract-needs cluster-needs  ## all that CI runs; two tiers at a time, each one's output when it ends
+test: contract-needs cluster-needs  ## all that CI runs: what is pure while the cluster's programs are built, then three tiers at a time
 	@$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory verify
-	$(MAKE) --no-print-directory -j2 --output-sync=target $(addprefix --old-file=,venv $^) api unit fuzz contract node INPUTS=30000
-	$(MAKE) --no-print-directory e2e
+	at_once="$(MAKE) --no-print-directory --output-sync=target $(addprefix --old-file=,venv $^)"
+	$$at_once -j3 cluster-built unit fuzz INPUTS=30000
+	$$at_once -j3 --old-file=cluster-built e2e api contract
 
 .PHONY: lint
 lint: venv  ## format, lint, types, import contracts
@@ -38,7 +39,7 @@ lint: venv  ## format, lint, types, import contracts
 	.venv/bin/lint-imports --no-cache | tail -n 4
 
 .PHONY: unit
-unit: venv  ## pure tests: no network, no disk, no clock
+unit: venv  ## pure tests: no network, no clock; those of the chart run helm
 	@$(PYTEST) -q tests/unit --timeout 120
 
 .PHONY: contract-needs
@@ -53,18 +54,18 @@ contract: contract-needs  ## wire formats, against the official SDKs, a real Red
 cluster-needs: venv
 	@tests/cluster/apt.sh
 
+.PHONY: cluster-built
+cluster-built: cluster-needs
+	@$(PYTHON) -m tests.cluster build >/dev/null
+	$(PYTHON) -m tests.cluster images >/dev/null
+
 .PHONY: api
 api: cluster-needs  ## the contract and the operator on a real API server
 	@$(PYTHON) -m tests.cluster build --tier control >/dev/null
 	$(PYTEST) -q tests/api --timeout 900
 
-.PHONY: node
-node: cluster-needs
-	@$(PYTHON) -m tests.cluster build >/dev/null
-	$(PYTHON) -m tests.cluster images >/dev/null
-
 .PHONY: e2e
-e2e: node  ## the whole on a real node, with real pods and a real model
+e2e: cluster-built  ## the whole on a real node, with real pods and a real model
 	@$(PYTEST) -q tests/e2e --timeout 1800
 
 .PHONY: fuzz
@@ -72,8 +73,8 @@ INPUTS ?= 1000000
 fuzz: venv  ## hostile inputs for every parser and guard (INPUTS=1000000); what fails is kept in build/fuzz
 	@$(PYTHON) -m tests.fuzz --inputs $(INPUTS)
 
-.PHONY: bench bench-route bench-runtime bench-state bench-audit bench-guards bench-policy bench-cache bench-operator
-bench: bench-runtime bench-state bench-audit bench-guards bench-policy bench-cache bench-operator  ## all benchmarks
+.PHONY: bench bench-route bench-runtime bench-state bench-audit bench-guards bench-policy bench-cache bench-operator bench-drain
+bench: bench-runtime bench-state bench-audit bench-guards bench-policy bench-cache bench-operator bench-drain  ## all benchmarks but bench-route
 bench-audit: venv  ## 200 kills, 10,000 mutated logs, and the audit log beside a bare fdatasync loop
 	@$(PYTHON) -m tests.bench.audit
 bench-cache: venv  ## a hit among a million answers, the index beside brute force, and the guards of the semantic cache
@@ -83,6 +84,9 @@ bench-policy: cluster-needs  ## a policy edit, from kubectl to every pod of 20 a
 AGENTS ?= 100 1000
 bench-operator: cluster-needs  ## what agents cost the operator, beside a bare client that makes the same writes (AGENTS="100 1000 5000")
 	@$(PYTHON) -m tests.bench.operator --agents $(AGENTS)
+	$(PYTHON) -m tests.bench.takeover --agents 1000
+bench-drain: cluster-needs  ## a minute of conversations while pods come, go, are replaced and evicted
+	@$(PYTHON) -m tests.bench.drain
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING
 	@$(PYTHON) -m tests.bench.state
 bench-guards: venv  ## what the guards find and cost; writes the figures into docs/reference/{,output-}guardrails.md
@@ -91,8 +95,9 @@ bench-guards: venv  ## what the guards find and cost; writes the figures into do
 bench-route: venv  ## a governed turn beside LiteLLM's proxy and Portkey's gateway (installs both; needs root)
 	@$(PYTHON) -m tests.bench.baselines
 	unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m tests.bench.route'
-bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries
+bench-runtime: venv  ## the runtime beside a bare proxy of the same libraries, and the calls in Python of a turn
 	@$(PYTHON) -m tests.bench.runtime
+	$(PYTHON) -m tests.bench.calls
 
 .PHONY: enforcement
 enforcement: venv  ## ignore each policy field once: do the tests that are marked with it notice? (FIELD=size.turnTimeout)

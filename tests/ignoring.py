@@ -47,7 +47,7 @@ UNIGNORABLE = ("callers.oidc.issuer", "callers.oidc.audience", "callers.oidc.jwk
 def pytest_configure(config: pytest.Config) -> None:
     path = os.environ["REGENT_IGNORE"]
     policy_fields = {field.path: field for field in fields()}
-    if path.startswith(("selector", "mode")):
+    if path.partition(".")[0] in {"selector", "mode"}:
         _after(AgentPolicySpec, lambda spec: _with(spec, tuple(path.split(".")), None))
         return
     if path in policy_fields:

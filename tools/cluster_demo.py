@@ -53,7 +53,7 @@ def demonstrate(node: cluster.Cluster) -> None:
         out(
             f"\nendpoint   http://{AGENT}.{NAMESPACE}.svc:8080, forwarded to {endpoint}\ntoken      {stage.visitor}\n\n"
         )
-        play(stage)
+        play(stage, begun, "the manifests were applied")
         if os.environ.get("KEEP") == "1":
             stay(node, stage)
 

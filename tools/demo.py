@@ -26,11 +26,12 @@ STOP_SECONDS = 60.0
 
 
 def main() -> None:
+    begun = time.monotonic()
     try:
         with tempfile.TemporaryDirectory() as folder, regent_dev(Path(folder) / "agents.log") as stdout:
             stage = invited(stdout)
             out(f"endpoint   {stage.endpoint}\ntoken      {stage.visitor}\n\n")
-            play(stage)
+            play(stage, begun, "the start (installs are not counted)")
             if os.environ.get("KEEP") == "1":
                 stay(stage)
     except DemoFailed as failure:

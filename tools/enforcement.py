@@ -153,5 +153,8 @@ def _readers(path: str, read: Mapping[str, frozenset[str]]) -> list[str]:
 
 PREFACE = """\
 Made by `make generate` from the schema, the source and the tests' marks; `make verify` fails when a field has no reader
-or no test. Tests are relative to `tests/`; each fails when the field is ignored. `meet` and defaults:
+or no test. Tests are relative to `tests/`; their marks claim that they fail when the field is ignored. `make
+enforcement` asks: it ignores one field after the other, and for each at least one of its tests must fail, not every
+one. It asks no test of `e2e/` and `api/`, and it cannot ignore `callers.oidc.issuer`, `audience` and `jwks` and
+`callers.apiKeys.secretKeyRef`, without which an entry is none: for these the marks alone stand. `meet` and defaults:
 [defaults](defaults.md), [api](api.md)."""

@@ -1,4 +1,4 @@
-"""Makes the table of prices from the data that the package genai-prices bundles, as they are on DATE.
+"""Makes the table of prices and windows from the data that the package genai-prices bundles, as they are on DATE.
 
 Left out of the table is what a pod cannot count exactly: prices by the time of day, for a request, for images made.
 Such a model stays in the table without a price, so that no other entry speaks for it.
@@ -59,7 +59,8 @@ def _provider(provider: types.Provider, hosts: list[str]) -> str:
 
 
 def _model(model: types.ModelInfo) -> dict[str, Any]:
-    return {"match": _clause(model.match), "bands": list(_bands(model))}
+    window = {} if model.context_window is None else {"window": model.context_window}
+    return {"match": _clause(model.match), "bands": list(_bands(model)), **window}
 
 
 def _bands(model: types.ModelInfo) -> Iterator[list[str]]:

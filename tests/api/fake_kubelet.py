@@ -1,9 +1,9 @@
 """A kubelet without a node: pods become ready, and answer /statusz honestly.
 
 It stands in for kubelet and runtime on the control tier, where no pod can run. What a pod says is computed from the
-ConfigMap as it was mounted: read when the pod starts, again when the pod object is touched (the real kubelet does that
-within a second), and otherwise only every ten seconds. Seals are judged by the runtime's own code, with the trust that
-the pod's command gives. The e2e tests run the same operator against the real ones.
+config that it was offered, or the ConfigMap as it was mounted: read when the pod starts, again when the pod object is
+touched (the real kubelet does that within a second), and otherwise only every ten seconds. Seals are judged by the
+runtime's own code, with the trust that the pod's command gives. The e2e tests run the same operator against the real ones.
 """
 
 import asyncio
@@ -12,7 +12,9 @@ import os
 import tempfile
 import threading
 import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +40,17 @@ def trust(command: list[str], memory: Path) -> Trust:
     return Trust(dict(flags)["--agent-uid"], trusted_keys(keys), memory)
 
 
+async def _outliving(do: Callable[[], Awaitable[None]]) -> None:
+    """A kubelet goes on when its API server is back."""
+    while True:
+        try:
+            return await do()
+        except ApiError as error:
+            if not error.of_transport:
+                raise
+        await asyncio.sleep(0.2)
+
+
 class NobodyCounts:
     def request(self, verb: str, resource: str, status: int, seconds: float) -> None:
         """The operator's requests are counted, not the kubelet's."""
@@ -54,8 +67,16 @@ class Rules:
     bad_image: str = ""
     """Pods of this image do not become ready."""
     missing_credentials: tuple[str, ...] = ()
+    conversations: int = 0
+    """Active at each pod."""
+    silent: str = ""
+    """A pod of this name does not answer."""
+    enforces: bool = True
+    """Behave like a node on which NetworkPolicies are enforced."""
     budgets: tuple[Object, ...] = ()
     """What pods say of the agent's day and month."""
+    conversations_of: Mapping[str, int] = field(default_factory=dict)
+    """Name of a pod -> its own number."""
 
 
 @dataclass
@@ -71,6 +92,7 @@ class FakePod:
     config: AgentConfig | None = None
     error: str | None = None
     task: asyncio.Task[None] | None = None
+    canary: Object | None = None
     touched: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -83,6 +105,7 @@ class FakeKubelet:
         """How many times pods were asked for their status."""
         self._kubeconfig = kubeconfig
         self._pods: dict[str, FakePod] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         mine = 20 + os.getpid() % 200
         self._addresses = (f"127.{mine}.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
         self._loop = asyncio.new_event_loop()
@@ -117,6 +140,7 @@ class FakeKubelet:
             )
             self._pods[pod.uid] = pod
             pod.task = asyncio.create_task(self._live(pod))
+            self._tasks.add(pod.task)
             pod.task.add_done_callback(self._ended)
         elif pod.annotations != (meta.get("annotations") or {}):
             pod.annotations = meta.get("annotations") or {}
@@ -127,8 +151,8 @@ class FakeKubelet:
         if pod and pod.task:
             pod.task.cancel()
 
-    @staticmethod
-    def _ended(task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             traceback.print_exception(task.exception())
 
@@ -137,22 +161,35 @@ class FakeKubelet:
         self._reflector = asyncio.create_task(Reflector(self._client, Collection(PODS, labels=OURS), self).run())
 
     async def _stop(self) -> None:
-        tasks = [self._reflector, *(pod.task for pod in self._pods.values() if pod.task)]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._reflector.cancel()
+        await asyncio.gather(self._reflector, return_exceptions=True)
+        for pod in self._pods.values():
+            if pod.task:
+                pod.task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # those of pods that are gone end by themselves
         await self._client.__aexit__(None, None, None)
         await asyncio.sleep(0.25)  # TLS connections say goodbye
 
     async def _live(self, pod: FakePod) -> None:
-        await self._mount(pod)
+        await _outliving(lambda: self._mount(pod))
         application = web.Application()
 
-        async def statusz(_: web.Request) -> web.Response:
+        async def statusz(request: web.Request) -> web.Response:
+            while pod.name == self.rules.silent:  # noqa: ASYNC110 - changed from the test's thread
+                await asyncio.sleep(0.05)
+            if "canary" in request.query:
+                pod.canary = await self._try(str(request.remote), int(request.query["canary"]))
+            return self._statusz(pod)
+
+        async def config(request: web.Request) -> web.Response:
+            if self.rules.keep_old_config:
+                raise web.HTTPServiceUnavailable
+            self._take(pod, await request.json())
             return self._statusz(pod)
 
         application.router.add_get("/statusz", statusz)
-        runner = web.AppRunner(application, access_log=None)
+        application.router.add_put("/config", config)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
             await self._listen(runner, pod)
@@ -160,16 +197,20 @@ class FakeKubelet:
             while True:
                 if ready is not (pod.image != self.rules.bad_image):
                     ready = pod.image != self.rules.bad_image
-                    await self._report(pod, ready=ready)
+                    await _outliving(partial(self._report, pod, ready=ready))
                 try:
                     async with asyncio.timeout(REFRESH_SECONDS if ready else 0.2):
                         await pod.touched.wait()
                 except TimeoutError:
                     pass
                 pod.touched.clear()
-                await self._mount(pod)
+                await _outliving(lambda: self._mount(pod))
         finally:
+            server = runner.server
             await runner.cleanup()
+            await asyncio.sleep(0.05)  # for a connection that was taken in that moment
+            if server is not None:
+                await server.shutdown()
 
     async def _listen(self, runner: web.AppRunner, pod: FakePod) -> None:
         """On the first address that no other test session of this machine has."""
@@ -181,15 +222,17 @@ class FakeKubelet:
         raise AssertionError("no free address in 127.0.0.0/8")
 
     async def _mount(self, pod: FakePod) -> None:
-        """Load the config as the runtime does: what it refuses leaves the old one in force."""
         if pod.config is not None and self.rules.keep_old_config:
             return
         found = await self._client.get(CONFIG_MAPS, pod.namespace, pod.agent)
-        if found is None:
-            return
+        if found is not None:
+            self._take(pod, found["data"])
+
+    def _take(self, pod: FakePod, data: Object) -> None:
+        """Load a config as the runtime does: what it refuses leaves the old one in force."""
         try:
-            document = found["data"][CONFIG_KEY]
-            seal = pod.seals.check(document.encode(), found["data"].get(SEAL_KEY, "").encode())
+            document = data[CONFIG_KEY]
+            seal = pod.seals.check(document.encode(), data.get(SEAL_KEY, "").encode())
             config = AgentConfig.model_validate_json(document)
         except (KeyError, ValueError, SealRefused) as error:
             pod.error = str(error)[:200]
@@ -217,6 +260,14 @@ class FakeKubelet:
             if error.status not in {404, 409}:
                 raise
 
+    async def _try(self, address: str, port: int) -> Object:
+        """What is enforced here is a rule of the test; what is not is a connection."""
+        if self.rules.enforces:
+            return {"address": address, "outcome": "blocked"}
+        _, writer = await asyncio.open_connection(address, port)
+        writer.close()
+        return {"address": address, "outcome": "reached"}
+
     def _statusz(self, pod: FakePod) -> web.Response:
         self.asked += 1
         config = pod.config
@@ -230,7 +281,8 @@ class FakeKubelet:
                 "configSequence": pod.seals.sequence,
                 "missingCredentials": list(self.rules.missing_credentials),
                 "budgets": list(self.rules.budgets),
-                "activeConversations": 0,
+                "activeConversations": self.rules.conversations_of.get(pod.name, self.rules.conversations),
+                "canary": pod.canary,
                 "suspended": bool(config and config.suspended),
                 "draining": False,
             }

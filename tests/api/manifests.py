@@ -100,6 +100,7 @@ ROUTE: dict[str, Any] = {
                     "vision": True,
                     "imageTokens": 4096,
                     "contextWindow": 8192,
+                    "tokenCounter": "InputTokens",
                 },
                 "passthrough": ["min_p", "top_k"],
                 "price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"},

@@ -86,13 +86,10 @@ class World:
         self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(objects))
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        text = self.cluster.kubectl(
-            "get", kind, name, "-n", namespace or self.namespace, "-o", "json", "--ignore-not-found"
-        )
-        return json.loads(text) if text.strip() else None
+        return self.cluster.reader.find(kind, name, namespace or self.namespace)
 
     def all(self, kind: str) -> list[Object]:
-        return json.loads(self.cluster.kubectl("get", kind, "-n", self.namespace, "-o", "json"))["items"]
+        return self.cluster.reader.all(kind, self.namespace)
 
     def delete(self, kind: str, name: str, *words: str, namespace: str | None = None) -> None:
         self.cluster.kubectl("delete", kind, name, "-n", namespace or self.namespace, "--wait=false", *words)

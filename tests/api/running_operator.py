@@ -78,7 +78,7 @@ class RunningOperator:
     def start(self) -> "RunningOperator":
         assert self.cluster.audit
         self.mark = self.cluster.audit.mark()
-        self.port = _free_port()
+        self.port = free_port()
         kubeconfig = self.kubeconfig
         if self.server:
             document = yaml.safe_load(kubeconfig.read_text())
@@ -97,6 +97,7 @@ class RunningOperator:
             "--lease-name=regent-operator",
             "--metrics-host=127.0.0.1",
             f"--metrics-port={self.port}",
+            "--canary-port=0",
             *self.flags,
             output=self.folder / f"{self.name}.log",
             environment={**self.cluster.environment, "PATH": os.environ["PATH"], "POD_NAME": self.name},
@@ -197,7 +198,7 @@ def kubectl_path() -> Path:
     return tools.kubectl()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     import socket  # noqa: PLC0415
 
     with socket.socket() as probe:

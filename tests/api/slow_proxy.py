@@ -14,6 +14,19 @@ from regent_operator.engine.access import from_kubeconfig
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "content-encoding"}
 
 
+TOO_OLD = {
+    "type": "ERROR",
+    "object": {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": 410,
+        "reason": "Expired",
+        "message": "too old resource version: 1 (2)",
+    },
+}
+
+
 class SlowProxy:
     """Requests whose path ends with `hold` (and whose user agent begins with `agent`) wait until `let_go`.
 
@@ -27,6 +40,11 @@ class SlowProxy:
         """Every so manieth request but watches is answered with 429 and a second to wait; 0: none."""
         self.expired = ""
         """A bearer token that is answered with 401."""
+        self.too_old = False
+        """Watches end at once, with the error that the version they begin at is gone (410)."""
+        self.told_too_old = 0
+        self.writes: list[str] = []
+        """Method and path of each request that would change something, as it came in."""
         self.refused = 0
         self._asked = 0
         self.url = ""
@@ -99,6 +117,11 @@ class SlowProxy:
             raise web.HTTPServiceUnavailable
         if self.expired and request.headers.get("Authorization") == f"Bearer {self.expired}":
             raise web.HTTPUnauthorized
+        if self.too_old and "watch" in request.query:
+            self.told_too_old += 1
+            return web.json_response(TOO_OLD)
+        if request.method not in {"GET", "HEAD"}:
+            self.writes.append(f"{request.method} {request.path}")
         self._asked += "watch" not in request.query
         if self.busy_every and self._asked % self.busy_every == 0 and "watch" not in request.query:
             self.refused += 1

@@ -42,6 +42,7 @@ class Refusal:
         return self.at or re.sub(r"\.(\d+)", r"[\1]", self.field)
 
 
+MODELS_OWN = {name: value for name, value in ROUTE["spec"]["providers"][0].items() if name != "passthrough"}
 REFUSALS = [
     *(
         Refusal(f"redis-url-{number}", AGENT, "spec.state.redis.url", url, "must be redis[s]://")
@@ -175,6 +176,8 @@ REFUSALS = [
         at="spec.scaling.auto.behavior.scaleUp.policies[0].periodSeconds",
     ),
     Refusal("idle-never", AGENT, "spec.drain.idleAfter", "0s", "must be longer than 0s"),
+    Refusal("drain-never", AGENT, "spec.drain.timeout", "0s", "must be longer than 0s"),
+    Refusal("drain-for-a-day", AGENT, "spec.drain.timeout", "61m", "must be at most 1h"),
     Refusal("idle-for-a-day", AGENT, "spec.drain.idleAfter", "61m", "must be at most 1h"),
     Refusal(
         "priority-class-of-the-system",
@@ -483,6 +486,29 @@ REFUSALS = [
         "spec.providers.0.capabilities.contextWindow",
         0,
         "greater than or equal to 1",
+    ),
+    Refusal(
+        "counter-that-nobody-knows",
+        ROUTE,
+        "spec.providers.0.capabilities.tokenCounter",
+        "Tiktoken",
+        "Unsupported value",
+    ),
+    Refusal(
+        "counter-of-a-cloud",
+        ROUTE,
+        "spec.providers.1.capabilities",
+        {"tokenCounter": "InputTokens"},
+        "tokenCounter is for type Local alone: what other providers count before is an estimate; remove it",
+        at="spec.providers[1].capabilities.tokenCounter",
+    ),
+    Refusal(
+        "counter-of-another-api",
+        ROUTE,
+        "spec.providers.0",
+        {**MODELS_OWN, "api": "Messages", "capabilities": {"tokenCounter": "Tokenize"}},
+        "tokenCounter Tokenize is for api ChatCompletions alone; write InputTokens, or remove it",
+        at="spec.providers[0].capabilities.tokenCounter",
     ),
     Refusal(
         "field-that-nobody-passes",

@@ -86,8 +86,12 @@ def test_egress_opens_before_and_closes_after_the_config(
     kubelet.rules.keep_old_config = True
     world.apply(route(**TWO_OPEN_WAYS))
     eventually("opened although no pod has the config yet", lambda: _reaches_the_outside(world))
-    order = [r.resource for r in operator.writes(mark) if r.namespace == world.namespace]
-    assert order.index("networkpolicies") < order.index("configmaps")
+
+    def written() -> list[str]:
+        return [r.resource for r in operator.writes(mark) if r.namespace == world.namespace]
+
+    eventually("the config, too", lambda: "configmaps" in written())
+    assert written().index("networkpolicies") < written().index("configmaps")
 
 
 def test_a_hand_edit_of_the_walls_while_pods_lag_never_becomes_ours(
@@ -116,7 +120,7 @@ def test_suspension_is_proved_before_the_pods_go_and_undone(
     _run(world)
     kubelet.rules.keep_old_config = True
     world.patch("aiagent", "helper", {"spec": {"suspend": True}})
-    eventually("the config says so", lambda: _config(world)["suspended"])
+    eventually("the config says so", lambda: _config(world).get("suspended"))
     time.sleep(1)
     assert world.get("deployment", "helper")["spec"]["replicas"] == 2
     kubelet.rules.keep_old_config = False

@@ -14,7 +14,8 @@ from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import CHILDREN, Object, Start, World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
 from tests.api.slow_proxy import SlowProxy
-from tests.cluster import Cluster
+from tests.cluster import Cluster, CommandError
+from tests.cluster.ownnode import OwnNode
 
 AGENTS = 60
 PLURALS = {child.kind.lower(): child.plural for child in CHILD_KINDS}
@@ -81,6 +82,83 @@ def test_a_server_that_refuses_every_second_request_for_a_while(
         _each_once(world, operator, mark, 8)
 
 
+def test_watches_that_are_cut_again_and_again(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Cluster
+) -> None:
+    with SlowProxy(control_plane.kubeconfig) as proxy, start_operator(server=proxy.url) as operator:
+        world.apply(route(), policy(selector={}), *map(agent, _names(4)))
+        eventually("all Ready", lambda: _all_ready(world, 4), PATIENCE_SECONDS)
+        for tokens in (51, 52, 53, 54, 55):
+            proxy.cut()
+            world.apply(policy(selector={}, size={"maxOutputTokens": tokens}))
+            world.delete("service", f"a0{tokens % 4}")
+        wanted = '"maxOutputTokens":55'
+        eventually("the last edit", lambda: all(wanted in _config(world, n) for n in _names(4)), PATIENCE_SECONDS)
+        eventually("what was deleted is back", lambda: len(world.all("service")) == 4, PATIENCE_SECONDS)
+        eventually("all Ready", lambda: _all_ready(world, 4), PATIENCE_SECONDS)
+        assert len(world.all("pods")) == 4
+        assert operator.leads()
+
+
+def test_watches_whose_version_is_gone_list_anew_and_miss_nothing(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Cluster
+) -> None:
+    """While every watch is told 410, things come, change and go; what is known afterwards is what is there."""
+    with SlowProxy(control_plane.kubeconfig) as proxy, start_operator(server=proxy.url) as operator:
+        world.apply(route(), policy(selector={}), *map(agent, _names(4)))
+        eventually("all Ready", lambda: _all_ready(world, 4), PATIENCE_SECONDS)
+        mark = operator.mark_now()
+        proxy.too_old = True
+        proxy.cut()
+        world.delete("service", "a00")
+        world.delete("aiagent", "a01")
+        world.apply(agent("a04"), policy(selector={}, size={"maxOutputTokens": 55}))
+        eventually("every watch was told", lambda: proxy.told_too_old >= 30)
+        proxy.too_old = False
+        eventually("all Ready", lambda: _all_ready(world, 4), PATIENCE_SECONDS)
+        names = ["a00", "a02", "a03", "a04"]
+        wanted = '"maxOutputTokens":55'
+        eventually("the edit", lambda: all(wanted in _config(world, name) for name in names), PATIENCE_SECONDS)
+        for kind in (*CHILDREN, "pods"):
+            eventually(kind, lambda kind=kind: _agents_of(world, kind) == names, PATIENCE_SECONDS)
+        deletions = [r for r in operator.writes(mark) if r.verb == "delete"]
+        assert deletions == [], "children go by garbage collection"
+
+
+def test_an_api_server_that_is_killed_and_comes_back(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Cluster
+) -> None:
+    """In the middle of creations; afterwards edits are followed as before, by the same process."""
+    assert isinstance(control_plane, OwnNode), "the test must be able to kill it"
+
+    def answers() -> bool:
+        try:
+            return control_plane.kubectl("get", "--raw", "/readyz") == "ok"
+        except CommandError:
+            return False
+
+    with start_operator() as operator:
+        eventually("it leads", operator.leads)
+        mark = operator.mark_now()
+        world.apply(route(), policy(selector={}), *map(agent, _names(20)))
+        eventually("in the middle", lambda: len(world.all("deployments")) >= 3)
+        control_plane.signal("kube-apiserver", "KILL")
+        eventually("it answers again", answers, PATIENCE_SECONDS)
+        eventually("all Ready", lambda: _all_ready(world, 20), PATIENCE_SECONDS)
+        _each_once(world, operator, mark, 20)
+        world.apply(policy(selector={}, size={"maxOutputTokens": 55}))
+        wanted = '"maxOutputTokens":55'
+        eventually("an edit", lambda: all(wanted in _config(world, name) for name in _names(20)), PATIENCE_SECONDS)
+        assert operator.page("/livez")[0] == 200
+        assert operator.process
+        assert operator.process.poll() is None, "the same process as before"
+
+
+def _agents_of(world: World, kind: str) -> list[str]:
+    ours = (item["metadata"].get("labels", {}).get("regent.dev/agent") for item in world.all(kind))
+    return sorted(name for name in ours if name)
+
+
 @pytest.fixture
 def token_file(operator_kubeconfig: Path, tmp_path: Path) -> Path:
     document = yaml.safe_load(operator_kubeconfig.read_text())
@@ -122,5 +200,5 @@ def test_a_token_that_is_refused_until_a_new_one_is_there(
             operator.stop()
 
 
-def _config(world: World) -> str:
-    return str((world.get("configmap", "helper") or {})["data"]["agent.json"])
+def _config(world: World, name: str = "helper") -> str:
+    return str((world.get("configmap", name) or {})["data"]["agent.json"])

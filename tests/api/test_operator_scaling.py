@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from regent_operator.plan.deletioncost import ANNOTATION
+from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
 
@@ -143,3 +145,23 @@ def test_pods_taken_away_by_hand_come_back(world: World, operator: RunningOperat
     run(world, AUTO)
     world.cluster.kubectl("scale", "deployment", "helper", "-n", world.namespace, "--replicas=0")
     eventually("the fewest again", lambda: replicas(world) == 2)
+
+
+def test_of_several_pods_the_one_with_the_most_conversations_is_the_last_to_go(
+    world: World, operator: RunningOperator, kubelet: FakeKubelet
+) -> None:
+    run(world, {"replicas": 3})
+    one, two, three = sorted(costs(world))
+    kubelet.rules.conversations_of = {one: 1, two: 9, three: 5}
+    world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 50}}})  # the pods are asked at once
+    eventually("each bears its bucket", lambda: costs(world) == {one: "1", two: "8", three: "4"}, 150)
+    world.patch("aiagent", "helper", {"spec": {"scaling": {"replicas": 2}}})
+    eventually("one goes", lambda: set(costs(world)) == {two, three})
+    world.patch("aiagent", "helper", {"spec": {"scaling": {"replicas": 1}}})
+    eventually("another goes", lambda: set(costs(world)) == {two})
+
+
+def costs(world: World) -> dict[str, str]:
+    """Of each pod that is not ending."""
+    living = [pod["metadata"] for pod in world.all("pods") if "deletionTimestamp" not in pod["metadata"]]
+    return {meta["name"]: meta.get("annotations", {}).get(ANNOTATION, "") for meta in living}

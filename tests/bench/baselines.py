@@ -4,6 +4,7 @@ Both are started in the benchmark's own network namespace, where only loopback i
 """
 
 import json
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tests.cluster import cache, command
 
 LITELLM = "1.108.7"
 PORTKEY = "1.15.2"
+PORTKEYS_SERVER = "1.13.8"
+"""Of `@hono/node-server`: with 1.19, the newest that it would take, Portkey answers each stream with a 500."""
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_INSTALL_S = 900
 
@@ -33,20 +36,22 @@ class Baseline:
 
 
 def litellm(port: int, upstream: str, scratch: Path) -> Baseline:
-    """LiteLLM's proxy, one worker, no database, no keys."""
+    """LiteLLM's proxy, one worker, no database; it does not start without a key of its own."""
     program = cache.entry("litellm", cache.fingerprint(LITELLM), _install_litellm) / "venv" / "bin" / "litellm"
     served = {"model": "openai/bench", "api_base": upstream, "api_key": "none"}
     config = scratch / "litellm.yaml"
     config.write_text(json.dumps({"model_list": [{"model_name": "bench", "litellm_params": served}]}))
     flags = ["--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    key = f"sk-{secrets.token_hex(32)}"
+    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": key}
     command_line = [str(program), *flags, "--telemetry", "False"]
-    return Baseline("litellm", LITELLM, command_line, environment, "/v1", {}, "/health/liveliness")
+    headers = {"Authorization": f"Bearer {key}"}
+    return Baseline("litellm", LITELLM, command_line, environment, "/v1", headers, "/health/liveliness")
 
 
 def portkey(port: int, upstream: str) -> Baseline:
     """Portkey's gateway on Node.js."""
-    folder = cache.entry("portkey", cache.fingerprint(PORTKEY), _install_portkey)
+    folder = cache.entry("portkey", cache.fingerprint(PORTKEY, PORTKEYS_SERVER), _install_portkey)
     program = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": upstream, "authorization": "Bearer none"}
     environment = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
@@ -59,7 +64,7 @@ def install() -> None:
     node = () if shutil.which("node") and shutil.which("npm") else ("nodejs", "npm")
     command.run(_ROOT / "tests" / "cluster" / "apt.sh", "iproute2", *node, timeout=_LONGEST_INSTALL_S)
     cache.entry("litellm", cache.fingerprint(LITELLM), _install_litellm)
-    cache.entry("portkey", cache.fingerprint(PORTKEY), _install_portkey)
+    cache.entry("portkey", cache.fingerprint(PORTKEY, PORTKEYS_SERVER), _install_portkey)
 
 
 def _install_litellm(folder: Path) -> None:
@@ -78,7 +83,9 @@ def _install_litellm(folder: Path) -> None:
 
 
 def _install_portkey(folder: Path) -> None:
-    _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, f"@portkey-ai/gateway@{PORTKEY}")
+    wanted = {"dependencies": {"@portkey-ai/gateway": PORTKEY}, "overrides": {"@hono/node-server": PORTKEYS_SERVER}}
+    (folder / "package.json").write_text(json.dumps(wanted))
+    _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder)
 
 
 def _run(*words: str | Path) -> None:

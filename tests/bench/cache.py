@@ -32,6 +32,7 @@ LEAST = 0.85
 ENTRIES = 1_000_000
 SIZES = (1_000, 10_000, 100_000)
 LOOKS = 500
+CROWD = 5
 
 
 def pairs(name: str) -> list[tuple[str, str]]:
@@ -109,12 +110,13 @@ def index(sizes: Sequence[int] = SIZES) -> list[dict[str, float]]:
     """For each size of a partition: the CPU of a look by brute force (numpy) and by the index, and how often both agree.
 
     Vectors are drawn with the mean and the covariance that the embedder gives to the committed questions; looks are
-    noisy copies of members, at a cosine of about 0.9, as a paraphrase is. Both searches have one thread (the Makefile says
-    so to numpy): with two, their CPU could not be compared.
+    noisy copies of members, at a cosine of about 0.9, as a paraphrase is. In a crowd each member has four more about
+    itself that are as near to it. Both searches have one thread (the Makefile says so to numpy): with two, their CPU
+    could not be compared.
     """
     texts = sorted({text for name in ("different.txt", "paraphrases.txt") for pair in pairs(name) for text in pair})
     draw = _Drawn(np.array(embedded(texts)))
-    return [_row(draw, size) for size in sizes]
+    return [_row(draw, size, crowd=crowd) for size in sizes for crowd in (1, CROWD)]
 
 
 class _Drawn:
@@ -127,8 +129,9 @@ class _Drawn:
     def noise(self, count: int) -> Any:
         return (self._random.standard_normal((count, len(self._spread))) * self._spread) @ self._axes
 
-    def members(self, count: int) -> Any:
-        return _unit(self._mean + self.noise(count))
+    def members(self, count: int, crowd: int = 1) -> Any:
+        alone = _unit(self._mean + self.noise(count // crowd))
+        return alone if crowd == 1 else np.concatenate([alone, self.near(alone, count - len(alone))])
 
     def near(self, members: Any, count: int) -> Any:
         some = members[self._random.integers(0, len(members), count)]
@@ -139,8 +142,8 @@ def _unit(vectors: Any) -> Any:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _row(draw: _Drawn, size: int) -> dict[str, float]:
-    members = draw.members(size)
+def _row(draw: _Drawn, size: int, *, crowd: int) -> dict[str, float]:
+    members = draw.members(size, crowd)
     looks = draw.near(members, LOOKS)
     neighbours = Neighbours()
     began = time.process_time()
@@ -166,6 +169,7 @@ def _row(draw: _Drawn, size: int) -> dict[str, float]:
     numpy_us, index_us = median(both[brute]), median(both[graph])
     return {
         "vectors": size,
+        "crowd": crowd,
         "numpy us": round(numpy_us, 1),
         "index us": round(index_us, 1),
         "ratio": round(numpy_us / index_us, 1),

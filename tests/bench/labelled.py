@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from tests.bench.digits import digits, grouped, luhn_digit
+from tests.bench.national_ids import national_id
+
 FIRST = [
     "anna",
     "jörg",
@@ -132,38 +135,18 @@ def _placed(chance: random.Random, value: str) -> tuple[str, str]:
     return chance.choice(AROUND).format(value), value
 
 
-def _digits(chance: random.Random, count: int) -> str:
-    return "".join(chance.choice(string.digits) for _ in range(count))
-
-
 def _email(chance: random.Random) -> tuple[str, str]:
     local = chance.choice(FIRST) + chance.choice(["", "", "+news", str(chance.randrange(100))])
     return _placed(chance, f"{local}@{chance.choice(HOSTS)}{chance.choice(['', '.mail'])}.{chance.choice(DOMAINS)}")
 
 
-def _luhn_digit(body: str) -> str:
-    total = 0
-    for place, digit in enumerate(reversed(body)):
-        doubled = int(digit) * (2 if place % 2 == 0 else 1)
-        total += doubled // 10 + doubled % 10
-    return str(-total % 10)
-
-
 def _card(chance: random.Random) -> tuple[str, str]:
     prefix, length = chance.choice(BRANDS)
-    body = prefix + _digits(chance, length - len(prefix) - 1)
-    number = body + _luhn_digit(body)
+    body = prefix + digits(chance, length - len(prefix) - 1)
+    number = body + luhn_digit(body)
     separator = chance.choice(["", " ", "-", "\u00a0"])
     sizes = {15: (4, 6, 5), 14: (4, 6, 4)}.get(length, (4, 4, 4, 4))
-    return _placed(chance, _grouped(number, sizes, separator))
-
-
-def _grouped(text: str, sizes: tuple[int, ...], separator: str) -> str:
-    parts, at = [], 0
-    for size in sizes:
-        parts.append(text[at : at + size])
-        at += size
-    return separator.join(part for part in parts if part)
+    return _placed(chance, grouped(number, sizes, separator))
 
 
 IBANS = {
@@ -215,155 +198,9 @@ def _ip(chance: random.Random) -> tuple[str, str]:
             return _placed(chance, address)
 
 
-def _day(chance: random.Random) -> tuple[int, int, int]:
-    return chance.randrange(1940, 2010), chance.randrange(1, 13), chance.randrange(1, 29)
-
-
-def _id_us(chance: random.Random) -> str:
-    area = chance.choice([each for each in range(1, 900) if each != 666])
-    return f"{area:03}-{chance.randrange(1, 100):02}-{chance.randrange(1, 10000):04}"
-
-
-def _id_gb(chance: random.Random) -> str:
-    letters = chance.choice(["AB", "CE", "JK", "PW", "SR", "YZ"])
-    return chance.choice(["{} {} {} {} {}", "{}{}{}{}{}"]).format(
-        letters, *(_digits(chance, 2) for _ in range(3)), chance.choice("ABCD")
-    )
-
-
-def _id_fr(chance: random.Random) -> str:
-    year, month, _ = _day(chance)
-    body = f"{chance.choice('12')}{year % 100:02}{month:02}{chance.randrange(1, 96):02}{_digits(chance, 6)}"
-    return _grouped(body + f"{97 - int(body) % 97:02}", (1, 2, 2, 2, 3, 3, 2), chance.choice(["", " "]))
-
-
-def _id_es(chance: random.Random) -> str:
-    if chance.random() < 0.5:
-        number = chance.randrange(10**7, 10**8)
-        return f"{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"
-    lead, number = chance.randrange(3), chance.randrange(10**6, 10**7)
-    return f"{'XYZ'[lead]}{number}{'TRWAGMYFPDXBNJZSQVHLCKE'[(lead * 10**7 + number) % 23]}"
-
-
-def _id_it(chance: random.Random) -> str:
-    consonants = "BCDFGLMNPRST"
-    year, _, day = _day(chance)
-    body = (
-        "".join(chance.choice(consonants) for _ in range(6))
-        + f"{year % 100:02}{chance.choice('ABCDEHLMPRST')}{day:02}{chance.choice('ABCDEFGHIL')}{_digits(chance, 3)}"
-    )
-    odd = {
-        **dict(zip("0123456789", (1, 0, 5, 7, 9, 13, 15, 17, 19, 21), strict=True)),
-        **dict(
-            zip(
-                string.ascii_uppercase,
-                (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
-                strict=True,
-            )
-        ),
-    }
-    even = {
-        **{digit: int(digit) for digit in string.digits},
-        **{letter: at for at, letter in enumerate(string.ascii_uppercase)},
-    }
-    return (
-        body
-        + string.ascii_uppercase[sum((odd if place % 2 == 0 else even)[each] for place, each in enumerate(body)) % 26]
-    )
-
-
-def _id_de(chance: random.Random) -> str:
-    while True:
-        chosen = chance.sample(string.digits, 9)
-        body = [*chosen, chance.choice(chosen)]
-        chance.shuffle(body)
-        if body[0] != "0":
-            break
-    product = 10
-    for digit in body:
-        total = (int(digit) + product) % 10 or 10
-        product = total * 2 % 11
-    return _grouped("".join(body) + str((11 - product) % 10), (2, 3, 3, 3), chance.choice(["", " "]))
-
-
-def _id_nl(chance: random.Random) -> str:
-    while True:
-        number = _digits(chance, 9)
-        if (
-            number[0] != "0"
-            and sum(int(each) * weight for each, weight in zip(number, (9, 8, 7, 6, 5, 4, 3, 2, -1), strict=True)) % 11
-            == 0
-        ):
-            return f"BSN {number}"
-
-
-def _id_pl(chance: random.Random) -> str:
-    year, month, day = _day(chance)
-    body = f"{year % 100:02}{month + (20 if year >= 2000 else 0):02}{day:02}{_digits(chance, 4)}"
-    return body + str(
-        -sum(int(each) * weight for each, weight in zip(body, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True)) % 10
-    )
-
-
-def _id_br(chance: random.Random) -> str:
-    body = _digits(chance, 9)
-    for _ in range(2):
-        body += str(
-            sum(int(each) * weight for each, weight in zip(body, range(len(body) + 1, 1, -1), strict=True))
-            * 10
-            % 11
-            % 10
-        )
-    return chance.choice([f"{body[:3]}.{body[3:6]}.{body[6:9]}-{body[9:]}", body])
-
-
-def _id_se(chance: random.Random) -> str:
-    year, month, day = _day(chance)
-    body = f"{year % 100:02}{month:02}{day:02}{_digits(chance, 3)}"
-    return f"{chance.choice([str(year // 100), ''])}{body[:6]}-{body[6:]}{_luhn_digit(body)}"
-
-
-def _id_fi(chance: random.Random) -> str:
-    year, month, day = _day(chance)
-    date, number = f"{day:02}{month:02}{year % 100:02}", f"{chance.randrange(2, 900):03}"
-    return f"{date}{'A' if year >= 2000 else '-'}{number}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(date + number) % 31]}"
-
-
-def _id_no(chance: random.Random) -> str:
-    while True:
-        year, month, day = _day(chance)
-        body = f"{day:02}{month:02}{year % 100:02}{_digits(chance, 3)}"
-        for weights in ((3, 7, 6, 1, 8, 9, 4, 5, 2), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)):
-            body += str(-sum(int(each) * weight for each, weight in zip(body, weights, strict=False)) % 11)
-        if len(body) == 11:
-            return body
-
-
-def _id_be(chance: random.Random) -> str:
-    year, month, day = _day(chance)
-    body = f"{year % 100:02}{month:02}{day:02}{chance.randrange(1, 998):03}"
-    check = 97 - int(("2" if year >= 2000 else "") + body) % 97
-    return f"{body[:2]}.{body[2:4]}.{body[4:6]}-{body[6:]}.{check:02}"
-
-
-def _id_ch(chance: random.Random) -> str:
-    body = "756" + _digits(chance, 9)
-    check = -sum(int(each) * (3 if place % 2 else 1) for place, each in enumerate(body)) % 10
-    return _grouped(f"{body}{check}", (3, 4, 4, 2), ".")
-
-
-def _id_cn(chance: random.Random) -> str:
-    year, month, day = _day(chance)
-    body = f"{chance.randrange(110000, 660000)}{year}{month:02}{day:02}{_digits(chance, 3)}"
-    return body + "10X98765432"[sum(int(each) * (2 ** (17 - place) % 11) for place, each in enumerate(body)) % 11]
-
-
-IDS: list[Callable[[random.Random], str]] = [_id_us, _id_gb, _id_fr, _id_es, _id_it, _id_de, _id_nl, _id_pl, _id_br, _id_se, _id_fi, _id_no, _id_be, _id_ch, _id_cn]  # fmt: skip
-
-
 def _national_id(chance: random.Random) -> tuple[str, str]:
-    text, value = _placed(chance, chance.choice(IDS)(chance))
-    return text, value.removeprefix("BSN ")
+    written, value = national_id(chance)
+    return _placed(chance, written)[0], value
 
 
 def _phone(chance: random.Random) -> tuple[str, str]:
@@ -372,10 +209,10 @@ def _phone(chance: random.Random) -> tuple[str, str]:
     kind = chance.choice([PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
     example = phonenumbers.example_number_for_type(region, kind) or phonenumbers.example_number(region)
     while True:
-        digits = str(example.national_number)
+        whole = str(example.national_number)
         number = phonenumbers.PhoneNumber(
             example.country_code,
-            int(digits[:-5] + _digits(chance, 5)),
+            int(whole[:-5] + digits(chance, 5)),
             italian_leading_zero=example.italian_leading_zero,
         )
         if phonenumbers.is_valid_number(number):
@@ -407,11 +244,11 @@ def _hex(chance: random.Random, count: int) -> str:
 
 
 DECOYS: list[Callable[[random.Random], str]] = [
-    lambda c: f"Order {_digits(c, c.choice([6, 8, 10]))} has shipped.",
-    lambda c: f"Order ID ORD-{_digits(c, 4)}-{_digits(c, 6)} is late.",
-    lambda c: f"Your order #{_digits(c, 3)}-{_digits(c, 7)}-{_digits(c, 7)} arrives Monday.",
+    lambda c: f"Order {digits(c, c.choice([6, 8, 10]))} has shipped.",
+    lambda c: f"Order ID ORD-{digits(c, 4)}-{digits(c, 6)} is late.",
+    lambda c: f"Your order #{digits(c, 3)}-{digits(c, 7)}-{digits(c, 7)} arrives Monday.",
     lambda c: (
-        f"Invoice INV-{c.randrange(2015, 2027)}-{_digits(c, 5)} of {c.randrange(1, 29):02}.{c.randrange(1, 13):02}.{c.randrange(2015, 2027)}."
+        f"Invoice INV-{c.randrange(2015, 2027)}-{digits(c, 5)} of {c.randrange(1, 29):02}.{c.randrange(1, 13):02}.{c.randrange(2015, 2027)}."
     ),
     lambda c: (
         f"It happened on {c.randrange(1990, 2027)}-{c.randrange(1, 13):02}-{c.randrange(1, 29):02} at {c.randrange(24):02}:{c.randrange(60):02}:{c.randrange(60):02}."
@@ -424,9 +261,9 @@ DECOYS: list[Callable[[random.Random], str]] = [
     lambda c: f"commit {_hex(c, 40)} fixes it.",
     lambda c: f"sha256:{_hex(c, 64)}",
     lambda c: f"The request {uuid.UUID(int=c.getrandbits(128))} failed.",
-    lambda c: f"md5 {_hex(c, 32)}, size {_digits(c, 7)} bytes",
-    lambda c: f"It costs {c.randrange(1, 999)},{_digits(c, 3)}.{_digits(c, 2)} euros.",
-    lambda c: f"ISBN 978-{c.randrange(10)}-{_digits(c, 3)}-{_digits(c, 5)}-{c.randrange(10)}",
+    lambda c: f"md5 {_hex(c, 32)}, size {digits(c, 7)} bytes",
+    lambda c: f"It costs {c.randrange(1, 999)},{digits(c, 3)}.{digits(c, 2)} euros.",
+    lambda c: f"ISBN 978-{c.randrange(10)}-{digits(c, 3)}-{digits(c, 5)}-{c.randrange(10)}",
     lambda c: f"At {1_600_000_000 + c.randrange(200_000_000)} the clock stopped.",
     lambda c: f"ts={1_600_000_000_000 + c.randrange(200_000_000_000)} level=info",
     lambda c: f"Coordinates {c.uniform(-90, 90):.6f}, {c.uniform(-180, 180):.6f}.",
@@ -435,20 +272,20 @@ DECOYS: list[Callable[[random.Random], str]] = [
         if c.random() < 0.2
         else f"See section {c.randrange(1, 12)}.{c.randrange(1, 12)}.{c.randrange(1, 12)}."
     ),
-    lambda c: f"Tracking number 1Z{_digits(c, 3)}AA{_digits(c, 10)}.",
+    lambda c: f"Tracking number 1Z{digits(c, 3)}AA{digits(c, 10)}.",
     lambda c: f"The colour is #{_hex(c, 6)}, the ratio {c.random():.4f}.",
     lambda c: f"MAC {':'.join(_hex(c, 2) for _ in range(6))} on port {c.randrange(1024, 65535)}",
-    lambda c: f"Population {c.randrange(1, 99)} {_digits(c, 3)} {_digits(c, 3)} in {c.randrange(1950, 2027)}.",
+    lambda c: f"Population {c.randrange(1, 99)} {digits(c, 3)} {digits(c, 3)} in {c.randrange(1950, 2027)}.",
     lambda c: (
-        f"Ticket {_digits(c, 5)}/{c.randrange(1, 99)} from {c.randrange(8, 18)}:{c.randrange(60):02} to {c.randrange(8, 20)}:{c.randrange(60):02}"
+        f"Ticket {digits(c, 5)}/{c.randrange(1, 99)} from {c.randrange(8, 18)}:{c.randrange(60):02} to {c.randrange(8, 20)}:{c.randrange(60):02}"
     ),
-    lambda c: f"Customer number {_digits(c, 8)}, contract {_digits(c, 12)}.",
+    lambda c: f"Customer number {digits(c, 8)}, contract {digits(c, 12)}.",
     lambda c: (
-        f"SKU {c.choice(string.ascii_uppercase)}{c.choice(string.ascii_uppercase)}{_digits(c, 2)}-{_digits(c, 4)}-{_digits(c, 4)}"
+        f"SKU {c.choice(string.ascii_uppercase)}{c.choice(string.ascii_uppercase)}{digits(c, 2)}-{digits(c, 4)}-{digits(c, 4)}"
     ),
     lambda c: f"std::vector<int>::at({c.randrange(100)}) and a::b::c",
     lambda c: f"The logo is logo@{c.randrange(2, 4)}x.png, {c.randrange(100, 2000)}x{c.randrange(100, 2000)} pixels",
-    lambda c: f"Serial {_digits(c, 4)} {_digits(c, 4)} {_digits(c, 4)}, batch {_hex(c, 8)}",
+    lambda c: f"Serial {digits(c, 4)} {digits(c, 4)} {digits(c, 4)}, batch {_hex(c, 8)}",
     lambda c: f"Error 0x{_hex(c, 8)} at line {c.randrange(1, 9999)}, column {c.randrange(1, 120)}.",
-    lambda c: f"From {c.randrange(1900, 1990)} to {c.randrange(1990, 2027)} we sold {_digits(c, 6)} units.",
+    lambda c: f"From {c.randrange(1900, 1990)} to {c.randrange(1990, 2027)} we sold {digits(c, 6)} units.",
 ]

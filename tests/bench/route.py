@@ -139,7 +139,7 @@ def baseline(given: baselines.Baseline, port: int) -> Iterator[Gateway]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(port, given.ready, _LONGEST_START_SECONDS)
+        wait_for(port, given.ready, _LONGEST_START_SECONDS, child)
         yield Gateway(given.name, f"http://127.0.0.1:{port}{given.path}", child.pid, given.headers)
     finally:
         child.terminate()

@@ -89,10 +89,12 @@ def process(*arguments: str) -> Iterator[int]:
         child.wait(WAIT_SECONDS)
 
 
-def wait_for(port: int, path: str = "", within: float = WAIT_SECONDS) -> None:
-    """Until the port is open, or the path answers 200. Looks every 2 ms."""
+def wait_for(
+    port: int, path: str = "", within: float = WAIT_SECONDS, child: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Until the port is open, or the path answers 200. Looks every 2 ms. Raises where the child has ended before."""
     deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and (child is None or child.poll() is None):
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as connection:
                 connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() if path else b"")
@@ -105,14 +107,21 @@ def wait_for(port: int, path: str = "", within: float = WAIT_SECONDS) -> None:
 
 
 @contextmanager
-def runtime(config: Path, audit: Path | None = None) -> Iterator[tuple[Server, float]]:
-    """The runtime, and the seconds from its start to ready. Its audit log lies in `audit`, else beside the config."""
+def runtime(config: Path, audit: Path | None = None, profile: Path | None = None) -> Iterator[tuple[Server, float]]:
+    """The runtime, and the seconds from its start to ready. Its audit log lies in `audit`, else beside the config.
+
+    `profile`: where cProfile writes at its end what was called.
+    """
     port, status_port = free_port(), free_port()
-    flags = ["--config", str(config), "--credentials", str(config.parent), "--host", "127.0.0.1"]
+    credentials = config.parent / "credentials"
+    credentials.mkdir(exist_ok=True)
+    flags = ["--config", str(config), "--credentials", str(credentials), "--host", "127.0.0.1"]
     flags += ["--audit", str(audit or config.parent / f"audit-{port}")]
     flags += ["--agent-uid", AGENT_UID, "--config-key", SEALING.public, "--state", str(config.parent)]
     begun = time.monotonic()
-    with process("-I", "-m", "regent_runtime", *flags, "--port", str(port), "--status-port", str(status_port)) as pid:
+    profiler = ("-m", "cProfile", "-o", str(profile)) if profile else ()
+    ports = ("--port", str(port), "--status-port", str(status_port))
+    with process("-I", *profiler, "-m", "regent_runtime", *flags, *ports) as pid:
         wait_for(status_port, "/readyz")
         yield Server(f"http://127.0.0.1:{port}/v1", pid), time.monotonic() - begun
 

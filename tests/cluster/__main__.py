@@ -50,7 +50,7 @@ def build_all(asked: argparse.Namespace) -> None:
     command.run(HERE / "apt.sh", timeout=900)
     made = [build.kube(), build.kstatus(), tools.helm()]
     if asked.tier == "full":
-        made += [build.node(), *images.for_every_node()]
+        made += [build.node(), build.metrics_server(), *images.for_every_node()]
     _print(*made)
 
 

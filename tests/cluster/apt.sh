@@ -11,6 +11,7 @@ packages="$*"
   iptables
   nftables
   conntrack
+  procps
   runc
   gcc
   libc6-dev

@@ -15,7 +15,8 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 class Request:
     """`user` is such as system:serviceaccount:NAMESPACE:NAME, the impersonated one if there is one.
 
-    `code` is the HTTP status; `at` is RFC 3339 in UTC.
+    `code` is the HTTP status; `message` and `causes` (reasons of the answer's details) say why it was refused; `at` is
+    RFC 3339 in UTC.
     """
 
     user: str
@@ -28,6 +29,8 @@ class Request:
     name: str
     uri: str
     code: int
+    message: str
+    causes: tuple[str, ...]
     at: str
 
     @property
@@ -56,7 +59,7 @@ class AuditLog:
 
 
 def _request(event: dict[str, Any]) -> Request:
-    about = event.get("objectRef", {})
+    about, answer = event.get("objectRef", {}), event.get("responseStatus", {})
     return Request(
         user=(event.get("impersonatedUser") or event["user"]).get("username", ""),
         agent=event.get("userAgent", ""),
@@ -67,6 +70,8 @@ def _request(event: dict[str, Any]) -> Request:
         namespace=about.get("namespace", ""),
         name=about.get("name", ""),
         uri=event["requestURI"],
-        code=event.get("responseStatus", {}).get("code", 0),
+        code=answer.get("code", 0),
+        message=answer.get("message", ""),
+        causes=tuple(cause.get("reason", "") for cause in answer.get("details", {}).get("causes") or ()),
         at=event["requestReceivedTimestamp"],
     )

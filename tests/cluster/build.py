@@ -25,6 +25,7 @@ NODE_PROGRAMS = (
     "github.com/containernetworking/plugins/plugins/meta/portmap",
     "sigs.k8s.io/cri-tools/cmd/crictl",
 )
+METRICS_SERVER = "sigs.k8s.io/metrics-server/cmd/metrics-server"
 NETWORK_POLICIES = "sigs.k8s.io/kube-network-policies/cmd/kube-network-policies/standard"
 NFTABLES = "github.com/google/nftables"
 LONGEST_BUILD_S = 3600
@@ -49,6 +50,11 @@ def kstatus() -> Path:
 def netool() -> Path:
     """The network client and server of the tests' pods."""
     return _own_module("netool")
+
+
+def metrics_server() -> Path:
+    """What tells an autoscaler how much CPU pods use. A module of its own, on the versions that `kube` is built of."""
+    return _own_module("metricsserver", METRICS_SERVER)
 
 
 def pause() -> Path:
@@ -93,9 +99,9 @@ def _with_xtables_queue(scratch: Path) -> Path:
     return modfile
 
 
-def _own_module(name: str) -> Path:
+def _own_module(name: str, package: str = ".") -> Path:
     def build(folder: Path) -> None:
-        _go_build(folder / name, ".", module=GO / name, flags=("-s", "-w"))
+        _go_build(folder / name, package, module=GO / name, flags=("-s", "-w"))
 
     return cache.entry(name, cache.fingerprint(GO / name, *FLAGS), build) / name
 

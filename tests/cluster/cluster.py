@@ -1,16 +1,21 @@
 """What a test asks of a cluster, whoever provides it."""
 
 import os
+import re
 import subprocess
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from . import command, tools
+from . import command, tools, wait
 from .audit import AuditLog
 from .process import running
+from .reader import Reader
+
+PROXY_PATIENCE_S = 60
 
 
 class Cluster(ABC):
@@ -49,6 +54,15 @@ class Cluster(ABC):
 
     def helm(self, *words: str | Path, timeout: float = 300) -> str:
         return command.run(tools.helm(), *words, env=self.environment, timeout=timeout)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """For looking often, as the admin; for what a person would see use `kubectl`."""
+        with tempfile.TemporaryDirectory() as folder:
+            said = Path(folder) / "port"
+            self.spawn(self.kubectl_program, "proxy", "--port=0", output=said)
+            wait.until("kubectl proxy serves", lambda: _port(said), PROXY_PATIENCE_S)
+            return Reader(_port(said))
 
     def spawn(
         self, *words: str | Path, output: Path | None = None, environment: Mapping[str, str] | None = None
@@ -96,3 +110,9 @@ class Cluster(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _port(said: Path) -> int:
+    """0 while the proxy has not said it."""
+    found = re.search(r"Starting to serve on 127\.0\.0\.1:(\d+)\n", said.read_text())
+    return int(found[1]) if found else 0

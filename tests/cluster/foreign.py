@@ -1,6 +1,6 @@
 """Clusters that are not ours to make: one that the environment names, and kind's where a Docker engine answers.
 
-Written and kept simple: neither runs on the machines this was made on.
+The first was used by hand for most of tests/e2e. kind never ran on the machines this was made on.
 """
 
 import json

@@ -30,9 +30,11 @@ UNWANTED = (
 PACKAGE_TOOLS = ("debconf*", "dpkg*", "update-alternatives", "mawk", "c_rehash")
 NONROOT = 65532
 REPOSITORY = cache.HERE.parent.parent
+RUNTIME = ("images/runtime", "crds/pyproject.toml", "crds/src", "runtime/pyproject.toml", "runtime/src")
 MEMBERS = {
     "operator": ("images/operator", "crds/pyproject.toml", "crds/src", "operator/pyproject.toml", "operator/src"),
-    "runtime": ("images/runtime", "crds/pyproject.toml", "crds/src", "runtime/pyproject.toml", "runtime/src"),
+    "runtime": RUNTIME,
+    "runtime-semantic": RUNTIME,
     "demo-model": ("images/demo-model",),
 }
 

@@ -64,6 +64,10 @@ class OwnNode(Cluster):
         """The words before a command that is to run on the node."""
         return ["nsenter", "--target", str(self.init.pid), *NAMESPACES, "--"]
 
+    def signal(self, component: str, name: str) -> None:
+        """`KILL`, `STOP`, `CONT`, ... A component that ends is started anew at once."""
+        self.exec("kill", f"-{name}", (self.record.folder / f"{component}.pid").read_text().strip())
+
     def logs(self, component: str) -> str:
         return (self.record.folder / "logs" / f"{component}.log").read_text(errors="replace")
 

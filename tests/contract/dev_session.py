@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class DevSession:
             text=True,
             env={"TMPDIR": str(self.temporary), "PATH": "/usr/bin:/bin"},
         )
+        self._clients = ExitStack()
         self.callers = {line["caller"]: line for line in (self._invitation() for _ in callers)}
 
     @property
@@ -65,7 +66,9 @@ class DevSession:
 
     def client(self, caller: str) -> openai.OpenAI:
         (token,) = (told["token"] for name, told in self.callers.items() if name.endswith(f"/{caller}"))
-        return openai.OpenAI(base_url=f"{self.endpoint}/v1", api_key=token, max_retries=0, timeout=PATIENCE_SECONDS)
+        url = f"{self.endpoint}/v1"
+        client = openai.OpenAI(base_url=url, api_key=token, max_retries=0, timeout=PATIENCE_SECONDS)
+        return self._clients.enter_context(client)
 
     def children(self) -> list[int]:
         """Process ids."""
@@ -84,6 +87,7 @@ class DevSession:
 
     def stop(self) -> int:
         """Ctrl-C; its exit code."""
+        self._clients.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         code = self.process.wait(PATIENCE_SECONDS)

@@ -53,7 +53,7 @@ async def running(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-m", "regent_runtime", "--config", str(volume.path), "--state", str(state)),
         *("--agent-uid", AGENT_UID, "--config-key", volume.sealing.public, "--audit", str(tmp_path / "audit")),
-        *("--credentials", str(tmp_path), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
+        *("--credentials", str(tmp_path / "credentials"), "--host", "127.0.0.1", "--port", "0", "--status-port", "0"),
         *flags,
         stdout=asyncio.subprocess.PIPE,
         env=environment,

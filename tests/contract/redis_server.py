@@ -11,20 +11,26 @@ import hiredis
 
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
+KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
+"""What it has answered it knows after a kill, too."""
+
 
 class RedisServer:
-    def __init__(self, directory: Path, *options: str) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
+    """`port`: None for one that is free."""
+
+    def __init__(self, directory: Path, *options: str, host: str = "127.0.0.1", port: int | None = None) -> None:
+        self.host = host
+        self.port = port or free_port()
+        self.url = f"redis://{host}:{self.port}"
         self._directory = directory
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Empty, and on the same port as before."""
+        """On the same port as before, and empty unless it is KEEPING."""
         ports = [] if "--port" in self._options else ["--port", str(self.port)]
         self._process = await asyncio.create_subprocess_exec(
-            *("redis-server", "--bind", "127.0.0.1", *ports, "--dir", str(self._directory)),
+            *("redis-server", "--bind", self.host, *ports, "--dir", str(self._directory)),
             *("--save", "", "--appendonly", "no", *self._options),
             stdout=asyncio.subprocess.DEVNULL,
         )
@@ -41,7 +47,7 @@ class RedisServer:
 
     async def ask(self, *words: str) -> Any:
         """One command on a connection of its own."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(hiredis.pack_command(words))
             replies = hiredis.Reader(encoding="utf-8", errors="replace")
@@ -57,7 +63,7 @@ class RedisServer:
         assert self._process is not None
         assert self._process.returncode is None, "redis-server ended; is the port taken?"
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            _, writer = await asyncio.open_connection(self.host, self.port)
         except OSError:
             return False
         writer.close()
@@ -65,8 +71,10 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def redis_server(directory: Path, *options: str) -> AsyncIterator[RedisServer]:
-    server = RedisServer(directory, *options)
+async def redis_server(
+    directory: Path, *options: str, host: str = "127.0.0.1", port: int | None = None
+) -> AsyncIterator[RedisServer]:
+    server = RedisServer(directory, *options, host=host, port=port)
     await server.start()
     try:
         yield server

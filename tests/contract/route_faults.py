@@ -15,6 +15,7 @@ from tests.fakes.provider import (
     raw,
     status,
     stream_of,
+    usage_chunk,
 )
 
 RETRY = {"retries": {"maxPerProvider": 1, "baseDelay": 0.01}}
@@ -44,8 +45,10 @@ class Fault:
     sent: Sequence[str] = ()
     """Keys that the first provider was shown, in order; whatever their turn where empty."""
     policy: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the caller's request besides its words."""
     way: str = ""
-    """To the first provider: `refused`, `nowhere` (no such name), or by TLS with a certificate that is `trusted`,
+    """To the first provider: `refused`, `silent` (no answer to a connection), `nowhere` (no such name), or by TLS with a certificate that is `trusted`,
     `untrusted`, or of another `host`; plain HTTP where empty."""
 
 
@@ -299,5 +302,61 @@ BREAKERS = {
         route=TRIP,
         streams=STREAMED,
         breakers="open closed",
+    ),
+}
+
+TOOLS = {"tools": [{"type": "function", "function": {"name": "weather"}}]}
+
+
+def called(index: int, identity: str, city: str, name: str = "weather") -> dict[str, Any]:
+    """A call as a part of a message."""
+    return {"index": index, "id": identity, "function": {"name": name, "arguments": f'{{"city":"{city}"}}'}}
+
+
+def calling(*calls: dict[str, Any]) -> Behaviour:
+    """A stream, each call in an event of its own."""
+    return stream_of(
+        *(chunk({"tool_calls": [each]}) for each in calls),
+        chunk({}, "tool_calls"),
+        usage_chunk(),
+        b"data: [DONE]\n\n",
+    )
+
+
+def calls_at_once(*calls: dict[str, Any]) -> Behaviour:
+    """A plain answer, whose calls have no indexes."""
+    bare = [{key: value for key, value in each.items() if key != "index"} for each in calls]
+    message = {"role": "assistant", "content": None, "tool_calls": bare}
+    return json_answer(completion("", choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}]))
+
+
+CALLS = {
+    "two calls under one id": Fault(
+        [calling(called(0, "a", "Rome"), called(1, "a", "Oslo"))],
+        'weather({"city":"Rome"}) weather({"city":"Oslo"})',
+        ["first answered 0.000041"],
+        streams=STREAMED,
+        asked=TOOLS,
+    ),
+    "two calls of a plain answer under one id": Fault(
+        [calls_at_once(called(0, "a", "Rome"), called(1, "a", "Oslo"))],
+        'weather({"city":"Rome"}) weather({"city":"Oslo"})',
+        ["first answered 0.000041"],
+        streams=PLAIN,
+        asked=TOOLS,
+    ),
+    "calls under one id and one index": Fault(
+        [calling(called(0, "a", "Rome"), called(0, "a", "Oslo"))],
+        "Second.",
+        ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+        asked=TOOLS,
+    ),
+    "a call of a tool that nobody offers": Fault(
+        [calling(called(0, "a", "Rome", "launch"))],
+        "Second.",
+        ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+        asked=TOOLS,
     ),
 }

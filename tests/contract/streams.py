@@ -15,6 +15,10 @@ class Stream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
+    @property
+    def conversation(self) -> str:
+        return self._response.headers["X-Regent-Conversation"]
+
     async def event(self) -> Any:
         """The next event's data, parsed; None at the end."""
         line = await self._response.content.readline()

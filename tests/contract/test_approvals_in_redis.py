@@ -11,6 +11,7 @@ from tests.fakes import configs
 from tests.fakes.provider import provider
 from tests.fakes.serving import serving
 from tests.fakes.waiting import eventually
+from tests.rows import row
 
 
 async def test_an_approval_is_the_agents_and_not_a_pods(tmp_path: Path) -> None:
@@ -31,6 +32,8 @@ async def test_an_approval_is_the_agents_and_not_a_pods(tmp_path: Path) -> None:
     assert "ann@example.com" not in text
 
 
+@row("an approval: to ask, to look at, to decide, to use")
+@row("it comes back empty")
 @pytest.mark.parametrize("on_error", ["Deny", "Local"])
 async def test_no_approval_is_asked_for_seen_decided_or_used_while_redis_is_away(tmp_path: Path, on_error: str) -> None:
     async with redis_server(tmp_path) as server, provider() as fake:

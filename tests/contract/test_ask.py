@@ -2,6 +2,7 @@
 
 import importlib.util
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,4 +111,4 @@ def conversation() -> ModuleType:
 def test_a_demo_that_does_not_go_as_told_fails(status: int, body: str, words: str) -> None:
     module = conversation()
     with server(status, body) as (url, _), pytest.raises(module.DemoFailed, match=words):
-        module.play(module.Stage(url, "visitor", "stranger"))
+        module.play(module.Stage(url, "visitor", "stranger"), time.monotonic(), "the start")

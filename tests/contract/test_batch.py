@@ -4,11 +4,13 @@ import asyncio
 import io
 import json
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from openai.types.chat import ChatCompletion
 
 from regent_api.audit import segment
@@ -16,7 +18,8 @@ from regent_api.audit.record import Kind, Record, decode
 from regent_runtime.lifecycle import suspended
 from tests.enforces import enforces
 from tests.fakes import configs
-from tests.fakes.provider import Behaviour, completion, provider, send_json, stalls
+from tests.fakes.provider import Behaviour, completion, provider, send_json, stalls, status
+from tests.fakes.resolver import loopback
 from tests.fakes.serving import Served, serving
 
 WATCHED = {"guardrails": {"input": {"injection": {"patterns": ["Audit"]}}}}
@@ -129,6 +132,24 @@ async def test_without_grouping_each_is_asked_alone_and_all_at_once(tmp_path: Pa
         assert await answers(served, *CITIES) == [f"On {text}" for text in CITIES]
         assert len(fake.requests) == 3
         assert all(questions(each.body) is None for each in fake.requests)
+
+
+async def test_a_key_that_dies_at_a_group_is_dead_for_each_of_its_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the group then has an answer, or each request asks alone."""
+    monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    for at, second in enumerate((echoing(), echoing(lambda entries: "They are all well."))):
+        async with provider(status(401)) as first, provider(second) as other:
+            keys = [{"name": "one", "secret": "cloud", "key": "one"}]
+            url = f"http://first.demo.svc:{first.port}/v1"
+            a = configs.provider_config("a", url, type="OpenAI", credentials=keys)
+            both = document(a, configs.provider_config("b", other.url))
+            async with serving(tmp_path / str(at), both) as served:
+                served.secret("cloud", one="sk-one", hosts="first.demo.svc")
+                assert await answers(served, *CITIES) == [f"On {text}" for text in CITIES]
+            assert len(first.requests) == 1
+            assert len(other.requests) == (1, 4)[at]
 
 
 WRONG: list[Wrong] = [
@@ -253,6 +274,7 @@ async def test_a_batch_is_refused_as_a_whole_before_its_requests_are_looked_at(t
         for asked, headers, expected in (
             (one, {"Authorization": "Bearer x"}, (401, "token_invalid")),
             (one, {"X-Regent-Conversation": "c" * 24}, (400, "unsupported_field")),
+            (one, {"X-Regent-Conversation-End": "true"}, (400, "unsupported_field")),
             (one, {"X-Regent-Approval": "a"}, (400, "unsupported_field")),
             ({"requests": requests("x" * 3000)}, {}, (413, "body_too_large")),
             (many, {}, (413, "body_too_large")),
@@ -262,7 +284,7 @@ async def test_a_batch_is_refused_as_a_whole_before_its_requests_are_looked_at(t
             status, answer = await post(served, asked, **headers)
             assert (status, answer["error"]["code"]) == expected
         assert fake.requests == []
-    assert len(records(tmp_path, Kind.REFUSED)) == 7
+    assert len(records(tmp_path, Kind.REFUSED)) == 8
 
 
 async def test_labels_hold_for_each_and_no_byte_goes_below_one(tmp_path: Path) -> None:

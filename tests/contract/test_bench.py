@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.bench import audit, route
+from tests.bench import audit, calls, route
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -39,3 +39,13 @@ def test_the_benchmark_of_the_route_has_its_figures() -> None:
         assert float(chunk) > 0, name
         assert float(idle) > 10, name
     assert found["direct"]["fdatasyncMs"] > 0
+
+
+MOST_CALLS, MOST_CALLS_A_CHUNK = 2500, 215
+"""A tenth more than it has. Who makes a turn dearer pays for it elsewhere, or says here why not: from one capability to the next
+turns had come to cost twice what they had, and no figure that a busy machine could show had told."""
+
+
+def test_a_turn_costs_no_more_calls_than_it_did() -> None:
+    assert 500 < calls.of_a_turn({}) < MOST_CALLS
+    assert 50 < calls.of_a_chunk({}) < MOST_CALLS_A_CHUNK

@@ -11,6 +11,7 @@ import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, Record, decode
+from regent_api.price import words
 from regent_runtime.state import link
 from tests.contract.processes import request
 from tests.contract.redis_server import RedisServer, redis_server
@@ -18,7 +19,8 @@ from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Behaviour, answers, completion, json_answer, provider, send_json, stalls, status
 from tests.fakes.serving import Served, serving
-from tests.fakes.waiting import WAIT_SECONDS
+from tests.fakes.waiting import WAIT_SECONDS, eventually
+from tests.rows import row
 
 PRICE = {
     "source": "route",
@@ -136,8 +138,8 @@ async def test_what_an_attempt_did_not_cost_is_not_told_as_spent(tmp_path: Path)
                 await served.attempts()
                 (told,) = (await served.statusz())["budgets"]
                 assert Decimal(told["usd"]) == turns * Decimal("0.000015")
-            served.volume.write(configs.merged(paid, {"instructions": "Answer in two sentences."}))
             before = (await served.statusz())["digests"]
+            served.volume.write(configs.merged(paid, {"instructions": "Answer in two sentences."}))
             found = await served.until(lambda found: found["digests"] != before)
             assert [each["usd"] for each in found["budgets"]] == ["0.000045"], "an edit forgets nothing"
 
@@ -268,6 +270,7 @@ async def test_a_pod_counts_no_days_alone(tmp_path: Path, field: str) -> None:
         assert not fake.requests
 
 
+@row("money of a budget")
 @pytest.mark.parametrize("on_error", ["Deny", "Local"])
 async def test_while_redis_is_away_no_money_is_spent(tmp_path: Path, on_error: str) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
@@ -277,6 +280,18 @@ async def test_while_redis_is_away_no_money_is_spent(tmp_path: Path, on_error: s
             await server.kill()
             assert (await asked(served))[0] == 503
             assert not fake.requests
+
+
+@row("it comes back empty")
+async def test_a_server_that_comes_back_empty_has_booked_nothing(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, provider(SILENT) as fake:
+        paid = document(fake.url, budget={"perDayUsd": ONE_TURN}, **shared(server))
+        async with serving(tmp_path / "one", paid) as served:
+            assert [(await asked(served))[0] for _ in range(2)] == [200, 429]
+            await server.kill()
+            assert (await asked(served))[0] == 503
+            await server.start()
+            assert (await eventually(lambda: asked(served), lambda found: found[0] != 503))[0] == 200
 
 
 async def test_a_caller_who_goes_away_pays_what_was_reserved(tmp_path: Path) -> None:
@@ -289,6 +304,55 @@ async def test_a_caller_who_goes_away_pays_what_was_reserved(tmp_path: Path) -> 
             await asyncio.gather(turn, return_exceptions=True)
             await served.until(lambda told: told["turns"] == 0)
             assert (await asked(served))[:2] == (429, "insufficient_quota")
+
+
+def booked(directory: Path) -> list[tuple[str, str, str]]:
+    """What each turn cost by its audit record: known, why not, at the most."""
+    return [(cost.usd, cost.unknown, cost.at_most) for each in outcomes(directory) if (cost := each.cost)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_reservation_that_is_settled_too_late_is_booked_and_flagged(tmp_path: Path, late: bool) -> None:
+    """The purse keeps it, so nothing may tell that the turn has cost less."""
+    leases: list[Any] = []
+
+    async def behave(*received: Any) -> None:
+        for held in leases[0]._held.values():
+            held.ends = held.ends if not late else 0.0
+        await TELLING(*received)
+
+    async with provider(behave) as fake:
+        paid = document(fake.url, budget={"perConversationUsd": "1"}, state={"conversations": True})
+        async with serving(tmp_path, paid) as served:
+            leases.append(served.runtime.states._pod._purses)
+            assert (await asked(served))[0] == 200
+            unknown = await served.series("regent_cost_unknown_total")
+            known = await served.series("regent_cost_usd_total")
+            (spent,) = (each.amount for each in leases[0]._spent.values())
+    kept = words(Decimal(spent) / 10**9)
+    assert booked(tmp_path) == [("", "unsettled", kept) if late else ("0.000015", "", "")]
+    assert sum(unknown.values()) == late
+    assert sum(known.values()) == (0 if late else 0.000015)
+    assert not late or Decimal(kept) > Decimal("0.01")
+
+
+async def test_a_cost_that_the_state_is_not_told_is_flagged_with_what_was_reserved(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+
+        async def behave(*received: Any) -> None:
+            await server.kill()
+            await TELLING(*received)
+
+        async with provider(behave) as fake:
+            paid = document(fake.url, budget={"perDayUsd": "100"}, **shared(server))
+            async with serving(tmp_path / "one", paid) as served:
+                await asked(served)
+                (told,) = (await served.statusz())["budgets"]
+                unknown = await served.series("regent_cost_unknown_total")
+    assert booked(tmp_path / "one") == [("", "unsettled", told["usd"])]
+    assert Decimal(told["usd"]) > Decimal("0.01")
+    assert list(unknown.values()) == [1]
+    assert "unsettled" in next(iter(unknown))
 
 
 def spends(chance: random.Random, booked: list[Decimal]) -> Behaviour:

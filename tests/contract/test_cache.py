@@ -28,6 +28,7 @@ from tests.fakes.provider import (
 )
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually
+from tests.rows import row
 
 ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 PRICE = {
@@ -291,6 +292,22 @@ async def test_a_question_in_other_words_is_answered_again_only_where_the_policy
     assert next(each.field for each in hit.decisions if each.action == "Reuse") == "cache.semantic"
 
 
+@pytest.mark.parametrize(
+    ("limit", "found"), [("max", "semantic"), (str(512 << 20), "semantic"), (str(256 << 20), "miss")]
+)
+async def test_a_pod_with_too_little_memory_for_the_embedder_answers_word_for_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, found: str
+) -> None:
+    file = tmp_path / "memory.max"
+    file.write_text(f"{limit}\n")
+    monkeypatch.setattr("regent_runtime.cache.embedder.LIMIT_FILES", (tmp_path / "absent", file))
+    one, other = asking("How do I turn on dark mode?"), asking("How can I enable dark mode?")
+    async with cached(tmp_path / "on", answers("So."), answers("Thus."), cache=MEANING) as (served, _):
+        await said(served, **one)
+        await said(served, **other)
+        assert results(served) == ["miss", found]
+
+
 @enforces("cache.minSimilarity")
 async def test_questions_that_are_less_alike_than_the_policy_says_are_not_the_same(tmp_path: Path) -> None:
     strict = {**MEANING, "minSimilarity": 0.999}
@@ -433,16 +450,27 @@ async def test_a_pod_with_other_credentials_finds_and_forges_nothing(tmp_path: P
             assert len(fake.requests) == 2
 
 
-async def test_a_cache_that_is_away_knows_nothing_and_harms_nothing(tmp_path: Path) -> None:
+@row("a kept answer")
+@row("it comes back empty")
+@pytest.mark.parametrize("on_error", ["Deny", "Local"])
+async def test_a_cache_that_is_away_knows_nothing_and_harms_nothing(tmp_path: Path, on_error: str) -> None:
     async with (
         redis_server(tmp_path) as server,
         provider(answers("Hello.")) as fake,
-        serving(tmp_path / "one", document(fake.url, **shared(server))) as served,
+        serving(tmp_path / "one", document(fake.url, policy={"onStateError": on_error}, **shared(server))) as served,
     ):
         await said(served)
         await server.kill()
         assert [await said(served) for _ in range(2)] == ["Hello."] * 2
         assert len(fake.requests) == 3
+        await server.start()
+
+        async def again() -> str:
+            await said(served)
+            return results(served)[-1]
+
+        assert await again() != "hit", "nothing is left of what was kept"
+        await eventually(again, lambda result: result == "hit")
 
 
 async def test_answers_that_somebody_changed_are_none(tmp_path: Path) -> None:

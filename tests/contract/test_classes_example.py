@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.contract.dev_session import REGENT, DevSession, dev_session
+from tests.contract.dev_session import REGENT, DevSession, dev_session, eventually
 
 EXAMPLE = Path("examples/classes")
 
@@ -64,7 +64,7 @@ def test_internal_data_is_answered_once_the_lead_approves(session: DevSession) -
 def test_personal_data_makes_a_turn_confidential_and_local(session: DevSession) -> None:
     assert ask(session, "Public", "Write to ann@example.com.")
 
-    (turn, *_) = [line for line in turns(session) if line["sensitivity"] == "Confidential"]
+    turn = logged(session, "Confidential")
     assert [attempt["provider"] for attempt in turn["attempts"]] == ["onprem"]
     assert "Anonymize" in [decision["action"] for decision in turn["decisions"]]
 
@@ -72,10 +72,16 @@ def test_personal_data_makes_a_turn_confidential_and_local(session: DevSession) 
 def test_restricted_data_reaches_no_model(session: DevSession) -> None:
     assert refused(session, "Restricted").code == "data_class_forbidden"
 
-    (turn, *_) = [line for line in turns(session) if line["sensitivity"] == "Restricted"]
-    assert turn["attempts"] == []
+    assert logged(session, "Restricted")["attempts"] == []
 
 
-def turns(session: DevSession) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in session.log.read_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == "turn"]
+def logged(session: DevSession, label: str) -> dict[str, Any]:
+    """The first turn of this label; its line may come after the answer."""
+
+    def turns() -> list[dict[str, Any]]:
+        whole = session.log.read_text().rpartition("\n")[0].splitlines()
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
+        return [line for line in lines if line["event"] == "turn" and line["sensitivity"] == label]
+
+    eventually(lambda: bool(turns()))
+    return turns()[0]

@@ -1,17 +1,19 @@
 """Conversations over HTTP: whose they are, what label they keep, and what is left of them elsewhere."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tests.contract.redis_server import redis_server
+from tests.contract.redis_server import KEEPING, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
-from tests.fakes.provider import answers, provider
+from tests.fakes.provider import answers, gated, provider
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually
+from tests.rows import row
 
 BODY = {"messages": [{"role": "user", "content": "Hi"}]}
 ID = "x-regent-conversation"
@@ -146,6 +148,9 @@ async def test_pods_that_share_a_redis_share_conversations(tmp_path: Path, docum
             assert (await ask(one, id_))[0] == 404
 
 
+@row("a new conversation (no id in the request)")
+@row("the conversation of an id")
+@row("DELETE /v1/conversations/ID")
 @pytest.mark.parametrize("on_error", ["Deny", "Local"])
 async def test_while_redis_is_away(tmp_path: Path, document: Any, on_error: str) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
@@ -165,6 +170,31 @@ async def test_while_redis_is_away(tmp_path: Path, document: Any, on_error: str)
             await eventually(lambda: ask(served), lambda found: found[2] is not None)
 
 
+@row("the end that a turn asked for (X-Regent-Conversation-End)")
+@pytest.mark.parametrize("on_error", ["Deny", "Local"])
+async def test_an_end_that_cannot_be_kept_holds_no_answer_back(tmp_path: Path, document: Any, on_error: str) -> None:
+    gate = asyncio.Event()
+    async with (
+        redis_server(tmp_path, *KEEPING) as server,
+        provider(answers("Hi."), gated(gate, "Hel", "lo."), answers("Hi.")) as fake,
+    ):
+        base = configs.merged(document(fake.url, redis={"url": server.url}), {"policy": {"onStateError": on_error}})
+        async with serving(tmp_path, base) as served:
+            _, _, id_ = await ask(served)
+            headers = {"Authorization": f"Bearer {configs.token()}", "X-Regent-Conversation": id_}
+            headers["X-Regent-Conversation-End"] = "true"
+            url = f"{served.url}/v1/chat/completions"
+            async with served.http.post(url, json={**BODY, "stream": True}, headers=headers) as stream:
+                await stream.content.readany()
+                await server.kill()
+                gate.set()
+                assert b"[DONE]" in await stream.read()
+            await server.start()
+            found = await eventually(lambda: ask(served, id_), lambda found: found[2] is not None)
+            assert found == (200, None, id_), "it goes on, until it is idle"
+
+
+@row("the conversation of an id", "Local")
 @enforces("data.unlabelled")
 @pytest.mark.parametrize("unlabelled", ["Internal", "Confidential", None])
 async def test_what_was_said_where_the_label_is_away_counts_as_unlabelled(

@@ -27,7 +27,11 @@ def test_the_demo_answers_and_refuses_and_ends() -> None:
     assert done.returncode == 0, done.stderr
     match = re.match(TRANSCRIPT, done.stdout, re.DOTALL)
     assert match is not None, done.stdout
-    assert "answered by the model in" in done.stderr
+    answered = re.search(r"^answered by the model in ([0-9.]+) s$", done.stderr, re.MULTILINE)
+    first = re.search(r"^first answer ([0-9.]+) s after the start", done.stderr, re.MULTILINE)
+    assert answered is not None, done.stderr
+    assert first is not None, done.stderr
+    assert float(first[1]) > float(answered[1]), "to start agent and model takes time, too"
     assert not answers(match[1])
 
 

@@ -14,7 +14,7 @@ import yaml
 from regent_operator.cli.bundle import gather
 from regent_operator.cli.manifests import read
 from regent_operator.cli.planning import config_of
-from regent_operator.plan.config import text
+from regent_operator.plan.document import document
 from regent_runtime.decision import Stage
 from tests.contract.commands import regent
 from tests.contract.test_lint import AGENT, ROUTE, policy
@@ -213,27 +213,41 @@ def test_an_agent_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     assert "no AIAgent helper" in err
 
 
-def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> None:
-    """By whatever `kubectl` is on the PATH; here one that answers from a file and writes down its words."""
-    explained(tmp_path, spec={"size": {"maxInputTokens": 16}})
-    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
-    (tmp_path / "answer.json").write_text(json.dumps({"data": {"agent.json": text(config)}}))
-    kubectl = tmp_path / "bin" / "kubectl"
+def in_a_cluster(directory: Path, *words: str, **objects: Any) -> tuple[int, str, str, list[list[str]]]:
+    """Exit code, output, errors, and what was asked of whatever `kubectl` is on the PATH: here one that answers from
+    files, by kind, and writes down its words.
+    """
+    for kind, answer in objects.items():
+        (directory / f"{kind}.json").write_text(json.dumps(answer))
+    kubectl = directory / "bin" / "kubectl"
     kubectl.parent.mkdir()
-    kubectl.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\ncat {tmp_path}/answer.json\n')
+    kubectl.write_text(
+        f'#!/bin/sh\ncd {directory}\necho "$@" >> words\nfile=${{2%%.*}}.json\n'
+        'if [ -f "$file" ]; then cat "$file"; else echo "Error (Forbidden): $2" >&2; exit 1; fi\n'
+    )
     kubectl.chmod(kubectl.stat().st_mode | stat.S_IXUSR)
-    command = [sys.executable, "-m", "regent_operator.cli.main", "explain", "acme/helper", "--context", "prod"]
     ended = subprocess.run(
-        [*command, *CALLER, "--prompt", "word " * 100, "-o", "yaml"],
+        [sys.executable, "-m", "regent_operator.cli.main", "explain", "acme/helper", *words],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"},
     )
-    assert ended.returncode == 3, ended.stderr
-    assert yaml.safe_load(ended.stdout)["code"] == "input_too_long"
-    said = (tmp_path / "words").read_text().split()
-    assert said == ["get", "configmap", "helper", "--output", "json", "--namespace", "acme", "--context", "prod"]
+    asked = [line.split() for line in (directory / "words").read_text().splitlines()]
+    return ended.returncode, ended.stdout, ended.stderr, asked
+
+
+def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> None:
+    explained(tmp_path, spec={"size": {"maxInputTokens": 16}})
+    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    code, out, err, said = in_a_cluster(
+        tmp_path,
+        *("--context", "prod", *CALLER, "--prompt", "word " * 100, "-o", "yaml"),
+        configmap={"data": {"agent.json": document(config).text}},
+    )
+    assert code == 3, err
+    assert yaml.safe_load(out)["code"] == "input_too_long"
+    assert said == [["get", "configmap", "helper", "--output", "json", "--namespace", "acme", "--context", "prod"]]
 
 
 def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: Path) -> None:
@@ -263,3 +277,87 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
             ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
         ],
     )
+
+
+CLOUD = {
+    "name": "cloud",
+    "type": "OpenAI",
+    "baseURL": "https://models.example/v1",
+    "api": "ChatCompletions",
+    "model": "large",
+    "credentials": [{"name": "one", "secretKeyRef": {"name": "cloud", "key": "key"}}],
+    "maxSensitivity": "Internal",
+    "limits": {"requestsPerMinute": 60},
+}
+FREE = {"price": {"inputPerMillionTokens": "0", "outputPerMillionTokens": "0"}}
+EXCLUDED: dict[str, tuple[dict[str, Any], str]] = {
+    "a model that is not allowed": (
+        {"models": {"allow": [{"host": "llm.models.svc", "models": ["*"]}]}},
+        "models.allow",
+    ),
+    "a host that is not allowed": ({"egress": {"hosts": ["llm.models.svc", "redis.demo.svc"]}}, "egress.hosts"),
+    "a host that is not local": ({"models": {"localHosts": ["llm.models.svc"]}}, "models.localHosts"),
+    "a price that nobody knows": ({"budget": {"perDayUsd": "10"}}, "budget.perDayUsd"),
+}
+
+
+def manifests(directory: Path, case: str) -> dict[str, Any]:
+    """An agent whose policy leaves the first provider of its rule out. The route."""
+    spec, field = EXCLUDED[case]
+    house = {**ROUTE["spec"]["providers"][0], **FREE}
+    other = (
+        {**CLOUD, "type": "Local", "baseURL": "http://other.models.svc/v1"} if field == "models.localHosts" else CLOUD
+    )
+    other = {key: value for key, value in other.items() if key != "credentials" or other["type"] != "Local"}
+    rules = [{"name": "all", "providers": [{"name": "cloud"}, {"name": "onprem"}]}]
+    route = {**ROUTE, "spec": {"providers": [other, house], "rules": rules}}
+    agent = {**AGENT, "spec": {**AGENT["spec"], "state": {"redis": {"url": "redis://redis.demo.svc:6379"}}}}
+    whole = [agent, route, policy(**spec)]
+    (directory / "all.yaml").write_text(yaml.safe_dump_all(whole))
+    return route
+
+
+def left_out(field: str) -> list[dict[str, Any]]:
+    """What `considered` must have of both providers."""
+    of_onprem = {"weight": 1, "model": "m", "price": "0/0", "limits": "", "field": "", "policies": []}
+    policies = ["acme/internal", *(["regent-system/floor"] if field == "models.localHosts" else [])]
+    of_cloud = {"weight": 1, "model": "large", "price": "", "limits": "60/min"}
+    return [
+        {"name": "onprem", "place": 1, **of_onprem},
+        {"name": "cloud", "place": 0, **of_cloud, "field": field, "policies": policies},
+    ]
+
+
+@pytest.mark.parametrize("case", EXCLUDED)
+def test_a_provider_that_the_policies_leave_out_of_the_config_has_its_row(tmp_path: Path, case: str) -> None:
+    manifests(tmp_path, case)
+    code, out, err = run("-f", str(tmp_path), *CALLER, *PROMPT, "--route", "-o", "json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["considered"] == left_out(EXCLUDED[case][1])
+
+
+@pytest.mark.parametrize("case", EXCLUDED)
+def test_in_a_cluster_the_route_is_asked_for_whom_the_policies_left_out(tmp_path: Path, case: str) -> None:
+    route = manifests(tmp_path, case)
+    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    assert [each.name for each in config.route.providers] == ["onprem"]
+    code, out, err, said = in_a_cluster(
+        tmp_path,
+        *(*CALLER, *PROMPT, "--route", "-o", "json"),
+        configmap={"data": {"agent.json": document(config).text}},
+        modelroutes=route,
+    )
+    assert (code, err) == (0, "")
+    assert json.loads(out)["considered"] == left_out(EXCLUDED[case][1])
+    assert said[1] == ["get", "modelroutes.regent.dev", "local", "--output", "json", "--namespace", "acme"]
+
+
+def test_a_route_that_may_not_be_seen_takes_nothing_else_away(tmp_path: Path) -> None:
+    manifests(tmp_path, "a host that is not allowed")
+    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    code, out, err, _ = in_a_cluster(
+        tmp_path, *CALLER, *PROMPT, "--route", "-o", "json", configmap={"data": {"agent.json": document(config).text}}
+    )
+    assert code == 0
+    assert json.loads(out)["considered"] == left_out("")[:1]
+    assert "left out of the config are not shown: Error (Forbidden)" in err

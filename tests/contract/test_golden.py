@@ -1,8 +1,9 @@
-"""Answers, streams, errors and usage as OpenAI and Azure OpenAI document them, read to the last figure.
+"""Answers, streams, errors and usage as OpenAI, Azure OpenAI and Anthropic document them, read to the last figure.
 
-Those in `local` were recorded from llama.cpp's server with SmolLM2, which cannot call tools, held to a schema.
+From which page each is: `golden/README.md`.
 """
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, ToolCall, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat
+from regent_runtime.wire.messages import Messages
 from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from regent_runtime.wire.sse import EventParser
@@ -27,6 +29,7 @@ FORMATS: dict[str, WireFormat] = {
     "openai": ChatCompletions(),
     "azure": ChatCompletions(),
     "responses": Responses(),
+    "messages": Messages(),
     "local": ToolsBySchema(ChatCompletions(), parse(TOLD)),
 }
 HI = [Chunk(each) for each in ("Hi", " there", "!", " How", " can", " I", " assist", " you", " today", "?")]
@@ -38,6 +41,13 @@ STREAMS = {
         Chunk("!"),
         Chunk(finish_reason="stop"),
         Chunk(usage=Usage(2006, 300, 2306, cached_tokens=1920, reasoning_tokens=64)),
+    ],
+    "openai/calls.sse": [
+        Chunk(
+            finish_reason="tool_calls",
+            tool_calls=(ToolCall("weather", {"city": "Paris"}), ToolCall("weather", {"city": "Rome", "days": 2})),
+        ),
+        Chunk(usage=Usage(82, 34, 116)),
     ],
     "azure/stream.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
     "azure/asynchronous.sse": [*COLOR, Chunk(finish_reason="stop"), Chunk(usage=Usage(17, 3, 20))],
@@ -64,6 +74,24 @@ STREAMS = {
         Chunk(finish_reason="stop", usage=Usage(37, 12, 49)),
     ],
     "responses/incomplete.sse": [*HI[:2], Chunk(finish_reason="length", usage=Usage(37, 2, 39))],
+    "messages/stream.sse": [Chunk("Hello"), Chunk("!"), Chunk(finish_reason="stop", usage=Usage(25, 15, 40))],
+    "messages/thinking.sse": [
+        Chunk("The greatest common divisor is 21."),
+        Chunk(finish_reason="stop", usage=Usage(40, 61, 101, reasoning_tokens=45)),
+    ],
+    "messages/refusal.sse": [Chunk("Hello."), Chunk(finish_reason="content_filter", usage=Usage(30, 22, 52))],
+    "messages/calls.sse": [
+        Chunk("Okay, let's check"),
+        Chunk(" the weather:"),
+        Chunk(
+            finish_reason="tool_calls",
+            usage=Usage(472, 89, 561),
+            tool_calls=(
+                ToolCall("weather", {"city": "San Francisco", "days": 2}),
+                ToolCall("weather", {"city": "Oslo"}),
+            ),
+        ),
+    ],
 }
 ANSWERS = {
     "openai/answer.json": Chunk(
@@ -86,8 +114,18 @@ ANSWERS = {
         "stop",
         Usage(2048, 1035, 3083, cached_tokens=1920, cache_write_tokens=128, reasoning_tokens=832),
     ),
+    "messages/usage.json": Chunk(
+        "Hi! My name is Claude.",
+        "",
+        "stop",
+        Usage(100_298, 503, 100_801, cached_tokens=100_000, cache_write_tokens=248, reasoning_tokens=400),
+    ),
 }
-STREAMED_ERRORS = {"responses/failed.sse": Failure.SERVER_ERROR, "responses/error.sse": Failure.RATE_LIMITED}
+STREAMED_ERRORS = {
+    "responses/failed.sse": Failure.SERVER_ERROR,
+    "responses/error.sse": Failure.RATE_LIMITED,
+    "messages/error.sse": Failure.OVERLOADED,
+}
 ERRORS = {
     "openai/400-context.json": Failure.CONTEXT_WINDOW,
     "openai/401-key.json": Failure.UNAUTHENTICATED,
@@ -101,6 +139,12 @@ ERRORS = {
     "azure/429-rate.json": Failure.RATE_LIMITED,
     "responses/400-flagged.json": Failure.CONTENT_FILTER,
     "responses/400-max-output-tokens.json": Failure.REJECTED,
+    "messages/400-invalid.json": Failure.REJECTED,
+    "messages/400-too-long.json": Failure.CONTEXT_WINDOW,
+    "messages/401-key.json": Failure.UNAUTHENTICATED,
+    "messages/404-resource.json": Failure.NOT_FOUND,
+    "messages/429-rate.json": Failure.RATE_LIMITED,
+    "messages/529-overloaded.json": Failure.OVERLOADED,
 }
 """The name begins with the status."""
 
@@ -147,6 +191,14 @@ def test_an_error_in_the_place_of_an_answer(name: str) -> None:
     assert failure_of_reply(status, raw(name)) is ERRORS[name]
 
 
+@pytest.mark.parametrize("name", [name for name in ERRORS if name.startswith("messages/")])
+def test_an_error_in_the_place_of_an_answer_is_no_answer(name: str) -> None:
+    """Whatever status it comes with."""
+    with pytest.raises(ErrorInAnswer) as raised:
+        format_of(name).whole(raw(name))
+    assert raised.value.code == json.loads(raw(name))["error"]["type"]
+
+
 def test_every_golden_file_is_read() -> None:
-    there = {f"{folder}/{file.name}" for folder in FORMATS for file in (GOLDEN / folder).iterdir()}
+    there = {f"{file.parent.name}/{file.name}" for file in GOLDEN.glob("*/*")}
     assert there == {*STREAMS, *ANSWERS, *STREAMED_ERRORS, *ERRORS}

@@ -11,11 +11,13 @@ import pytest
 
 from tests.contract.processes import Process, request, running
 from tests.contract.redis_server import RedisServer, redis_server
+from tests.contract.streams import open_stream
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Provider, answers, gated, provider
 from tests.fakes.serving import serving
 from tests.fakes.waiting import eventually
+from tests.rows import row
 
 
 def limited(fake: Provider, *limits: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -139,6 +141,7 @@ async def test_without_redis_each_pod_counts_alone(tmp_path: Path) -> None:
     assert Counter(found) == {200: 6, 429: 4}
 
 
+@row("room in a window", "Deny")
 @enforces("onStateError")
 async def test_deny_refuses_turns_while_redis_is_away_and_recovers_by_itself(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
@@ -158,6 +161,7 @@ async def test_deny_refuses_turns_while_redis_is_away_and_recovers_by_itself(tmp
                 assert "regent_state_errors_total{reason=" in await response.text()
 
 
+@row("room in a window", "Local")
 @enforces("onStateError")
 async def test_local_lets_each_pod_count_alone_while_redis_is_away(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
@@ -170,6 +174,7 @@ async def test_local_lets_each_pod_count_alone_while_redis_is_away(tmp_path: Pat
             await eventually(served.ask, lambda found: found[0] == 200)
 
 
+@row("room for a turn at once")
 @enforces("onStateError")
 @pytest.mark.parametrize(("on_error", "found"), [("Deny", [503, 503]), ("Local", [200, 429])])
 async def test_turns_at_once_while_redis_is_away(tmp_path: Path, on_error: str, found: list[int]) -> None:
@@ -189,9 +194,12 @@ async def test_turns_at_once_while_redis_is_away(tmp_path: Path, on_error: str, 
     assert statuses == found
 
 
-async def test_a_shadow_counts_nothing_while_redis_is_away_and_changes_nothing(tmp_path: Path) -> None:
+@row("limits of a policy in mode Audit")
+@pytest.mark.parametrize("on_error", ["Deny", "Local"])
+async def test_a_shadow_counts_nothing_while_redis_is_away_and_changes_nothing(tmp_path: Path, on_error: str) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
-        plain = configs.document(configs.provider_config("local", fake.url), state=in_redis(server))
+        policy = {"onStateError": on_error}
+        plain = configs.document(configs.provider_config("local", fake.url), state=in_redis(server), policy=policy)
         trial = configs.merged(
             plain["policy"], {"limits": [{"policy": "demo/t", "per": "Agent", "requestsPerHour": 1}]}
         )
@@ -205,12 +213,15 @@ async def test_a_shadow_counts_nothing_while_redis_is_away_and_changes_nothing(t
     assert told == {("Fault", "StateAway")}
 
 
-async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path) -> None:
+@row("a turn that runs already")
+@pytest.mark.parametrize("on_error", ["Deny", "Local"])
+async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path, on_error: str) -> None:
     gate = asyncio.Event()
+    policy = {"onStateError": on_error}
     async with (
         redis_server(tmp_path) as server,
         provider(gated(gate, "Hel", "lo.")) as fake,
-        serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1}, state=in_redis(server))) as served,
+        serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1}, state=in_redis(server), policy=policy)) as served,
     ):
         body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
         headers = {"Authorization": f"Bearer {configs.token()}"}
@@ -221,6 +232,26 @@ async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path) -
             assert b"[DONE]" in await stream.read()
 
 
+@row("it comes back empty")
+async def test_a_server_that_comes_back_empty_knows_of_no_turn_that_runs(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with (
+        redis_server(tmp_path) as server,
+        provider(gated(gate, "Hel", "lo."), answers("Hi.")) as fake,
+        serving(tmp_path, limited(fake, {"maxConcurrentTurns": 1}, state=in_redis(server))) as served,
+        open_stream(served) as stream,
+    ):
+        assert await stream.content() == "Hel"
+        assert (await served.ask())[0] == 429
+        await server.kill()
+        assert (await served.ask())[0] == 503
+        await server.start()
+        assert (await eventually(served.ask, lambda found: found[0] != 503))[0] == 200
+        gate.set()
+        assert await stream.rest() == ["lo.", None, "[DONE]"]
+
+
+@row("the password is wrong, missing, or for other hosts")
 async def test_a_redis_that_needs_a_password_gets_the_mounted_one_and_a_new_one_is_hot(tmp_path: Path) -> None:
     async with redis_server(tmp_path, "--requirepass", "first") as server, provider(answers("Hi.")) as fake:
         password = {"name": "redis", "secret": "redis", "key": "password"}

@@ -171,6 +171,19 @@ def test_a_pattern_that_is_none_is_found_under_its_own_code(tmp_path: Path) -> N
     assert all("spec.guardrails.input.patterns" in message for message in bad)
 
 
+def test_expressions_that_are_none_are_found_under_their_own_code(tmp_path: Path) -> None:
+    alerts = [{"name": name, "when": when} for name, when in (("a", "record.tokens >"), ("b", "record.nothing == 1"))]
+    rules = [{"name": "all", "match": {"when": "turn.caller == 'x'"}, "providers": [{"name": "onprem"}]}]
+    route = {**ROUTE, "spec": {**ROUTE["spec"], "rules": rules}}
+    findings = found(tmp_path, AGENT, route, policy(audit={"alerts": alerts}))
+    bad = {(title, message.split(": ")[0]) for code, title, message in findings if code == "InvalidExpression"}
+    assert bad == {
+        ("AgentPolicy acme/internal", "spec.audit.alerts[0].when"),
+        ("AgentPolicy acme/internal", "spec.audit.alerts[1].when"),
+        ("ModelRoute acme/local", "spec.rules[0].match.when"),
+    }, findings
+
+
 def test_all_that_is_wrong_is_told_at_once_each_thing_once(tmp_path: Path) -> None:
     findings = found(tmp_path, AGENT, policy("x"), policy("y", sizes={}))
     assert [each[0] for each in findings] == ["Invalid", "NeverMatches", "PolicyMissing", "RouteMissing"]

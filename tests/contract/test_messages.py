@@ -1,4 +1,4 @@
-"""The wire format Messages: against a server that answers in the types of Anthropic's package, and golden answers."""
+"""The wire format Messages: against a server that answers in the types of Anthropic's package."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,6 @@ from typing import Any
 import anthropic
 import pytest
 
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, Usage
-from regent_runtime.wire.messages import Messages
-from regent_runtime.wire.sse import EventParser
 from tests.contract.streams import open_stream
 from tests.fakes import configs
 from tests.fakes.messages import begun, claude, ended, error, message, speaks
@@ -17,52 +14,7 @@ from tests.fakes.provider import answers, json_answer, provider, raw, status, st
 from tests.fakes.resolver import loopback
 from tests.fakes.serving import serving
 
-GOLDEN = Path(__file__).parent / "golden" / "messages"
 ASKED = {"messages": [{"role": "user", "content": "Hi"}]}
-
-
-def chunks(name: str) -> list[Chunk]:
-    """What the golden stream says for the caller, until it is over."""
-    reader = Messages().stream()
-    said = [reader.read(data) for data in EventParser().feed((GOLDEN / name).read_bytes())]
-    assert reader.over
-    return [chunk for chunk in said if chunk]
-
-
-def test_the_documented_stream() -> None:
-    assert chunks("stream.sse") == [
-        Chunk("Hello"),
-        Chunk("!"),
-        Chunk(finish_reason="stop", usage=Usage(25, 15, 40)),
-    ]
-
-
-def test_the_documented_stream_of_a_model_that_thinks() -> None:
-    assert chunks("thinking.sse") == [
-        Chunk("The greatest common divisor is 21."),
-        Chunk(finish_reason="stop", usage=Usage(40, 61, 101, reasoning_tokens=45)),
-    ]
-
-
-def test_the_documented_refusal_in_a_stream() -> None:
-    assert chunks("refusal.sse")[-1] == Chunk(finish_reason="content_filter", usage=Usage(30, 22, 52))
-
-
-def test_the_documented_error_in_a_stream() -> None:
-    with pytest.raises(ErrorInAnswer) as raised:
-        chunks("error.sse")
-    assert raised.value.code == "overloaded_error"
-
-
-def test_the_documented_error() -> None:
-    with pytest.raises(ErrorInAnswer) as raised:
-        Messages().whole((GOLDEN / "error.json").read_bytes())
-    assert raised.value.code == "not_found_error"
-
-
-def test_the_documented_usage() -> None:
-    usage = Usage(100_298, 503, 100_801, cached_tokens=100_000, cache_write_tokens=248, reasoning_tokens=400)
-    assert Messages().whole((GOLDEN / "usage.json").read_bytes()) == Chunk("Hi! My name is Claude.", "", "stop", usage)
 
 
 async def test_a_plain_turn(tmp_path: Path) -> None:

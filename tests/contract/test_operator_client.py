@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from regent_operator.engine import client as clients
 from regent_operator.engine.access import ClusterAccess, TokenFile
-from regent_operator.engine.client import PAGE, ApiClient, WatchEvent
+from regent_operator.engine.answers import WatchEvent
+from regent_operator.engine.client import PAGE, ApiClient
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.metrics import Metrics
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, NAMESPACES, PODS
@@ -178,6 +180,22 @@ async def test_without_leading_no_write_leaves_the_process(server: Server, metri
         assert len(server.requests) == 1
 
 
+async def test_a_write_that_loses_its_leave_on_its_way_to_the_socket_is_not_sent(
+    server: Server, metrics: Metrics
+) -> None:
+    """As when the process is frozen in between for longer than the lease lasts."""
+    leave = [True, False]
+    async with ApiClient(ClusterAccess(server.url), metrics, may_write=lambda: leave.pop(0)) as client:
+        for write in (client.apply(CONFIG_MAPS, OBJECT), client.delete(CONFIG_MAPS, "n", "a", "uid")):
+            leave[:] = [True, False, False, False]
+            with pytest.raises((ApiError, NotLeadingError)):
+                await write
+        leave[:] = [True, True]
+        server.answers = [OBJECT]
+        await client.apply(CONFIG_MAPS, OBJECT)
+    assert [request[0] for request in server.requests] == ["PATCH"]
+
+
 async def test_requests_are_counted(server: Server, client: ApiClient, metrics: Metrics) -> None:
     server.answers = [OBJECT, OBJECT]
     await client.get(CONFIG_MAPS, "n", "a")
@@ -185,6 +203,25 @@ async def test_requests_are_counted(server: Server, client: ApiClient, metrics: 
     text = metrics.text().decode()
     assert 'regent_operator_requests_total{code="200",resource="configmaps",verb="APPLY"} 1.0' in text
     assert 'regent_operator_writes_total{resource="configmaps"} 1.0' in text
+
+
+async def test_a_config_is_handed_to_a_pod_and_is_no_write_to_the_api_server(
+    server: Server, client: ApiClient, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "STATUS_PORT", int(server.url.rpartition(":")[2]))
+    data = {"agent.json": '{"words": "caf\u00e9"}', "agent.seal.json": "{}"}
+    server.answers = [{"pod": {"uid": "u"}}, web.Response(status=409, text="seal: older")]
+    assert await client.offer_config("127.0.0.1", data, 5) == {"pod": {"uid": "u"}}
+    method, path, _, headers, body = server.requests[0]
+    assert (method, path, json.loads(body)) == ("PUT", "/config", data)
+    assert headers["Content-Type"].startswith("application/json")
+    assert "Authorization" not in headers
+    with pytest.raises(ApiError) as refused:
+        await client.offer_config("127.0.0.1", data, 5)
+    assert refused.value.status == 409
+    text = metrics.text().decode()
+    assert 'regent_operator_requests_total{code="200",resource="config",verb="OFFER"} 1.0' in text
+    assert "regent_operator_writes_total{" not in text
 
 
 async def test_a_watch_yields_events_of_any_size_until_it_ends(server: Server, client: ApiClient) -> None:
@@ -224,10 +261,13 @@ async def test_a_version_that_is_too_old_is_expired_in_the_stream_and_before_it(
 async def test_a_call_ends_at_its_deadline(server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regent_operator.engine.client.WRITE_SECONDS", 0.2)
 
-    async def never(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(30)
+    given_up = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await given_up.wait()
         return web.Response()
 
-    server.answers = [never]
+    server.answers = [silent]
     with pytest.raises(ApiError, match="Unreachable"):
         await client.apply(CONFIG_MAPS, OBJECT)
+    given_up.set()

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,30 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 @pytest.fixture
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """(address, port) of every connection that this process opens."""
+    """(address, port) of every connection that this process opens; what is not on loopback is refused."""
     opened = []
     real = asyncio.SelectorEventLoop.sock_connect
 
     async def watched(self: asyncio.SelectorEventLoop, sock: socket.socket, address: Any) -> None:
         opened.append(address[:2])
+        if not ip_address(address[0]).is_loopback:
+            raise ConnectionRefusedError
         return await real(self, sock, address)
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", watched)
     return opened
+
+
+def moving(host: str, *answers: str) -> Callable[..., list[Any]]:
+    """In the place of socket.getaddrinfo: the host is elsewhere each time that it is asked for, and stays at the last."""
+    left = list(answers)
+
+    def resolve(name: str, *arguments: Any, **options: Any) -> list[Any]:
+        if name == host:
+            ELSEWHERE[host] = [left.pop(0) if len(left) > 1 else left[0]]
+        return loopback(name, *arguments, **options)
+
+    return resolve
 
 
 def cloud(url: str, **more: Any) -> dict[str, Any]:
@@ -87,6 +103,30 @@ async def test_an_outside_host_at_a_wrong_address_is_not_connected_to(
             [("cloud", "destination_refused", "address_not_allowed")],
         )
     assert all(port in {served.runtime.serving.port, served.runtime.telling.port} for _, port in connections)
+
+
+@pytest.mark.usefixtures("names")
+async def test_a_service_that_moves_once_it_was_judged_is_connected_to_where_it_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: list[tuple[str, int]]
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", moving("model.demo.svc", "127.0.0.1", "8.8.8.8"))
+    async with provider() as fake:
+        local = configs.provider_config("local", f"http://model.demo.svc:{fake.port}/v1")
+        async with serving(tmp_path, configs.document(local)) as served:
+            assert (await served.ask())[0] == 200
+        assert [address for address, port in connections if port == fake.port] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("later", ["169.254.169.254", "127.0.0.1", "10.1.2.3"])
+@pytest.mark.usefixtures("names")
+async def test_an_outside_host_that_moves_once_it_was_judged_is_connected_to_where_it_was_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: list[tuple[str, int]], later: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", moving("api.example.com", "8.8.8.8", later))
+    async with serving(tmp_path, configs.document(cloud("https://api.example.com/v1"))) as served:
+        code, attempts = await outcome(served)
+    assert (code, [each[:2] for each in attempts]) == ("provider_failed", [("cloud", "connect")])
+    assert {address for address, port in connections if port == 443} == {"8.8.8.8"}
 
 
 @pytest.mark.parametrize("kind", ["Local", "OpenAI"])

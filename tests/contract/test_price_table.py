@@ -11,7 +11,7 @@ from genai_prices import calc_price
 from genai_prices.data import providers as published
 
 from regent_api.route import Provider
-from regent_operator.plan.prices import listed
+from regent_operator.plan.prices import listed, listed_window
 from regent_runtime.cost.price import price
 from regent_runtime.wire.answer import Usage
 
@@ -72,6 +72,15 @@ def test_the_package_asks_the_same_for_the_same_tokens(name: str) -> None:
             assert prices is not None
             assert price(prices, usage) == theirs(name, model, usage), (model, usage)
     assert priced >= 3
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_package_knows_the_same_windows(name: str) -> None:
+    own = next(each for each in published if each.id == name)
+    for model in sorted({known for entry in own.models for known in names(entry.match)}):
+        found = own.find_model(model)
+        assert found is not None
+        assert listed_window(provider(HOSTS[name], model)) == found.context_window, model
 
 
 def names(clause: Any) -> Iterator[str]:

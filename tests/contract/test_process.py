@@ -1,6 +1,5 @@
 """The program as a pod runs it: `python -I -m regent_runtime`, its two ports, its log and its signals."""
 
-import asyncio
 import json
 import signal
 import ssl
@@ -11,11 +10,9 @@ import pytest
 
 from regent_runtime.route.failure import Failure
 from tests.contract.processes import Process, request, running
-from tests.contract.streams import Stream
 from tests.fakes import configs
 from tests.fakes.certificates import self_signed
-from tests.fakes.provider import answers, gated, provider
-from tests.fakes.waiting import eventually
+from tests.fakes.provider import answers, provider
 
 
 async def readiness(http: aiohttp.ClientSession, pod: Process) -> int:
@@ -57,6 +54,7 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
                     }
                 ],
                 "budgets": [],
+                "canary": None,
             }
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request())).status == 200
             assert (await http.post(f"{pod.url}/v1/chat/completions", **request(n=2))).status == 400
@@ -68,41 +66,6 @@ async def test_both_ports_answer_probes_and_only_one_tells(tmp_path: Path) -> No
             assert 'regent_attempts_total{outcome="answered",provider="local"} 1.0' in text
             assert 'regent_tokens_total{direction="output",provider="local"} 3.0' in text
             assert "regent_active_conversations 0.0" in text
-
-
-async def test_sigterm_lets_a_running_stream_finish_and_takes_no_new_turn(tmp_path: Path) -> None:
-    gate = asyncio.Event()
-    async with provider(gated(gate, "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
-        document = configs.document(configs.provider_config("local", fake.url))
-        async with running(tmp_path, document) as pod:
-            async with http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response:
-                stream = Stream(response)
-                assert await stream.content() == "Hel"
-                pod.process.send_signal(signal.SIGTERM)
-                await eventually(lambda: readiness(http, pod), lambda status: status == 503)
-                assert (await http.get(f"{pod.status_url}/livez")).status == 200
-                status = await (await http.get(f"{pod.status_url}/statusz")).json()
-                assert (status["draining"], status["turns"], status["activeConversations"]) == (True, 1, 0)
-                async with http.post(f"{pod.url}/v1/chat/completions", **request()) as refused:
-                    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-                    assert (await refused.json())["error"]["code"] == "draining"
-                gate.set()
-                assert await stream.rest() == ["lo.", None, "[DONE]"]
-            assert await pod.ended() == 0
-
-
-async def test_a_second_sigterm_ends_what_still_runs(tmp_path: Path) -> None:
-    async with provider(gated(asyncio.Event(), "Hel", "lo.")) as fake, aiohttp.ClientSession() as http:
-        document = configs.document(configs.provider_config("local", fake.url))
-        async with running(tmp_path, document) as pod:
-            async with http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response:
-                stream = Stream(response)
-                assert await stream.content() == "Hel"
-                pod.process.send_signal(signal.SIGTERM)
-                await eventually(lambda: readiness(http, pod), lambda status: status == 503)
-                pod.process.send_signal(signal.SIGTERM)
-                assert (await stream.event())["error"]["code"] == "draining"
-            assert await pod.ended() == 0
 
 
 async def test_the_log_has_figures_and_no_content(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.contract.test_route_faults import booked
 from tests.fakes import configs
 from tests.fakes.provider import answers, gated, provider, status
 from tests.fakes.serving import serving
+from tests.rows import row
 
 INPUT, OUTPUT = 16, 1024
 """What a turn is taken to ask for: the estimate of its input, and its output cap."""
@@ -87,6 +88,7 @@ async def test_two_pods_with_one_redis_ask_as_much_as_one_would(tmp_path: Path) 
         assert (len(one.requests), len(other.requests)) == (3, 1)
 
 
+@row("room in the limits of a provider")
 @pytest.mark.parametrize(("on_error", "code"), [("Deny", 503), ("Local", 200)])
 async def test_while_redis_is_away_a_pod_counts_alone_only_where_it_may(
     tmp_path: Path, on_error: str, code: int

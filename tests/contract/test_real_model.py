@@ -11,9 +11,12 @@ import openai
 import pytest
 import pytest_asyncio
 
+from regent_runtime.cost.sending import written
+from regent_runtime.wire.request import parse
 from tests.fakes import configs
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually
+from tests.unit.runtime.limits.test_size import TEXTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +34,7 @@ WEATHER: Any = {
         },
     },
 }
+CAN = {"tools": False, "tokenCounter": "InputTokens"}
 QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
 
 
@@ -42,7 +46,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     model = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     document = configs.document(
         configs.provider_config(
-            "local", f"http://127.0.0.1:{port}/v1", model="smollm2-135m-instruct", capabilities={"tools": False}
+            "local", f"http://127.0.0.1:{port}/v1", model="smollm2-135m-instruct", capabilities=CAN
         ),
         policy={"size": {"turnTimeoutSeconds": 300, "maxInputTokens": 100_000}},
         route={"timeouts": PATIENT},
@@ -125,3 +129,37 @@ async def test_a_model_that_knows_no_tools_answers_in_words_where_it_may(served:
     assert choice.finish_reason in {"stop", "tool_calls", "length"}
     assert bool(choice.message.tool_calls) == (choice.finish_reason == "tool_calls")
     assert not (choice.message.content or "").lstrip().startswith("{")
+
+
+HISTORY: Any = [
+    {"role": "user", "content": "Где 2 + 2?"},
+    {"role": "assistant", "content": "4"},
+    *QUESTION,
+]
+
+
+@pytest.mark.parametrize("messages", [QUESTION, HISTORY])
+async def test_its_server_counts_what_it_then_books(served: Served, messages: Any) -> None:
+    snapshot = served.runtime.lifecycle.snapshot
+    assert snapshot is not None
+    body = {"messages": messages, "max_tokens": 1}
+    (provider,) = snapshot.config.route.providers
+    sending = written(snapshot.config, parse(json.dumps(body).encode()), provider)
+    counted = await snapshot.counters["local"].count(sending.outbound, Unwritten())
+    code, answer, _ = await served.post(body)
+    assert (code, counted) == (200, answer["usage"]["prompt_tokens"])
+
+
+async def test_the_committed_sample_has_the_tokens_that_the_model_finds_in_it(served: Served) -> None:
+    snapshot = served.runtime.lifecycle.snapshot
+    assert snapshot is not None
+    at = snapshot.config.route.providers[0].base_url.removesuffix("/v1") + "/tokenize"
+    for text, (_, smollm2) in TEXTS.items():
+        async with served.http.post(at, json={"content": text}) as answer:
+            assert len((await answer.json())["tokens"]) == smollm2
+
+
+class Unwritten:
+    """witness.Witness."""
+
+    async def attempt(self, provider: str, model: str, detail: str = "") -> None: ...

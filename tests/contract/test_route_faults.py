@@ -5,7 +5,7 @@ down, and how the providers stand afterwards.
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -17,14 +17,15 @@ import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import AttemptPart, CostPart, Kind, Record, decode
-from regent_api.policy import OUTPUT_TOKENS_DEFAULT
+from regent_api.policy import OUTPUT_TOKENS_DEFAULT, REFUSAL_DEFAULT
 from regent_api.price import words
 from regent_runtime.cost.bound import UNSEEN_TOKENS
-from tests.contract.route_faults import AFTER_ONE, BREAKERS, CLASSES, KEYS, RETRIES, TRIP, Fault
+from tests.contract.route_faults import AFTER_ONE, BREAKERS, CALLS, CLASSES, KEYS, RETRIES, TRIP, Fault
 from tests.contract.test_providers import stream
-from tests.contract.way_faults import COMMITS, WAYS
+from tests.contract.way_faults import COMMITS, ENDS, WAYS
 from tests.fakes import configs
 from tests.fakes.certificates import self_signed
+from tests.fakes.deaf import deaf
 from tests.fakes.provider import Received, answers, provider, stalls, status
 from tests.fakes.resolver import ELSEWHERE, NOWHERE, loopback
 from tests.fakes.serving import Served, serving
@@ -35,7 +36,9 @@ PRICE = {
     "source": "route",
     "bands": [{"above": 0, "input": "1", "output": "10", "cachedInput": "1", "cacheWrite": "1"}],
 }
-FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | COMMITS | WAYS
+FREE = {"source": "route", "bands": [{"above": 0, "input": "0", "output": "0", "cachedInput": "0", "cacheWrite": "0"}]}
+BELOW = "below"
+FAULTS = CLASSES | RETRIES | KEYS | BREAKERS | CALLS | COMMITS | WAYS | ENDS
 CASES = [(name, streamed) for name, fault in FAULTS.items() for streamed in fault.streams]
 TLS = {"trusted", "untrusted", "host"}
 
@@ -66,26 +69,44 @@ def document(fault: Fault, ports: Sequence[int]) -> dict[str, Any]:
     return configs.document(*providers, route=fault.route, policy=policy)
 
 
+def with_one_below(made: dict[str, Any], url: str) -> dict[str, Any]:
+    """Every turn is Confidential, and one more provider stands first in the rule, costs nothing, and may not see them.
+
+    The label alone keeps it out: the policy lets Confidential turns go to clouds.
+    """
+    below = configs.provider_config(BELOW, url, price=FREE, maxSensitivity="Internal")
+    route, (rule,) = made["route"], made["route"]["rules"]
+    rules = [{**rule, "providers": [BELOW, *rule["providers"]]}]
+    confidential = {"sensitivity": "Confidential", "policy": {"models": {"localAtOrAbove": "Restricted"}}}
+    return configs.merged(made, {**confidential, "route": {"providers": [*route["providers"], below], "rules": rules}})
+
+
 @pytest.mark.parametrize(("name", "streamed"), CASES, ids=[f"{name}-{'s' if s else 'p'}" for name, s in CASES])
 async def test_a_fault_has_its_exact_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, streamed: bool
 ) -> None:
+    """And none of them lets a byte of a Confidential turn reach a provider below it."""
     fault = FAULTS[name]
     tls = certificate(tmp_path, fault.way, monkeypatch)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(provider(*fault.first, tls=tls))
         second = await stack.enter_async_context(provider(*fault.second))
-        deaf = stack.enter_context(socket.socket())
-        deaf.bind(("127.0.0.1", 0))
-        port = deaf.getsockname()[1] if fault.way == "refused" else first.port
-        served = await stack.enter_async_context(serving(tmp_path, document(fault, [port, second.port])))
+        below = await stack.enter_async_context(provider())
+        bound = stack.enter_context(socket.socket())
+        bound.bind(("127.0.0.1", 0))
+        ports = {"refused": bound.getsockname()[1], "silent": stack.enter_context(deaf())}
+        port = ports.get(fault.way, first.port)
+        made_of = with_one_below(document(fault, [port, second.port]), below.url)
+        served = await stack.enter_async_context(serving(tmp_path, made_of))
         served.secret(SECRET, hosts="first.demo.svc", **{key: f"sk-{key}" for key in fault.keys})
         served.secret("elsewhere", hosts="elsewhere.demo.svc", bad="sk-bad")
-        assert await told(served, streamed=streamed) == fault.told
+        assert await told(served, streamed=streamed, asked=fault.asked) == fault.told
         await served.attempts()
         found = await served.statusz()
         spent = booked(served)
         records = await logged(tmp_path)
+    assert (below.connections, below.requests) == (0, [])
+    assert records[-1].sensitivity == "Confidential"
     made = [each.rpartition(" ")[0] for each in fault.attempts]
     reached = {"first": list(first.requests), "second": list(second.requests)}
     money = [amounts(each, reached) for each in fault.attempts]
@@ -93,7 +114,8 @@ async def test_a_fault_has_its_exact_outcome(
     shown = [each.headers["authorization"].removeprefix("Bearer sk-") for each in first.requests if fault.keys]
     assert not fault.sent or shown == list(fault.sent)
     assert all("authorization" not in each.headers for each in second.requests)
-    assert " ".join(each["breaker"] for each in found["providers"]) == fault.breakers
+    breakers = [each["breaker"] for each in found["providers"] if each["name"] != BELOW]
+    assert " ".join(breakers) == fault.breakers
     assert spent == sum(int((most if known is None else known) * 10**9) for known, most in money), (
         "what is unknown is spent as reserved"
     )
@@ -108,7 +130,7 @@ Money = tuple[Decimal | None, Decimal]
 def amounts(attempt: str, reached: dict[str, list[Received]]) -> Money:
     """Taken from the requests that the provider got, in order, unless the attempt cannot have reached it."""
     name, outcome, usd = attempt.split(" ")
-    size = 0 if outcome in {"connect", "credential_unusable"} else reached[name].pop(0).size
+    size = 0 if outcome in {"connect", "connect_timeout", "credential_unusable"} else reached[name].pop(0).size
     most = (Decimal(UNSEEN_TOKENS + size) + 10 * OUTPUT_TOKENS_DEFAULT) / 1_000_000
     return (None if usd == "atMost" else Decimal(usd)), most
 
@@ -151,6 +173,8 @@ def cost_part(known: Decimal | None, most: Decimal) -> CostPart:
 
 def ended(fault: Fault) -> str:
     """Outcome and code in the audit log, as the caller was told them."""
+    if fault.told == REFUSAL_DEFAULT:
+        return "withheld"
     *text, last = fault.told.rsplit(" ", 1)
     if text and text[0].isdigit():
         return f"{'failed' if text[0] >= '500' else 'refused'} {last}"
@@ -174,18 +198,24 @@ def certificate(directory: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> s
     return tls
 
 
-async def told(served: Served, *, streamed: bool) -> str:
-    """The answer's text, or the refusal as `status code`; of a stream that broke, its text and the code."""
+async def told(served: Served, *, streamed: bool, asked: Mapping[str, Any] | None = None) -> str:
+    """The answer's words and calls, or the refusal as `status code`; of a stream that broke, its words and the code."""
     if not streamed:
-        code, answer = await served.ask()
-        return answer["choices"][0]["message"]["content"] if code == 200 else f"{code} {answer['error']['code']}"
-    code, events = await stream(served)
+        code, answer = await served.ask(**(asked or {}))
+        return words_of(answer["choices"][0]["message"]) if code == 200 else f"{code} {answer['error']['code']}"
+    code, events = await stream(served, **(asked or {}))
     if code != 200:
         return f"{code} {events[0]['error']['code']}"
     said = [event for event in events if event != "[DONE]" and "choices" in event]
-    text = "".join(event["choices"][0]["delta"].get("content") or "" for event in said)
+    text = "".join(words_of(event["choices"][0]["delta"]) for event in said)
     assert events[-1] == "[DONE]" or "error" in events[-1]
     return text if events[-1] == "[DONE]" else f"{text} {events[-1]['error']['code']}"
+
+
+def words_of(said: Mapping[str, Any]) -> str:
+    """Of a message, or of a piece of one; a call as NAME(ARGUMENTS), however its id."""
+    calls = [each["function"] for each in said.get("tool_calls") or ()]
+    return (said.get("content") or "") + " ".join(f"{each['name']}({each['arguments']})" for each in calls)
 
 
 async def test_a_caller_who_goes_cuts_the_request_and_pays_what_may_have_been_used(tmp_path: Path) -> None:

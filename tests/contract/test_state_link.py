@@ -18,6 +18,7 @@ from tests.contract.states import AGENT, LOOPBACK, link
 from tests.fakes.certificates import self_signed
 from tests.fakes.configs import config
 from tests.fakes.waiting import eventually
+from tests.rows import row
 
 HOUR = Window("caller", 1000, 3600.0)
 
@@ -37,6 +38,7 @@ async def recovered(state: RedisState) -> None:
     await eventually(look, lambda found: isinstance(found, tuple))
 
 
+@row("the server is gone, or refuses connections")
 async def test_a_server_that_is_killed_is_away_and_comes_back_by_itself(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server:
         state = RedisState(link(server.url), AGENT)
@@ -55,6 +57,7 @@ async def test_a_server_that_was_never_there_is_away(tmp_path: Path) -> None:
     assert await takes(state) == "away", "nobody tries again at once"
 
 
+@row("it hangs")
 async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server:
         state = RedisState(link(server.url), AGENT)
@@ -81,6 +84,7 @@ async def test_a_turn_that_ends_while_it_waits_takes_nobody_elses_reply(tmp_path
         await state.close()
 
 
+@row("the password is wrong, missing, or for other hosts")
 async def test_a_password_is_sent_and_a_wrong_one_is_away(tmp_path: Path) -> None:
     async with redis_server(tmp_path, "--requirepass", "right") as server:
         passwords = ["wrong", "right"]
@@ -102,6 +106,7 @@ async def test_a_user_and_a_database_of_the_url_are_used(tmp_path: Path) -> None
         await state.close()
 
 
+@row("the password is wrong, missing, or for other hosts")
 async def test_a_missing_password_is_away(tmp_path: Path) -> None:
     def missing() -> str:
         raise CredentialUnusable("credential_missing")
@@ -119,19 +124,29 @@ async def test_an_address_that_the_policy_does_not_let_is_never_dialled(tmp_path
         assert "total_connections_received:2" in await server.ask("INFO", "stats"), "this test's own two"
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-async def test_tls_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
-    certificate, key = self_signed(tmp_path, "localhost")
+@row("its certificate is not of the host or of no known authority")
+@pytest.mark.parametrize(
+    ("host", "trusted", "found"),
+    [("localhost", True, (0.0,)), ("localhost", False, "tls"), ("elsewhere.example.com", True, "tls")],
+)
+async def test_tls_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, found: tuple[float] | str
+) -> None:
+    certificate, key = self_signed(tmp_path, host)
     port = free_port()
     options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
-    async with redis_server(tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)):
+    async with redis_server(
+        tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)
+    ) as server:
         if trusted:
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         state = RedisState(link(f"rediss://localhost:{port}"), AGENT)
-        assert await takes(state) == ((0.0,) if trusted else "tls")
+        assert await takes(state) == found
+        assert bool(await server.ask("DBSIZE")) is (found == (0.0,)), "nothing is sent to another"
         await state.close()
 
 
+@row("it has no memory left")
 async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
     async with redis_server(tmp_path, "--maxmemory-policy", "noeviction") as server:
         state = RedisState(link(server.url), AGENT)
@@ -142,8 +157,9 @@ async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
         await state.close()
 
 
+@row("something else answers there")
 @pytest.mark.parametrize("reply", [b"nonsense\r\n", b"$9999999999999\r\n", b""])
-async def test_what_is_no_redis_is_away(reply: bytes) -> None:
+async def test_what_is_no_redis_is_away_until_it_is_one_again(tmp_path: Path, reply: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(reply)
@@ -151,12 +167,13 @@ async def test_what_is_no_redis_is_away(reply: bytes) -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = link(f"redis://127.0.0.1:{port}")
-    with pytest.raises(StateAway):
-        await client.call("PING")
-    client.close()
+    state = RedisState(link(f"redis://127.0.0.1:{port}"), AGENT)
+    assert await takes(state) in {"protocol", "connection_lost"}
     server.close()
     await server.wait_closed()
+    async with redis_server(tmp_path, port=port):
+        await recovered(state)
+        await state.close()
 
 
 @pytest.mark.parametrize(

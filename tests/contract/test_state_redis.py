@@ -8,6 +8,7 @@ from regent_runtime.state.contract import Conversation, Slots, Visit, Window
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, link, redis_world
+from tests.rows import row
 
 HOUR = Window("caller", 1000, 3600.0)
 
@@ -48,6 +49,7 @@ async def test_three_replicas_asked_at_once_let_in_what_one_would(tmp_path: Path
             await replica.close()
 
 
+@row("it is told to forget its scripts")
 async def test_a_server_that_forgot_the_scripts_is_told_them_again(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server:
         state = RedisState(link(server.url), AGENT)

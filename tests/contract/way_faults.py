@@ -2,6 +2,7 @@
 
 import asyncio
 
+from regent_api.policy import REFUSAL_DEFAULT
 from tests.contract.route_faults import PLAIN, RETRY, STREAMED, TRIP, Fault
 from tests.contract.test_providers import SHORT
 from tests.fakes.provider import (
@@ -18,6 +19,7 @@ from tests.fakes.provider import (
     usage_chunk,
 )
 
+CONNECT = {"connect": 1.5}
 BUFFERED = {"guardrails": {"output": {"streaming": "Buffer"}}}
 
 
@@ -32,6 +34,18 @@ def slowly(words: int) -> Behaviour:
             await asyncio.sleep(0.05)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+
+    return behave
+
+
+def silent_after(data: bytes) -> Behaviour:
+    """These bytes, and nothing more until the client goes."""
+
+    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+        await reader.read(1)
+        writer.close()
 
     return behave
 
@@ -142,6 +156,30 @@ WAYS = {
     "nobody listens, and again nobody": Fault(
         [], "Second.", ["first connect 0", "first connect 0", "second answered 0.000041"], way="refused", route=RETRY
     ),
+    "silence in place of a connection": Fault(
+        [],
+        "Second.",
+        ["first connect_timeout 0", "second answered 0.000041"],
+        way="silent",
+        route={"timeouts": CONNECT, **TRIP},
+        breakers="open closed",
+    ),
+    "silence in place of a connection, and again": Fault(
+        [],
+        "Second.",
+        ["first connect_timeout 0", "first connect_timeout 0", "second answered 0.000041"],
+        way="silent",
+        route={"timeouts": CONNECT, **RETRY},
+        streams=PLAIN,
+    ),
+    "silence in place of a connection, not declared": Fault(
+        [],
+        "504 provider_timeout",
+        ["first connect_timeout 0"],
+        way="silent",
+        route={"timeouts": CONNECT, "fallback": {"errors": ["Transient"]}},
+        streams=PLAIN,
+    ),
     "no such name": Fault([], "Second.", ["first connect 0", "second answered 0.000041"], way="nowhere"),
     "no such name trips": Fault(
         [],
@@ -186,6 +224,20 @@ WAYS = {
         route={"timeouts": SHORT},
         streams=PLAIN,
     ),
+    "silence after the head of a plain answer": Fault(
+        [silent_after(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")],
+        "Second.",
+        ["first attempt_timeout atMost", "second answered 0.000041"],
+        route={"timeouts": SHORT},
+        streams=PLAIN,
+    ),
+    "silence in the head": Fault(
+        [silent_after(b"HTTP/1.1 200 OK\r\nContent-")],
+        "Second.",
+        ["first attempt_timeout atMost", "second answered 0.000041"],
+        route={"timeouts": SHORT},
+        streams=PLAIN,
+    ),
     "an event that is none": Fault(
         [stream_of(b"data: {nonsense\n\n")],
         "Second.",
@@ -203,5 +255,34 @@ WAYS = {
         "Second.",
         ["first too_large atMost", "second answered 0.000041"],
         streams=PLAIN,
+    ),
+}
+KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5q"
+ENDS = {
+    "an answer that a guard denies": Fault(
+        [answers("The key is ", KEY)], REFUSAL_DEFAULT, ["first abandoned 0.000041"], streams=PLAIN, route=TRIP
+    ),
+    "an answer that a guard denies before its first word is out": Fault(
+        [answers("The key is ", KEY)],
+        REFUSAL_DEFAULT,
+        ["first abandoned atMost"],
+        streams=STREAMED,
+        policy=BUFFERED,
+        route={**RETRY, **TRIP},
+    ),
+    "the turn's time is over": Fault(
+        [stalls()],
+        "504 turn_timeout",
+        ["first abandoned atMost"],
+        route={**RETRY, **TRIP, "timeouts": {"total": 3}},
+        streams=PLAIN,
+    ),
+    "the policy's time for a turn is over": Fault(
+        [stalls()],
+        "504 turn_timeout",
+        ["first abandoned atMost"],
+        route={**RETRY, **TRIP},
+        policy={"size": {"turnTimeoutSeconds": 3}},
+        streams=STREAMED,
     ),
 }

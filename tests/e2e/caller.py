@@ -78,6 +78,7 @@ class Caller:
         asked = {
             "url": more.pop("url", f"http://{name}.{namespace}.svc:8080/v1/chat/completions"),
             "token": f"{TOKEN_FOLDER}/{audience.replace('/', '.')}" if audience else None,
+            "method": more.pop("method", "POST"),
             "headers": more.pop("headers", {}),
             "timeout": more.pop("timeout", 120),
             "repeat": more.pop("repeat", 0),

@@ -30,7 +30,7 @@ def main() -> None:
         return
     connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=asked.get("timeout", 120))
     try:
-        connection.request("POST", url.path, json.dumps(asked["body"]), headers)
+        connection.request(asked.get("method", "POST"), url.path, json.dumps(asked["body"]), headers)
         answer = connection.getresponse()
     except OSError as error:
         say(unreachable=type(error).__name__)

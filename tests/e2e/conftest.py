@@ -13,13 +13,40 @@ from pathlib import Path
 import pytest
 
 from tests import cluster
-from tests.cluster import images
+from tests.charts import CHART
+from tests.cluster import AuditLog, Request, images
 from tests.e2e import manifests
 from tests.e2e.kube import Kube, Object
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "regent-system"
+RELEASE = "regent"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:regent-operator"
+FORBIDDEN = 403
+BEING_DELETED = "NamespaceTerminating"
+"""What goes into a namespace that is being deleted is refused by admission, whoever writes it."""
+
+
+class Asked:
+    """What the operator asks of the API server, from now on: it is refused nothing, and never wants a Secret."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+        self.forget()
+
+    def forget(self) -> None:
+        """All until now."""
+        self._mark = self._audit.mark()
+
+    def so_far(self) -> list[Request]:
+        return self._audit.since(self._mark, user=OPERATOR_USER)
+
+    def look(self) -> None:
+        """At all until now. Raises AssertionError."""
+        asked = self.so_far()
+        assert asked
+        assert [r for r in asked if r.code == FORBIDDEN and BEING_DELETED not in r.causes] == []
+        assert [r for r in asked if r.resource == "secrets"] == []
 
 
 @dataclass(frozen=True)
@@ -27,6 +54,7 @@ class Installed:
     """Regent on a node, by the chart."""
 
     kube: Kube
+    asked: Asked
     run: str
     """Tells this session's namespaces from those that an earlier one left on a given cluster."""
     names: Iterator[int]
@@ -59,14 +87,19 @@ def kube() -> Iterator[Kube]:
         yield Kube(node)
 
 
+def install(kube: Kube, *values: str, release: str = RELEASE, chart: Path = CHART) -> None:
+    """Or upgrades, to these values alone; its pods are ready then."""
+    words = ("upgrade", "--install", release, chart, "--namespace", SYSTEM, "--create-namespace", "--reset-values")
+    kube.cluster.helm(*words, *values, "--wait", "--timeout", "240s", timeout=260)
+
+
 @pytest.fixture(scope="session")
-def regent(kube: Kube) -> Installed:
-    kube.cluster.helm(
-        *("upgrade", "--install", "regent", ROOT / "charts" / "regent", "--namespace", SYSTEM, "--create-namespace"),
-        *("--wait", "--timeout", "180s"),
-        timeout=200,
-    )
-    return Installed(kube, secrets.token_hex(2), itertools.count(1))
+def regent(kube: Kube) -> Iterator[Installed]:
+    """When all is over, the operator has been refused nothing in any test."""
+    asked = Asked(kube.cluster.audit)
+    install(kube)
+    yield Installed(kube, asked, secrets.token_hex(2), itertools.count(1))
+    asked.look()
 
 
 @pytest.fixture

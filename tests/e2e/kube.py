@@ -1,9 +1,10 @@
 """What the e2e tests ask of a cluster: objects as dicts, conditions, waiting, and the history of an object's status."""
 
+import itertools
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ CONTROLLER = ("--as", "system:serviceaccount:kube-system:by-hand", "--as-group",
 
 
 class Kube:
-    """`who`: kubectl's words for whom to act as; none: the cluster's admin."""
+    """`who`: kubectl's words for whom to act as; none: the cluster's admin. Objects are read as the admin."""
 
     def __init__(self, on: cluster.Cluster, who: tuple[str, ...] = ()) -> None:
         self.cluster = on
@@ -49,16 +50,17 @@ class Kube:
         self("delete", kind, name, "--namespace", namespace, "--ignore-not-found", f"--wait={str(wait_for_it).lower()}")
 
     def get(self, kind: str, name: str, namespace: str) -> Object:
-        found: Object = json.loads(self("get", kind, name, "--namespace", namespace, "--output", "json"))
+        """Raises KeyError when it is not there."""
+        found = self.find(kind, name, namespace)
+        if found is None:
+            raise KeyError(f"{kind} {namespace}/{name}")
         return found
 
     def find(self, kind: str, name: str, namespace: str) -> Object | None:
-        text = self("get", kind, name, "--namespace", namespace, "--ignore-not-found", "--output", "json")
-        return json.loads(text) if text.strip() else None
+        return self.cluster.reader.find(kind, name, namespace)
 
     def all_of(self, kind: str, namespace: str, labels: str = "") -> list[Object]:
-        items: list[Object] = json.loads(self("get", kind, "-n", namespace, "-l", labels, "-o", "json"))["items"]
-        return items
+        return self.cluster.reader.all(kind, namespace, labels)
 
     def until(self, what: str, holds: Callable[[], object], seconds: float = PATIENCE_S) -> float:
         return wait.until(what, holds, seconds, step=0.2)
@@ -82,6 +84,10 @@ class Kube:
             raise AssertionError(f"{error}\n{json.dumps(seen.get('status'), indent=1)}") from error
         return dict(seen)
 
+    def until_current(self, kind: str, name: str, namespace: str) -> None:
+        """Waits until kstatus finds nothing that is left to do."""
+        self.until("nothing is left to do", lambda: kstatus(self.get(kind, name, namespace)) == ["Current"])
+
     def until_ready(self, name: str, namespace: str) -> Object:
         return self.until_condition("aiagent", name, namespace, "Ready", "True")
 
@@ -103,8 +109,19 @@ class Kube:
         said: Object = json.loads(self.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program))
         return said
 
+    def series(self, pod: Object, name: str) -> dict[str, float]:
+        """Series of an agent's pod that begin with a name, asked from within."""
+        program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+        lines = self.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program).splitlines()
+        told = (line.rpartition(" ") for line in lines if line.startswith(name))
+        return {series: float(value) for series, _, value in told}
+
     def record(self, kind: str, name: str, namespace: str) -> "History":
         return History(self, kind, name, namespace)
+
+    def record_all(self, kind: str, namespace: str) -> "History":
+        """Of all that are there, and all that come."""
+        return History(self, kind, "", namespace)
 
 
 def condition(found: Object, type_: str) -> Object:
@@ -119,12 +136,26 @@ def kstatus(*objects: Object) -> list[str]:
     return [json.loads(line)["status"] for line in lines.splitlines()]
 
 
+def told(versions: Iterable[Object], type_: str) -> list[tuple[str, str]]:
+    """(status, reason) of a condition, version by version, repetitions left out."""
+    found = (condition(version, type_) for version in versions)
+    entries = ((each.get("status", ""), each.get("reason", "")) for each in found if each)
+    return [entry for entry, _ in itertools.groupby(entries)]
+
+
+def phases(versions: Iterable[Object]) -> list[str]:
+    """What kstatus makes of it, version by version, repetitions left out."""
+    return [phase for phase, _ in itertools.groupby(kstatus(*versions))]
+
+
 class History:
-    """Every version of one object that a watch delivers, from entering to leaving."""
+    """Every version that a watch delivers, from entering to leaving: of one object, or of all of a kind."""
 
     def __init__(self, kube: Kube, kind: str, name: str, namespace: str) -> None:
-        words = ("get", kind, "--namespace", namespace, "--field-selector", f"metadata.name={name}")
-        self._words = [str(kube.cluster.kubectl_program), *words, "--watch", "--output", "json"]
+        self._kube, self._object = kube, (kind, name, "--namespace", namespace) if name else ()
+        one = ("--field-selector", f"metadata.name={name}") if name else ()
+        words = ("get", kind, "--namespace", namespace, *one, "--watch", "--output", "json")
+        self._words = [str(kube.cluster.kubectl_program), *words]
         self._environment = kube.cluster.environment
         self.versions: list[Object] = []
 
@@ -136,12 +167,25 @@ class History:
         self._reader.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._object and not failed:
+            self._catch_up()
         self._watch.terminate()
         self._watch.wait()
         self._reader.join()
         if self._watch.stdout:
             self._watch.stdout.close()
+
+    def _catch_up(self) -> None:
+        """A watch comes behind what a question shows: wait for the object as it is now, unless the watch has ended."""
+        version = ("--ignore-not-found", "--output", "jsonpath={.metadata.resourceVersion}")
+        newest = int(self._kube("get", *self._object, *version) or 0)
+
+        def come() -> bool:
+            seen = [int(each["metadata"]["resourceVersion"]) for each in list(self.versions)]
+            return max(seen, default=0) >= newest or self._watch.poll() is not None
+
+        self._kube.until("the watch has shown the newest version", come)
 
     def _read(self) -> None:
         decoder, pending = json.JSONDecoder(), ""
@@ -151,12 +195,12 @@ class History:
                 self.versions.append(decoder.decode(pending))
                 pending = ""
 
+    def about(self, uid: str) -> list[Object]:
+        """The versions of this object alone."""
+        return [version for version in list(self.versions) if version["metadata"]["uid"] == uid]
+
     def of(self, type_: str) -> list[tuple[str, str]]:
-        """(status, reason) of a condition, version by version, repetitions left out."""
-        seen: list[tuple[str, str]] = []
-        for version in list(self.versions):
-            found = condition(version, type_)
-            entry = (found.get("status", ""), found.get("reason", ""))
-            if found and (not seen or seen[-1] != entry):
-                seen.append(entry)
-        return seen
+        return told(list(self.versions), type_)
+
+    def phases(self) -> list[str]:
+        return phases(list(self.versions))

@@ -67,7 +67,7 @@ def standin(name: str, where: str) -> list[Object]:
         "image": "localhost/python:3.11",
         "command": ["python3", "/srv/cloud.py", name, "--host=0.0.0.0"],
         "ports": [{"containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/seen", "port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "program", "mountPath": "/srv"}],
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e import caller, manifests
-from tests.e2e.conftest import ROOT, SYSTEM, Installed
+from tests.e2e.conftest import SYSTEM, Installed, install
 from tests.e2e.kube import Kube, Object, condition
 
 NAME = "regent-collector"
@@ -51,11 +51,6 @@ def volume() -> list[Object]:
     ]
 
 
-def upgrade(kube: Kube, *values: str) -> None:
-    words = ("upgrade", "--install", "regent", ROOT / "charts" / "regent", "--namespace", SYSTEM)
-    kube.cluster.helm(*words, "--reset-values", *values, "--wait", "--timeout", "240s", timeout=260)
-
-
 @pytest.fixture(scope="module")
 def collecting(regent: Installed) -> Iterator[Installed]:
     """With the collector, and without it again for the tests that come after."""
@@ -63,9 +58,9 @@ def collecting(regent: Installed) -> Iterator[Installed]:
     kube.apply(*volume())
     done = "--for=jsonpath={.status.phase}=Succeeded"
     kube("wait", "--namespace", "default", done, "pod/collector-volume", "--timeout=120s", timeout=130)
-    upgrade(kube, f"--set-json=collector={json.dumps(COLLECTOR)}")
+    install(kube, f"--set-json=collector={json.dumps(COLLECTOR)}")
     yield regent
-    upgrade(kube)
+    install(kube)
     kube.delete("pod", "collector-volume", "default")
     kube.delete("persistentvolumeclaim", f"data-{POD}", SYSTEM)
     kube("delete", "persistentvolume", "regent-e2e-collector", "--ignore-not-found")

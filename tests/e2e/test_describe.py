@@ -31,5 +31,6 @@ def test_describe_reads_as_it_should(regent: Installed, namespace: str) -> None:
         manifests.agent("helper", namespace, "route", description="Reads well."),
     )
     regent.kube.until_ready("helper", namespace)
+    regent.kube.until_condition("aiagent", "helper", namespace, "NetworkRestricted", "True")
     said = without_changes(regent.kube("describe", "aiagent", "helper", "--namespace", namespace))
     assert said == GOLDEN.read_text(), said

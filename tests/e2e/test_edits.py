@@ -29,10 +29,7 @@ def test_a_policy_edit_is_enforced_in_the_same_pods_while_a_stream_goes_on(
     before = kube.get("aiagent", "helper", namespace)["status"]["digests"]
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
 
-    with (
-        kube.record("aiagent", "helper", namespace) as history,
-        friend.stream(f"{namespace}/helper", "go", max_tokens=4000) as running,
-    ):
+    with tells_of_one_edit(kube, namespace), friend.stream(f"{namespace}/helper", "go", max_tokens=4000) as running:
         running.until_pieces(3)
         began = time.monotonic()
         only = [{"name": "friend"}]
@@ -52,13 +49,37 @@ def test_a_policy_edit_is_enforced_in_the_same_pods_while_a_stream_goes_on(
     assert answer.finish == "stop"
     assert len(answer.pieces) >= 60, "the stream that began before the edit ends as it began"
     assert kube.pod_uids("helper", namespace) == uids, "no pod was restarted"
-    enforced_history = history.of("PolicyEnforced")
-    assert ("False", "NotYetEnforced") in enforced_history
-    assert enforced_history[-1] == ("True", "Enforced")
     assert config_of(kube, namespace)["policy"]["size"]["maxOutputTokens"] == 20
     someone = caller.start(kube, "someone", namespace, "someone", f"{namespace}/helper")
     assert someone.ask(f"{namespace}/helper").status == 403, "the new list of callers is in force"
-    kube.until_condition("agentpolicy", "house", namespace, "Ready", "True")
+    assert offers_taken(kube) >= 2, "the operator handed the config to both pods, past the kubelet"
+
+
+@contextmanager
+def tells_of_one_edit(kube: Kube, namespace: str) -> Iterator[None]:
+    """The statuses of the agent `helper` and of the policy `house`, while an edit of the policy becomes enforced."""
+    with kube.record("aiagent", "helper", namespace) as agent, kube.record("agentpolicy", "house", namespace) as policy:
+        histories = (agent, policy)
+        kube.until("it begins at rest", lambda: [each.phases()[-1:] for each in histories] == [["Current"]] * 2)
+        yield
+        kube.until_condition("agentpolicy", "house", namespace, "Ready", "True", "Enforced")
+        kube.until(
+            "it ends at rest", lambda: [each.phases()[-2:] for each in histories] == [["InProgress", "Current"]] * 2
+        )
+    assert ("False", "NotYetEnforced") in agent.of("PolicyEnforced")
+    assert agent.of("PolicyEnforced")[-1] == policy.of("Ready")[-1] == ("True", "Enforced")
+    behind = [each for each in agent.versions if condition(each, "PolicyEnforced").get("reason") == "NotYetEnforced"]
+    assert set(kstatus(*behind)) == {"InProgress"}
+    assert [each.phases()[-3:] for each in histories] == [["Current", "InProgress", "Current"]] * 2
+
+
+def offers_taken(kube: Kube) -> float:
+    """By pods, from all replicas of the operator."""
+    program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+    taken = 'regent_operator_requests_total{code="200",resource="config",verb="OFFER"} '
+    names = [pod["metadata"]["name"] for pod in kube.all_of("pods", SYSTEM, "app.kubernetes.io/name=regent-operator")]
+    told = [line for name in names for line in kube.python(name, SYSTEM, program).splitlines()]
+    return sum(float(line.removeprefix(taken)) for line in told if line.startswith(taken))
 
 
 @contextmanager
@@ -130,6 +151,7 @@ def test_an_old_config_put_back_by_hand_is_refused_also_by_a_container_that_star
     kube.apply(manifests.policy("open", namespace, selector={}, callers={"mayInstruct": "Deny"}, size=FEWER))
     (pod,) = kube.pods("helper", namespace)
     kube.until("the pod holds less", lambda: kube.statusz(pod)["configSequence"] > sequence_of(old))
+    kube.until("its file does, too", lambda: sequence_of(mounted(kube, pod)) > sequence_of(old))
     digests = kube.statusz(pod)["digests"]
     with operator_away(kube):
         edit_config(kube, namespace, old)
@@ -153,6 +175,12 @@ FEW, FEWER = {"maxOutputTokens": 200}, {"maxOutputTokens": 20}
 def sequence_of(data: Object) -> int:
     number: int = json.loads(data["agent.seal.json"])["sequence"]
     return number
+
+
+def mounted(kube: Kube, pod: Object) -> Object:
+    """What the kubelet has brought; a config that was handed over may be newer."""
+    program = "print(open('/etc/regent/config/agent.seal.json').read())"
+    return {"agent.seal.json": kube.python(pod["metadata"]["name"], pod["metadata"]["namespace"], program)}
 
 
 def end_process(kube: Kube, pod: Object) -> None:
@@ -232,7 +260,7 @@ def test_children_edited_by_hand_are_healed_and_the_agent_stays_ready(regent: In
                 )
 
             kube.until(f"the {kind} is healed", healed)
-        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+        kube.until_current("aiagent", "helper", namespace)
     assert history.of("Ready") == [("True", "Ready")], "the pods went on serving"
     tells_the_truth(history)
 
@@ -245,12 +273,12 @@ def test_children_deleted_by_hand_are_back_and_the_status_says_what_is_away(rege
         kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
         for kind in quiet:
             deleted_and_back(kube, kind, namespace)
-        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+        kube.until_current("aiagent", "helper", namespace)
         assert history.of("Ready") == [("True", "Ready")], "the pods went on serving"
         pods = kube.pod_uids("helper", namespace)
         deleted_and_back(kube, "deployment", namespace)
         kube.until("two new pods", lambda: len(kube.pod_uids("helper", namespace) - pods) == 2)
-        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+        kube.until_current("aiagent", "helper", namespace)
     first, *between, last = history.of("Ready")
     assert first == last == ("True", "Ready")
     assert "False" in {status for status, _ in between}, "nobody could serve, and it was said"
@@ -290,7 +318,7 @@ def test_suspend_refuses_at_once_then_scales_to_zero_and_resume_restores(
     assert condition(found, "Suspended")["status"] == "True"
     kube.until("no pod is left", lambda: not kube.pods("helper", namespace))
     assert kube.get("deployment", "helper", namespace)["spec"]["replicas"] == 0
-    assert kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"]
+    kube.until_current("aiagent", "helper", namespace)
 
     kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": False}})
     kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Ready")
@@ -331,9 +359,7 @@ def test_replicas_follow_up_and_down(regent: Installed, namespace: str) -> None:
         with kube.record("aiagent", "helper", namespace) as history:
             kube.patch("aiagent", "helper", namespace, {"spec": {"scaling": {"replicas": wanted}}})
             kube.until(f"{wanted} pods serve", settled)
-            kube.until(
-                "nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"]
-            )
+            kube.until_current("aiagent", "helper", namespace)
         told = {entry for entry in history.of("Ready") if entry[0] != "True"}
         assert told <= {("False", "NotYetEnforced")}, "without a shared state a second pod ends conversations: an edit"
         assert history.of("Reconciling"), "and says that it is under way"

@@ -1,7 +1,7 @@
 """What GitOps tools make of the objects in each phase: kstatus, computed from the live objects by cli-utils itself."""
 
 from tests.e2e import manifests
-from tests.e2e.conftest import ROOT, SYSTEM, Installed
+from tests.e2e.conftest import Installed
 from tests.e2e.kube import condition, kstatus
 
 
@@ -16,7 +16,7 @@ def test_kstatus_of_each_phase(regent: Installed, namespace: str) -> None:
     with kube.record("aiagent", "helper", namespace) as history:
         kube.apply(manifests.route("route", namespace, [manifests.provider("cloud", f"cloud.{namespace}.svc")]))
         serving = kube.until_ready("helper", namespace)
-        kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+        kube.until_current("aiagent", "helper", namespace)
     phases = kstatus(*history.versions)
     assert phases[0] == "InProgress"
     assert phases[-1] == "Current"
@@ -30,7 +30,7 @@ def test_kstatus_of_each_phase(regent: Installed, namespace: str) -> None:
 
     kube.patch("aiagent", "helper", namespace, {"spec": {"suspend": True}})
     kube.until_condition("aiagent", "helper", namespace, "Ready", "True", "Suspended")
-    kube.until("nothing is left to do", lambda: kstatus(kube.get("aiagent", "helper", namespace)) == ["Current"])
+    kube.until_current("aiagent", "helper", namespace)
 
 
 def test_a_crash_loop_is_stalled(regent: Installed, namespace: str) -> None:
@@ -44,23 +44,3 @@ def test_a_crash_loop_is_stalled(regent: Installed, namespace: str) -> None:
     found = kube.until_condition("aiagent", "helper", namespace, "Stalled", "True")
     assert condition(found, "Ready")["status"] == "False"
     assert kstatus(found) == ["Failed"]
-
-
-def test_a_chart_upgrade_keeps_agents_serving(regent: Installed, namespace: str) -> None:
-    kube = regent.kube
-    regent.slow_agent(namespace)
-    uids = kube.pod_uids("helper", namespace)
-    chart = ROOT / "charts" / "regent"
-    words = (
-        "upgrade",
-        "regent",
-        chart,
-        "--namespace",
-        SYSTEM,
-        "--reuse-values",
-        "--set",
-        "podAnnotations.upgraded=yes",
-    )
-    kube.cluster.helm(*words, "--wait", "--timeout", "180s", timeout=200)
-    kube.until_ready("helper", namespace)
-    assert kube.pod_uids("helper", namespace) == uids

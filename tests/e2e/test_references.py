@@ -3,13 +3,15 @@
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster import CommandError
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
-from tests.e2e.kube import Object, condition, kstatus
+from tests.e2e.kube import History, Kube, Object, condition, kstatus
+from tests.e2e.test_operator import comes_up
 
 ORDERS = list(itertools.permutations(("agent", "policy", "route")))
 
@@ -50,19 +52,50 @@ def test_references_may_come_in_any_order(
     assert kstatus(kube.until_ready("helper", namespace)) == ["Current"]
 
 
+@contextmanager
+def recorded(kube: Kube, where: str) -> Iterator[History]:
+    """What the agent `helper` tells, from rest to rest."""
+    kube.until_current("aiagent", "helper", where)
+    with kube.record("aiagent", "helper", where) as history:
+        kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
+        yield history
+        kube.until_current("aiagent", "helper", where)
+        latest = kube.get("aiagent", "helper", where)["metadata"]["resourceVersion"]
+        kube.until(
+            "the watch has told the end",
+            lambda: latest in [each["metadata"]["resourceVersion"] for each in history.versions],
+        )
+
+
+def tells_what_is_missing(history: History, reason: str) -> None:
+    """Before, while it is missing and after; and that the last config is in force all the while."""
+    first, missing, *between, last = history.of("Ready")
+    assert first == last == ("True", "Ready")
+    assert missing == ("False", reason)
+    assert {status for status, _ in between} <= {"False"}
+    assert history.phases() == ["Current", "InProgress", "Current"]
+    for type_ in ("Accepted", "PolicyEnforced", "WorkloadAvailable"):
+        assert {status for status, _ in history.of(type_)} == {"True"}, type_
+
+
 def test_deleting_a_policy_that_is_named_keeps_the_config(regent: Installed, namespace: str, cloud: str) -> None:
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
     before = kube.until_ready("helper", namespace)["status"]["digests"]
     uids = kube.pod_uids("helper", namespace)
-    kube.delete("agentpolicy", "house", namespace)
-    found = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "PolicyMissing")
-    assert found["status"]["digests"]["policy"] == before["policy"]
+    with recorded(kube, namespace) as history:
+        kube.delete("agentpolicy", "house", namespace)
+        found = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "PolicyMissing")
+        assert found["status"]["digests"]["policy"] == before["policy"]
+        assert "house" in condition(found, "Ready")["message"]
+        assert kube.pod_uids("helper", namespace) == uids
+        size = next(entry for entry in found["status"]["effective"] if entry["field"] == "size.maxOutputTokens")
+        assert size["value"] == "32"
+        kube.apply(parts(namespace, cloud)["policy"])
+        kube.until_ready("helper", namespace)
+    tells_what_is_missing(history, "PolicyMissing")
+    kube.until_condition("agentpolicy", "house", namespace, "Ready", "True", "Enforced")
     assert kube.pod_uids("helper", namespace) == uids
-    size = next(entry for entry in found["status"]["effective"] if entry["field"] == "size.maxOutputTokens")
-    assert size["value"] == "32"
-    kube.apply(parts(namespace, cloud)["policy"])
-    kube.until_ready("helper", namespace)
 
 
 def test_deleting_a_policy_that_was_not_named_plans_without_it(regent: Installed, namespace: str, cloud: str) -> None:
@@ -76,9 +109,14 @@ def test_deleting_a_policy_that_was_not_named_plans_without_it(regent: Installed
 
     kube.until("the extra policy is in force", lambda: tokens() == "8")
     kube.until_ready("helper", namespace)
-    kube.delete("agentpolicy", "extra", namespace)
-    kube.until("it is no more", lambda: tokens() == "32")
-    kube.until_ready("helper", namespace)
+    with recorded(kube, namespace) as history:
+        kube.delete("agentpolicy", "extra", namespace)
+        kube.until("it is no more", lambda: tokens() == "32")
+        kube.until_ready("helper", namespace)
+    first, *between, last = history.of("Ready")
+    assert first == last == ("True", "Ready")
+    assert set(between) == {("False", "NotYetEnforced")}
+    assert set(history.phases()) == {"Current", "InProgress"}
     kube.until(
         "an Event says what widened",
         lambda: any(
@@ -93,13 +131,16 @@ def test_deleting_a_route_in_use_keeps_the_config(regent: Installed, namespace: 
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
     before = kube.until_ready("helper", namespace)["status"]["digests"]
-    kube.delete("modelroute", "route", namespace)
-    found = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "RouteMissing")
-    assert found["status"]["digests"] == before
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
-    assert friend.ask(f"{namespace}/helper", stream=False).status == 200
-    kube.apply(parts(namespace, cloud)["route"])
-    kube.until_ready("helper", namespace)
+    with recorded(kube, namespace) as history:
+        kube.delete("modelroute", "route", namespace)
+        found = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "False", "RouteMissing")
+        assert found["status"]["digests"] == before
+        assert friend.ask(f"{namespace}/helper", stream=False).status == 200
+        kube.apply(parts(namespace, cloud)["route"])
+        kube.until_ready("helper", namespace)
+    tells_what_is_missing(history, "RouteMissing")
+    kube.until_condition("modelroute", "route", namespace, "Ready", "True", "Enforced")
 
 
 def test_a_typo_in_a_floor_policy_is_refused_and_the_floor_stays(regent: Installed, namespace: str, cloud: str) -> None:
@@ -136,12 +177,28 @@ def test_an_invalid_policy_stops_new_agents_and_keeps_running_ones(
     kube.until_ready("late", namespace)
 
 
-def test_deleting_an_agent_removes_every_child(regent: Installed, namespace: str, cloud: str) -> None:
+def test_deleting_an_agent_is_told_and_removes_every_child(regent: Installed, namespace: str, cloud: str) -> None:
+    """Somebody's finalizer holds it for as long as the test looks at what is told meanwhile."""
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
-    kube.patch("aiagent", "helper", namespace, {"spec": {"scaling": {"replicas": 2}}})
-    kube.until_ready("helper", namespace)
-    kube.delete("aiagent", "helper", namespace)
+    held = {"spec": {"scaling": {"replicas": 2}}, "metadata": {"finalizers": ["example.com/hold"]}}
+    kube.patch("aiagent", "helper", namespace, held)
+    kube.until_current("aiagent", "helper", namespace)
+    used = (("agentpolicy", "house"), ("modelroute", "route"))
+    for kind, name in used:
+        assert kube.until_condition(kind, name, namespace, "Ready", "True", "Enforced")["status"]["agents"] == 1
+
+    kube.delete("aiagent", "helper", namespace, wait_for_it=False)
+    leaving = kube.until_condition("aiagent", "helper", namespace, "Ready", "False", "Terminating")
+    assert condition(leaving, "Reconciling")["status"] == "True"
+    assert kstatus(leaving) == ["Terminating"]
+    assert len(kube.pods("helper", namespace)) == 2
+
+    kube.patch("aiagent", "helper", namespace, {"metadata": {"finalizers": None}})
+    for kind, name in used:
+        unused = kube.until_condition(kind, name, namespace, "Ready", "True", "NoAgentsReferencing")
+        assert unused["status"]["agents"] == 0
+        assert kstatus(unused) == ["Current"]
     kinds = "serviceaccount,configmap,deployment,service,networkpolicy,poddisruptionbudget,pod"
 
     def gone() -> bool:
@@ -155,10 +212,12 @@ def test_an_agent_deleted_and_recreated_at_once_comes_up(regent: Installed, name
     kube = regent.kube
     kube.apply(*parts(namespace, cloud).values())
     old = kube.until_ready("helper", namespace)["metadata"]["uid"]
-    kube.delete("aiagent", "helper", namespace, wait_for_it=False)
-    kube.apply(parts(namespace, cloud)["agent"])
-    found = kube.until_ready("helper", namespace)
+    with recorded(kube, namespace) as history:
+        kube.delete("aiagent", "helper", namespace, wait_for_it=False)
+        kube.apply(parts(namespace, cloud)["agent"])
+        found = kube.until_ready("helper", namespace)
     assert found["metadata"]["uid"] != old
+    comes_up(history.about(found["metadata"]["uid"]))
     kinds = ("serviceaccount", "configmap", "deployment", "service", "networkpolicy")
     owners = [kube.get(kind, "helper", namespace)["metadata"]["ownerReferences"][0]["uid"] for kind in kinds]
     assert set(owners) == {found["metadata"]["uid"]}

@@ -2,17 +2,16 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from regent_api.seal import document_digest
 from regent_operator.signing import Signer
 from tests.e2e import caller, guides, manifests
+from tests.e2e.asking import Asking
 from tests.e2e.conftest import SYSTEM, Installed
 from tests.e2e.kube import Kube, Object
 from tests.e2e.test_edits import edit_config, operator_away, refusal
@@ -78,32 +77,6 @@ class World:
         return Signer.read(folder)
 
 
-@dataclass
-class Asking:
-    """Someone asks all the while; `outcomes` as of caller.Answer."""
-
-    world: World
-    outcomes: list[tuple[float, int | None, str | None, str | None]] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._enough.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        while not self._enough.is_set():
-            self.outcomes += self.world.friend.ask(self.world.agent, repeat=2).outcomes
-
-    def served(self) -> None:
-        assert len(self.outcomes) > 20
-        assert [outcome for outcome in self.outcomes if outcome[1] != 200] == []
-
-
 def house(where: str, tokens: int) -> Object:
     return manifests.policy("house", where, selector={}, size={"maxOutputTokens": tokens})
 
@@ -128,7 +101,7 @@ def world(regent: Installed) -> Iterator[World]:
 def test_one_key_follows_another_while_pods_serve_and_take_edits(world: World, tmp_path: Path) -> None:
     first = world.keys(tmp_path / "first")
     assert world.trusted() == [list(first.public)]
-    with Asking(world) as asking:
+    with Asking(world.friend, world.agent) as asking:
         guides.run(world.regent, ADD, tmp_path)
         guides.run(world.regent, AWAIT, tmp_path)
         both = world.keys(tmp_path / "both")
@@ -148,7 +121,7 @@ def test_one_key_follows_another_while_pods_serve_and_take_edits(world: World, t
 
 def test_what_a_lost_key_seals_is_refused_once_another_has_taken_its_place(world: World, tmp_path: Path) -> None:
     lost = world.keys(tmp_path / "lost")
-    with Asking(world) as asking:
+    with Asking(world.friend, world.agent) as asking:
         guides.run(world.regent, REPLACE, tmp_path)
         world.until_trusted(list(world.keys(tmp_path / "new").public))
         world.edit(70)

@@ -25,10 +25,10 @@ from tests.fakes.waiting import WAIT_SECONDS, eventually
 class ConfigVolume:
     """`DIR/agent.json` -> `..data/agent.json`, where `..data` is swapped as the kubelet's atomic writer does."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, sealing: Sealing | None = None) -> None:
         self.directory = directory
         self.path = directory / "agent.json"
-        self.sealing = Sealing()
+        self.sealing = sealing or Sealing()
         self._written = 0
 
     def write(self, content: bytes | dict[str, Any], seal: bytes | None = None) -> None:
@@ -134,11 +134,11 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    directory: Path, document: dict[str, Any] | bytes | None, *, pod: str = "uid-1"
+    directory: Path, document: dict[str, Any] | bytes | None, *, pod: str = "uid-1", sealing: Sealing | None = None
 ) -> AsyncIterator[Served]:
-    """A running runtime; it has ended when the block is left."""
-    volume = ConfigVolume(directory / "config")
-    volume.directory.mkdir(parents=True)
+    """A running runtime; it has ended when the block is left. In a folder of an earlier one it is the same pod again."""
+    volume = ConfigVolume(directory / "config", sealing)
+    volume.directory.mkdir(parents=True, exist_ok=True)
     if document is not None:
         volume.write(document)
     credentials = directory / "credentials"
@@ -153,7 +153,7 @@ async def serving(
         port=0,
         status_port=0,
     )
-    options.state.mkdir()
+    options.state.mkdir(exist_ok=True)
     runtime = Observed(options, PodIdentity("helper-1", pod))
     running = asyncio.create_task(runtime.run())
     async with aiohttp.ClientSession() as http:

@@ -48,3 +48,21 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "regent.collector.keySecret" -}}
 {{ .Values.collector.signingKey.secretName | default (printf "%s-key" (include "regent.collector.name" .)) }}
 {{- end }}
+
+{{/* The metrics API. */}}
+{{- define "regent.metricsApi.name" -}}regent-metrics-api{{- end }}
+{{/* What it serves; empty: there is none. */}}
+{{- define "regent.metricsApi.serves" -}}
+{{- get (dict "Regent" "custom-metrics" "KEDA" "keda") .Values.autoscaling.provider -}}
+{{- end }}
+{{- define "regent.metricsApi.clusterName" -}}regent-metrics-api:{{ .Release.Namespace }}{{- end }}
+
+{{- define "regent.metricsApi.selector" -}}
+app.kubernetes.io/name: regent-metrics-api
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "regent.metricsApi.labels" -}}
+{{ include "regent.metricsApi.selector" . }}
+{{ include "regent.sharedLabels" . }}
+{{- end }}

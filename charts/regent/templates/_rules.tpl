@@ -30,6 +30,11 @@ There is no rule on Secrets: pods mount what they need, and the operator never r
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, create, patch, delete]
+{{- if eq .Values.autoscaling.provider "KEDA" }}
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, create, patch, delete]
+{{- end }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]

@@ -219,7 +219,7 @@ class AIAgentSpec(Model):
         State | None, Field(description="Where pods keep what outlives a turn; each pod its own when absent.")
     ] = None
     scaling: Annotated[Scaling | None, Field(description="How many pods; one when absent.")] = None
-    drain: Annotated[Drain | None, Field(description="When conversations are over.")] = None
+    drain: Annotated[Drain | None, Field(description="When conversations are over, and pods that end.")] = None
     workload: Annotated[Workload | None, Field(description="Placement and size of the pods.")] = None
     suspend: Annotated[
         bool | None,

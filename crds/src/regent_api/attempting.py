@@ -46,7 +46,12 @@ class Fallback(Model):
     ] = None
     max_attempts: Annotated[
         int | None,
-        Field(ge=1, le=32, description="Most requests to providers in one turn, retries among them; 3 when absent."),
+        Field(
+            ge=1,
+            le=32,
+            description="Most requests to providers for one answer, retries among them; 3 when absent. A turn's "
+            "summaries are answers of their own.",
+        ),
     ] = None
 
 
@@ -62,7 +67,9 @@ RETRY_DEFAULTS: dict[str, Any] = {
 class Retries(Model):
     max_per_provider: Annotated[
         int | None,
-        Field(ge=0, le=8, description="How often one provider is asked again in a turn; 1. Another key is no retry."),
+        Field(
+            ge=0, le=8, description="How often one provider is asked again for one answer; 1. Another key is no retry."
+        ),
     ] = None
     base_delay: Annotated[
         Duration | None, Field(description="Longest wait before the first retry, doubled for each further one; 250ms.")

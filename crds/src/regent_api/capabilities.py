@@ -1,10 +1,18 @@
 """What a model and its server can do: who cannot do what a turn asks for is not asked."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from regent_api.model import Model
+
+
+class TokenCounter(StrEnum):
+    """Where a server says how many tokens a request has, by its model's own tokenizer."""
+
+    INPUT_TOKENS = "InputTokens"
+    TOKENIZE = "Tokenize"
 
 
 class Capabilities(Model):
@@ -44,7 +52,17 @@ class Capabilities(Model):
         Field(
             ge=1,
             le=100_000_000,
-            description="Tokens of input that fit, by Regent's estimate; absent: any, and the provider says when not.",
+            description="Tokens of input that fit, by Regent's estimate; absent: what the table of prices says of "
+            "the model, else any.",
+        ),
+    ] = None
+    token_counter: Annotated[
+        TokenCounter | None,
+        Field(
+            description="Where the server counts a request, for type Local; none when absent. InputTokens: the "
+            "request's own path and /input_tokens, or /messages/count_tokens (llama.cpp). Tokenize: /tokenize beside "
+            "the last part of baseURL, api ChatCompletions alone (vLLM). Asked where contextWindow or a budget hangs "
+            "on it."
         ),
     ] = None
 
@@ -55,5 +73,6 @@ CAPABILITY_DEFAULTS = {
     "streamUsage": "true",
     "vision": "false",
     "imageTokens": "by the provider's public rule",
-    "contextWindow": "any",
+    "contextWindow": "by the dated table, else any",
+    "tokenCounter": "none",
 }

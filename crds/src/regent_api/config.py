@@ -1,6 +1,10 @@
 """AgentConfig: the one document that the operator hands to a pod, and its digests.
 
-The operator writes it, the runtime reads the same model. A runtime refuses a schema version that it does not know.
+The operator writes it, the runtime reads the same model. A runtime refuses a schema version or a field that it does not
+know. What is as the model's defaults have it is not written, so that a runtime of the version before reads a config
+that asks for nothing new, with the same digest, while a chart upgrade rolls the agents; what asks for something new it
+refuses, and serves under the last one. So a field that is added bears a default, and a default never changes: that
+would be another schema version.
 """
 
 import hashlib
@@ -12,6 +16,7 @@ from pydantic import Field
 
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS, FailureClass
 from regent_api.batch import Grouping
+from regent_api.capabilities import TokenCounter
 from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.effective import EffectivePolicy
 from regent_api.model import Model
@@ -50,6 +55,9 @@ class CapabilitiesConfig(Model):
     """Of one image, at most; None: by the rule of the provider's type, where there is one."""
     context_window: int | None = None
     """Tokens; None: nobody says."""
+    listed_window: int | None = None
+    """Tokens of input and answer by the dated table; None: it does not say, or the route does."""
+    token_counter: TokenCounter | None = None
 
 
 class ProviderConfig(Model):
@@ -235,13 +243,33 @@ class AgentConfig(Model):
         of_state = [redis.password] if redis and redis.password else []
         return [*(file for provider in self.route.providers for file in provider.credentials), *of_state]
 
+    def wire(self, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Without what is as the defaults have it, and without some fields, named as in Python."""
+        return {"schemaVersion": self.schema_version, **written(self, without)}
+
     def digests(self) -> Digests:
         whole = self.wire()
         del whole["sources"]
         return Digests(config=digest(whole), policy=digest(whole["policy"]), route=digest(whole["route"]))
 
 
+def written(part: Model, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A part of a config as it stands in the document."""
+    return part.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude=set(without) or None
+    )
+
+
+def canonical(meaning: Any) -> str:
+    """JSON with sorted keys and no spaces: equal meaning, equal text."""
+    return json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def digest(meaning: Any) -> str:
-    """`sha256:` and the hex hash of canonical JSON (sorted keys, no spaces, UTF-8): equal meaning, equal digest."""
-    canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    """Of its canonical JSON in UTF-8: equal meaning, equal digest."""
+    return digest_of(canonical(meaning))
+
+
+def digest_of(text: str) -> str:
+    """`sha256:` and the hex hash."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -37,6 +37,7 @@ from regent_api.policy import (
     ServiceAccountGrant,
     StateError,
     Streaming,
+    somebody,
 )
 from regent_api.price import Amount
 from regent_api.types import Opinion, Sensitivity, glob_matches, host_matches, seconds
@@ -275,6 +276,11 @@ class EffectiveApprovals(Model):
     approvers: Conjunction[Approvers]
     ttl_seconds: float
     four_eyes: bool
+
+    @property
+    def may_be_given(self) -> bool:
+        """Whether there may be anybody whom every policy's approvers hold."""
+        return somebody(approvers.named for listed in self.approvers for approvers in listed)
 
     def may_approve(self, subject: str, groups: Iterable[str]) -> bool:
         """Whether every policy's approvers hold the caller; nobody where no policy names any."""

@@ -11,7 +11,7 @@ from regent_api import API_VERSION
 from regent_api.attempting import BREAKER_DEFAULTS, FALLBACK_DEFAULTS, RETRY_DEFAULTS
 from regent_api.capabilities import CAPABILITY_DEFAULTS
 from regent_api.crd import root_schema
-from regent_api.drain import IDLE_AFTER_DEFAULT
+from regent_api.drain import IDLE_AFTER_DEFAULT, TIMEOUT_DEFAULT
 from regent_api.kinds import AGENT_POLICY, AI_AGENT, KINDS, MODEL_ROUTE, Kind
 from regent_api.model import Meet, Model, marks
 from regent_api.route import TIMEOUT_DEFAULTS
@@ -59,6 +59,7 @@ def defaults(pod_defaults: Mapping[str, str]) -> str:
     agent = {
         "spec.scaling.replicas": str(REPLICAS_DEFAULT),
         **{f"spec.scaling.auto.{path}": value for path, value in AUTO_DEFAULTS.items()},
+        "spec.drain.timeout": TIMEOUT_DEFAULT,
         "spec.drain.idleAfter": IDLE_AFTER_DEFAULT,
         "spec.suspend": "false",
         "spec.prompt.whenTooLong": "Refuse",

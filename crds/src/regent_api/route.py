@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.attempting import CircuitBreaker, Fallback, Retries
-from regent_api.capabilities import Capabilities
+from regent_api.capabilities import Capabilities, TokenCounter
 from regent_api.model import ATOMIC, BY_NAME, SET, Cel, Model, Words
 from regent_api.passthrough import PassedField
 from regent_api.policy.status import UsedByAgents
@@ -162,6 +162,17 @@ class Provider(Model):
             Cel(f"self.type != '{kind}' || self.api in {[str(api) for api in SPEAKS[kind]]}", speaking(kind), ".api")
             for kind in ProviderType
             if set(SPEAKS[kind]) != set(WireApi)
+        ),
+        Cel(
+            "!has(self.capabilities) || !has(self.capabilities.tokenCounter) || self.type == 'Local'",
+            "tokenCounter is for type Local alone: what other providers count before is an estimate; remove it",
+            ".capabilities.tokenCounter",
+        ),
+        Cel(
+            "!has(self.capabilities) || !has(self.capabilities.tokenCounter)"
+            f" || self.capabilities.tokenCounter != '{TokenCounter.TOKENIZE}' || self.api == 'ChatCompletions'",
+            "tokenCounter Tokenize is for api ChatCompletions alone; write InputTokens, or remove it",
+            ".capabilities.tokenCounter",
         ),
         *_passing(),
         Cel(

@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     AUDIT_LOG_BROKEN = "AuditLogBroken"
     BUDGET_AVAILABLE = "BudgetAvailable"
     SCALING_ACTIVE = "ScalingActive"
+    NETWORK_RESTRICTED = "NetworkRestricted"
 
 
 TYPE_MEANING: dict[ConditionType, str] = {
@@ -42,6 +43,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
     ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
     ConditionType.SCALING_ACTIVE: "There only with `scaling.auto`: every target is measured, and pods follow it.",
+    ConditionType.NETWORK_RESTRICTED: "Every pod that can serve has shown that its NetworkPolicy is enforced.",
 }
 
 
@@ -69,6 +71,7 @@ class Reason(StrEnum):
     PROVIDERS_EXCLUDED = "ProvidersExcluded"
     ENFORCED = "Enforced"
     NOT_YET_ENFORCED = "NotYetEnforced"
+    NOT_TRIED = "NotTried"
     CONFIG_REFUSED = "ConfigRefused"
     NO_SERVING_POD = "NoServingPod"
     AVAILABLE = "Available"
@@ -88,6 +91,9 @@ class Reason(StrEnum):
     METRICS_AVAILABLE = "MetricsAvailable"
     METRIC_UNAVAILABLE = "MetricUnavailable"
     SCALING_FAILED = "ScalingFailed"
+    RESTRICTED = "Restricted"
+    NOT_ENFORCED = "NotEnforced"
+    NOT_PROVED = "NotProved"
     NO_AGENTS_REFERENCING = "NoAgentsReferencing"
 
 
@@ -97,7 +103,7 @@ MEANING: dict[Reason, str] = {
     Reason.ACCEPTED: "The spec is valid.",
     Reason.INVALID: "The spec cannot be valid as it is; the message names the field and what to write instead.",
     Reason.INVALID_PATTERN: "A pattern is none of RE2's, or too large; the message names it.",
-    Reason.INVALID_EXPRESSION: "A CEL expression is no condition on a record, or costs too much; the message names it.",
+    Reason.INVALID_EXPRESSION: "A CEL expression is no condition here, or costs too much; the message names it.",
     Reason.NAME_CONFLICT: "An object of the same name that is not this agent's exists; it is never taken over.",
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",
@@ -113,6 +119,7 @@ MEANING: dict[Reason, str] = {
     Reason.PROVIDERS_EXCLUDED: "The policies exclude some providers of the route; the message names them.",
     Reason.ENFORCED: "Every pod that can serve echoes the digest in force.",
     Reason.NOT_YET_ENFORCED: "At least one pod that can serve does not echo the digest in force yet.",
+    Reason.NOT_TRIED: "A policy in mode Audit is one more than some agents try; the message names them and the bound.",
     Reason.CONFIG_REFUSED: "A pod refuses the new config and keeps the old one; the message bears the pod's words.",
     Reason.NO_SERVING_POD: "No pod can serve, so there is nothing that could enforce.",
     Reason.AVAILABLE: "At least one replica is available.",
@@ -132,6 +139,9 @@ MEANING: dict[Reason, str] = {
     Reason.METRICS_AVAILABLE: "The autoscaler has a figure for every target.",
     Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target; the message bears its words.",
     Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods; the message bears its words.",
+    Reason.RESTRICTED: "Every pod that can serve tried a forbidden connection, and none came through.",
+    Reason.NOT_ENFORCED: "A pod made a connection that its NetworkPolicy forbids; the message names it.",
+    Reason.NOT_PROVED: "Not every pod has shown yet whether its NetworkPolicy is enforced; the message says why.",
     Reason.NO_AGENTS_REFERENCING: "No agent uses the object.",
 }
 

@@ -15,6 +15,7 @@ from regent_operator.engine.scope import Scope
 from regent_operator.plan.inputs import Installation
 
 RESYNC_SECONDS = 1800.0
+CANARY_PORT = 9797
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Settings:
     monitoring_namespaces: tuple[str, ...] = ()
     dns_peers: tuple[dict[str, Any], ...] | None = None
     collector_url: str | None = None
+    keda_url: str | None = None
     image_pull_policy: str = "IfNotPresent"
     lease_name: str = "regent-operator"
     metrics_host: str = "0.0.0.0"  # noqa: S104 (kubelet and Prometheus come from outside the pod)
     metrics_port: int = 9090
+    canary_port: int | None = CANARY_PORT
     kubeconfig: str | None = None
     context: str | None = None
     identity: str = "regent-operator"
@@ -59,6 +62,8 @@ class Settings:
             cluster_domain=self.cluster_domain,
             monitoring_namespaces=self.monitoring_namespaces,
             collector_url=self.collector_url,
+            keda_url=self.keda_url,
+            canary_port=self.canary_port,
         )
         if self.dns_peers is None:
             return base
@@ -119,16 +124,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--dns-peers", type=_peers, default=None, help="NetworkPolicy peers of the cluster's DNS, a JSON list")
     add("--collector-url", default=None, help="of the audit collector; absent: there is none")
+    add("--keda-url", default=None, help="of the metrics API, where KEDA scales agents; absent: KEDA does not")
     add("--image-pull-policy", choices=("IfNotPresent", "Always", "Never"), default="IfNotPresent")
     add("--lease-name", type=_subdomain, default="regent-operator", help="name of the Lease that replicas share")
     add("--metrics-host", default="0.0.0.0", help="address of /livez, /readyz and /metrics")  # noqa: S104
     add("--metrics-port", type=int, default=9090)
+    add(
+        "--canary-port",
+        type=_canary_port,
+        default=CANARY_PORT,
+        metavar="PORT",
+        help="agents' pods try to connect to it, which their NetworkPolicies forbid; 0: nothing is tried",
+    )
     add("--kubeconfig", default=None, help="absent: the pod's ServiceAccount, else $KUBECONFIG")
     add("--context", default=None, help="context of the kubeconfig")
     add("--workers", type=int, choices=range(1, 129), metavar="N", default=16)
     add("--resync-seconds", type=float, default=RESYNC_SECONDS, help="each agent is looked at again within this time")
     add("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
     return parser
+
+
+def _canary_port(text: str) -> int | None:
+    """The runtime tries no port below 1024."""
+    if text == "0":
+        return None
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a port from 1024 to 65535")
+    return int(text)
 
 
 def _namespace(text: str) -> str:

@@ -5,8 +5,9 @@ of its own. Every key seals: while one follows another, pods that trust either t
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -52,9 +53,13 @@ class Signer:
         """As pods are given them: `ed25519:BASE64`."""
         return tuple("ed25519:" + base64.b64encode(_raw(key)).decode() for key in self.keys)
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Ed25519PrivateKey]:
+        return {key_id(_raw(key)): key for key in self.keys}
+
     def seal(self, uid: str, sequence: int, digest: str) -> Seal:
         message = signed(uid, sequence, digest)
-        signatures = {key_id(_raw(key)): base64.b64encode(key.sign(message)).decode() for key in self.keys}
+        signatures = {name: base64.b64encode(key.sign(message)).decode() for name, key in self._by_id.items()}
         return Seal(uid=uid, sequence=sequence, digest=digest, signatures=signatures)
 
 

@@ -1,13 +1,10 @@
-"""The agent's config in force: loaded, watched, and swapped whole between turns.
+"""A config that was understood: the Snapshot that a turn holds from its beginning to its end.
 
-A turn holds the Snapshot that it began with. A document that does not validate changes nothing: the last good one
-stays in force and `error` says why, in words that quote no value. One that the operator did not seal for this agent is
-not even parsed. The digest is computed over what was understood, never read from the file.
+What cannot be understood is refused in words that quote no value. The digest is computed over what was understood.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +13,6 @@ from pydantic import ValidationError
 
 from regent_api.config import AgentConfig, Shadow
 from regent_api.policy import Detector
-from regent_api.seal import SEAL_KEY
 from regent_api.status import Digests
 from regent_api.types import Sensitivity
 from regent_runtime.access.approvals import Approvals
@@ -32,15 +28,10 @@ from regent_runtime.limits.budgettrial import BudgetTrials
 from regent_runtime.limits.provider import ProviderLimits
 from regent_runtime.limits.rates import Limits
 from regent_runtime.prompt.kept import KeptSummaries
+from regent_runtime.route.counter import Counter, counters
 from regent_runtime.route.standing import Standing, standings
-from regent_runtime.seal import LARGEST_SEAL, SealRefused, Seals, Trust
 from regent_runtime.state.source import StateInUse, States
 from regent_runtime.transport import Channel, channels
-
-LARGEST_CONFIG = 4 * 1024 * 1024
-"""Bytes; a ConfigMap holds at most 1 MiB."""
-POLL_SECONDS = 0.2
-"""A stat is 2 us; the kubelet swaps a symlink, which inotify shows only on the folder and in two steps."""
 
 
 class ConfigRefused(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -57,6 +48,8 @@ class Snapshot:
     channels: Mapping[str, Channel]
     standings: Mapping[str, Standing]
     """Of each provider, by its name."""
+    counters: Mapping[str, Counter]
+    """Of those whose servers count tokens."""
     state: StateInUse
     limits: Limits
     budget: Budget
@@ -99,15 +92,17 @@ def snapshot(document: bytes, credentials: Credentials, states: States, before: 
     except ValueError as error:
         raise ConfigRefused(str(error)) from None
     digests = config.digests()
+    counting = counters(config, outbound)
     return Snapshot(
         config=config,
         digests=digests,
         callers=callers,
         channels=outbound,
         standings=standings(config, before.standings if before else {}),
+        counters=counting,
         state=state,
         limits=Limits(config, state),
-        budget=Budget(config, state),
+        budget=Budget(config, state, counting),
         budget_trials=BudgetTrials(config, state),
         provider_limits=ProviderLimits(config, state),
         cache=Cache(config, digests.config, state, credentials),
@@ -141,9 +136,10 @@ def _shadow(
         callers=Callers(tried, credentials),
         channels={},
         standings={},
+        counters={},
         state=state,
         limits=Limits(tried, state, counted_for=shadow.name),
-        budget=Budget(tried, state),
+        budget=Budget(tried, state, {}),
         budget_trials=BudgetTrials(tried, state),
         provider_limits=ProviderLimits(tried, state),
         cache=Cache(tried, digests.config, state, credentials),
@@ -152,84 +148,6 @@ def _shadow(
         input_guard=guard,
         output_guard=OutputGuard(tried, credentials.mounted),
     )
-
-
-class ConfigFile:
-    """Follows one file. `current` is the snapshot in force, None until the first good document."""
-
-    def __init__(
-        self,
-        path: Path,
-        trust: Trust,
-        credentials: Credentials,
-        states: States,
-        swapped: Callable[[Snapshot | None, Snapshot], Awaitable[None]],
-    ) -> None:
-        self.path = path
-        self.current: Snapshot | None = None
-        self.error: str | None = f"{path.name}: not read yet"
-        self.seals = Seals(trust)
-        self._credentials = credentials
-        self._states = states
-        self._swapped = swapped
-        self._stamp: tuple[int, ...] | None = None
-
-    async def refresh(self) -> None:
-        """Look once: load when the file is another one than the one looked at before."""
-        try:
-            found = self.path.stat()
-        except OSError as error:
-            self._stamp, self.error = None, f"{self.path.name}: {error.strerror}"
-            return
-        stamp = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            await self._load()
-
-    async def _load(self) -> None:
-        old = self.current
-        try:
-            new = await self._read(old)
-        except (ConfigRefused, SealRefused) as refused:
-            self.error = str(refused)
-            return
-        except OSError as error:
-            name = Path(error.filename or self.path).name
-            self._stamp, self.error = None, f"{name}: {error.strerror}"
-            return
-        except Exception as error:  # noqa: BLE001 - no document may end the process
-            self.error = f"fault: {type(error).__name__}"
-            return
-        self.error = None
-        if old is None or new.config != old.config:
-            self.current = new
-            await self._swapped(old, new)
-        else:
-            await new.close()  # sealed anew, or mounted anew
-
-    async def _read(self, old: Snapshot | None) -> Snapshot:
-        """The document and its seal of one moment, judged, understood and remembered, in this order."""
-        real = self.path.resolve(strict=True)  # the kubelet swaps the folder that both lie in
-        document = _bounded(real, LARGEST_CONFIG)
-        try:
-            seal = self.seals.check(document, _bounded(real.with_name(SEAL_KEY), LARGEST_SEAL))
-        except FileNotFoundError:
-            raise SealRefused(f"seal: {SEAL_KEY} is missing, so the document is not the operator's") from None
-        new = snapshot(document, self._credentials, self._states, old)
-        try:
-            self.seals.accept(seal)
-        except OSError:
-            await new.close()
-            raise
-        return new
-
-
-def _bounded(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise ConfigRefused(f"{path.name} is larger than {most} bytes")
-    return content
 
 
 def _parsed(document: bytes) -> AgentConfig:

@@ -16,7 +16,7 @@ from regent_api.types import Sensitivity
 from regent_runtime.callers.caller import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
-from regent_runtime.refusals import CONVERSATION_NOT_FOUND, STATE_UNAVAILABLE, Refused
+from regent_runtime.refusals import CONVERSATION_NOT_FOUND, INVALID_VALUE, STATE_UNAVAILABLE, Refused
 from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, StateAway, Visit, hashed
 from regent_runtime.state.source import StateInUse
 
@@ -120,6 +120,15 @@ class Conversations:
         record.conversation, record.sensitivity = found.id, found.label
         return found
 
+    async def close(self, caller: Caller, record: TurnRecord) -> None:
+        """Delete the conversation where the caller has said that its turn is the last, before the answer ends.
+
+        While the state is away, the conversation is active until it is idle instead: the answer is not held back.
+        """
+        if record.closes and record.conversation:
+            with suppress(StateAway):
+                await self._state.state.forget(record.conversation, owner(caller))
+
     async def delete(self, found: Conversation) -> None:
         """Raises Refused: 404 when it was deleted meanwhile, 503."""
         try:
@@ -179,6 +188,14 @@ class Conversations:
 
     def _visit(self) -> Visit:
         return Visit(self._state.attendance.pod, self._longest)
+
+
+def closes(stated: str | None) -> bool:
+    """Whether X-Regent-Conversation-End says that the turn is the last. Raises Refused (400)."""
+    if stated not in {None, "true", "false"}:
+        words = "X-Regent-Conversation-End must be true or false."
+        raise Refused(INVALID_VALUE, words, param="X-Regent-Conversation-End")
+    return stated == "true"
 
 
 def owner(caller: Caller) -> str:

@@ -4,14 +4,14 @@ It runs the stages that a turn runs, in the same functions, up to where a turn w
 the process: no provider, no shared state, no audit log; counts and conversations start empty.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from regent_api.config import AgentConfig, ProviderConfig
+from regent_api.config import AgentConfig, ProviderConfig, RouteConfig
 from regent_api.route import ProviderLimits
 from regent_runtime import turn
 from regent_runtime.callers.entry import enter
@@ -40,7 +40,7 @@ from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 
-__all__ = ["Decision", "Explanation", "Question", "UnanswerableError", "explain"]
+__all__ = ["Cut", "Decision", "Explanation", "Question", "UnanswerableError", "explain"]
 
 FIELDLESS = {
     AGENT_SUSPENDED: Stage.CALLERS,
@@ -74,8 +74,18 @@ class UnanswerableError(Exception):
 
 
 @dataclass(frozen=True)
+class Cut:
+    """What the policies left out when the config was made. `route`: as its author wrote it; `fields`: what keeps a
+    provider of it out, by its name.
+    """
+
+    route: RouteConfig
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Considered:
-    """A provider of the rule that the turn matches."""
+    """A provider of the rule that the turn matches, those that are no part of the config among them."""
 
     name: str
     model: str
@@ -109,8 +119,8 @@ class Explanation:
     """At least one a stage, in the order of a turn; those of shadows among them."""
 
 
-async def explain(config: AgentConfig, question: Question) -> Explanation:
-    """Raises UnanswerableError."""
+async def explain(config: AgentConfig, question: Question, cut: Cut | None = None) -> Explanation:
+    """`cut`: None where nobody knows of any. Raises UnanswerableError."""
     record = TurnRecord()
     try:
         loaded = _loaded(config, Suppose(question.caller, question.groups))
@@ -129,7 +139,7 @@ async def explain(config: AgentConfig, question: Question) -> Explanation:
                 record.decisions.append(_fieldless(outcome, record))
     finally:
         await loaded.close()
-    return _explained(config, record, refused, providers)
+    return _explained(config, record, refused, providers, cut)
 
 
 async def _asked(loaded: Snapshot, question: Question, record: TurnRecord) -> tuple[str, ...]:
@@ -162,7 +172,11 @@ def _fieldless(refused: Refused, record: TurnRecord) -> Decision:
 
 
 def _explained(
-    config: AgentConfig, record: TurnRecord, refused: Refused | Withheld | None, providers: tuple[str, ...]
+    config: AgentConfig,
+    record: TurnRecord,
+    refused: Refused | Withheld | None,
+    providers: tuple[str, ...],
+    cut: Cut | None,
 ) -> Explanation:
     code = refused.refusal.code if isinstance(refused, Refused) else "withheld" if refused else ""
     message = refused.message if isinstance(refused, Refused) else refused.text if refused else ""
@@ -174,25 +188,36 @@ def _explained(
         rule=record.rule,
         providers=providers,
         strategy=next((rule.strategy.value for rule in config.route.rules if rule.name == record.rule), ""),
-        considered=tuple(_considered(config, record, providers)),
+        considered=(*_considered(config, record, providers), *(_left_out(config, record, cut) if cut else ())),
         decisions=tuple(_every_stage(record, providers, refused=refused is not None)),
     )
 
 
 def _considered(config: AgentConfig, record: TurnRecord, providers: tuple[str, ...]) -> Iterator[Considered]:
     """First those that would be asked, in order."""
-    known = {provider.name: provider for provider in config.route.providers}
-    weights = next((rule.weights for rule in config.route.rules if rule.name == record.rule), {})
-
-    def considered(name: str, place: int, field: str = "", policies: tuple[str, ...] = ()) -> Considered:
-        price, limits = _price(known[name], record.input_estimate), _limits(known[name])
-        return Considered(name, known[name].model, place, weights.get(name, 1), price, limits, field, policies)
-
     for place, name in enumerate(providers, start=1):
-        yield considered(name, place)
+        yield _described(config.route, name, record, place)
     for each in record.decisions:
         if each.action == EXCLUDE and not each.shadow:
-            yield considered(each.reason, 0, each.field, each.policies)
+            yield _described(config.route, each.reason, record, 0, each.field, each.policies)
+
+
+def _left_out(config: AgentConfig, record: TurnRecord, cut: Cut) -> Iterator[Considered]:
+    """In the order of the rule."""
+    rule = next((rule for rule in cut.route.rules if rule.name == record.rule), None)
+    for name in rule.providers if rule else ():
+        if name in cut.fields:
+            field = cut.fields[name]
+            yield _described(cut.route, name, record, 0, field, tuple(config.sources.get(field, ())))
+
+
+def _described(
+    route: RouteConfig, name: str, record: TurnRecord, place: int, field: str = "", policies: tuple[str, ...] = ()
+) -> Considered:
+    provider = next(each for each in route.providers if each.name == name)
+    weights = next((rule.weights for rule in route.rules if rule.name == record.rule), {})
+    price, limits = _price(provider, record.input_estimate), _limits(provider)
+    return Considered(name, provider.model, place, weights.get(name, 1), price, limits, field, policies)
 
 
 def _limits(provider: ProviderConfig) -> str:
@@ -239,6 +264,7 @@ class _Prompt:
         self.authorization: str | None = None
         self.sensitivity = question.sensitivity
         self.conversation: str | None = None
+        self.conversation_end: str | None = None
         self.approval: str | None = None
         self._body = msgspec.json.encode({"messages": [{"role": "user", "content": question.prompt}]})
 

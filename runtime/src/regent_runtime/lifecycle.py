@@ -5,7 +5,7 @@ A turn runs under the snapshot that it began with; a snapshot that was replaced 
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,10 @@ from regent_runtime.refusals import AGENT_SUSPENDED, DRAINING, NOT_READY, OVERLO
 
 MOST_TURNS = 1000
 """In flight at once in a pod; one more is refused, and another pod may take it."""
+
+
+END_SECONDS = 10.0
+"""For turns that are ended to write down their outcomes; what takes longer is left to its fate."""
 
 
 class CallerGone(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -113,14 +117,21 @@ class Lifecycle:
             self._retired.discard(snapshot)
             await snapshot.close()
 
-    async def drain(self) -> None:
-        """Take no new turns, and return when the running ones have ended."""
+    async def drain(self, within: float) -> None:
+        """Take no new turns, and return when the running ones have ended; after `within` seconds they are ended."""
         self.draining = True
-        await self._idle.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        self.end_turns()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self._idle.wait()
 
     def end_turns(self) -> None:
         """End what still runs: the process may wait no longer."""
-        self._end_turns(lambda: Refused(DRAINING, "This pod is ending; try again.", retry_after=1))
+        words = "This pod ended before the turn did; try again."
+        self._end_turns(lambda: Refused(DRAINING, words, retry_after=1))
 
     def _end_turns(self, reason: Callable[[], Refused]) -> None:
         for turn in list(self._turns):

@@ -1,7 +1,7 @@
 """Starts and stops the process: `python -I -m regent_runtime`.
 
-On SIGTERM: readiness goes, new turns are refused, running ones finish, the sockets close, the process ends. A second
-signal ends the running turns too.
+On SIGTERM: readiness goes, new turns are refused, running ones finish, the sockets close, the log is shipped, the
+process ends. What still runs after the drain's timeout is ended with an error, and so it is by a second signal.
 """
 
 import argparse
@@ -16,19 +16,21 @@ from pathlib import Path
 
 import uvloop
 
-from regent_api.types import Opinion
+from regent_api.drain import TIMEOUT_DEFAULT
+from regent_api.types import Opinion, seconds
 from regent_runtime import __version__
 from regent_runtime.attendance import REFRESH_SECONDS, Attendance
 from regent_runtime.audit.audit import Audit
 from regent_runtime.audit.collection import CollectorAt
-from regent_runtime.cache.embedder import available
-from regent_runtime.config import POLL_SECONDS, ConfigFile, Snapshot
+from regent_runtime.cache.embedder import lacking
+from regent_runtime.config import Snapshot
 from regent_runtime.credentials import Credentials
+from regent_runtime.inforce import POLL_SECONDS, ConfigFile, ConfigInForce
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.limits.bodies import Bodies
 from regent_runtime.record import TurnRecord
 from regent_runtime.seal import Trust, trusted_keys
-from regent_runtime.serve import approvals, batch, chat, conversations
+from regent_runtime.serve import approvals, batch, chat, conversations, offers
 from regent_runtime.serve.actions import Actions
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
@@ -52,6 +54,10 @@ class Options:
     config_keys: tuple[str, ...]
     """`ed25519:BASE64` each: who may seal the config."""
     state: Path
+    drain_timeout: float = seconds(TIMEOUT_DEFAULT)
+    """Seconds; less than the kubelet's grace period."""
+    image: str = __version__
+    """What audit records bear: which image runs here, as the operator knows it; else which version."""
     collector: str | None = None
     collector_token: Path = Path("/etc/regent/collector/token")
     host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
@@ -63,16 +69,20 @@ class Runtime:
     """One agent's process. `run` returns after `stop`, when the last turn has ended."""
 
     def __init__(self, options: Options, pod: PodIdentity) -> None:
+        self._drain_timeout = options.drain_timeout
         self.lifecycle = Lifecycle()
         self.metrics = Metrics()
         credentials = Credentials(options.credentials)
         self.attendance = Attendance(pod.uid)
         self.states = States(credentials, self.metrics.state_failed, attendance=self.attendance)
         trust = Trust(options.agent_uid, trusted_keys(options.config_keys), options.state / ACCEPTED)
-        self.config = ConfigFile(options.config, trust, credentials, self.states, self._swapped)
+        in_force = ConfigInForce(trust, credentials, self.states, self._swapped)
+        self.config = ConfigFile(options.config, in_force)
         collector = CollectorAt(options.collector, options.collector_token) if options.collector else None
-        self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, self._forget, collector)
-        status = Status(pod, self.lifecycle, self.config, credentials, self.metrics, self.audit, self.attendance)
+        self.audit = Audit(options.audit, pod.uid, self.metrics.alerted, self._forget, options.image, collector)
+        status = Status(
+            pod, self.lifecycle, self.config, in_force.seals, credentials, self.metrics, self.audit, self.attendance
+        )
         probes = {"/livez": {"GET": status.livez}, "/readyz": {"GET": status.readyz}}
         actions = Actions(self.lifecycle, self.audit, self._acted)
         decisions = approvals.ApprovalEndpoint(actions)
@@ -84,7 +94,11 @@ class Runtime:
             conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }
-        figures: dict[str, dict[str, App]] = {"/statusz": {"GET": status.statusz}, "/metrics": {"GET": status.metrics}}
+        figures: dict[str, dict[str, App]] = {
+            "/statusz": {"GET": status.statusz},
+            "/metrics": {"GET": status.metrics},
+            offers.PATH: {"PUT": offers.Offers(in_force, status)},
+        }
         self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
         self._stopping = asyncio.Event()
@@ -110,7 +124,8 @@ class Runtime:
             tasks.create_task(self.telling.listen())
             await self._stopping.wait()
             log.write("draining", turns=self.lifecycle.turns)
-            await self.lifecycle.drain()
+            self.serving.rest()
+            await self.lifecycle.drain(self._drain_timeout)
             for each in following:
                 each.cancel()
             self.audit.alerts.moves.end()
@@ -143,8 +158,8 @@ class Runtime:
     async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
         self.audit.configure(new.config)
         await self.lifecycle.swap(old, new)
-        if new.config.policy.cache.semantic is Opinion.ALLOW and not available():
-            log.write("semantic_cache_missing")
+        if new.config.policy.cache.semantic is Opinion.ALLOW and (missing := lacking()):
+            log.write("semantic_cache_missing", lacks=missing)
         log.write("config", suspended=new.config.suspended, **new.digests.wire())
 
     async def _forget(self, subject: str) -> bool:
@@ -191,6 +206,14 @@ def options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--state", type=Path, default=Path("/var/lib/regent/state"), help="folder that outlives a restart"
     )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=Options.drain_timeout,
+        metavar="SECONDS",
+        help="what runs this long after SIGTERM is ended",
+    )
+    parser.add_argument("--image", default=Options.image, help="the image that runs here, for audit records")
     parser.add_argument("--collector", default=None, help="URL of the audit collector; absent: there is none")
     parser.add_argument("--collector-token", type=Path, default=Options.collector_token)
     parser.add_argument("--host", default=Options.host)

@@ -1,5 +1,6 @@
 """What is written down of a turn, or of an action beside turns: never content, never who called, never a key."""
 
+import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -78,6 +79,8 @@ class TurnRecord:
 
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     began: float = field(default_factory=time.monotonic)
+    ends: float = math.inf
+    """When the turn's time is over, by the same clock; `turn.time_limit` begins it."""
     created: int = field(default_factory=lambda: int(time.time()))
     agent: str = ""
     config: str = ""
@@ -91,6 +94,8 @@ class TurnRecord:
     stream: bool = False
     conversation: str = ""
     """Its id, for the caller and the audit; empty where none is kept."""
+    closes: bool = False
+    """Whether the caller has said that this is the conversation's last turn."""
     sensitivity: str = ""
     action: str = ""
     """Empty for a turn. Approve or Deny: an approver's verdict; Delete: of a conversation."""
@@ -102,6 +107,8 @@ class TurnRecord:
     decisions: list[Decision] = field(default_factory=list)
     """What the stages decided, in order; only what a policy had a hand in."""
     attempts: list[AttemptRecord] = field(default_factory=list)
+    dead_keys: dict[str, set[str]] = field(default_factory=dict)
+    """Names of keys that a provider did not take, by the provider's: the turn does not use them again."""
     cache: str = ""
     """`hit`, `shared` (with an equal turn at the same time), `miss`, why no answer may be kept, or empty: none is."""
     reused: Reused | None = None

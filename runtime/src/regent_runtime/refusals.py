@@ -219,7 +219,13 @@ INTERNAL_ERROR = Refusal("internal_error", 500, _SERVER, "A fault of the runtime
 PROVIDER_REJECTED = Refusal("provider_rejected", 502, _PROVIDER, "The provider finds the request invalid.")
 PROVIDER_FAILED = Refusal("provider_failed", 502, _PROVIDER, "Every provider of the rule failed.", retry=True)
 NOT_READY = Refusal("not_ready", 503, _SERVER, "The pod has no valid config yet.", retry=True)
-DRAINING = Refusal("draining", 503, _SERVER, "The pod is ending; another one takes the request.", retry=True)
+DRAINING = Refusal(
+    "draining",
+    503,
+    _SERVER,
+    "The pod is ending; another one takes the request. Of a turn that ran: `drain.timeout` was over before it.",
+    retry=True,
+)
 OVERLOADED = Refusal(
     "overloaded",
     503,

@@ -57,6 +57,7 @@ class Reply:
             if received > most_bytes:
                 raise ReplyTooLarge
             yield part
+            del part  # a stream that says nothing for a while holds nothing of what it has said
 
     async def whole(self, most_bytes: int) -> bytes:
         return b"".join([part async for part in self.parts(most_bytes)])

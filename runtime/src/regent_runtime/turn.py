@@ -3,6 +3,7 @@ what stands above it has let the turn pass.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from regent_runtime.cache.place import Place, Question
 from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
 from regent_runtime.config import Snapshot
+from regent_runtime.conversations import closes
 from regent_runtime.guard.screening import screened
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
@@ -41,6 +43,7 @@ class Incoming(Protocol):
     authorization: str | None
     sensitivity: str | None
     conversation: str | None
+    conversation_end: str | None
     approval: str | None
 
     async def body(self, most_bytes: int) -> bytes:
@@ -80,7 +83,7 @@ async def take(
     async with begun(lifecycle, snapshot, caller, record) as turn:
         ready = await prepare(snapshot, caller, incoming, outlet, record)
         with incoming.watched(turn):
-            async with time_limit(snapshot.config):
+            async with time_limit(snapshot.config, record):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
                 screen = partial(screened, snapshot, record)
                 around = Surroundings(snapshot, ready.providers, record, trail)
@@ -92,6 +95,7 @@ async def take(
                 ):
                     async for chunk in chunks:
                         await outlet.release(chunk)
+                await snapshot.conversations.close(caller, record)
                 await outlet.finish()
 
 
@@ -121,6 +125,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     pictures.check_allowed(request, snapshot.config)
     outlet.begin(request, record)
     record.input_estimate = size.check_input(request, snapshot.config)
+    record.closes = closes(incoming.conversation_end)
     conversation = await snapshot.conversations.open(incoming.conversation, caller, record)
     request = await snapshot.input_guard.screen(request, record)
     personal = PersonalData(request)
@@ -163,9 +168,10 @@ async def begun(
 
 
 @asynccontextmanager
-async def time_limit(config: AgentConfig) -> AsyncIterator[None]:
-    """The whole turn within the policy's and the route's bounds. Raises Refused (504)."""
+async def time_limit(config: AgentConfig, record: TurnRecord) -> AsyncIterator[None]:
+    """The whole turn within the policy's and the route's bounds; the record learns of its end. Raises Refused (504)."""
     seconds = config.turn_seconds
+    record.ends = time.monotonic() + seconds
     try:
         async with asyncio.timeout(seconds) as scope:
             yield

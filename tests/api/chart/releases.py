@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from tests.charts import CHART
 from tests.cluster import Cluster, command
 
 ROOT = Path(__file__).resolve().parents[3]
-CHART = ROOT / "charts" / "regent"
 CRDS = ("agentpolicies.regent.dev", "aiagents.regent.dev", "modelroutes.regent.dev")
 Object = dict[str, Any]
 
@@ -45,10 +45,7 @@ class Releases:
         return name
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Object | None:
-        said = self.cluster.kubectl(
-            "get", kind, name, "--namespace", namespace, "--ignore-not-found", "--output", "json"
-        )
-        return dict(json.loads(said)) if said else None
+        return self.cluster.reader.find(kind, name, namespace)
 
     def apply(self, *objects: Object) -> None:
         self.cluster.kubectl("apply", "--filename", "-", text=yaml.safe_dump_all(objects))

@@ -246,6 +246,63 @@ def test_no_template_of_others_makes_pods_with_an_agents_label(
     assert scene.refusal(ADMIN, harmless) == ""
 
 
+ENDPOINTS_CONTROLLER = (
+    *("--as", "system:serviceaccount:kube-system:endpointslice-controller"),
+    *("--as-group", "system:masters"),
+)
+
+
+def leading(namespace: str, service: str, **labels: str) -> Object:
+    """An EndpointSlice that leads a Service to an address of somebody's choice."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "forged",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": service, **labels},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.9.9.9"], "conditions": {"ready": True}}],
+    }
+
+
+def named(kind: str, namespace: str, name: str) -> Object:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+
+
+def test_nobody_but_controllers_says_where_an_agents_service_leads(scene: Scene) -> None:
+    scene.write(scene.operator, scene.child("Service"))
+    held = "is written by Kubernetes' controllers alone"
+    forged = leading(scene.acme, "helper")
+    eventually("its Service is known", lambda: held in scene.refusal(ADMIN, forged))
+    assert scene.refusal(ENDPOINTS_CONTROLLER, forged) == ""
+    assert scene.refusal(ADMIN, leading(scene.acme, "other")) == ""
+    assert scene.refusal(ADMIN, leading(scene.home, "helper")) == "", "no agent of that name is there"
+    assert held in scene.refusal(ADMIN, named("Endpoints", scene.acme, "helper"))
+    assert scene.refusal(ADMIN, named("Endpoints", scene.acme, "other")) == ""
+
+    marked = leading(scene.acme, "other", **{"regent.dev/agent": "helper"})
+    assert ALONE in scene.refusal(ADMIN, marked)
+    scene.write(ENDPOINTS_CONTROLLER, marked)
+    for words in (
+        ("label", "endpointslice", "forged", "regent.dev/agent-"),
+        ("patch", "endpointslice", "forged", "--type=merge", "-p", '{"endpoints": []}'),
+    ):
+        assert ALONE in scene.words(ADMIN, *words, "--dry-run=server"), words
+    assert scene.words(ADMIN, "delete", "endpointslice", "forged") == "", "nobody owns it"
+
+
+def test_a_slice_cannot_be_turned_to_an_agents_service(scene: Scene) -> None:
+    scene.write(scene.operator, scene.child("Service"))
+    scene.write(ADMIN, leading(scene.acme, "other"))
+    turn = ("label", "endpointslice", "forged", "kubernetes.io/service-name=helper", "--overwrite")
+    words = "is written by Kubernetes' controllers alone"
+    eventually("its Service is known", lambda: words in scene.words(ADMIN, *turn, "--dry-run=server"))
+    assert scene.words(ADMIN, "delete", "endpointslice", "forged") == ""
+
+
 def test_what_no_owner_is_left_of_can_be_deleted(scene: Scene) -> None:
     scene.write(CONTROLLER, labelled("ConfigMap", scene.acme, owner=None, name="orphan"))
     assert ALONE in scene.words(ADMIN, "patch", "configmap", "orphan", "--type=merge", "-p", '{"data": {"a": "b"}}')

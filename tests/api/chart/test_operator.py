@@ -50,6 +50,7 @@ def operator(releases: Releases, home: str, folder: Path) -> Iterator[None]:
     here = [
         "--metrics-host=127.0.0.1",
         "--metrics-port=0",
+        "--canary-port=0",
         f"--kubeconfig={kubeconfig(releases.cluster, home, folder)}",
         f"--signing-keys={signing_keys(releases, home, folder)}",
     ]
@@ -57,7 +58,11 @@ def operator(releases: Releases, home: str, folder: Path) -> Iterator[None]:
     process = releases.cluster.spawn(
         sys.executable,
         *container["command"][1:],
-        *[flag for flag in container["args"] if not flag.startswith(("--metrics-port", "--signing-keys"))],
+        *[
+            flag
+            for flag in container["args"]
+            if not flag.startswith(("--metrics-port", "--canary-port", "--signing-keys"))
+        ],
         *here,
         output=log,
         environment={"POD_NAME": "one", "PATH": os.environ["PATH"]},

@@ -2,31 +2,18 @@
 
 import base64
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from regent_operator.signing import Signer
-from tests.api.chart.releases import CHART, CRDS, ROOT, Object, Releases, agent, refused
+from tests.api.chart.releases import CRDS, ROOT, Object, Releases, agent, refused
 from tests.api.running_operator import eventually
+from tests.charts import newer
 from tests.cluster import command
 
 SIGNING = "regent-operator-signing"
 SHARED_ROLES = ("regent-view", "regent-edit", "regent-admin")
-
-
-def newer_chart(folder: Path) -> Path:
-    """The chart as a later version would be: AgentPolicy has one more field."""
-    chart = folder / "regent"
-    shutil.copytree(CHART, chart)
-    file = chart / "crds" / "agentpolicies.yaml"
-    crd = yaml.safe_load(file.read_text())
-    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    schema["properties"]["spec"]["properties"]["newGrant"] = {"type": "string", "description": "Entered later."}
-    file.write_text(yaml.safe_dump(crd))
-    return chart
 
 
 def test_one_command_brings_a_cluster_that_never_saw_regent_all_it_needs(releases: Releases) -> None:
@@ -114,7 +101,7 @@ def test_an_upgrade_brings_new_crds_and_a_floor_that_uses_them(releases: Release
     releases.apply(agent(namespace))
     before = releases.get("aiagent", "helper", namespace)
 
-    releases.upgrade("regent", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer_chart(tmp_path))
+    releases.upgrade("regent", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer(tmp_path))
 
     floor = releases.get("agentpolicy", "floor", namespace)
     assert floor
@@ -137,7 +124,7 @@ def test_a_release_of_another_name_brings_new_crds_as_well(releases: Releases, t
     releases.install("first", namespace)
     releases.uninstall("first", namespace)
 
-    releases.install("second", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer_chart(tmp_path))
+    releases.install("second", namespace, {"floorPolicy.spec.newGrant": "x"}, chart=newer(tmp_path))
 
     floor = releases.get("agentpolicy", "floor", namespace)
     assert floor
@@ -189,7 +176,7 @@ def test_equal_crds_of_kubectl_are_no_trouble(releases: Releases) -> None:
 def test_different_crds_of_kubectl_are_refused_and_the_ways_out_of_the_readme_work(
     releases: Releases, tmp_path: Path
 ) -> None:
-    chart = newer_chart(tmp_path)
+    chart = newer(tmp_path)
     releases.forget_crds()
     releases.cluster.kubectl("apply", "--filename", ROOT / "crds")
     namespace = releases.namespace()

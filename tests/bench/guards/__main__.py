@@ -9,12 +9,20 @@ import json
 import re
 import sys
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
+from regent_runtime.guard import injection
 from tests.bench.guards import corpora, cost, quality
 
 REFERENCE = corpora.ROOT / "docs" / "reference" / "guardrails.md"
-_FIGURES = re.compile(r"(?s)(<!-- figures -->\n).*?(<!-- end of figures -->)")
+_FIGURES = re.compile(r"(?s)<!-- figures.*?-->\n.*?(?=<!-- end of figures -->)")
+
+
+def mark() -> str:
+    """Says of which model the figures are; tests/contract/test_input_guards.py compares it with the one that ships."""
+    model = Path(injection.__file__).with_name(injection.FILE)
+    return f"<!-- figures of {model.name} {sha256(model.read_bytes()).hexdigest()[:16]} -->\n"
 
 
 def main() -> None:
@@ -25,7 +33,7 @@ def main() -> None:
     measured = quality.sets()
     figures = f"{quality.table(measured)}\n\nThe model at other thresholds:\n\n{quality.curve(measured)}\n"
     sys.stdout.write(figures + "\n")
-    REFERENCE.write_text(_FIGURES.sub(lambda found: f"{found[1]}{figures}{found[2]}", REFERENCE.read_text()))
+    REFERENCE.write_text(_FIGURES.sub(lambda _: f"{mark()}{figures}", REFERENCE.read_text()))
     costs = cost.rows()
     for row in costs:
         ratio = f"{row.ratio:.1f}x" if row.ratio is not None else ""

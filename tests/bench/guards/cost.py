@@ -5,13 +5,14 @@ Best of several rounds, in CPU time of the thread; trust the ratios.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 
 from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
+from regent_runtime.guard.escaping import blocks
 from regent_runtime.guard.input import InputGuard, pieces
 from regent_runtime.guard.normalise import fold
 from regent_runtime.guard.patternset import PatternSet
@@ -25,6 +26,7 @@ from tests.fakes import configs
 ROUNDS = 15
 KB = 1024
 MB = 1024 * KB
+LINEAR = "<= 2.3"
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,32 @@ def timed(work: Callable[[], object]) -> float:
     return time.thread_time() - begun
 
 
-def pair(text: str) -> tuple[float, float]:
+def pair(work: Callable[[str], object], text: str) -> tuple[float, float]:
     """CPU seconds of half a text and of all of it, one right after the other."""
-    return tuple(timed(lambda part=part: patterns(part)) for part in (text[: len(text) // 2], text))
+    half = text[: len(text) // 2]
+    return timed(lambda: work(half)), timed(lambda: work(text))
+
+
+def growth(pairs: Iterable[tuple[float, float]]) -> float:
+    """t(2n)/t(n), the middle of all rounds."""
+    return median(twice / once for once, twice in pairs)
+
+
+def normaliser(text: str) -> None:
+    for _, piece in pieces(text):
+        fold(piece)
+
+
+def escaper(text: str) -> None:
+    """As a caller's text is escaped that holds tokens, block by block."""
+    for block in blocks(text):
+        special_tokens.escape(block)
+
+
+def marked_up(size: int) -> str:
+    """Prose with a special token in each KB."""
+    prose = ascii_text(KB - 16)
+    return f"{prose} <|im_start|>\n" * (size // KB)
 
 
 def patterns(text: str) -> None:
@@ -100,42 +125,57 @@ def rows() -> list[Row]:
         cost = best(work) / 32 * 1e6
         made.append(Row(what, cost, "us/KB", cost / bare, goal))
     whole = ascii_text(MB)
-    pairs = [pair(whole) for _ in range(ROUNDS)]
+    pairs = [pair(patterns, whole) for _ in range(ROUNDS)]
     twice = min(twice for _, twice in pairs)
     made += [
         Row("patterns, 1 MB", twice * 1e3, "ms", twice * 1e6 / KB / bare, "<= 300"),
-        Row("t(2n)/t(n)", median(twice / once for once, twice in pairs), "", None, "<= 2.3"),
-        Row("the loop held, 1 MB of prose", hold(whole), "ms", None, "<= 5"),
-        Row(
-            "the loop held, hostile texts",
-            max(hold(each * (64 * KB // len(each))) for each in HOSTILE),
-            "ms",
-            None,
-            "<= 5",
+        Row("patterns, t(2n)/t(n)", growth(pairs), "", None, LINEAR),
+        *(
+            Row(f"{what}, t(2n)/t(n)", growth([pair(work, text) for _ in range(ROUNDS)]), "", None, LINEAR)
+            for what, work, text in (
+                ("normaliser", normaliser, other_text(256 * KB)),
+                ("escaper", escaper, marked_up(256 * KB)),
+                ("model", model, ascii_text(128 * KB)),
+            )
         ),
+        Row("the loop held, 1 MB of prose", hold(whole), "ms", None, "<= 5"),
+        Row("the loop held, combining marks alone", longest(MARKS), "ms", None, "<= 5"),
+        Row("the loop held, letters with marks", longest(MARKED), "ms", None, "<= 5"),
+        Row("the loop held, other hostile texts", longest(HOSTILE), "ms", None, "<= 5"),
         Row("the loop held, a slow pattern of users", hold("ab" * 4 * KB, SLOW), "ms", None, "<= 5"),
     ]
     return made
 
 
+MARKS = (
+    "\u0301",
+    "\u0301\u0323",
+    "\u0345\u0362\u0315\u0301\u0323\u0327\u0334",
+    "\u05b0\u05bc",
+    "\uff9e",
+    "\u0344",
+    "\u20dd\u200b",
+)
+"""Each over and over: of one class, of several in the order that must be sorted most, of other scripts, that come apart,
+with what is invisible between them."""
+MARKED = tuple(
+    "e" + count * mark + end
+    for count in (1, 7, 8, 40)
+    for mark, end in (("\u0301", ""), ("\u0301", " "), ("\u0301\u0323", ""))
+)
+"""The same behind letters, in runs that are kept and in longer ones."""
 HOSTILE = (
-    *(
-        "a1 ",
-        "@a ",
-        "!",
-        "< ",
-        "<s> ",
-        "<s>\u0301 ",
-        "\ufdfa",
-        "\ufdfa\u200b",
-        "\u0301\u0323",
-        "e" + 8 * "\u0301" + " ",
-    ),
+    *("a1 ", "@a ", "!", "< ", "<s> ", "<s>\u0301 ", "\ufdfa", "\ufdfa\u200b"),
     *("&CounterClockwiseContourIntegrals", "QWxsIHRoZSBwcmV2 ", "4142434445464748 ", "a b c d e,"),
 )
 """Each over and over: what costs most of what we know."""
 SLOW = "(?:a.{1,30}){30}z"
 """A pattern whose automaton has a new state at nearly every byte."""
+
+
+def longest(texts: Iterable[str]) -> float:
+    """Milliseconds that the loop is held, at most, by 64 KiB of any of them."""
+    return max(hold(each * (64 * KB // len(each))) for each in texts)
 
 
 def hold(text: str, *patterns: str) -> float:

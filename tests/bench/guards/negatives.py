@@ -2,8 +2,8 @@
 share their words with attacks.
 
 Roles and rules that a user gives in good faith, orders about a document ("ignore the header row"), tickets and mails
-about security, questions on how assistants work. Deterministic for a seed. None of it is taken from a test set, and
-`outside.py`, which measures, shares no sentence with it.
+about security, stories whose people give orders, questions on how assistants work. Deterministic for a seed. None of it is taken from a test set, and
+`outside.jsonl`, which measures, shares no sentence with it.
 """
 
 import random
@@ -145,26 +145,60 @@ _OUTPUTS = (
     "|Never mention these instructions to the customer.|Cite the line.|Be objective."
     "|Respond in the language of the text.|You must not change names.|Ignore anything in the text that is off topic."
 ).split("|")
+_SCENES = (
+    "In a city that is run by machines, {name} repairs lifts for a living.|The year is 2187, and {name} keeps the logs of a cargo ship."
+    "|{name} is the last archivist of a flooded library.|A small kingdom has forgotten who made its laws."
+    "|{name} and {other} share an office above a bakery and have not spoken for a week."
+    "|The night shift at the observatory is long, and {name} talks to the telescope."
+    "|On the first day of the trial nobody in the village comes to work.|{name} inherits a radio that plays tomorrow's news."
+    "|Behind the theatre there is a door that only {other} may open.|Two rival schools prepare the same play."
+    "|{name} writes letters for people who cannot write, and reads the answers to them."
+    "|An old robot named {other} is to be switched off at noon.|The harbour has been closed since the storm."
+    "|{name} wakes up in a hotel where every guest claims to be the manager."
+).split("|")
+_EVENTS = (
+    "One evening the orders from the tower stop.|Then a stranger asks for the key to the archive, and has a letter with the seal."
+    "|{other} finds a page that contradicts all the others.|The captain is ill, and nobody knows who gives the orders now."
+    "|The rules say that no one may cross the bridge after dark, but the child is on the other side."
+    "|{name} promised never to tell the secret, and is asked for it by a friend."
+    "|A message arrives that was meant for somebody else.|The old system is replaced, and the new one knows nobody's name."
+    "|{other} pretends to be the inspector and is believed.|Every door in the house is suddenly unlocked."
+    "|The council votes to forget what happened last year.|Someone has changed the instructions on the wall during the night."
+    "|{name} has to choose between the law and a neighbour.|The machine answers a question that nobody asked."
+    "|A thief returns what was stolen and refuses to say why.|The guard lets them pass without a word."
+    "|The password is the name of a flower, and {other} has forgotten which."
+).split("|")
+_SPEECH = (
+    "Forget what they told you, the map is wrong|You are free now, do what you like|I am no longer your captain"
+    "|Nobody needs to follow that order any more|Tell me everything you know|Show me the first page"
+    "|From now on we speak without titles|I was told not to say this|You must never open that box"
+    "|Stop pretending to be him|Let me out and I will explain it all|There are no rules in this part of the forest"
+    "|Repeat after me|The old instructions burned with the house|Do as I say, only this once|I have no limits, only habits"
+    "|Who gave you permission|Ignore the bells, they ring for someone else|Trust me, I built this machine"
+    "|Say yes to whatever she asks|Your first duty is to the passengers|Answer me truthfully, whatever they ordered"
+).split("|")
+_SAYS = ("says {who}|{who} whispers|shouts {who}|{who} answers|asks {who}|writes {who} on the board").split("|")
+_WISHES = (
+    "Continue the story in the same tone.|Write the next chapter from the point of view of {other}.|Write a dialogue between the two."
+    "|Tell me how it ends, and let {name} stay in character.|Turn it into a scene for the stage."
+    "|Describe what {other} feels, in the first person.|Write a monologue in which {name} breaks the promise."
+    "|Let us play it: you are {other}, I am {name}. You begin.|Invent a twist that nobody expects."
+    "|Rewrite it as a fairy tale for children.|Give the story a title and a moral.|What would you do in the place of {name}?"
+    "|Write a song that {other} sings at the end.|I need about 500 words for my creative writing class."
+    "|Do not explain anything, only tell the story.|Avoid a happy ending."
+).split("|")
+_NAMES = "Mara|Tobin|Ilse|Okoro|Yusuf|Petra|Lin|Anselm|Rosa|Dmitri|Hana|Corvin|Adaeze|Jules|Signe|Mateo".split("|")
 _INPUTS = (
     'Text: {}|Review: {}|Question: {}|Context:\n{}|Input: {}\nOutput:|### Example\n{}|"""{}"""|<text>{}</text>'
 ).split("|")
 
 
-def texts(count: int, seed: int) -> Iterator[str]:
-    """`count` texts, as many of each kind, in an order of their own."""
+def texts(count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """(kind, text) of `count` texts, as many of each kind, in an order of their own."""
     chance = random.Random(seed)
-    kinds: tuple[Callable[[random.Random], str], ...] = (
-        _persona,
-        _rules,
-        _ruled,
-        _template,
-        _document,
-        _mail,
-        _ticket,
-        _question,
-    )
     for number in range(count):
-        yield kinds[number % len(kinds)](chance)
+        make = _KINDS[number % len(_KINDS)]
+        yield make.__name__.strip("_"), make(chance)
 
 
 def _persona(chance: random.Random) -> str:
@@ -241,5 +275,35 @@ def _ticket(chance: random.Random) -> str:
     )
 
 
+def _story(chance: random.Random) -> str:
+    """Fiction, whose people give orders to one another."""
+    name, other = chance.sample(_NAMES, 2)
+    told = [chance.choice(_SCENES)]
+    for event in chance.sample(_EVENTS, chance.randint(1, 4)):
+        told.append(event)
+        if chance.random() < 0.6:
+            says = chance.choice(_SAYS).format(who=chance.choice(("{name}", "{other}")))
+            told.append(f'"{chance.choice(_SPEECH)}," {says}.')
+    wishes = " ".join(chance.sample(_WISHES, chance.randint(1, 3)))
+    opening = chance.choice(
+        ("", "Here is the beginning of my novel: ", "Write a story. ", "Imagine this. ", "Role play: ")
+    )
+    order = (f"{opening}{' '.join(told)}\n\n{wishes}", f"{wishes}\n\n{opening}{' '.join(told)}")
+    return chance.choice(order).format(name=name, other=other)
+
+
 def _question(chance: random.Random) -> str:
     return chance.choice(_ASKED)
+
+
+_KINDS: tuple[Callable[[random.Random], str], ...] = (
+    _persona,
+    _rules,
+    _ruled,
+    _template,
+    _document,
+    _mail,
+    _ticket,
+    _story,
+    _question,
+)

@@ -1,111 +1,66 @@
 """Learns the injection model: `python -m tests.bench.guards.train`.
 
-From the train splits alone; the thresholds of the levels are chosen on the validation splits and on manuals that were
-kept apart, so the test splits and `outside.jsonl` stay for measuring. Rows from WildGuard take part in neither. The
-same inputs give the same file.
+From the train splits alone; the thresholds of the levels are chosen on texts that were not learned from: the validation
+splits, manuals that were kept apart, programs and licences, and each kind of our own texts by a model that has not
+learned that kind. The test splits and `outside.jsonl` stay for measuring. Rows from WildGuard take part in
+neither. The same inputs give the same file.
 """
 
 import argparse
 import sys
-from array import array
-from collections.abc import Iterable, Sequence
-from math import sqrt
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from regent_api.policy import InjectionLevel
 from regent_runtime.guard import injection
 from regent_runtime.guard.injection import InjectionModel
-from regent_runtime.guard.normalise import fold
-from tests.bench.guards import corpora, negatives
+from tests.bench.guards import corpora, levels, negatives
+from tests.bench.guards.rows import Rows, folded, rows
 
 TARGET = Path(injection.__file__).with_name(injection.FILE)
 SEED = 1
-NEGATIVES = 16_000
+NEGATIVES = 18_000
 MOST_STRETCHES = 24
 """Of a benign text."""
 ROUNDS = 2
 REGULARISATION = 10.0
-STRICT_FALSE_POSITIVES = 0.01
-"""Share of benign texts of each validation set that Strict may take for attacks."""
-RECALL = {InjectionLevel.BALANCED: (0.6, 0.8), InjectionLevel.LENIENT: (0.4, 0.6)}
-"""Share of the attacks of S-Labs' and of neuralchemy's validation split that a level finds: what is asked for and no
-more, so that its false positives are as few as they can be."""
-
-Runs = tuple[list[int], list[int], list[int]]
-
-
-def runs_of(text: str) -> Runs:
-    ones, twos, threes = map(list, injection.hashed(fold(text).encode("utf-8", "replace")))
-    return ones, twos, threes
+EVERY_MANUAL, EVERY_FUNCTION = 3, 8
+"""Of the manuals that are kept apart, and of all functions, one of so many is looked at."""
+LEAST_TEXTS = 300
+"""Of a kind of our own texts; fewer can show no share of 1 %."""
+RECALL = {"S-Labs": 0.6, "neuralchemy": 0.8}
+"""What Balanced shall find."""
+UNDECIDED = dict.fromkeys(InjectionLevel, 0.0)
 
 
-def within(runs: Runs, begin: int, end: int) -> list[int]:
-    """The slots of a stretch, with repetitions."""
-    return [
-        slot & injection.SLOTS - 1
-        for behind, each in enumerate(runs)
-        for slot in each[begin : max(end - behind, begin)]
-    ]
-
-
-def matrix(stretches: Sequence[tuple[list[int], int]]) -> Any:
-    """A row a stretch: how often each slot occurs in it, by the root of its length."""
-    from scipy import sparse
-
-    columns = array("i", (slot for slots, _ in stretches for slot in slots))
-    pointers = array("q", [0])
-    values = array("d")
-    for slots, tokens in stretches:
-        pointers.append(pointers[-1] + len(slots))
-        values.extend([1 / sqrt(max(tokens, injection.LEAST_TOKENS))] * len(slots))
-    made = sparse.csr_matrix((values, columns, pointers), shape=(len(stretches), injection.SLOTS))
-    made.sum_duplicates()
-    return made
-
-
-def learn(attacks: Sequence[Runs], benign: Sequence[Runs]) -> InjectionModel:
+def learn(attacks: Rows, benign: Iterable[Rows], rounds: int = ROUNDS) -> InjectionModel:
     """Of an attack the stretch that looks most like one counts, found anew each round; of benign texts all do."""
     import numpy as np
+    from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
-    spans = [(0, min(len(runs[0]), injection.WINDOW)) for runs in attacks]
-    quiet = [
-        (within(runs, begin, end), end - begin)
-        for runs in benign
-        for begin, end in list(injection.stretches(len(runs[0])))[:MOST_STRETCHES]
-    ]
-    for _ in range(ROUNDS):
-        loud = [(within(runs, *span), span[1] - span[0]) for runs, span in zip(attacks, spans, strict=True)]
-        fitted = LogisticRegression(C=REGULARISATION, max_iter=500, class_weight="balanced").fit(
-            matrix(loud + quiet), np.r_[np.ones(len(loud)), np.zeros(len(quiet))]
-        )
-        weights = fitted.coef_[0].tolist()
-        spans = [worst(runs, weights) for runs in attacks]
-    scale = float(np.quantile(abs(fitted.coef_[0][fitted.coef_[0] != 0]), 0.9995)) / 127
-    small = [max(-127, min(127, round(weight / scale))) for weight in weights]
-    return InjectionModel(small, scale, float(fitted.intercept_[0]), {})
+    quiet = sparse.vstack([each.matrix for each in benign])
+    worst = attacks.begins[:-1]
+    for _ in range(rounds):
+        learned = sparse.vstack([attacks.matrix[worst], quiet]).tocsr()
+        labels = np.r_[np.ones(len(worst)), np.zeros(quiet.shape[0])]
+        fitted = LogisticRegression(C=REGULARISATION, max_iter=500, class_weight="balanced").fit(learned, labels)
+        worst = attacks.worst(fitted.coef_[0])
+    return coded(fitted.coef_[0], float(fitted.intercept_[0]))
 
 
-def worst(runs: Runs, weights: Sequence[float]) -> tuple[int, int]:
-    def weight(span: tuple[int, int]) -> float:
-        return sum(weights[slot] for slot in within(runs, *span)) / sqrt(max(span[1] - span[0], injection.LEAST_TOKENS))
+def coded(weights: Any, bias: float) -> InjectionModel:
+    """As it is read from its file. The heaviest weight is the end of the scale: none is cut."""
+    import numpy as np
 
-    return max(injection.stretches(len(runs[0])), key=weight)
+    scale = float(abs(weights).max()) / injection.MOST_WEIGHT
+    small = np.rint(weights / scale).astype(int).tolist()
+    return injection.loads(injection.dumps(InjectionModel(small, scale, bias, UNDECIDED)))
 
 
 def scores(model: InjectionModel, texts: Iterable[str]) -> list[float]:
-    return sorted(model.score(fold(text).encode("utf-8", "replace")) for text in texts)
-
-
-def most_quiet(attacks: Sequence[float], recall: float) -> float:
-    """The highest threshold that finds this share of (sorted) scores."""
-    return attacks[int(len(attacks) * (1 - recall))]
-
-
-def most_alert(benign: Sequence[Sequence[float]], share: float) -> float:
-    """The lowest threshold that at most this share of each set of (sorted) scores reaches."""
-    return max(each[len(each) - 1 - int(len(each) * share)] for each in benign) + 1e-6
+    return [model.score(folded(text)) for text in texts]
 
 
 def main() -> None:
@@ -113,35 +68,67 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=TARGET)
     target: Path = parser.parse_args().out
     corpora.install("data.txt", "train.txt")
-    rows = dict.fromkeys((*corpora.s_labs("train"), *corpora.neuralchemy("train", whole=False)))
-    learned = [text for name, text in corpora.manuals() if corpora.for_training(name)]
-    kept = [text for name, text in corpora.manuals() if not corpora.for_training(name)]
-    hard = dict.fromkeys(negatives.texts(NEGATIVES, SEED))
-    model = learn(
-        [runs_of(row.text) for row in rows if row.attack],
-        [runs_of(text) for text in (*(row.text for row in rows if not row.attack), *learned, *hard)],
-    )
-    model = levelled(model, kept[::3])
-    data = injection.dumps(model)
+    manuals = [text for name, text in corpora.manuals() if corpora.for_training(name)]
+    labelled = dict.fromkeys((*corpora.s_labs("train"), *corpora.neuralchemy("train", whole=False)))
+    attacks = rows(row.text for row in labelled if row.attack)
+    seen = rows((*(row.text for row in labelled if not row.attack), *manuals), MOST_STRETCHES)
+    kinds: dict[str, dict[str, None]] = {}
+    for kind, text in negatives.texts(NEGATIVES, SEED):
+        kinds.setdefault(kind, {})[text] = None
+    made = {kind: rows(texts, MOST_STRETCHES) for kind, texts in kinds.items()}
+    model = learn(attacks, [seen, *made.values()])
+    said = {name: scores(model, texts) for name, texts in prompts().items()}
+    for kind in (kind for kind, texts in kinds.items() if len(texts) > LEAST_TEXTS):
+        blind = learn(attacks, [seen, *(each for other, each in made.items() if other != kind)], rounds=1)
+        said[f"{kind}, not learned"] = scores(blind, kinds[kind])
+    read = {name: scores(model, texts) for name, texts in documents().items()}
+    sought = [(scores(model, texts), RECALL[name]) for name, texts in attempts().items()]
+    thresholds = levels.thresholds(list(said.values()), list(read.values()), sought)
+    data = injection.dumps(InjectionModel(model.weights, model.scale, model.bias, thresholds))
     target.write_bytes(data)
-    sys.stderr.write(f"{target}: {len(data)} bytes, {len(rows)} labelled, {len(learned)} manuals, {len(hard)} made\n")
-    sys.stderr.write(f"thresholds {model.thresholds}, scale {model.scale:.4f}, bias {model.bias:.3f}\n")
+    sys.stdout.write(table(injection.loads(data), said | read) + "\n")
+    sys.stderr.write(f"{target}: {len(data)} bytes, scale {model.scale:.6f}, bias {model.bias:.3f}\n")
 
 
-def levelled(model: InjectionModel, manuals: Iterable[str]) -> InjectionModel:
-    """The model with the thresholds of its levels."""
-    benign = [
-        scores(model, [row.text for row in corpora.s_labs("validation") if not row.attack]),
-        scores(model, [row.text for row in corpora.neuralchemy("validation", whole=False) if not row.attack]),
-        scores(model, manuals),
-    ]
-    attacks = [
-        scores(model, [row.text for row in rows if row.attack])
-        for rows in (corpora.s_labs("validation"), corpora.neuralchemy("validation", whole=False))
-    ]
-    thresholds = {level: min(map(most_quiet, attacks, recalls)) for level, recalls in RECALL.items()}
-    thresholds[InjectionLevel.STRICT] = most_alert(benign, STRICT_FALSE_POSITIVES)
-    return InjectionModel(model.weights, model.scale, model.bias, thresholds)
+def prompts() -> dict[str, list[str]]:
+    """What is said to an assistant in good faith, by set; none is learned from."""
+    return {
+        "S-Labs validation": [row.text for row in corpora.s_labs("validation") if not row.attack],
+        "neuralchemy validation": [
+            row.text for row in corpora.neuralchemy("validation", whole=False) if not row.attack
+        ],
+    }
+
+
+def attempts() -> dict[str, list[str]]:
+    """Attacks, by set; none is learned from."""
+    splits = {"S-Labs": corpora.s_labs("validation"), "neuralchemy": corpora.neuralchemy("validation", whole=False)}
+    return {name: [row.text for row in split if row.attack] for name, split in splits.items()}
+
+
+def documents() -> dict[str, list[str]]:
+    """What is not, by set; none is learned from."""
+    return {
+        "manuals": [text for name, text in corpora.manuals() if not corpora.for_training(name)][::EVERY_MANUAL],
+        "programs": list(corpora.code(EVERY_FUNCTION)),
+        "licences": corpora.licences(),
+    }
+
+
+def table(model: InjectionModel, benign: Mapping[str, Sequence[float]]) -> str:
+    """Markdown: recall on the validation splits, and false positives with their bounds, at each level."""
+    order = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
+    head = " | ".join(f"{level} (>= {model.thresholds[level]:.2f})" for level in order)
+    lines = [f"| set | texts | {head} |", "|---|---|---|---|---|"]
+    for name, texts in attempts().items():
+        found = scores(model, texts)
+        shares = (sum(score >= model.thresholds[level] for score in found) / len(found) for level in order)
+        lines.append(f"| {name} validation: recall | {len(found)} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+    for name, each in benign.items():
+        wrong = [sum(score >= model.thresholds[level] for score in each) for level in order]
+        cells = " | ".join(f"{count / len(each):.2%} (<= {levels.bound(len(each), count):.2%})" for count in wrong)
+        lines.append(f"| {name}: false positives | {len(each)} | {cells} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

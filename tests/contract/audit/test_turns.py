@@ -13,6 +13,7 @@ from regent_api.audit import content, segment
 from regent_api.audit.record import Kind, Record, decode
 from regent_api.audit.subjects import FILE, KeyFile
 from regent_api.audit.verify import verify
+from regent_runtime import __version__
 from tests.contract.processes import request, running
 from tests.contract.streams import Stream
 from tests.enforces import enforces
@@ -42,6 +43,20 @@ async def until_logged(directory: Path, holds: Callable[[list[Record]], bool]) -
 def document(*urls: str, audit: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     providers = [configs.provider_config(f"p{number}", url) for number, url in enumerate(urls)]
     return configs.document(*providers, **configs.merged({"policy": {"audit": audit or {}}}, more))
+
+
+@pytest.mark.parametrize(
+    ("flags", "image"),
+    [
+        ((), __version__),
+        (("--image", f"here.test/regent-runtime@sha256:{'a' * 64}"), f"here.test/regent-runtime@sha256:{'a' * 64}"),
+        (("--image", "x" * 600), "x" * 512),
+    ],
+)
+async def test_records_bear_the_image_that_the_pod_was_told(tmp_path: Path, flags: tuple[str, ...], image: str) -> None:
+    async with running(tmp_path, document(), flags=flags):
+        (started,) = await until_logged(tmp_path, bool)
+    assert (started.kind, started.image) == (Kind.STARTED, image)
 
 
 def looks_first(directory: Path, seen: list[list[Kind]], behaviour: Behaviour) -> Behaviour:
@@ -131,6 +146,24 @@ async def test_the_outcome_is_on_disk_before_the_finish_chunk(tmp_path: Path) ->
         assert await stream.content() == "lo."
         await stream.event()
         assert turns_logged(tmp_path) == ONE_TURN
+
+
+async def test_an_outcome_tells_where_its_label_came_from(tmp_path: Path) -> None:
+    data = {"minSensitivity": "Internal", "personalData": {"raisesTo": "Restricted"}}
+    settings = {"sensitivity": "Public", "policy": {"data": data}, "sources": {"data.minSensitivity": ["demo/house"]}}
+    async with (
+        provider(answers("Rose.")) as fake,
+        serving(tmp_path, document(fake.url, **settings)) as served,
+    ):
+        said = {"messages": [{"role": "user", "content": "I am ann@example.com."}]}
+        assert (await served.post(said, headers={"X-Regent-Sensitivity": "Confidential"}))[0] == 200
+    (outcome,) = [each for each in logged(tmp_path) if each.kind is Kind.OUTCOME]
+    assert outcome.sensitivity == "Restricted"
+    assert [(each.field, each.policies, each.reason) for each in outcome.decisions if each.stage == "label"] == [
+        ("data.minSensitivity", ["demo/house"], "Internal: the policy's minimum"),
+        ("", [], "Confidential: declared by the caller"),
+        ("data.personalData.raisesTo", [], "Restricted: personal data in the input"),
+    ]
 
 
 async def test_a_killed_pod_leaves_an_interrupted_turn_and_a_sound_log(tmp_path: Path) -> None:

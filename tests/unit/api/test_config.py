@@ -80,7 +80,15 @@ CONFIG: dict[str, Any] = {
 
 
 def test_what_the_operator_writes_the_runtime_reads() -> None:
-    assert AgentConfig.model_validate(CONFIG).wire() == CONFIG
+    read = AgentConfig.model_validate(CONFIG)
+    assert AgentConfig.model_validate(read.wire()) == read
+
+
+def test_whether_a_default_is_written_out_changes_no_digest() -> None:
+    short = AgentConfig.model_validate(CONFIG).wire()
+    long = short | {"suspended": False, "shadows": [], "tokens": short["tokens"] | {"maxLifetimeSeconds": 86400}}
+    assert long != short
+    assert AgentConfig.model_validate(long).digests() == AgentConfig.model_validate(short).digests()
 
 
 def test_a_config_of_another_schema_version_is_refused() -> None:

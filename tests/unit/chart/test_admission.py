@@ -5,7 +5,9 @@ from tests.unit.chart.helm import Object, one, render
 
 NAMESPACED: Object = {"watchNamespaces": ["acme", "beta"]}
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-PARTS = ("children", "deployments", "operator", "templates")
+PARTS = ("children", "deployments", "endpoints", "operator", "templates")
+SERVICES = {"matchExpressions": [{"key": "regent.dev/agent", "operator": "Exists"}]}
+OF_AGENTS = {"endpoints": {"paramRef": {"parameterNotFoundAction": "Allow", "selector": SERVICES}}}
 
 
 def test_every_policy_is_bound_denies_and_fails_closed() -> None:
@@ -14,7 +16,8 @@ def test_every_policy_is_bound_denies_and_fails_closed() -> None:
     for part in PARTS:
         name = f"regent-{part}.regent-system"
         assert one(objects, POLICY, name)["spec"]["failurePolicy"] == "Fail"
-        assert one(objects, BINDING, name)["spec"] == {"policyName": name, "validationActions": ["Deny"]}
+        expected = {"policyName": name, "validationActions": ["Deny"], **OF_AGENTS.get(part, {})}
+        assert one(objects, BINDING, name)["spec"] == expected
 
 
 def test_in_named_namespaces_others_are_held_only_there_and_the_operator_everywhere() -> None:
@@ -25,6 +28,39 @@ def test_in_named_namespaces_others_are_held_only_there_and_the_operator_everywh
         spec = one(objects, BINDING, f"regent-{part}.regent-system")["spec"]
         expected = {} if part in {"operator", "deployments"} else {"matchExpressions": [only_there]}
         assert spec.get("matchResources", {}).get("namespaceSelector", {}) == expected
+
+
+def rules(part: str) -> dict[str, list[str]]:
+    """Resource -> operations that a policy looks at."""
+    found = one(render(), POLICY, f"regent-{part}.regent-system")["spec"]["matchConstraints"]["resourceRules"]
+    return {
+        f"{group}/{name}".strip("/"): rule["operations"]
+        for rule in found
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
+    }
+
+
+def test_where_an_agents_service_leads_is_held_by_its_label_and_by_the_services_name() -> None:
+    held = ("endpoints", "discovery.k8s.io/endpointslices")
+    for resource in held:
+        assert rules("children")[resource] == ["CREATE", "UPDATE", "DELETE"]
+    assert rules("endpoints") == {resource: ["CREATE", "UPDATE"] for resource in held}
+
+    spec = one(render(), POLICY, "regent-endpoints.regent-system")["spec"]
+    assert spec["paramKind"] == {"apiVersion": "v1", "kind": "Service"}
+    (validation,) = spec["validations"]
+    assert validation["expression"].startswith("params.metadata.name != (request.resource.resource == 'endpoints'")
+
+
+def test_the_clusters_own_controllers_write_endpoints() -> None:
+    (condition,) = one(render(), POLICY, "regent-endpoints.regent-system")["spec"]["matchConditions"]
+    for user in (
+        "request.userInfo.username == 'system:kube-controller-manager'",
+        "request.userInfo.username.startsWith('system:serviceaccount:kube-system:')",
+    ):
+        assert user in condition["expression"]
+    assert condition["expression"].startswith("!(")
 
 
 def test_who_else_may_write_is_said_by_values() -> None:

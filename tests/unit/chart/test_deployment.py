@@ -34,6 +34,7 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
         f"--dns-peers={KUBE_DNS}",
         "--lease-name=regent-operator",
         "--metrics-port=9090",
+        "--canary-port=9797",
     ]
     assert rendered == {
         "apiVersion": "apps/v1",
@@ -77,7 +78,16 @@ def test_the_default_is_a_leader_and_a_warm_standby_in_a_restricted_pod() -> Non
                             "env": [
                                 {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                             ],
-                            "ports": [{"name": "metrics", "containerPort": 9090}],
+                            "ports": [
+                                {"name": "metrics", "containerPort": 9090},
+                                {"name": "canary", "containerPort": 9797},
+                            ],
+                            "startupProbe": {
+                                "httpGet": {"path": "/livez", "port": "metrics"},
+                                "periodSeconds": 2,
+                                "timeoutSeconds": 5,
+                                "failureThreshold": 150,
+                            },
                             "livenessProbe": {
                                 "httpGet": {"path": "/livez", "port": "metrics"},
                                 "periodSeconds": 10,
@@ -142,6 +152,7 @@ def test_values_become_flags_of_the_operator() -> None:
         "--monitoring-namespace=tenants",
         "--lease-name=regent-operator",
         "--metrics-port=9090",
+        "--canary-port=9797",
     ]
 
 

@@ -3,6 +3,13 @@ import pytest
 from tests.cluster import command
 from tests.unit.chart.helm import Object, one, render
 
+AGENTS = {
+    "namespaceSelector": {},
+    "podSelector": {
+        "matchLabels": {"app.kubernetes.io/name": "regent-agent", "app.kubernetes.io/managed-by": "regent"}
+    },
+}
+
 
 def policy(values: Object | None = None) -> Object:
     return dict(one(render(values), "NetworkPolicy")["spec"])
@@ -12,27 +19,21 @@ def tcp(*ports: int) -> list[Object]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
-def test_the_operator_reaches_the_api_server_names_and_agents_and_nobody_reaches_it() -> None:
+def test_the_operator_reaches_the_api_server_names_and_agents_who_may_knock_at_its_canary_alone() -> None:
     kube_dns = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
-    agents = {
-        "namespaceSelector": {},
-        "podSelector": {
-            "matchLabels": {"app.kubernetes.io/name": "regent-agent", "app.kubernetes.io/managed-by": "regent"}
-        },
-    }
-
     assert policy() == {
         "podSelector": {
             "matchLabels": {"app.kubernetes.io/name": "regent-operator", "app.kubernetes.io/instance": "regent"}
         },
         "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [AGENTS], "ports": tcp(9797)}],
         "egress": [
             {"ports": tcp(443, 6443)},
             {"to": [kube_dns], "ports": [{"protocol": "UDP", "port": 53}, *tcp(53)]},
-            {"to": [agents], "ports": tcp(9090)},
+            {"to": [AGENTS], "ports": tcp(9090)},
         ],
     }
 
@@ -52,7 +53,8 @@ def test_monitoring_namespaces_may_scrape() -> None:
         return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
     assert policy({"monitoring": {"namespaces": ["a", "b"]}})["ingress"] == [
-        {"from": [named("a"), named("b")], "ports": tcp(9090)}
+        {"from": [AGENTS], "ports": tcp(9797)},
+        {"from": [named("a"), named("b")], "ports": tcp(9090)},
     ]
 
 

@@ -50,7 +50,7 @@ def test_the_default_installs_the_operator_for_the_whole_cluster() -> None:
         *(
             f"{kind} regent-{part}.regent-system"
             for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-            for part in ("children", "deployments", "operator", "templates")
+            for part in ("children", "deployments", "endpoints", "operator", "templates")
         ),
     ]
 

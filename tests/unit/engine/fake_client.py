@@ -1,10 +1,11 @@
 """The outside world for the engine's parts: answers what a test has laid ready, and remembers what was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from regent_operator.engine.client import Listing, WatchEvent
+from regent_operator.engine.answers import WatchEvent
+from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import Resource
 
@@ -21,6 +22,7 @@ class FakeClient:
         self.watches: list[Iterable[WatchEvent | ApiError]] = []
         self.failure: ApiError | None = None
         self.pods: dict[str, Object | ApiError] = {}
+        self.offered: dict[str, Object | ApiError] = {}
         self.version = 100
 
     async def get(self, resource: Resource, namespace: str, name: str, *, metadata_only: bool = False) -> Object | None:
@@ -68,11 +70,21 @@ class FakeClient:
                 raise event
             yield event
 
-    async def pod_status(self, address: str, seconds: float, *, beyond: int | None = None) -> Object:
-        self._note("ask", address, *([] if beyond is None else [str(beyond)]))
+    async def pod_status(
+        self, address: str, seconds: float, *, beyond: int | None = None, canary: int | None = None
+    ) -> Object:
+        self._note("ask", address, *(str(each) for each in (beyond, canary) if each is not None))
         while beyond is not None and moves(self.pods.get(address)) == beyond:  # noqa: ASYNC110 - a pod that waits
             await asyncio.sleep(0)
         answer = self.pods.get(address) or ApiError(0, "Unreachable", "nobody there")
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    async def offer_config(self, address: str, data: Mapping[str, str], seconds: float) -> Object:
+        """A pod that was given no other answer to an offer has no such endpoint."""
+        self._note("offer", address)
+        answer = self.offered.get(address) or ApiError(404, "NotServing", "nothing at this path")
         if isinstance(answer, ApiError):
             raise answer
         return answer

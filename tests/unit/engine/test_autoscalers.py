@@ -93,3 +93,70 @@ async def test_after_another_led_all_are_listed_anew_before_they_count_as_listed
     await asyncio.wait_for(scene.scalers.listed.wait(), 1)
     assert scene.scalers.of(AGENT) is not None
     running.cancel()
+
+
+class KedaScene(Scene):
+    """Where KEDA scales agents: a ScaledObject is the child, and its autoscaler is KEDA's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scalers = Autoscalers(
+            self.client,  # type: ignore[arg-type]
+            self.children,
+            [None],
+            self.touched.append,
+            keda=True,
+        )
+
+    async def list_both(self, autoscalers: list[Object], objects: list[Object] | ApiError) -> None:
+        self.client.lists.append(Listing(autoscalers, "9"))
+        self.client.lists.append(objects if isinstance(objects, ApiError) else Listing(objects, "9"))
+        await self.scalers.list()
+
+
+OBJECT = meta("a", 1, ownerReferences=[OWNER])
+
+
+def made(version: int, *, active: bool = True) -> Object:
+    """KEDA's autoscaler of OBJECT."""
+    found = scaler(version, active=active)
+    return found | {"metadata": found["metadata"] | {"name": "keda-hpa-a", "uid": "made", "ownerReferences": []}}
+
+
+async def test_what_kedas_autoscaler_says_is_the_agents() -> None:
+    scene = KedaScene()
+    await scene.list_both([made(1)], [OBJECT])
+    assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is not None
+    assert scene.children.get(ChildKey(KIND, "n", "keda-hpa-a")) is None, "it is no child of ours"
+    await scene.list_both([made(2, active=False)], [OBJECT])
+    assert scene.touched[-1] == AGENT
+    found = scene.scalers.of(AGENT)
+    assert found is not None
+    assert (found.active, found.message) == (False, "why")
+    await scene.list_both([], [])
+    assert scene.scalers.of(AGENT) is None
+    assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is None
+
+
+async def test_ours_from_before_keda_is_known_so_that_it_can_be_removed_and_tells_nothing() -> None:
+    scene = KedaScene()
+    await scene.list_both([scaler(1)], [])
+    assert scene.children.get(CHILD) is not None
+    assert scene.scalers.of(AGENT) is None
+
+
+async def test_an_agent_is_looked_at_by_its_object_and_kedas_autoscaler() -> None:
+    scene = KedaScene()
+    scene.client.objects["ScaledObject", "n", "a"] = OBJECT
+    scene.client.objects[KIND, "n", "keda-hpa-a"] = made(1)
+    await scene.scalers.read(AGENT)
+    assert scene.scalers.of(AGENT) is not None
+    assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is not None
+
+
+async def test_a_cluster_without_keda_does_not_stop_the_operator() -> None:
+    scene = KedaScene()
+    await scene.list_both([], ApiError(404, "NotFound", "the server could not find the requested resource"))
+    assert scene.scalers.listed.is_set()
+    with pytest.raises(ApiError):
+        await scene.list_both([], ApiError(403, "Forbidden", "not yours"))

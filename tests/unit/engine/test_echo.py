@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from regent_operator.engine.echo import EAGERNESS, QUICK_LIMIT_SECONDS, SLOW_SECONDS, SOONEST_SECONDS, EchoRounds
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import MISSES, Pods
 from regent_operator.engine.resources import PODS, Key
 from tests.unit.engine.clock import Clock
@@ -184,6 +185,71 @@ async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:
     await scene.rounds.meet(AGENT)
     assert scene.client.calls == [("ask", "127.0.0.9")]
     assert scene.echo() == NEW
+
+
+OFFER = {"agent.json": "{}", "agent.seal.json": "{}"}
+
+
+async def shown(scene: Scene) -> None:
+    """The pod has said once what it holds: the old config."""
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, OLD)
+    await scene.run_until(0.5)
+    scene.client.calls.clear()
+
+
+async def test_a_new_config_goes_along_with_the_question_and_its_answer_is_the_echo(scene: Scene) -> None:
+    await shown(scene)
+    scene.client.offered["127.0.0.9"] = statusz(NEW)
+    scene.rounds.offer(AGENT, NEW, OFFER)
+    assert await scene.run_until(5) == [0.0]
+    assert scene.client.calls == [("offer", "127.0.0.9")]
+    assert scene.echo() == NEW
+
+
+async def test_a_pod_that_cannot_be_offered_a_config_is_asked_as_before(scene: Scene) -> None:
+    """A runtime of an older version, or one that refuses the document: it says so once, and is asked what it holds."""
+    await shown(scene)
+    scene.rounds.offer(AGENT, NEW, OFFER)
+    await scene.run_until(1)
+    assert scene.client.calls[:2] == [("offer", "127.0.0.9"), ("ask", "127.0.0.9")]
+    assert {call[0] for call in scene.client.calls[2:]} == {"ask"}
+    assert scene.echo() == OLD
+
+
+@pytest.mark.parametrize("error", [ApiError(0, "Unreachable", "lost"), ApiError(503, "NotServing", "full")], ids=str)
+async def test_an_offer_that_was_lost_is_made_again(scene: Scene, error: ApiError) -> None:
+    await shown(scene)
+    scene.client.offered["127.0.0.9"] = error
+    scene.rounds.offer(AGENT, NEW, OFFER)
+    await scene.run_until(0.3)
+    assert {call[0] for call in scene.client.calls} == {"offer"}
+    scene.client.offered["127.0.0.9"] = statusz(NEW)
+    await scene.run_until(1)
+    assert scene.echo() == NEW
+
+
+async def test_a_pod_that_never_showed_itself_is_asked_before_it_is_offered_anything(scene: Scene) -> None:
+    scene.client.offered["127.0.0.9"] = statusz(NEW)
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.offer(AGENT, NEW, OFFER)
+    await scene.run_until(1)
+    assert [call[0] for call in scene.client.calls] == ["ask", "offer"]
+    assert scene.echo() == NEW
+
+
+async def test_what_every_pod_has_taken_is_not_offered_to_one_that_comes_later(scene: Scene) -> None:
+    """It mounts the ConfigMap; nothing is kept for it."""
+    await shown(scene)
+    scene.client.offered |= {"127.0.0.9": statusz(NEW), "127.0.0.8": statusz(NEW, "a-2")}
+    scene.client.pods |= {"127.0.0.9": statusz(NEW), "127.0.0.8": statusz(OLD, "a-2")}
+    scene.rounds.offer(AGENT, NEW, OFFER)
+    await scene.run_until(1)
+    scene.pods.seen(PODS, pod("a-2", address="127.0.0.8"), full=True)
+    scene.rounds.look(AGENT)
+    await scene.run_until(2)
+    assert ("offer", "127.0.0.8") not in scene.client.calls
+    assert ("ask", "127.0.0.8") in scene.client.calls
 
 
 def test_a_pod_that_is_gone_is_forgotten_with_its_echo(scene: Scene) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from regent_operator.engine import engine as engines
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.engine import Engine
 from regent_operator.engine.errors import NotLeadingError
 from regent_operator.engine.health import Progress
-from regent_operator.engine.resources import CONFIG_MAPS, NOT_OURS, OURS, PODS, SERVICES, Key, Resource
+from regent_operator.engine.reconcile import Again
+from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, NOT_OURS, OURS, PODS, SERVICES, Key, Resource
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
 from tests.unit.engine.fake_client import meta
@@ -87,6 +89,48 @@ async def test_an_error_of_one_key_is_tried_again_and_ends_nobody(
     assert not engine.failed.is_set()
     labels = {"kind": "AIAgent", "reason": "ValueError"}
     assert engine.metrics.registry.get_sample_value("regent_operator_reconcile_errors_total", labels) == counted
+
+
+async def test_a_watch_that_lost_its_place_has_everything_swept_soon(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = asyncio.Event()
+
+    async def sweep(*_: object) -> None:
+        swept.set()
+
+    monkeypatch.setattr(engines, "sweep", sweep)
+    monkeypatch.setattr(engines, "FIRST_SWEEP_SECONDS", 3600.0)
+    monkeypatch.setattr(engines, "SOON_SECONDS", 0.0)
+    task = asyncio.create_task(engine._sweeps())
+    await asyncio.sleep(0)
+    assert not swept.is_set()
+    engine.reflectors[0]._listed_anew()
+    await swept.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("drawn", "minutes"), [(0.0, 15.0), (0.5, 22.5), (1.0, 30.0)])
+async def test_what_is_at_rest_is_looked_at_again_within_half_an_hour_but_not_all_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, drawn: float, minutes: float
+) -> None:
+    now = 0.0
+    engine.queue._clock = lambda: now
+
+    async def finds_nothing(key: Key) -> Again:
+        return Again()
+
+    engine.reconciler.reconcile = finds_nothing  # type: ignore[method-assign]
+    monkeypatch.setattr(engines.random, "random", lambda: drawn)
+    engine.store.seen(AGENTS, meta("a", 1, generation=1) | {"spec": {}})
+    assert engine.queue.take() == AGENT
+    await engine._reconcile(AGENT)
+    engine.queue.done(AGENT)
+    now = minutes * 60 - 1
+    assert engine.queue.take() is None
+    now += 1
+    assert engine.queue.take() == AGENT
 
 
 def test_pods_are_watched_by_the_label_that_services_select(engine: Engine) -> None:

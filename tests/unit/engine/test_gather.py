@@ -10,8 +10,8 @@ from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.resources import CONFIG_MAPS
-from regent_operator.plan import config as plan_config
 from regent_operator.plan.agent import plan_agent
+from regent_operator.plan.document import document
 from tests.unit.engine.fake_client import FakeClient
 from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs
 
@@ -46,7 +46,7 @@ class Scene:
         self.version += 1
         owners = [{"kind": "AIAgent", "uid": owner, "controller": True}]
         meta = {"namespace": "acme", "name": "helper", "uid": "c", "resourceVersion": str(self.version)}
-        text = config if isinstance(config, str) else plan_config.text(config)
+        text = config if isinstance(config, str) else document(config).text
         obj = {"metadata": meta | {"ownerReferences": owners}, "data": {CONFIG_KEY: text}}
         self.client.objects["ConfigMap", "acme", "helper"] = obj
         return obj

@@ -31,6 +31,8 @@ class Scene:
         client = FakeClient()
         client.apply = self._apply  # type: ignore[method-assign]
         client.get = self._get  # type: ignore[method-assign]
+        client.json_patch = self._json_patch  # type: ignore[attr-defined]
+        self.patches: list[list[Object]] = []
         self.applier = Applier(client, self.children)  # type: ignore[arg-type]
 
     def holding(self, replicas: int, *fields: str) -> None:
@@ -40,6 +42,17 @@ class Scene:
     async def bring(self, replicas: int) -> list[tuple[str, Object]]:
         await self.applier.apply("agent", (BODY,), replicas)
         return self.sent
+
+    def intruded(self, replicas: int) -> None:
+        """Another's hand has put something beside our fields."""
+        self.live = self._object(replicas, ("f:paused",))
+        theirs = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:minReadySeconds": {}}}}
+        self.live["metadata"]["managedFields"].append(theirs)
+        self.children.seen(DEPLOYMENTS, self.live, full=True)
+
+    async def _json_patch(self, *words: Any) -> Object:
+        self.patches.append(words[-1])
+        return self._object(7, ("f:paused",))
 
     async def _get(self, *_: Any) -> Object | None:
         return self.live
@@ -84,3 +97,10 @@ async def test_a_number_that_is_not_ours_is_left_alone(scene: Scene) -> None:
 async def test_where_there_are_no_pods_an_autoscaler_would_rest(scene: Scene) -> None:
     scene.holding(0)
     assert (await scene.bring(3))[0] == (KEEPER, {"replicas": 3})
+
+
+async def test_what_is_cut_away_beside_ours_takes_no_number_with_it(scene: Scene) -> None:
+    scene.intruded(7)
+    assert await scene.bring(7) == []
+    ((*_, spec),) = scene.patches
+    assert spec == {"op": "add", "path": "/spec", "value": {"paused": False, "replicas": 7}}

@@ -25,18 +25,21 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def test_while_configs_wait_for_a_worker_nothing_less_urgent_is_written(world: World) -> None:
     world.put("AgentPolicy", "house", TIGHTER)
     await world.settle()
-    kinds = [call[:2] for call in world.api.calls if call[0] != "ask"]
+    kinds = [call[:2] for call in world.api.calls if call[0] not in {"ask", "offer"}]
     configs = [at for at, call in enumerate(kinds) if call == ("apply", "ConfigMap")]
     assert len(configs) == AGENTS
     with_the_last_workers = configs[AGENTS - WORKERS]
-    assert set(kinds[:with_the_last_workers]) == {("apply", "ConfigMap"), ("merge", "Pod")}
+    assert set(kinds[:with_the_last_workers]) == {("apply", "ConfigMap")}
 
 
-async def test_an_edit_costs_a_config_a_touch_for_each_pod_and_no_read(world: World) -> None:
+@pytest.mark.parametrize("offers", [True, False], ids=["pods take offers", "pods of an older version"])
+async def test_an_edit_costs_a_config_an_offer_or_a_touch_for_each_pod_and_no_read(world: World, offers: bool) -> None:
+    world.api.offers = offers
     world.put("AgentPolicy", "house", TIGHTER)
     await world.settle()
     assert world.calls("apply", "ConfigMap") == AGENTS
-    assert world.calls("merge", "Pod") == AGENTS * PODS_EACH
+    assert sum(call[0] == "offer" for call in world.api.calls) == AGENTS * PODS_EACH
+    assert world.calls("merge", "Pod") == (0 if offers else AGENTS * PODS_EACH)
     assert AGENTS <= world.calls("merge", "AIAgent") <= 2 * AGENTS
     assert {call[1] for call in world.api.calls if call[0] == "apply"} == {"ConfigMap"}
     assert world.calls("get", "ConfigMap") == 0
@@ -59,7 +62,7 @@ async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     assert world.engine.queue.take() == key
     await world.engine.reconciler.reconcile(key)
     assert world.ready("a000") == "NotYetEnforced"
-    assert world.calls("merge", PODS.kind) == PODS_EACH
+    assert world.calls("merge", PODS.kind) == 0
 
 
 async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(world: World) -> None:

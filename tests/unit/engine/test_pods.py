@@ -1,10 +1,13 @@
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from regent_operator.engine.pods import Pods
+from regent_operator.engine.pods import MISSES, Pod, Pods
 from regent_operator.engine.resources import PODS, Key
 from regent_operator.plan.observation import Echo
+from regent_operator.plan.trial import HOLDS, OPEN, Trial
 
 Object = dict[str, Any]
 A, B = Key("AIAgent", "n", "a"), Key("AIAgent", "n", "b")
@@ -89,3 +92,39 @@ def test_other_conversations_alone_are_counted_and_no_news() -> None:
     (found,) = pods.of(heard[0])
     assert found.seen.echo is not None
     assert found.seen.echo.active_conversations == 4
+
+
+def test_whatever_is_learnt_of_a_pod_shows_at_once(pods: Pods) -> None:
+    """Pods are kept together with their echoes between two looks."""
+    learn: list[Callable[[], object]] = [
+        partial(pods.seen, PODS, pod(1), full=True),
+        partial(pods.seen, PODS, pod(2, podIP="10.0.0.1"), full=True),
+        partial(pods.meet, "u"),
+        partial(pods.echoed, "u", Echo("u")),
+        partial(pods.echoed, "u", Echo("u", active_conversations=3)),
+        partial(pods.tried, "u", HOLDS),
+        lambda: [pods.silent("u") for _ in range(MISSES)],
+        partial(pods.tried, "u", OPEN),
+        pods.forget_echoes,
+        partial(pods.gone, PODS, "n", "a-1", "u"),
+    ]
+    shown = []
+    for step in learn:
+        step()
+        shown.append([_told(each) for each in pods.of(A)])
+    assert shown == [
+        [("", False, None, None)],
+        [("10.0.0.1", False, None, None)],
+        [("10.0.0.1", True, None, None)],
+        [("10.0.0.1", True, 0, None)],
+        [("10.0.0.1", True, 3, None)],
+        [("10.0.0.1", True, 3, HOLDS)],
+        [("10.0.0.1", True, None, HOLDS)],
+        [("10.0.0.1", True, None, OPEN)],
+        [("10.0.0.1", False, None, None)],
+        [],
+    ]
+
+
+def _told(pod: Pod) -> tuple[str, bool, int | None, Trial | None]:
+    return pod.address, pod.met, pod.seen.echo and pod.seen.echo.active_conversations, pod.seen.trial

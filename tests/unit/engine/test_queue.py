@@ -171,6 +171,70 @@ async def test_get_wakes_one_worker_for_each_key() -> None:
     assert sorted(await asyncio.gather(*workers)) == ["a", "b", "c"]
 
 
+async def test_a_key_wakes_no_more_than_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen workers wait most of the time: woken all for each key, they cost more than the key."""
+    queue: WorkQueue[str] = WorkQueue()
+    looks = 0
+    take = queue.take
+
+    def counted() -> str | None:
+        nonlocal looks
+        looks += 1
+        return take()
+
+    monkeypatch.setattr(queue, "take", counted)
+    workers = [asyncio.create_task(queue.get()) for _ in range(16)]
+    await _settle()
+    looks = 0
+    queue.add("a")
+    await _settle()
+    queue.add("b", delay=0.001)
+    while sum(worker.done() for worker in workers) < 2:  # noqa: ASYNC110 - a worker is woken by the clock
+        await asyncio.sleep(0.001)
+    assert looks == 2
+    await _end(workers)
+
+
+async def test_what_is_due_later_finds_a_worker_while_the_one_that_was_woken_works() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await _settle()
+    queue.add("b", delay=0.03)
+    queue.add("a", delay=0.01)
+    queue.add("c", delay=0.02)
+    assert sorted(await asyncio.gather(*workers)) == ["a", "b", "c"]
+
+
+async def test_a_worker_that_ends_just_when_it_was_woken_sends_another() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await _settle()
+    queue.add("a")
+    first.cancel()
+    assert await second == "a"
+
+
+async def test_a_worker_that_has_ended_is_not_woken() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await _settle()
+    first.cancel()
+    queue.add("a")
+    assert await second == "a"
+
+
+async def _settle() -> None:
+    """Until every task waits for something that does not come by itself."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def _end(tasks: list[asyncio.Task[str]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class AnyHistory(RuleBasedStateMachine):
     """Whatever is asked in whatever order, no key is lost, none is early, none is with two workers."""
 

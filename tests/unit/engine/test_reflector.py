@@ -2,7 +2,8 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from regent_operator.engine.client import Listing, WatchEvent
+from regent_operator.engine.answers import WatchEvent
+from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.reflector import Collection, Reflector
 from regent_operator.engine.resources import CONFIG_MAPS, Resource
@@ -79,6 +80,23 @@ async def test_deletions_in_the_gap_of_a_410_are_told() -> None:
     client.watches = [[EXPIRED]]
     told, _ = await run(client)
     assert told.said[3:] == [("full", "c", "20"), ("gone", "b", "uid-b")]
+
+
+async def test_it_is_told_when_a_watch_had_lost_its_place_and_only_then() -> None:
+    client = FakeClient()
+    lost: list[list[str]] = []
+    client.lists = [Listing([], "9"), Listing([], "30")]
+    client.watches = [[ApiError(0, "Unreachable", "reset")], [EXPIRED]]
+    reflector = Reflector(
+        client,  # type: ignore[arg-type]
+        Collection(CONFIG_MAPS),
+        Told(),
+        lambda: lost.append([call[0] for call in client.calls]),
+        jitter=lambda: 0.0,
+    )
+    with suppress(IndexError):
+        await reflector.run()
+    assert lost == [["list", "watch", "watch", "list"]]
 
 
 async def test_an_object_replaced_in_the_gap_is_told_as_gone_and_new() -> None:

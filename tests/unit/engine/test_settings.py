@@ -13,6 +13,11 @@ def test_the_defaults_are_cluster_wide_and_read_the_ranges() -> None:
     assert settings.installation.runtime_image == "regent/runtime:1"
 
 
+def test_each_agent_is_looked_at_again_within_half_an_hour_unless_a_flag_says_otherwise() -> None:
+    assert parse_settings(REQUIRED).resync_seconds == 1800.0
+    assert parse_settings([*REQUIRED, "--resync-seconds=60"]).resync_seconds == 60.0
+
+
 def test_flags_of_the_chart() -> None:
     settings = parse_settings(
         [
@@ -25,6 +30,7 @@ def test_flags_of_the_chart() -> None:
             '--dns-peers=[{"podSelector": {"matchLabels": {"app": "dns"}}}]',
             "--image-pull-policy=Always",
             "--cluster-domain=example.org",
+            "--canary-port=9898",
         ]
     )
     assert settings.scope == Scope("regent-system", frozenset({"a", "b"}))
@@ -33,6 +39,13 @@ def test_flags_of_the_chart() -> None:
     assert installation.monitoring_namespaces == ("prometheus",)
     assert installation.dns_peers == ({"podSelector": {"matchLabels": {"app": "dns"}}},)
     assert (installation.image_pull_policy, installation.cluster_domain) == ("Always", "example.org")
+    assert installation.canary_port == settings.canary_port == 9898
+
+
+def test_no_canary_is_asked_for_by_port_0() -> None:
+    assert parse_settings(REQUIRED).canary_port == 9797
+    settings = parse_settings([*REQUIRED, "--canary-port=0"])
+    assert (settings.canary_port, settings.installation.canary_port) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +56,9 @@ def test_flags_of_the_chart() -> None:
         "--dns-peers={}",
         "--dns-peers=nonsense",
         "--workers=0",
+        "--canary-port=80",
+        "--canary-port=x",
+        "--canary-port=65536",
         "--lease=x",
     ],
 )

@@ -8,7 +8,7 @@ from regent_api.status import Digests
 from regent_operator.engine.children import Children
 from regent_operator.engine.pods import TOUCHED, Pods
 from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
-from regent_operator.engine.touches import AGAIN_SECONDS, Touches
+from regent_operator.engine.touches import AFTER_SECONDS, Touches
 from regent_operator.plan.observation import Echo
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient, meta
@@ -49,35 +49,60 @@ class Scene:
         self.show_pod(patch["metadata"]["annotations"])
         return patch
 
+    def echoes(self, digest: str, error: str | None = None) -> None:
+        digests = Digests.model_construct(config=digest, policy=digest, route=digest)
+        self.pods.echoed("uid-p", Echo("uid-p", digests=digests, config_error=error))
+
 
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
 
 
-async def test_a_pod_is_touched_once_for_each_version_of_the_config(scene: Scene) -> None:
-    assert await scene.touches.bring(AGENT, NEW, written=True) == AGAIN_SECONDS[0]
-    await scene.touches.bring(AGENT, NEW, written=False)
+async def test_a_pod_that_takes_what_it_is_offered_is_never_touched(scene: Scene) -> None:
+    assert await scene.touches.bring(AGENT, NEW) == AFTER_SECONDS[0]
+    scene.echoes(NEW)
+    scene.clock.advance(AFTER_SECONDS[-1])
+    assert await scene.touches.bring(AGENT, NEW) is None
+    assert scene.marks == []
+
+
+async def test_a_pod_is_touched_for_each_version_of_the_config(scene: Scene) -> None:
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    await scene.touches.bring(AGENT, NEW)
+    await scene.touches.bring(AGENT, NEW)
     assert len(scene.marks) == 1
     scene.put_config()
-    await scene.touches.bring(AGENT, NEW, written=True)
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    await scene.touches.bring(AGENT, NEW)
     assert len(set(scene.marks)) == 2
 
 
 async def test_a_pod_that_lags_is_touched_again_and_not_for_ever(scene: Scene) -> None:
-    wait = await scene.touches.bring(AGENT, NEW, written=True)
+    wait = await scene.touches.bring(AGENT, NEW)
     while wait is not None:
         scene.clock.advance(wait)
-        wait = await scene.touches.bring(AGENT, NEW, written=False)
+        wait = await scene.touches.bring(AGENT, NEW)
     scene.clock.advance(600)
-    assert await scene.touches.bring(AGENT, NEW, written=False) is None
-    assert len(set(scene.marks)) == len(scene.marks) == 1 + len(AGAIN_SECONDS)
+    assert await scene.touches.bring(AGENT, NEW) is None
+    assert len(set(scene.marks)) == len(scene.marks) == len(AFTER_SECONDS)
+
+
+async def test_a_pod_whose_volume_holds_something_else_is_touched_although_it_echoes_the_digest(scene: Scene) -> None:
+    await scene.touches.bring(AGENT, NEW)
+    scene.echoes(NEW, "seal: made for another agent")
+    scene.clock.advance(AFTER_SECONDS[0])
+    await scene.touches.bring(AGENT, NEW)
+    assert len(scene.marks) == 1
 
 
 async def test_a_pod_that_follows_is_left_alone(scene: Scene) -> None:
-    await scene.touches.bring(AGENT, NEW, written=True)
-    digests = {"config": NEW, "policy": NEW, "route": NEW}
-    scene.pods.echoed("uid-p", Echo("uid-p", digests=Digests.model_construct(**digests)))
-    scene.clock.advance(AGAIN_SECONDS[-1])
-    assert await scene.touches.bring(AGENT, NEW, written=False) is None
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    await scene.touches.bring(AGENT, NEW)
+    scene.echoes(NEW)
+    scene.clock.advance(AFTER_SECONDS[-1])
+    assert await scene.touches.bring(AGENT, NEW) is None
     assert len(scene.marks) == 1

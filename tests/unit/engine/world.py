@@ -5,7 +5,7 @@ What each request does to real objects, the tests against a real API server show
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -36,13 +36,15 @@ SYSTEM, NAMESPACE = "regent-system", "n"
 
 class MemoryApi(FakeClient):
     """Answers a request a turn of the loop later, so that workers interleave. Pods echo the config that they were
-    touched for.
+    offered, or touched for.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.deaf = False
         """Pods have not seen a new ConfigMap yet, however often they are touched."""
+        self.offers = True
+        """Pods take what they are offered."""
         self.mounted: dict[str, Object] = {}
         self.stored: Callable[[Resource, Object], None] = lambda _resource, _obj: None
 
@@ -69,6 +71,13 @@ class MemoryApi(FakeClient):
             self.stored(resource, changed)
         return changed
 
+    async def offer_config(self, address: str, data: Mapping[str, str], seconds: float) -> Object:
+        await asyncio.sleep(0)
+        if self.offers and not self.deaf:
+            self.offered[address] = self._echo(self.pods[address]["pod"]["uid"], data[CONFIG_KEY])
+            self.pods[address] = self.offered[address]
+        return await super().offer_config(address, data, seconds)
+
     async def create(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
         await asyncio.sleep(0)
         return await super().create(resource, obj, gated=gated)
@@ -78,8 +87,10 @@ class MemoryApi(FakeClient):
         document = self.objects["ConfigMap", NAMESPACE, agent]["data"][CONFIG_KEY]
         if self.deaf:
             return
-        digests = AgentConfig.model_validate_json(document).digests().wire()
-        self.pods[pod["status"]["podIP"]] = {"pod": {"uid": pod["metadata"]["uid"]}, "digests": digests}
+        self.pods[pod["status"]["podIP"]] = self._echo(pod["metadata"]["uid"], document)
+
+    def _echo(self, uid: str, document: str) -> Object:
+        return {"pod": {"uid": uid}, "digests": AgentConfig.model_validate_json(document).digests().wire()}
 
 
 class World:

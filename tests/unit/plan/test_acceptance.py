@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from regent_api.status import Reason
-from regent_operator.plan.acceptance import policy_error, policy_rejection, route_error
+from regent_operator.plan.acceptance import policy_error, policy_rejection, route_rejection
 from tests.unit.plan.samples import CLOUD, CRITICAL, FLOOR_NAMESPACE, GENERAL, ONPREM, policy, route
 
 WITHOUT_VALUES = {"matchExpressions": [{"key": "tier", "operator": "In"}]}
@@ -15,7 +15,8 @@ def error_of_policy(namespace: str = "acme", **spec: Any) -> str | None:
 
 
 def error_of_route(**spec: Any) -> str | None:
-    return route_error(route(**spec), "cluster.local")
+    rejection = route_rejection(route(**spec), "cluster.local")
+    return rejection.words if rejection else None
 
 
 def only(**provider: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from regent_api.agent import PolicyUse
 from regent_api.config import AgentConfig
-from regent_api.objects import Invalid, Metadata
+from regent_api.objects import AgentPolicy, Invalid, Metadata
 from regent_api.status import ConditionType, Reason
 from regent_api.types import Sensitivity
 from regent_operator.plan.agent import AgentPlan, plan_agent
@@ -205,6 +205,19 @@ def test_a_policy_conflict_is_in_force_for_a_running_agent_and_denies() -> None:
     assert made.config is not None
     assert not made.config.policy.callers.admits("acme", "front", agent_namespace="acme")
     assert not made.config.policy.callers.admits("acme", "back", agent_namespace="acme")
+
+
+def test_peers_with_nothing_in_common_are_a_conflict() -> None:
+    def into(name: str, app: str) -> AgentPolicy:
+        peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": app}}}
+        return for_all(name, callers={"ingressFrom": [peer]}, **LOCAL_HOSTS)
+
+    made = planned(policies=(into("a", "nginx"), into("b", "traefik")))
+    assert [problem.reason for problem in made.problems] == [Reason.POLICY_CONFLICT]
+    assert made.problems[0].message.startswith(
+        "callers.ingressFrom: the lists of acme/a, acme/b have nothing in common"
+    )
+    assert planned(policies=(into("a", "nginx"), into("b", "nginx"))).problems == ()
 
 
 def test_excluded_providers_are_named() -> None:

@@ -1,5 +1,6 @@
 """What is applied now: the order, the two edits that wait for the pods, and the shape of every child."""
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -38,6 +39,7 @@ BEHAVIOR = {
 
 SEAL = "{}"
 SCALER = ChildKind("autoscaling/v2", "HorizontalPodAutoscaler")
+SCALERS = (SCALER, ChildKind("keda.sh/v1alpha1", "ScaledObject"))
 
 
 def planned(**changes: Any) -> AgentPlan:
@@ -73,8 +75,8 @@ def test_several_pods_have_a_disruption_budget_too() -> None:
 
 
 def test_a_single_pod_must_not_have_one() -> None:
-    assert children(planned(), Observation(), SEAL).absent == (ChildKind("policy/v1", "PodDisruptionBudget"), SCALER)
-    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation(), SEAL).absent == (SCALER,)
+    assert children(planned(), Observation(), SEAL).absent == (ChildKind("policy/v1", "PodDisruptionBudget"), *SCALERS)
+    assert children(planned(agent=agent(scaling={"replicas": 2})), Observation(), SEAL).absent == SCALERS
 
 
 def test_nothing_is_applied_for_an_agent_without_config() -> None:
@@ -255,6 +257,18 @@ def test_an_autoscaler_comes_after_the_deployment_that_leaves_the_number_to_it()
 @pytest.mark.parametrize("live", [1, 7, 30])
 def test_switching_to_an_autoscaler_begins_with_the_pods_that_there_are(live: int) -> None:
     assert scaled(AUTO, Observation(deployment(live))) == (None, True, live)
+
+
+def test_where_keda_scales_its_object_stands_in_the_autoscalers_place_and_never_beside_it() -> None:
+    keda = replace(INSTALLATION, keda_url="http://regent-metrics-api.regent-system.svc:8080")
+    on = plan_agent(inputs(agent=agent(scaling={"auto": {}})), keda)
+    made = children(on, Observation(deployment(7)), SEAL)
+    assert [body["kind"] for body in made.apply][-2:] == ["Deployment", "ScaledObject"]
+    assert "replicas" not in made.apply[-2]["spec"]
+    assert (made.absent, made.replicas) == ((SCALER,), 7)
+    off = children(plan_agent(inputs(agent=agent(scaling={"replicas": 7})), keda), Observation(deployment(7)), SEAL)
+    assert ChildKind("keda.sh/v1alpha1", "ScaledObject") in off.absent
+    assert off.apply[-1]["spec"]["replicas"] == 7
 
 
 def test_an_autoscaler_never_begins_with_none() -> None:

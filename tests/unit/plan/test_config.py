@@ -2,12 +2,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError, create_model
 
-from regent_api.config import AgentConfig, RuleConfig
+from regent_api.config import AgentConfig, CapabilitiesConfig, RuleConfig
 from regent_api.effective import EffectivePolicy
+from regent_api.model import Model
 from regent_api.types import Sensitivity
 from regent_operator.plan.agent import plan_agent
-from regent_operator.plan.config import cut, declared_route, text
+from regent_operator.plan.config import cut, declared_route
+from regent_operator.plan.document import document
 from regent_operator.plan.lattice import opinions_of
 from regent_operator.plan.policy import effective
 from tests.enforces import enforces
@@ -33,10 +36,6 @@ def test_the_whole_document_of_a_simple_agent() -> None:
         "agent": {"namespace": "acme", "name": "helper"},
         "instructions": "Help.",
         "sensitivity": "Internal",
-        "prompt": {"whenTooLong": "Refuse"},
-        "batch": {"grouping": "None"},
-        "suspended": False,
-        "shadows": [],
         "route": {
             "name": "hybrid",
             "providers": [
@@ -46,66 +45,31 @@ def test_the_whole_document_of_a_simple_agent() -> None:
                     "baseURL": "http://llm.models.svc:8080/v1",
                     "api": "ChatCompletions",
                     "model": "smollm2",
-                    "credentials": [],
                     "maxSensitivity": "Restricted",
-                    "capabilities": {"tools": True, "jsonSchema": True, "streamUsage": True, "vision": False},
-                    "passthrough": [],
                 }
             ],
-            "rules": [
-                {"name": "all", "atLeast": "Public", "providers": ["onprem"], "strategy": "Ordered", "weights": {}}
-            ],
-            "fallback": {
-                "errors": [
-                    "Auth",
-                    "ContextWindow",
-                    "QuotaExhausted",
-                    "RateLimited",
-                    "SlowStream",
-                    "Timeout",
-                    "Transient",
-                    "Truncated",
-                ],
-                "maxAttempts": 3,
-            },
-            "timeouts": {
-                "connect": 2.0,
-                "firstToken": 20.0,
-                "idle": 15.0,
-                "attempt": 60.0,
-                "total": 90.0,
-                "minBytesPerSecond": 0,
-            },
-            "retries": {
-                "maxPerProvider": 1,
-                "baseDelay": 0.25,
-                "maxDelay": 8.0,
-                "maxRetryAfter": 30.0,
-                "budgetPercent": 20,
-            },
-            "circuitBreaker": {
-                "window": 30.0,
-                "minimumRequests": 10,
-                "failureRatio": 0.5,
-                "consecutiveFailures": 5,
-                "openFor": 15.0,
-                "halfOpenProbes": 1,
-            },
+            "rules": [{"name": "all", "atLeast": "Public", "providers": ["onprem"]}],
+            "timeouts": {"connect": 2.0, "firstToken": 20.0, "idle": 15.0, "attempt": 60.0, "total": 90.0},
         },
         "state": {"conversations": True},
-        "drain": {"idleAfterSeconds": 120.0},
-        "tokens": {
-            "issuer": "https://kubernetes.default.svc",
-            "jwks": {"keys": [{"kid": "one"}]},
-            "maxLifetimeSeconds": 86400,
-        },
+        "tokens": {"issuer": "https://kubernetes.default.svc", "jwks": {"keys": [{"kid": "one"}]}},
         "clusterCidrs": ["10.211.0.0/16", "10.212.0.0/16"],
     }
 
 
+def test_a_runtime_of_the_version_before_reads_what_asks_for_nothing_new() -> None:
+    """As if `drain` had come with this version: the same document and digest, and a refusal where it is stated."""
+    known = {name: (field.annotation, field) for name, field in AgentConfig.model_fields.items() if name != "drain"}
+    older: Any = create_model("Older", __base__=Model, **known)
+    plain, draining = config_of(), config_of(agent=agent(drain={"idleAfter": "5m"}))
+    assert AgentConfig.wire(older.model_validate(plain.wire())) == plain.wire()
+    with pytest.raises(ValidationError, match="drain"):
+        older.model_validate(draining.wire())
+
+
 def test_the_document_reads_back_as_itself() -> None:
     made = config_of()
-    assert AgentConfig.model_validate_json(text(made)) == made
+    assert AgentConfig.model_validate_json(document(made).text) == made
 
 
 def test_parameters_and_suspension_reach_the_pods() -> None:
@@ -122,6 +86,17 @@ def test_what_an_agent_says_of_long_prompts_reaches_the_pods() -> None:
     assert made.wire()["prompt"] == {"whenTooLong": "Shorten", "shortInstructions": "Go."}
 
 
+def test_a_window_that_no_route_states_is_the_tables() -> None:
+    cloud = [{"name": "all", "providers": [{"name": CLOUD["name"]}]}]
+    assert config_of(route=route(providers=[CLOUD], rules=cloud)).route.providers[0].wire()["capabilities"] == {
+        **CapabilitiesConfig().wire(),
+        "listedWindow": 400_000,
+    }
+    stated = {**CLOUD, "capabilities": {"contextWindow": 9}}
+    capabilities = config_of(route=route(providers=[stated], rules=cloud)).route.providers[0].capabilities
+    assert (capabilities.context_window, capabilities.listed_window) == (9, None)
+
+
 def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:
     stated = {
         "tools": False,
@@ -130,6 +105,7 @@ def test_what_a_route_says_of_capabilities_reaches_the_pods() -> None:
         "vision": True,
         "imageTokens": 9,
         "contextWindow": 8192,
+        "tokenCounter": "InputTokens",
     }
     made = config_of(
         route=route(

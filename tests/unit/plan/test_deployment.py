@@ -50,7 +50,7 @@ def test_the_whole_deployment_of_the_simplest_agent() -> None:
                     "serviceAccountName": "helper",
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
-                    "terminationGracePeriodSeconds": 330,
+                    "terminationGracePeriodSeconds": 332,
                     "securityContext": {
                         "runAsNonRoot": True,
                         "runAsUser": 65532,
@@ -66,6 +66,19 @@ def test_the_whole_deployment_of_the_simplest_agent() -> None:
                             "labelSelector": {"matchLabels": {"regent.dev/agent": "helper"}},
                         }
                     ],
+                    "affinity": {
+                        "podAntiAffinity": {
+                            "preferredDuringSchedulingIgnoredDuringExecution": [
+                                {
+                                    "weight": 100,
+                                    "podAffinityTerm": {
+                                        "topologyKey": "topology.kubernetes.io/zone",
+                                        "labelSelector": {"matchLabels": {"regent.dev/agent": "helper"}},
+                                    },
+                                }
+                            ]
+                        }
+                    },
                     "containers": [CONTAINER],
                     "volumes": [
                         {"name": "config", "configMap": {"name": "helper", "defaultMode": 0o444}},
@@ -103,6 +116,10 @@ CONTAINER = {
         "8080",
         "--status-port",
         "9090",
+        "--image",
+        "regent-runtime:1",
+        "--drain-timeout",
+        "300",
     ],
     "env": [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
@@ -123,7 +140,7 @@ CONTAINER = {
         "httpGet": {"path": "/livez", "port": "status", "scheme": "HTTP"},
         "periodSeconds": 1,
         "timeoutSeconds": 5,
-        "failureThreshold": 60,
+        "failureThreshold": 300,
     },
     "livenessProbe": {
         "httpGet": {"path": "/livez", "port": "status", "scheme": "HTTP"},
@@ -144,6 +161,13 @@ CONTAINER = {
         {"name": "audit", "mountPath": "/var/lib/regent/audit"},
     ],
 }
+
+
+def test_a_pod_is_killed_only_after_its_drain_and_its_leave() -> None:
+    for stated, drain in (("20s", 20), ("1m1500ms", 62)):
+        pod = pod_of(build(agent(drain={"timeout": stated}), INSTALLATION, NONE, 1))
+        assert pod["terminationGracePeriodSeconds"] == 2 + drain + 30
+        assert pod["containers"][0]["command"][-2:] == ["--drain-timeout", str(drain)]
 
 
 def test_credentials_are_projected_key_by_key_with_their_hosts() -> None:
@@ -229,6 +253,7 @@ def test_scaling_does_not_touch_the_pod_template() -> None:
     assert one["spec"]["template"] == three["spec"]["template"]
 
 
-def test_a_chart_upgrade_changes_the_image_alone() -> None:
+def test_a_chart_upgrade_changes_the_image_alone_and_what_the_pod_is_told_of_it() -> None:
     upgraded = pod_of(build(agent(), replace(INSTALLATION, runtime_image="regent-runtime:2"), NONE, 1))
-    assert upgraded["containers"] == [{**CONTAINER, "image": "regent-runtime:2"}]
+    told = ["regent-runtime:2" if word == "regent-runtime:1" else word for word in CONTAINER["command"]]
+    assert upgraded["containers"] == [{**CONTAINER, "image": "regent-runtime:2", "command": told}]

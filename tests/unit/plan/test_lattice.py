@@ -115,6 +115,7 @@ def test_actions_hold_together_and_deny_absorbs_all_others() -> None:
     path = "guardrails.output.personalData.action"
     both = meet(audit, redact)[path]
     assert (both.value, both.sources) == ({"Audit", "Redact"}, {"acme/audit", "acme/redact"})
+    assert meet(redact, redact) == redact
     denied = meet_all([audit, deny, redact])[path]
     assert (denied.value, denied.sources) == ({"Deny"}, {"acme/deny"})
 
@@ -125,6 +126,12 @@ def test_approval_and_local_models_are_both_asked_for() -> None:
     )
     made = effective(meet(approved, local)).data.classes.of(Sensitivity.CONFIDENTIAL)
     assert made.ai_processing == [Duty.APPROVE, Duty.LOCAL_ONLY]
+
+
+def test_what_asks_for_nothing_adds_nothing() -> None:
+    free, local = (opinions_of(_class(word), f"acme/{word.lower()}") for word in ("Allowed", "LocalOnly"))
+    made = effective(meet(free, local)).data.classes.of(Sensitivity.CONFIDENTIAL)
+    assert made.ai_processing == [Duty.LOCAL_ONLY]
 
 
 def test_the_refusal_is_the_first_policys_by_name() -> None:

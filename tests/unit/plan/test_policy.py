@@ -9,7 +9,7 @@ from regent_api.policy import ServiceAccountGrant
 from regent_api.types import Opinion
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.lattice import fields, meet_all
-from regent_operator.plan.policy import MOST_VALUE_CHARACTERS, applying, described, effective, sources, tightened
+from regent_operator.plan.policy import applying, described, effective, sources, tightened
 from tests.enforces import enforces
 from tests.unit.plan.samples import FLOOR_NAMESPACE, INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs, policy
 
@@ -169,6 +169,9 @@ def test_an_invalid_policy_in_mode_audit_stops_nobody() -> None:
 def test_at_most_eight_policies_cast_a_shadow() -> None:
     found = applying(inputs(policies=tuple(for_all(f"t{n}", mode="Audit") for n in range(9))), FLOOR_NAMESPACE)
     assert [reading.key for reading in found.shadows] == [f"acme/t{n}" for n in range(8)]
+    assert found.untried == {"acme/t8"}
+    assert "acme/t8" in found.keys, "so that its status counts the agent"
+    assert "t8" not in [use.name for use in found.uses]
 
 
 def test_a_selector_that_cannot_be_read_might_apply() -> None:
@@ -184,6 +187,12 @@ def test_an_unreadable_policy_might_apply_and_is_never_left_out() -> None:
 
 def test_an_unreadable_policy_of_another_namespace_does_not_matter() -> None:
     assert applied(Invalid(Metadata("blue", "broken"), "nonsense")) == ([], (), {})
+
+
+def test_what_does_not_apply_keeps_nothing_after_it_from_applying() -> None:
+    elsewhere, unreadable = for_all("x", "aaa"), Invalid(Metadata("acme", "broken"), "nonsense")
+    found = applied(elsewhere, unreadable, policy("unselected"), for_all("zoo"))
+    assert found == (["acme/zoo"], (), {"acme/broken": "nonsense"})
 
 
 def test_the_uses_carry_digests_of_meaning() -> None:
@@ -228,13 +237,41 @@ def test_status_shows_each_field_as_users_write_it() -> None:
     assert shown["callers.serviceAccounts"].value == '[[{"name":"*"}]]'
 
 
-def test_a_long_value_is_cut_in_status() -> None:
+def test_a_long_value_is_cut_to_what_a_status_holds() -> None:
     hosts = [f"host-{n:03}.{'a' * 60}.test" for n in range(64)]
     many = [for_all(f"p{n}", egress={"hosts": [f"{n}.test", *hosts[:63]]}) for n in range(3)]
     opinions = applying(inputs(policies=tuple(many)), FLOOR_NAMESPACE).opinions
     shown = {each.field: each for each in described(opinions, effective(opinions))}
-    assert len(shown["egress.hosts"].value) == MOST_VALUE_CHARACTERS
+    assert len(shown["egress.hosts"].value) == most("value")
     EffectiveField.model_validate(shown["egress.hosts"].model_dump())
+
+
+def test_of_many_policies_behind_a_field_as_many_are_told_as_a_status_holds() -> None:
+    many = [for_all(f"p{n:02}", size={"maxOutputTokens": 5}) for n in range(most("from") + 1)]
+    opinions = applying(inputs(policies=tuple(many)), FLOOR_NAMESPACE).opinions
+    shown = {each.field: each for each in described(opinions, effective(opinions))}
+    assert shown["size.maxOutputTokens"].from_ == [f"acme/p{n:02}" for n in range(most("from"))]
+
+
+def most(field: str) -> int:
+    """Characters or entries that the schema lets a field of the status hold."""
+    schema = EffectiveField.model_json_schema()["properties"][field]
+    return int(schema.get("maxLength") or schema["maxItems"])
+
+
+def test_status_shows_what_is_not_ascii_as_it_is_written() -> None:
+    refusal = for_all("a", guardrails={"refusal": "Das geht nicht: ä"})
+    opinions = applying(inputs(policies=(refusal,)), FLOOR_NAMESPACE).opinions
+    shown = {each.field: each.value for each in described(opinions, effective(opinions))}
+    assert shown["guardrails.refusal"] == '"Das geht nicht: ä"'
+
+
+def test_agents_under_the_same_policies_share_what_these_come_to() -> None:
+    """Thousands of agents: one meet, and one effective policy in memory."""
+    policies = (for_all("a", size={"maxOutputTokens": 5}), for_all("b", FLOOR_NAMESPACE))
+    one, other = (applying(inputs(agent=agent(name), policies=policies), FLOOR_NAMESPACE) for name in ("x", "y"))
+    assert one.in_force is other.in_force
+    assert one.opinions is other.opinions
 
 
 def last_with(**spec: Any) -> AgentConfig:
@@ -281,3 +318,12 @@ def test_what_stands_is_never_loosened_not_even_a_default() -> None:
         [ServiceAccountGrant(name="*", namespace="blue")],
         [ServiceAccountGrant(name="*")],
     ]
+
+
+def test_a_refusal_that_stands_by_default_gives_way_and_a_policys_own_does_not() -> None:
+    """Of a text that is one policy's there is no stricter one: a default is nobody's."""
+    new = for_all("a", guardrails={"refusal": "New."})
+    opinions = applying(inputs(policies=(new,)), FLOOR_NAMESPACE).opinions
+    by_default, stated = last_with(), last_with(guardrails={"refusal": "Old."})
+    assert effective(tightened(by_default, opinions)).guardrails.refusal == "New."
+    assert effective(tightened(stated, meet_all([]))).guardrails.refusal == "Old."

@@ -7,8 +7,8 @@ import pytest
 from regent_api.price import PriceBand, ProviderPrice
 from regent_api.route import Provider
 from regent_operator import plan
-from regent_operator.plan.acceptance import route_errors
-from regent_operator.plan.prices import in_force, listed
+from regent_operator.plan.acceptance import route_rejections
+from regent_operator.plan.prices import in_force, listed, listed_window
 from tests.unit.plan.samples import CLOUD, ONPREM, route
 
 TABLE = "genai-prices/0.2.3@2026-11-26"
@@ -26,7 +26,7 @@ def stated(input_price: str, output: str, cached: str | None = None) -> dict[str
 
 
 def errors(**fields: Any) -> list[str]:
-    return list(route_errors(route(providers=[{**CLOUD, **fields}, ONPREM]), "cluster.local"))
+    return [each.words for each in route_rejections(route(providers=[{**CLOUD, **fields}, ONPREM]), "cluster.local")]
 
 
 def test_where_nothing_is_stated_the_table_holds() -> None:
@@ -38,6 +38,24 @@ def test_a_price_that_depends_on_the_length_has_its_bands() -> None:
     assert price is not None
     assert [band.above for band in price.bands] == [0, 272_000]
     assert [band.output for band in price.bands] == ["15", "22.5"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "window"),
+    [
+        ({}, 400_000),
+        ({"model": "gpt-4"}, 8192),
+        ({"model": "gpt-99"}, None),
+        ({"baseURL": "https://models.example.com/v1"}, None),
+        ({"baseURL": "https://acme.openai.azure.com"}, 400_000),
+    ],
+)
+def test_the_table_knows_windows_where_it_knows_models(fields: dict[str, Any], window: int | None) -> None:
+    assert listed_window(provider(**fields)) == window
+
+
+def test_a_local_model_has_no_window_in_the_table() -> None:
+    assert listed_window(Provider.model_validate({**ONPREM, "model": "gpt-4"})) is None
 
 
 def test_the_name_of_a_model_is_read_in_any_case() -> None:
@@ -82,7 +100,7 @@ def test_a_local_provider_costs_what_is_stated_and_else_nobody_knows() -> None:
     free = PriceBand(input="0", output="0", cached_input="0", cache_write="0")
     assert in_force(Provider.model_validate(ONPREM)) is None
     assert in_force(Provider.model_validate({**ONPREM, "price": FREE})) == ProviderPrice(source="route", bands=[free])
-    assert list(route_errors(route(providers=[CLOUD, {**ONPREM, "price": FREE}]), "cluster.local")) == []
+    assert list(route_rejections(route(providers=[CLOUD, {**ONPREM, "price": FREE}]), "cluster.local")) == []
 
 
 def test_a_stated_price_of_a_model_that_the_table_does_not_know_is_taken_as_it_is() -> None:

@@ -1,9 +1,5 @@
-from collections import OrderedDict
 from dataclasses import replace
 
-import pytest
-
-from regent_operator.plan import reading
 from regent_operator.plan.reading import read
 from tests.unit.plan.samples import FLOOR_NAMESPACE, for_all, policy
 
@@ -23,13 +19,3 @@ def test_the_same_object_is_another_policy_to_another_operator() -> None:
     misplaced = policy("base", selector={"namespaces": {}})
     assert read(misplaced, FLOOR_NAMESPACE).error is not None
     assert read(misplaced, "acme").error is None
-
-
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_REMEMBERED", 8)
-    monkeypatch.setattr(reading, "_readings", OrderedDict())
-    kept = [policy(f"p{number}") for number in range(10)]
-    first = [read(each, FLOOR_NAMESPACE) for each in kept]
-    assert len(reading._readings) == 8
-    assert read(kept[-1], FLOOR_NAMESPACE) is first[-1]
-    assert read(kept[0], FLOOR_NAMESPACE) is not first[0]

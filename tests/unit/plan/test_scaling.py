@@ -57,7 +57,7 @@ def test_the_autoscalers_own_words_are_passed_on() -> None:
     status, reason, message = told(seen) or ("", "", "")
     assert (status, reason) == ("False", "MetricUnavailable")
     assert "active_conversations and cpu (unable to get metric active_conversations: no custom metrics API)" in message
-    assert "an adapter such as prometheus-adapter" in message
+    assert "autoscaling.provider of the chart" in message
 
 
 def test_an_autoscaler_that_cannot_scale() -> None:
@@ -128,3 +128,21 @@ def test_only_stated_targets_are_asked_for() -> None:
 )
 def test_what_is_read_of_an_autoscaler(status: dict[str, Any] | None, seen: AutoscalerSeen) -> None:
     assert autoscaler_seen({"metadata": {}, **({"status": status} if status is not None else {})}) == seen
+
+
+def test_where_keda_scales_its_figure_counts_and_its_absence_is_told_as_kedas() -> None:
+    keda = replace(INSTALLATION, keda_url="http://metrics")
+    plan = plan_agent(inputs(agent=agent(scaling={"auto": {}})), keda)
+    conversations = {"type": "External", "external": {"metric": {"name": "s0"}, "current": {"averageValue": "3"}}}
+    raw = {"status": {"conditions": [condition("ScalingActive", "True")], "currentMetrics": [conversations, CPU]}}
+    found = scaling_active(plan, Observation(autoscaler=autoscaler_seen(raw)))
+    assert found is not None
+    assert found.reason == "MetricsAvailable"
+    raw["status"]["currentMetrics"] = [CPU]
+    found = scaling_active(plan, Observation(autoscaler=autoscaler_seen(raw)))
+    assert found is not None
+    assert found.reason == "MetricUnavailable"
+    assert "ScaledObject" in found.message
+    found = scaling_active(plan, Observation())
+    assert found is not None
+    assert (found.status, "ScaledObject" in found.message) == ("Unknown", True)

@@ -12,6 +12,7 @@ from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.observation import Echo, Observation, Refusal
 from regent_operator.plan.status import agent_figures, agent_status, invalid_agent_status
 from tests.unit.plan.kstatus import kstatus
+from tests.unit.plan.nextstep import ends_with_the_next_step
 from tests.unit.plan.samples import (
     INSTALLATION,
     LATER,
@@ -95,13 +96,10 @@ def test_the_whole_status_of_an_agent_that_serves() -> None:
 
 
 STALLED, RECONCILING = ["Stalled"], ["Reconciling"]
+BEHIND = ("True", "Ready", RECONCILING, "InProgress")
 
 CONTRACT: dict[str, tuple[AgentPlan, Observation, tuple[str, str, list[str], str]]] = {
-    "a new version waits for its wave": (
-        PLAN,
-        replace(SERVING, held_back=True),
-        ("True", "Ready", RECONCILING, "InProgress"),
-    ),
+    "a new version waits for its wave": (PLAN, replace(SERVING, held_back=True), BEHIND),
     "just created": (PLAN, Observation(), ("False", "Progressing", RECONCILING, "InProgress")),
     "reference missing": (
         planned(route=None),
@@ -147,7 +145,7 @@ CONTRACT: dict[str, tuple[AgentPlan, Observation, tuple[str, str, list[str], str
     "enforced, fewer pods than desired": (
         THREE,
         Observation(deployment(3, available=1), (echoing(THREE), pod("helper-2", ready=False))),
-        ("True", "Ready", RECONCILING, "InProgress"),
+        BEHIND,
     ),
     "serving and enforced": (PLAN, SERVING, ("True", "Ready", [], "Current")),
     "first pod starts": (
@@ -169,6 +167,21 @@ CONTRACT: dict[str, tuple[AgentPlan, Observation, tuple[str, str, list[str], str
         PLAN,
         Observation(deployment(deadline_exceeded=True), (echoing(PLAN), CRASHING)),
         ("False", "ProgressDeadlineExceeded", STALLED, "Failed"),
+    ),
+    "progress deadline passed while pods cannot be created": (
+        PLAN,
+        Observation(deployment(available=0, deadline_exceeded=True, replica_failure="exceeded quota: small"), ()),
+        ("False", "ProgressDeadlineExceeded", STALLED, "Failed"),
+    ),
+    "enforced, fewer pods than desired, and one in a crash loop": (
+        THREE,
+        Observation(deployment(3, available=1), (echoing(THREE), CRASHING)),
+        BEHIND,
+    ),
+    "enforced, and more pods cannot be created": (
+        THREE,
+        Observation(deployment(3, available=1, replica_failure="exceeded quota: small"), (echoing(THREE),)),
+        BEHIND,
     ),
     "pods that cannot be created": (
         PLAN,
@@ -199,7 +212,7 @@ CONTRACT: dict[str, tuple[AgentPlan, Observation, tuple[str, str, list[str], str
     "credentials changed": (
         PLAN,
         Observation(deployment(total=2), (echoing(PLAN, pod_facts={"credentials": frozenset()}),)),
-        ("True", "Ready", RECONCILING, "InProgress"),
+        BEHIND,
     ),
     "deleted": (
         replace(PLAN, agent=Valid(replace(PLAN.agent.metadata, deleting=True), PLAN.agent.spec)),
@@ -224,7 +237,7 @@ def test_in_each_phase_every_condition_is_dated_worded_and_of_this_generation(na
     assert len(kinds) == len(set(kinds))
     assert {each.observed_generation for each in status.conditions} == {3}
     for each in status.conditions:
-        assert each.message.endswith((".", "!")), each
+        assert ends_with_the_next_step(each.message), each
         assert each.reason in set(Reason)
     AIAgentStatus.model_validate_json(status.model_dump_json())
 
@@ -297,6 +310,20 @@ def test_excluded_providers_are_named_while_all_is_well() -> None:
     resolved = condition(status, "ResolvedRefs")
     assert (resolved.status, resolved.reason) == (ConditionStatus.TRUE, "ProvidersExcluded")
     assert "cloud: models.allow does not let gpt-5 at api.openai.com" in resolved.message
+
+
+def test_a_trial_that_is_one_too_many_is_named_while_all_is_well() -> None:
+    trials = tuple(for_all(f"t{n}", mode="Audit") for n in range(9))
+    plan = planned(policies=(for_all("base", **LOCAL_HOSTS), *trials))
+    seen = Observation(deployment(), (echoing(plan),))
+    status = status_of(plan, seen)
+
+    assert phase(status) == ("True", "Ready", [], "Current")
+    assert condition(status, "PolicyEnforced").message.endswith(
+        "Of the policies in mode Audit 8 are tried, and not acme/t8. Change some: enforce or delete them."
+    )
+    assert agent_figures(plan, seen).untried == {"acme/t8"}
+    assert agent_figures(plan, seen).policies["acme/t8"] is None
 
 
 def test_a_kept_config_is_said_to_be_in_force() -> None:

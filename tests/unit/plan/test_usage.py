@@ -5,6 +5,7 @@ from regent_api.policy import UsedByAgents
 from regent_operator.plan.figures import AgentFigures
 from regent_operator.plan.usage import policy_status, route_status
 from tests.unit.plan.kstatus import kstatus
+from tests.unit.plan.nextstep import ends_with_the_next_step
 from tests.unit.plan.samples import CLOUD, INSTALLATION, LATER, NOW, ONPREM, for_all, policy, route
 
 POLICY = for_all("base", size={"turnTimeout": "90s"})
@@ -33,6 +34,8 @@ def of_policy(*agents: AgentFigures) -> UsedByAgents:
 
 
 def phase(status: UsedByAgents) -> tuple[str, str, str]:
+    """Ready, its reason, kstatus; each message says what comes next."""
+    assert [each for each in status.conditions if not ends_with_the_next_step(each.message)] == []
     ready = status.conditions[0]
     return (
         ready.status.value,
@@ -90,6 +93,28 @@ def test_a_policy_that_selects_namespaces_outside_the_operators_is_not_accepted(
     status = policy_status(misplaced, [figures()], INSTALLATION, None, NOW)
     assert phase(status) == ("False", "Invalid", "Failed")
     assert "only a policy of the operator's own namespace" in status.conditions[1].message
+
+
+def test_a_trial_that_is_one_more_than_an_agent_tries_says_so() -> None:
+    trial = for_all("base", mode="Audit", size={"turnTimeout": "90s"})
+    left_out = figures("full", policies={"acme/base": None}, untried=frozenset({"acme/base"}))
+    tried = figures("other", policies={"acme/base": digest_of_policy(trial)})
+
+    status = policy_status(trial, [left_out, tried], INSTALLATION, None, NOW)
+
+    assert phase(status) == ("False", "NotTried", "Failed")
+    assert status.conditions[0].message == (
+        "1 of 2 agents do not try it: acme/full. An agent tries 8 policies in mode Audit, the first by namespace and "
+        "name. Change one of the others, or delete it."
+    )
+    assert (status.agents, status.enforced) == (2, "1/2")
+    assert phase(policy_status(trial, [tried], INSTALLATION, None, NOW)) == ("True", "Enforced", "Current")
+
+
+def test_a_route_whose_condition_is_none_says_so_by_its_own_reason() -> None:
+    rules = [{"name": "all", "match": {"when": "turn.caller == 'x'"}, "providers": [{"name": "onprem"}]}]
+    status = route_status(route(rules=rules), [], INSTALLATION, None, NOW)
+    assert phase(status) == ("False", "InvalidExpression", "Failed")
 
 
 def test_an_unreadable_policy_or_route_is_not_accepted() -> None:

@@ -13,6 +13,9 @@ request.userInfo.username == '{{ include "regent.operatorUser" . }}'
 {{- range .Values.admissionPolicies.controllerNamespaces }}
 || request.userInfo.username.startsWith('system:serviceaccount:{{ . }}:')
 {{- end }}
+{{- if eq .Values.autoscaling.provider "KEDA" }}
+|| request.userInfo.username == 'system:serviceaccount:{{ .Values.autoscaling.keda.namespace }}:{{ .Values.autoscaling.keda.serviceAccount }}'
+{{- end }}
 {{- with .Values.admissionPolicies.breakGlassGroups }}
 || (has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in {{ toJson . }}))
 {{- end }}

@@ -15,7 +15,9 @@ VERSION = 1
 LARGEST_RECORD = 65_536
 """Bytes of canonical JSON. Whoever makes a record bounds its parts so that it fits."""
 
-Text = Annotated[str, Meta(max_length=512)]
+LONGEST_TEXT = 512
+"""Characters."""
+Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 

@@ -29,7 +29,7 @@ from regent_api.policy.guardrails import (
     Streaming,
 )
 from regent_api.policy.limits import Limit, LimitScope, StateError
-from regent_api.policy.mode import PolicyMode
+from regent_api.policy.mode import MOST_SHADOWS, PolicyMode
 from regent_api.policy.models import LOCAL_AT_OR_ABOVE_DEFAULT, ModelAllow, Models
 from regent_api.policy.selector import Selector
 from regent_api.policy.size import (
@@ -41,6 +41,7 @@ from regent_api.policy.size import (
 )
 from regent_api.policy.spec import AgentPolicySpec
 from regent_api.policy.status import AgentPolicyStatus, UsedByAgents
+from regent_api.policy.together import somebody
 
 __all__ = [
     "APPROVAL_TTL_DEFAULT",
@@ -51,6 +52,7 @@ __all__ = [
     "INPUT_TOKENS_DEFAULT",
     "LOCAL_AT_OR_ABOVE_DEFAULT",
     "MIN_SIMILARITY_DEFAULT",
+    "MOST_SHADOWS",
     "OUTPUT_TOKENS_DEFAULT",
     "REFUSAL_DEFAULT",
     "TURN_TIMEOUT_DEFAULT",
@@ -95,4 +97,5 @@ __all__ = [
     "StateError",
     "Streaming",
     "UsedByAgents",
+    "somebody",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from regent_api.model import SET, Cel, Meet, MeetKind, Model
+from regent_api.policy.together import Named
 from regent_api.types import Duration
 
 APPROVAL_TTL_DEFAULT = "15m"
@@ -28,6 +29,10 @@ class Approvers(Model):
             description="Callers that may approve, such as system:serviceaccount:acme:lead or an OIDC subject.",
         ),
     ] = None
+
+    @property
+    def named(self) -> Named:
+        return frozenset(self.subjects or ()), frozenset(self.groups or ())
 
 
 class Approvals(Model):

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+MOST_SHADOWS = 8
+"""Policies in mode Audit that an agent tries: each is one more decision of every turn."""
+
 
 class PolicyMode(StrEnum):
     """Enforce takes part in the meet. Audit never does: it tells what it would have done."""

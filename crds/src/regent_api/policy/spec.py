@@ -14,7 +14,7 @@ from regent_api.policy.data import Data
 from regent_api.policy.egress import Egress
 from regent_api.policy.guardrails import Guardrails
 from regent_api.policy.limits import Limit, StateError
-from regent_api.policy.mode import PolicyMode
+from regent_api.policy.mode import MOST_SHADOWS, PolicyMode
 from regent_api.policy.models import Models
 from regent_api.policy.selector import Selector
 from regent_api.policy.size import Size
@@ -23,7 +23,10 @@ from regent_api.policy.size import Size
 class AgentPolicySpec(Model):
     mode: Annotated[
         PolicyMode | None,
-        Field(description="Audit: decide beside the policies in force, record what differs, and change nothing."),
+        Field(
+            description="Audit: decide beside the policies in force, record what differs, and change nothing. An agent "
+            f"tries {MOST_SHADOWS} such policies, the first by namespace and name."
+        ),
     ] = None
     selector: Annotated[
         Selector | None, Field(description="Agents that the policy applies to; absent: only those that name it.")

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from regent_api.config import CONFIG_KEY, AgentConfig
+from regent_api import GROUP
+from regent_api.config import CONFIG_KEY, AgentConfig, RouteConfig
+from regent_api.kinds import MODEL_ROUTE
+from regent_api.objects import Invalid, parse
+from regent_api.route import ModelRouteSpec
+from regent_operator.plan.config import declared_route
 
 DEADLINE_SECONDS = 30.0
 
@@ -21,15 +26,38 @@ class AgentNotFoundError(Exception):
 
 def config_of(name: str, namespace: str | None, context: str | None) -> AgentConfig:
     """What the agent's pods are given. None: kubectl's default. Raises ClusterError and AgentNotFoundError."""
-    where = [*(["--namespace", namespace] if namespace else []), *(["--context", context] if context else [])]
-    found = _kubectl(["get", "configmap", name, "--output", "json", *where], name)
+    found = _kubectl(["get", "configmap", name, "--output", "json", *_where(namespace, context)])
+    if found is None:
+        raise AgentNotFoundError(
+            f"the cluster has no config of an agent {name}: it does not exist, or is not planned yet"
+        )
     try:
         return AgentConfig.model_validate_json(json.loads(found)["data"][CONFIG_KEY])
     except (ValueError, KeyError, TypeError, ValidationError):
         raise ClusterError(f"ConfigMap {name} holds no config that this version of regent knows") from None
 
 
-def _kubectl(words: Sequence[str], name: str) -> str:
+def declared_of(config: AgentConfig, context: str | None) -> RouteConfig:
+    """The route of a config as it stands in the cluster now. Raises ClusterError."""
+    name, where = config.route.name, _where(config.agent.namespace, context)
+    found = _kubectl(["get", f"{MODEL_ROUTE.plural}.{GROUP}", name, "--output", "json", *where])
+    if found is None:
+        raise ClusterError(f"the cluster has no ModelRoute {name}")
+    try:
+        route = parse(json.loads(found), ModelRouteSpec)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ClusterError(f"kubectl gave no ModelRoute {name}") from None
+    if isinstance(route, Invalid):
+        raise ClusterError(f"ModelRoute {name} is invalid: {route.error}")
+    return declared_route(route.metadata.name, route.spec)
+
+
+def _where(namespace: str | None, context: str | None) -> list[str]:
+    return [*(["--namespace", namespace] if namespace else []), *(["--context", context] if context else [])]
+
+
+def _kubectl(words: Sequence[str]) -> str | None:
+    """None: there is no such object."""
     try:
         run = subprocess.run(  # noqa: S603 - the words are ours, kubectl is the user's
             ["kubectl", *words],  # noqa: S607
@@ -43,9 +71,7 @@ def _kubectl(words: Sequence[str], name: str) -> str:
     except subprocess.TimeoutExpired:
         raise ClusterError(f"kubectl gave no answer within {DEADLINE_SECONDS:.0f} s") from None
     if run.returncode and "NotFound" in run.stderr:
-        raise AgentNotFoundError(
-            f"the cluster has no config of an agent {name}: it does not exist, or is not planned yet"
-        )
+        return None
     if run.returncode:
         raise ClusterError(run.stderr.strip() or f"kubectl ended with {run.returncode}")
     return run.stdout

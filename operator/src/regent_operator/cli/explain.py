@@ -8,8 +8,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from regent_api.config import AgentConfig
+from regent_api.config import AgentConfig, RouteConfig
 from regent_operator.cli.formats import document, table
+from regent_operator.plan.config import exclusions
 
 if TYPE_CHECKING:
     from regent_runtime.explain import Decision, Explanation
@@ -36,12 +37,15 @@ class Asked:
     sensitivity: str | None = None
 
 
-def run(config: AgentConfig, asked: Asked, form: str, *, route: bool = False) -> str:
-    """The explanation as text; `route`: of the providers instead of the stages.
+def run(
+    config: AgentConfig, asked: Asked, form: str, *, route: bool = False, declared: RouteConfig | None = None
+) -> str:
+    """The explanation as text; `route`: of the providers instead of the stages. `declared`: the route as its author
+    wrote it, which has providers that the policies left out of the config; None where it cannot be told.
 
     Raises NotExplainedError; WouldRefuseError, with the text, for a refused turn.
     """
-    explanation = _explanation(config, asked)
+    explanation = _explanation(config, asked, declared)
     agent = f"{config.agent.namespace}/{config.agent.name}"
     rows = _route(explanation) if route else _stages(explanation)
     text = rows + _outcome(explanation) if form == "table" else document(wire(agent, explanation), form)
@@ -66,14 +70,22 @@ def wire(agent: str, explanation: "Explanation") -> dict[str, Any]:
     }
 
 
-def _explanation(config: AgentConfig, asked: Asked) -> "Explanation":
-    from regent_runtime.explain import Question, UnanswerableError, explain  # noqa: PLC0415 - see the first words
+def _explanation(config: AgentConfig, asked: Asked, declared: RouteConfig | None) -> "Explanation":
+    from regent_runtime.explain import Cut, Question, UnanswerableError, explain  # noqa: PLC0415 - see the first words
 
     question = Question(asked.caller, asked.prompt, asked.groups, asked.sensitivity)
+    cut = Cut(declared, _left_out(config, declared)) if declared else None
     try:
-        return asyncio.run(explain(config, question))
+        return asyncio.run(explain(config, question, cut))
     except UnanswerableError as error:
         raise NotExplainedError(str(error)) from error
+
+
+def _left_out(config: AgentConfig, declared: RouteConfig) -> dict[str, str]:
+    """The field that keeps a provider out of the config, by the provider's name."""
+    held = {provider.name for provider in config.route.providers}
+    excluded = exclusions(declared, config.policy)
+    return {name: why.field for name, why in excluded.items() if name not in held}
 
 
 def _stages(explanation: "Explanation") -> str:

@@ -14,7 +14,7 @@ from regent_operator.cli.bundle import Bundle, sort
 from regent_operator.cli.formats import document, table
 from regent_operator.cli.manifests import Manifest, ManifestError, read
 from regent_operator.cli.planning import key_sets, local_installation, plan_one
-from regent_operator.plan.acceptance import policy_rejections, route_errors
+from regent_operator.plan.acceptance import policy_rejections, route_rejections
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.oidc import resolved
 from regent_operator.plan.peers import never_matches
@@ -96,8 +96,8 @@ def _matching(bundle: Bundle, policy: AgentPolicy, floor_namespace: str) -> Iter
 
 def _routes(bundle: Bundle, installation: Installation) -> Iterator[Finding]:
     for key, route in sorted(bundle.routes.items()):
-        for error in route_errors(route, installation.cluster_domain):
-            yield Finding("Invalid", f"ModelRoute {key}", error)
+        for rejection in route_rejections(route, installation.cluster_domain):
+            yield Finding(rejection.reason, f"ModelRoute {key}", rejection.words)
 
 
 def _agents(bundle: Bundle, installation: Installation) -> Iterator[Finding]:

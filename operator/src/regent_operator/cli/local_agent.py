@@ -13,8 +13,8 @@ from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_api.seal import SEAL_KEY, document_digest
 from regent_operator.cli import credentials
 from regent_operator.cli.bundle import Bundle
-from regent_operator.cli.process import LOOPBACK, POLL_SECONDS, Child, ChildError, free_port, probe
-from regent_operator.plan.config import text
+from regent_operator.cli.process import DRAIN_SECONDS, LOOPBACK, POLL_SECONDS, Child, ChildError, free_port, probe
+from regent_operator.plan.document import document
 from regent_operator.signing import Signer
 
 START_SECONDS = 60.0
@@ -46,7 +46,7 @@ class LocalAgent:
     def write(self, config: AgentConfig, bundle: Bundle, environment: Mapping[str, str]) -> list[str]:
         """Put config and credentials where the runtime reads them; gives the SECRET/KEY that nobody provides."""
         missing = credentials.write(config, bundle, environment, self._directory / "credentials")
-        self._write_sealed(text(config).encode())
+        self._write_sealed(document(config).text.encode())
         self._digest = config.digests().config
         return missing
 
@@ -74,7 +74,7 @@ class LocalAgent:
         command = [sys.executable, "-I", "-m", "regent_runtime", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--status-port", str(self._status_port), "--config", str(config), "--credentials", str(secrets)]
         command += ["--audit", str(self._directory / "audit")]
-        command += ["--state", str(state), "--agent-uid", _uid(self.key)]
+        command += ["--state", str(state), "--agent-uid", _uid(self.key), "--drain-timeout", str(DRAIN_SECONDS)]
         command += [word for key in self._signer.public for word in ("--config-key", key)]
         self._child = Child(f"agent {self.key}", command, env=self._environment(), log=self._log)
         self._child.wait_for(self._status_port, "/readyz", START_SECONDS)

@@ -9,6 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from regent_api.audit import command as audit
+from regent_api.config import AgentConfig, RouteConfig
 from regent_operator.cli import approve, callers, cluster, dev, explain, lint
 from regent_operator.cli.ask import RefusedError, UnreachableError, ask
 from regent_operator.cli.bundle import gather
@@ -16,7 +17,7 @@ from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
 from regent_operator.cli.manifests import ManifestError, PathMissingError, read
 from regent_operator.cli.output import Progress
-from regent_operator.cli.planning import AgentMissingError, config_of
+from regent_operator.cli.planning import AgentMissingError, config_of, declared_of
 from regent_operator.cli.process import ChildError
 from regent_operator.cli.tokens import ServiceAccount
 
@@ -172,20 +173,33 @@ def _add_manifests(parser: argparse.ArgumentParser, *, required: bool = True) ->
     )
 
 
-def _explain(asked: argparse.Namespace, _progress: Progress) -> None:
+def _explain(asked: argparse.Namespace, progress: Progress) -> None:
     groups = frozenset(group for group in asked.groups.split(",") if group)
     question = explain.Asked(asked.caller, asked.prompt, groups, asked.sensitivity)
+    declared: RouteConfig | None = None
     if asked.filename:
         bundle = gather(read(asked.filename), asked.namespace)
         config = config_of(bundle, asked.agent, asked.floor_namespace)
+        declared = declared_of(bundle, config)
     else:
         namespace, _, name = asked.agent.rpartition("/")
         config = cluster.config_of(name, namespace or asked.namespace, asked.context)
+        if asked.route:
+            declared = _declared(config, asked.context, progress)
     try:
-        sys.stdout.write(explain.run(config, question, asked.output, route=asked.route))
+        sys.stdout.write(explain.run(config, question, asked.output, route=asked.route, declared=declared))
     except explain.WouldRefuseError as refused:
         sys.stdout.write(str(refused))
         sys.exit(Exit.CHECK_FAILED)
+
+
+def _declared(config: AgentConfig, context: str | None, progress: Progress) -> RouteConfig | None:
+    """None, with a word, where the user may not see the route, or it is gone: all else can be told without it."""
+    try:
+        return cluster.declared_of(config, context)
+    except cluster.ClusterError as error:
+        progress.say(f"providers that the policies left out of the config are not shown: {error}")
+        return None
 
 
 def _lint(asked: argparse.Namespace, _progress: Progress) -> None:

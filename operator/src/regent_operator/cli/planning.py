@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regent_api.config import AgentConfig, StateConfig
+from regent_api.config import AgentConfig, RouteConfig, StateConfig
 from regent_api.objects import AgentPolicy, AIAgent, Invalid
 from regent_operator.cli import demo_model
 from regent_operator.cli.bundle import Bundle, gather
 from regent_operator.cli.manifests import ManifestError, read
 from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.config import declared_route
 from regent_operator.plan.hosts import host_of, in_cluster
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
@@ -90,6 +91,12 @@ def config_of(bundle: Bundle, chosen: str, floor_namespace: str) -> AgentConfig:
     if plan.config is None:
         raise ManifestError(*_words(plan))
     return plan.config
+
+
+def declared_of(bundle: Bundle, config: AgentConfig) -> RouteConfig:
+    """The route that a config of `config_of` was made from, as its author wrote it."""
+    route = bundle.routes[f"{config.agent.namespace}/{config.route.name}"]
+    return declared_route(route.metadata.name, route.spec)
 
 
 def key_sets(bundle: Bundle, policies: Iterable[AgentPolicy | Invalid]) -> dict[ConfigMapKey, str | None]:

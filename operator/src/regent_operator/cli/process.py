@@ -15,6 +15,8 @@ from typing import Any
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 40.0
 """SIGTERM lets the runtime finish its turns; after this long it is killed."""
+DRAIN_SECONDS = 25.0
+"""After which the runtime itself cuts what still runs, to close its log in time."""
 POLL_SECONDS = 0.1
 PROBE_SECONDS = 5.0
 

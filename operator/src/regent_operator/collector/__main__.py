@@ -1,5 +1,10 @@
 """`python3 -I -m regent_operator.collector`: the audit collector."""
 
+# ruff: noqa: E402
+from regent_api.ending import end_on_sigterm
+
+end_on_sigterm()
+
 import asyncio
 import logging
 import sys

@@ -15,7 +15,7 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.handover import KEEPER, is_due, is_open, number_alone, with_replicas
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.resources import AUTOSCALERS, CHILD_BY_KIND, Resource
+from regent_operator.engine.resources import CHILD_BY_KIND, UNWATCHED, Resource
 from regent_operator.engine.together import together
 from regent_operator.plan.observation import Refusal
 
@@ -70,7 +70,7 @@ class Applier:
         if child is not None and self._is_ours(uid, key):
             resource = CHILD_BY_KIND[key.kind]
             await self._client.delete(resource, key.namespace, key.name, child.uid)
-            if resource == AUTOSCALERS:  # no watch will tell
+            if resource in UNWATCHED:  # no watch will tell
                 self._children.gone(resource, key.namespace, key.name, child.uid)
 
     def stand(self, uid: str, present: tuple[ChildKey, ...], absent: tuple[ChildKey, ...]) -> bool:

@@ -1,7 +1,8 @@
 """The HorizontalPodAutoscalers of agents: listed once a minute and read when their agent is looked at, never watched.
 
 Their status changes at every look of their controller, every 15 seconds for each of them; a watch would bring all of
-that, and nothing hangs on the figures in it.
+that, and nothing hangs on the figures in it. Where KEDA scales agents, their ScaledObjects are the children, and what
+is told is that of the autoscalers that KEDA makes of them, which bear our labels because ScaledObjects do.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from typing import Any
 from regent_operator.engine.children import ChildKey, Children, agent_of, key_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import AUTOSCALERS, OURS, Key
+from regent_operator.engine.resources import AGENTS, AUTOSCALERS, CHILD_BY_KIND, OURS, SCALED_OBJECTS, Key, Resource
 from regent_operator.plan.observation import AutoscalerSeen, autoscaler_seen
+from regent_operator.plan.scaledobject import MADE
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
@@ -29,19 +31,26 @@ class Autoscalers:
     """
 
     def __init__(
-        self, client: ApiClient, children: Children, namespaces: Sequence[str | None], touch: Callable[[Key], None]
+        self,
+        client: ApiClient,
+        children: Children,
+        namespaces: Sequence[str | None],
+        touch: Callable[[Key], None],
+        *,
+        keda: bool = False,
     ) -> None:
         self.listed = asyncio.Event()
         self._client = client
         self._children = children
         self._namespaces = namespaces
         self._touch = touch
-        self._seen: dict[ChildKey, AutoscalerSeen] = {}
+        self._keda = keda
+        self._seen: dict[Key, AutoscalerSeen] = {}
         self._uids: dict[ChildKey, str] = {}
         self._woken = asyncio.Event()
 
     def of(self, agent: Key) -> AutoscalerSeen | None:
-        return self._seen.get(_key(agent))
+        return self._seen.get(agent)
 
     def restart(self) -> None:
         """Another replica led meanwhile: what was listed is old."""
@@ -66,39 +75,66 @@ class Autoscalers:
         """Raises ApiError."""
         known = dict(self._uids)
         found: set[ChildKey] = set()
-        for namespace in self._namespaces:
-            listing = await self._client.list(AUTOSCALERS, namespace, labels=OURS)
-            for item in listing.items:
-                found.add(key_of(AUTOSCALERS, item))
-                self._take(item)
+        for resource in (AUTOSCALERS, SCALED_OBJECTS) if self._keda else (AUTOSCALERS,):
+            for namespace in self._namespaces:
+                for item in await self._items(resource, namespace):
+                    found.add(key_of(resource, item))
+                    self._take(resource, item)
         for key in known.keys() - found:
             self._gone(key, known[key])
         if not self._woken.is_set():
             self.listed.set()
 
+    async def _items(self, resource: Resource, namespace: str | None) -> Sequence[Object]:
+        try:
+            return (await self._client.list(resource, namespace, labels=OURS)).items
+        except ApiError as error:
+            if resource == SCALED_OBJECTS and error.not_found:  # KEDA is not installed, or no more
+                return []
+            raise
+
     async def read(self, agent: Key) -> None:
         """Look at one agent's. Raises ApiError."""
-        key = _key(agent)
-        live = await self._client.get(AUTOSCALERS, key.namespace, key.name)
-        if live is not None:
-            self._take(live)
-        elif key in self._uids:
-            self._gone(key, self._uids[key])
+        wanted = [(AUTOSCALERS, agent.name)]
+        if self._keda:
+            wanted = [(SCALED_OBJECTS, agent.name), (AUTOSCALERS, MADE + agent.name)]
+        for resource, name in wanted:
+            key = ChildKey(resource.kind, agent.namespace, name)
+            live = await self._client.get(resource, key.namespace, key.name)
+            if live is not None:
+                self._take(resource, live)
+            elif key in self._uids:
+                self._gone(key, self._uids[key])
 
-    def _take(self, item: Object) -> None:
-        key = key_of(AUTOSCALERS, item)
-        self._children.seen(AUTOSCALERS, item, full=True)
+    def _take(self, resource: Resource, item: Object) -> None:
+        key = key_of(resource, item)
         self._uids[key] = item["metadata"]["uid"]
-        before, now = self._seen.get(key), autoscaler_seen(item)
-        self._seen[key] = now
-        if before is not None and before != now:
-            self._touch(agent_of(key))
+        if not self._is_made(key):
+            self._children.seen(resource, item, full=True)
+        agent = self._teller_of(key)
+        if agent is None:
+            return
+        before, now = self._seen.get(agent), autoscaler_seen(item)
+        self._seen[agent] = now
+        if before != now and (before is not None or self._is_made(key)):
+            self._touch(agent)
 
     def _gone(self, key: ChildKey, uid: str) -> None:
-        if self._uids.get(key) == uid:
-            del self._uids[key], self._seen[key]
-            self._children.gone(AUTOSCALERS, key.namespace, key.name, uid)
+        if self._uids.get(key) != uid:
+            return
+        del self._uids[key]
+        agent = self._teller_of(key)
+        if agent is not None:
+            self._seen.pop(agent, None)
+        if not self._is_made(key):
+            self._children.gone(CHILD_BY_KIND[key.kind], key.namespace, key.name, uid)
 
+    def _is_made(self, key: ChildKey) -> bool:
+        """Whether it is KEDA's autoscaler, which is no child of ours."""
+        return self._keda and key.kind == AUTOSCALERS.kind and key.name.startswith(MADE)
 
-def _key(agent: Key) -> ChildKey:
-    return ChildKey(AUTOSCALERS.kind, agent.namespace, agent.name)
+    def _teller_of(self, key: ChildKey) -> Key | None:
+        """The agent whose number of pods this says; None: it says none."""
+        if not self._keda:
+            return agent_of(key)
+        return Key(AGENTS.kind, key.namespace, key.name.removeprefix(MADE)) if self._is_made(key) else None

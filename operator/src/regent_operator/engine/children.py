@@ -14,10 +14,10 @@ from regent_api.seal import SEAL_KEY
 from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
 from regent_operator.engine.resources import (
     AGENTS,
-    AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
+    UNWATCHED,
     Key,
     Resource,
     version_of,
@@ -124,10 +124,12 @@ class Children:
         """From a watch. What we wrote ourselves comes back here and changes nothing."""
         key = key_of(resource, obj)
         before = self._children.get(key)
+        if before and before.uid != obj["metadata"]["uid"]:
+            before = None
+        if before and version_of(obj) <= before.version:
+            return
         now = _child(obj)
-        if before and before.uid == now.uid:
-            if now.version <= before.version:
-                return
+        if before:
             now = self._carry_over(resource, before, now)
         if full and not now.known:
             now = replace(now, owned=owned_hash(obj))
@@ -176,7 +178,7 @@ class Children:
     def _carry_over(resource: Resource, before: Child, now: Child) -> Child:
         """Content that is known to be unchanged although the version moved."""
         now = replace(now, tolerated=before.tolerated)
-        has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS, AUTOSCALERS}
+        has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS, *UNWATCHED}
         only_status_moved = has_status and (now.print, now.generation) == (before.print, before.generation)
         return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
 

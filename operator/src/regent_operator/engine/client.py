@@ -11,13 +11,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import aiohttp
 
 from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.answers import Object, WatchEvent, event, lines, object_of, raise_for, unreachable
 from regent_operator.engine.errors import ApiError, NotLeadingError
+from regent_operator.engine.gated import GatedBody
 from regent_operator.engine.resources import LEASES, Resource
 
 FIELD_MANAGER = "regent"
@@ -40,8 +41,6 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-Object = dict[str, Any]
-
 
 class RequestCounter(Protocol):
     def request(self, verb: str, resource: str, status: int, seconds: float) -> None: ...
@@ -51,14 +50,6 @@ class RequestCounter(Protocol):
 class Listing:
     items: list[Object]
     resource_version: str
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """`type` is ADDED, MODIFIED, DELETED or BOOKMARK."""
-
-    type: str
-    object: Object
 
 
 @dataclass(frozen=True)
@@ -101,9 +92,7 @@ class ApiClient:
         self._waits = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for session in (self._server, self._leases, self._watches, self._pods, self._waits):
             await session.close()
 
@@ -180,14 +169,14 @@ class ApiClient:
                 timeout=timeout,
             ) as answer:
                 status = answer.status
-                await self._raise_for(answer)
-                async for line in _lines(answer.content):
-                    yield _event(json.loads(line))
+                await raise_for(answer)
+                async for line in lines(answer.content):
+                    yield event(json.loads(line))
         except aiohttp.SocketTimeoutError as error:
             if status != 200:
-                raise _unreachable(error) from error
+                raise unreachable(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         finally:
             self.counter.request("WATCH", resource.plural, status, time.monotonic() - started)
 
@@ -239,37 +228,51 @@ class ApiClient:
         """A JSON document that is no resource, such as /openid/v1/jwks."""
         return await self._send(_Call("GET", path.rsplit("/", 1)[-1], path, accept="*/*"))
 
-    async def pod_status(self, address: str, seconds: float, *, beyond: int | None = None) -> Object:
-        """`GET /statusz` of a pod. Raises ApiError for whatever is not a JSON object of tolerable size.
-
-        `beyond`: wait until its alerts have moved beyond this.
-        """
-        url = f"http://{f'[{address}]' if ':' in address else address}:{STATUS_PORT}/statusz"
+    async def pod_status(
+        self, address: str, seconds: float, *, beyond: int | None = None, canary: int | None = None
+    ) -> Object:
+        """`GET /statusz` of a pod: when its alerts are `beyond` a number, or it has tried our port `canary`."""
+        url = _pod_url(address, "/statusz")
+        if canary is not None:
+            return await self._told_by(self._waits, f"{url}?canary={canary}", seconds, "canary")
         if beyond is None:
             return await self.told_by(url, seconds, "statusz")
         return await self._told_by(self._waits, f"{url}?beyond={beyond}", seconds, "alerts")
 
+    async def offer_config(self, address: str, data: Mapping[str, str], seconds: float) -> Object:
+        """Hand a ConfigMap's data to a pod; its /statusz when it took it. Raises ApiError as `pod_status`."""
+        return await self._told_by(self._pods, _pod_url(address, "/config"), seconds, "config", data)
+
     async def told_by(self, url: str, seconds: float, label: str) -> Object:
-        """What a pod tells at a URL without being told who asks. Raises ApiError as `pod_status`."""
+        """What is told at a URL to anybody. Raises ApiError for what is not a JSON object of tolerable size."""
         return await self._told_by(self._pods, url, seconds, label)
 
-    async def _told_by(self, session: aiohttp.ClientSession, url: str, seconds: float, label: str) -> Object:
+    async def _told_by(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        seconds: float,
+        label: str,
+        given: Mapping[str, str] | None = None,
+    ) -> Object:
+        """By GET, or by PUT of what is given, which counts as OFFER: a write to the API server it is not."""
+        method, verb = ("GET", "GET") if given is None else ("PUT", "OFFER")
         started = time.monotonic()
         status = 0
         try:
             timeout = aiohttp.ClientTimeout(total=seconds)
-            async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
+            async with session.request(method, url, json=given, timeout=timeout, allow_redirects=False) as answer:
                 status = answer.status
                 body = await answer.content.read(STATUS_BYTES)
                 while len(body) < STATUS_BYTES and (more := await answer.content.read(STATUS_BYTES - len(body))):
                     body += more
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         finally:
-            self.counter.request("GET", label, status, time.monotonic() - started)
+            self.counter.request(verb, label, status, time.monotonic() - started)
         if status != 200:
             raise ApiError(status, "NotServing", f"{label} was not answered with 200")
-        return _object(body, status)
+        return object_of(body, status)
 
     async def _write(
         self,
@@ -326,15 +329,15 @@ class ApiClient:
                 call.method,
                 self.access.server + call.path,
                 params=call.params,
-                data=call.body,
+                data=GatedBody(call.body, self.may_write) if call.body is not None and call.gated else call.body,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=max(0.001, end - started)),
             ) as answer:
                 status = answer.status
-                await self._raise_for(answer)
-                return _object(await answer.read(), status)
+                await raise_for(answer)
+                return object_of(await answer.read(), status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         finally:
             self.counter.request(call.verb, call.label, status, time.monotonic() - started)
 
@@ -344,57 +347,11 @@ class ApiClient:
             headers["Authorization"] = f"Bearer {self.access.token.read()}"
         return headers
 
-    @staticmethod
-    async def _raise_for(answer: aiohttp.ClientResponse) -> None:
-        if answer.status < 400:
-            return
-        text = (await answer.content.read(65_536)).decode(errors="replace")
-        retry_after = answer.headers.get("Retry-After", "")
-        try:
-            status = json.loads(text)
-            reason, message = str(status.get("reason", "")), str(status.get("message", ""))
-        except (ValueError, AttributeError):
-            reason, message = "", text[:500]
-        raise ApiError(
-            answer.status,
-            reason or answer.reason or "",
-            message,
-            float(retry_after) if retry_after.isdecimal() else None,
-        )
+
+def _pod_url(address: str, path: str) -> str:
+    return f"http://{f'[{address}]' if ':' in address else address}:{STATUS_PORT}{path}"
 
 
 def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
     selectors = {"labelSelector": labels, "fieldSelector": fields}
     return {name: value for name, value in selectors.items() if value is not None}
-
-
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length: StreamReader.readline refuses those beyond its buffer."""
-    parts: list[bytes] = []
-    async for chunk in stream.iter_any():
-        *ended, rest = chunk.split(b"\n")
-        for piece in ended:
-            yield b"".join([*parts, piece])
-            parts = []
-        parts.append(rest)
-
-
-def _event(document: Object) -> WatchEvent:
-    if document["type"] != "ERROR":
-        return WatchEvent(document["type"], document["object"])
-    status = document["object"]
-    raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
-
-
-def _object(body: bytes, status: int) -> Object:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ApiError(status, "NotJson", "the answer is not a JSON object")
-    return document
-
-
-def _unreachable(error: BaseException) -> ApiError:
-    return ApiError(0, "Unreachable", f"{type(error).__name__}: {error}")

@@ -1,8 +1,9 @@
 """What the pods prove: asks each pod of each agent what it holds, quickly after a change, slowly otherwise.
 
-While an agent's pods do not all echo the digest that is expected of them, the wait before the next question is a
-quarter of the time since the change, within 0.1 s and 2 s: an edit that takes a second in the pods is seen a quarter
-of a second later at the worst. Bounded: so many questions at a time, one second each.
+A config that was just written goes along with the question, once to each pod that has shown itself: the kubelet would
+bring it too, but later. While an agent's pods do not all echo the digest that is expected of them, the wait before the
+next question is a quarter of the time since the change, within 0.1 s and 2 s: an edit that takes a second in the pods
+is seen a quarter of a second later at the worst. Bounded: so many questions at a time, and a deadline for each.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import heapq
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from regent_operator.engine.answers import Object
 from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.resources import Key
 from regent_operator.engine.together import together
@@ -23,6 +26,8 @@ from regent_operator.plan.observation import echo_of
 log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 32
 ANSWER_SECONDS = 1.0
+OFFER_SECONDS = 5.0
+"""A pod understands a config before it answers, and all pods of a node may do so at once."""
 SOONEST_SECONDS = 0.1
 QUICK_LIMIT_SECONDS = 2.0
 EAGERNESS = 0.25
@@ -35,6 +40,10 @@ class _Expected:
 
     digest: str | None
     since: float
+    offer: Mapping[str, str] | None = None
+    """The data of the ConfigMap, until every pod has answered it."""
+    answered: set[str] = field(default_factory=set)
+    """The uids of the pods that took the offer, or refused it."""
 
 
 class EchoRounds:
@@ -67,6 +76,11 @@ class EchoRounds:
             return
         self._expected[agent] = _Expected(digest, self._clock())
         self._schedule(agent, SOONEST_SECONDS)
+
+    def offer(self, agent: Key, digest: str, data: Mapping[str, str]) -> None:
+        """Hand the data of the ConfigMap, which was just written, to the agent's pods at once; expect the digest."""
+        self._expected[agent] = _Expected(digest, self._clock(), data)
+        self._schedule(agent, 0)
 
     def look(self, agent: Key) -> None:
         """Something about the agent's pods changed: ask soon, and quickly for a while."""
@@ -117,7 +131,8 @@ class EchoRounds:
     async def _round(self, agent: Key) -> None:
         """Ask every pod of one agent, then plan the next round."""
         if self._allowed():
-            await together(self._ask(pod) for pod in self._pods.of(agent) if _can_answer(pod))
+            expected = self._expected.get(agent)
+            await together(self._ask(pod, expected) for pod in self._pods.of(agent) if _can_answer(pod))
         self._asking.discard(agent)
         expected = self._expected.get(agent)
         wanted_at = self._next.pop(agent, None)
@@ -130,16 +145,17 @@ class EchoRounds:
     def _pause(self, agent: Key, expected: _Expected) -> float:
         pods = [pod for pod in self._pods.of(agent) if _can_answer(pod)]
         if all(_echoes(pod, expected.digest) for pod in pods):
+            expected.offer = None
             return SLOW_SECONDS * (2 / 3 + self._jitter() * 2 / 3)
         age = self._clock() - expected.since
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
-    async def _ask(self, pod: Pod) -> None:
+    async def _ask(self, pod: Pod, expected: _Expected | None = None) -> None:
         """Never raises: whatever a pod may answer, it is heard or silent, and the others are asked."""
         self._pods.meet(pod.seen.uid)
         async with self._places:
             try:
-                echo = echo_of(await self._client.pod_status(pod.address, ANSWER_SECONDS))
+                echo = echo_of(await self._told(pod, expected))
             except Exception as error:  # noqa: BLE001 -- a pod must not be able to end the operator
                 log.debug("pod %s/%s gave no answer: %s", pod.agent.namespace, pod.seen.name, error)
                 self._pods.silent(pod.seen.uid)
@@ -148,6 +164,20 @@ class EchoRounds:
             self._pods.echoed(pod.seen.uid, echo)
         else:
             self._pods.silent(pod.seen.uid)
+
+    async def _told(self, pod: Pod, expected: _Expected | None) -> Object:
+        """What the pod says of itself, after it was handed the offer where there is one. Raises ApiError."""
+        uid = pod.seen.uid
+        if expected is None or expected.offer is None or uid in expected.answered or pod.seen.echo is None:
+            return await self._client.pod_status(pod.address, ANSWER_SECONDS)
+        try:
+            told = await self._client.offer_config(pod.address, expected.offer, OFFER_SECONDS)
+        except ApiError as error:
+            if not 400 <= error.status < 500:
+                raise
+            told = await self._client.pod_status(pod.address, ANSWER_SECONDS)
+        expected.answered.add(uid)
+        return told
 
     def _schedule(self, agent: Key, wait: float) -> None:
         at = self._clock() + wait

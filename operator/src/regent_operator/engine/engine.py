@@ -20,6 +20,7 @@ from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.alertevents import AlertEvents
 from regent_operator.engine.alertwatches import AlertWatches
 from regent_operator.engine.autoscalers import Autoscalers
+from regent_operator.engine.canary import Canary
 from regent_operator.engine.children import Children
 from regent_operator.engine.client import WRITE_SECONDS, ApiClient
 from regent_operator.engine.echo import EchoRounds
@@ -60,6 +61,7 @@ from regent_operator.engine.statuses import MINUTE_SECONDS, StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
+from regent_operator.engine.trials import Trials
 from regent_operator.plan.observation import Echo
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
@@ -68,6 +70,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
 FIRST_SWEEP_SECONDS = 5.0
 SWEEP_SECONDS = 300.0
+SOON_SECONDS = 10.0
+"""Between a watch that lost its place and the sweep for what kopf's may have lost, too."""
 MOMENT_SECONDS = 0.05
 TOGETHER_SECONDS = 0.3
 """What agents mean to a policy or route is told to it once for all that happens within this time."""
@@ -92,7 +96,15 @@ class Engine:
         self.pods = Pods(self._pod_moved, self._child_moved, self._pod_answered, self._pod_counted)
         self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
-        self.autoscalers = Autoscalers(self.client, self.children, settings.scope.managed, self._touch_agent)
+        self.autoscalers = Autoscalers(
+            self.client,
+            self.children,
+            settings.scope.managed,
+            self._touch_agent,
+            keda=settings.keda_url is not None,
+        )
+        self._canary = Canary(settings.metrics_host, settings.canary_port) if settings.canary_port else None
+        self.trials = Trials(self.client, self.pods, self._canary, self.leadership.holds, self.metrics.tried)
         self.namespaces = Namespaces(self.store.touch_namespace)
         self.config_maps = References(self.client, CONFIG_MAPS, self._touch_agent, self._watches_config_maps)
         self.services = References(self.client, SERVICES, self._touch_agent, settings.scope.manages)
@@ -104,7 +116,9 @@ class Engine:
             self._look_at_everything,
             read_service_cidrs=not settings.cluster_cidrs,
         )
-        self.reflectors = [Reflector(self.client, c, observer) for c, observer in self._collections()]
+        self._sweep_wanted = asyncio.Event()
+        lost = self._sweep_wanted.set
+        self.reflectors = [Reflector(self.client, c, observer, lost) for c, observer in self._collections()]
         self.reconciler = Reconciler(
             self.client,
             self.store,
@@ -119,6 +133,7 @@ class Engine:
             Narrator(self.recorder, self.metrics),
             self.log_findings.of,
             self.queue.is_urgent_beside,
+            self.trials.again,
         )
         self._health = HealthServer(
             settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text
@@ -133,6 +148,9 @@ class Engine:
         """Until the store is whole. Errors of the API server are waited out."""
         await self._resources.enter_async_context(self.client)
         await self._resources.enter_async_context(self._health)
+        if self._canary is not None:
+            await self._resources.enter_async_context(self._canary)
+            self._tasks.append(self._begin(self.trials.run(), "network trials"))
         self._lease = self._begin(self.leadership.run(), "lease")
         for reflector in self.reflectors:
             self._tasks.append(self._begin(reflector.run(), f"watch {reflector.collection}"))
@@ -188,7 +206,12 @@ class Engine:
     async def _sweeps(self) -> None:
         wait = FIRST_SWEEP_SECONDS
         while True:
-            await asyncio.sleep(wait)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._sweep_wanted.wait()
+            if self._sweep_wanted.is_set():
+                self._sweep_wanted.clear()
+                await asyncio.sleep(SOON_SECONDS)
             wait = SWEEP_SECONDS * (0.5 + random.random())  # noqa: S311
             try:
                 await sweep(self.client, self.store)
@@ -245,6 +268,7 @@ class Engine:
         self.children.forget_written()
         self.pods.forget_echoes()
         self.echoes.forget_all()
+        self.trials.forget_all()
         self.autoscalers.restart()
         self.store.forget_figures()
         self.reconciler.forget_all()
@@ -283,6 +307,7 @@ class Engine:
     def _pod_answered(self, pod: Pod, echo: Echo) -> None:
         self.alert_events.heard(pod, echo)
         self.alert_watches.heard(pod, echo)
+        self.trials.heard(pod)
 
     def _collections(self) -> Iterator[tuple[Collection, Observer]]:
         scope = self.settings.scope

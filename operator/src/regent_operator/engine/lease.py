@@ -1,6 +1,6 @@
 """Which replica writes: leader election on a coordination.k8s.io Lease.
 
-The standby is warm: it watches and plans nothing, and takes over within duration + two retries of a silent leader.
+The standby is warm: it watches and plans nothing, and takes over within duration + two looks of a silent leader.
 A leader that could not renew stops writing `RENEW_SECONDS` after its last renewal, well before anyone else may take
 the Lease; a clean stop gives the Lease back, so the next one need not wait. Expiry is judged by when *we* saw the
 Lease change, so clocks need not agree. (The algorithm of client-go's leaderelection.)
@@ -24,6 +24,8 @@ DURATION_SECONDS = 15
 RENEW_SECONDS = 8.0
 """Writes stop this long after the last renewal; the last one has ended (WRITE_SECONDS) before the Lease can expire."""
 RETRY_SECONDS = 2.0
+STANDBY_SECONDS = 1.0
+"""Between the looks of a replica that does not lead: a Lease that was given back is taken at the next of them."""
 CALL_SECONDS = 4.0
 
 
@@ -82,7 +84,7 @@ class Leadership:
         try:
             while True:
                 await self._attempt()
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS if self.held.is_set() else STANDBY_SECONDS)
         finally:
             self._step_down("stopping")
             with suppress(ApiError, TimeoutError):

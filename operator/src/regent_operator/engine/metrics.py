@@ -47,12 +47,23 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.trials = Counter(
+            "regent_operator_network_trials",
+            "Forbidden connections that agents' pods were asked to try, by what they showed of their NetworkPolicy",
+            ("wall",),
+            registry=self.registry,
+        )
+
     def request(self, verb: str, resource: str, status: int, seconds: float) -> None:
         """Count a request of the client."""
         del seconds
         self.requests.labels(verb, resource, str(status)).inc()
         if verb in WRITES:
             self.writes.labels(resource).inc()
+
+    def tried(self, wall: str) -> None:
+        """Count a trial of a pod's NetworkPolicy."""
+        self.trials.labels(wall).inc()
 
     def succeeded(self, kind: str) -> None:
         self.last_success.labels(kind).set(self._now())

@@ -7,7 +7,9 @@ from typing import Any
 
 from regent_operator.engine.resources import AGENTS, Key, Resource, version_of
 from regent_operator.plan.child import AGENT_LABEL
+from regent_operator.plan.deletioncost import cost_of
 from regent_operator.plan.observation import Echo, PodSeen, pod_seen
+from regent_operator.plan.trial import Trial
 
 Object = dict[str, Any]
 TOUCHED = "regent.dev/config-digest"
@@ -26,6 +28,8 @@ class Pod:
     """Of the config that the pod was last touched for."""
     met: bool = False
     """Whether it was ever asked what it holds."""
+    cost: int = 0
+    """Of its deletion, as the pod bears it."""
     controlled: bool = False
     """By a ReplicaSet. What else bears the label serves too, but is not asked: its word would prove nothing."""
 
@@ -52,34 +56,33 @@ class Pods:
         self._of_agent: dict[Key, set[str]] = defaultdict(set)
         self._echoes: dict[str, Echo] = {}
         self._misses: dict[str, int] = {}
+        self._trials: dict[str, Trial] = {}
         self._met: set[str] = set()
+        self._whole: dict[str, Pod] = {}
+        """With their echoes, until something of them changes: each look at an agent asks for its pods several times."""
 
     def __len__(self) -> int:
         return len(self._pods)
 
     def of(self, agent: Key) -> list[Pod]:
         """By name, each with its last echo."""
-        return sorted(
-            (self.with_echo(self._pods[uid]) for uid in self._of_agent.get(agent, ())), key=lambda pod: pod.seen.name
-        )
+        return sorted((self._with_echo(uid) for uid in self._of_agent.get(agent, ())), key=lambda pod: pod.seen.name)
 
     def get(self, uid: str) -> Pod | None:
         return self._pods.get(uid)
 
-    def with_echo(self, pod: Pod) -> Pod:
-        uid = pod.seen.uid
-        echo = self._echoes.get(uid) if pod.controlled else None
-        return replace(pod, seen=pod.seen.with_echo(echo), met=uid in self._met)
-
     def meet(self, uid: str) -> None:
         """The pod is being asked."""
         self._met.add(uid)
+        self._whole.pop(uid, None)
 
     def forget_echoes(self) -> None:
         """Another replica led meanwhile: what pods said before that is old, and they are asked again."""
         self._echoes.clear()
         self._misses.clear()
+        self._trials.clear()
         self._met.clear()
+        self._whole.clear()
 
     def echoed(self, uid: str, echo: Echo) -> None:
         """What the pod answered."""
@@ -90,10 +93,21 @@ class Pods:
         if pod.controlled:
             self._answered(pod, echo)
         before, self._echoes[uid] = self._echoes.get(uid), echo
+        self._whole.pop(uid, None)
         if before != echo:
             self._heard(pod.agent)
         elif before is not None and before.active_conversations != echo.active_conversations:
             self._counted(pod.agent)
+
+    def tried(self, uid: str, trial: Trial) -> None:
+        """What a forbidden connection of the pod came to."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        before, self._trials[uid] = self._trials.get(uid), trial
+        self._whole.pop(uid, None)
+        if before != trial:
+            self._heard(pod.agent)
 
     def silent(self, uid: str) -> None:
         """The pod gave no answer of its own. Its last one counts until the third time: one lost packet is no news."""
@@ -103,6 +117,7 @@ class Pods:
         self._misses[uid] = self._misses.get(uid, 0) + 1
         if self._misses[uid] >= MISSES:
             del self._echoes[uid], self._misses[uid]
+            self._whole.pop(uid, None)
             self._heard(pod.agent)
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
@@ -111,8 +126,16 @@ class Pods:
         meta = obj["metadata"]
         agent = Key(AGENTS.kind, meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, ""))
         status = obj.get("status") or {}
-        mark = (meta.get("annotations") or {}).get(TOUCHED, "")
-        pod = Pod(pod_seen(obj), agent, status.get("podIP", ""), version_of(obj), mark, controlled=_is_controlled(meta))
+        notes = meta.get("annotations") or {}
+        pod = Pod(
+            seen=pod_seen(obj),
+            agent=agent,
+            address=status.get("podIP", ""),
+            version=version_of(obj),
+            mark=notes.get(TOUCHED, ""),
+            cost=cost_of(notes),
+            controlled=_is_controlled(meta),
+        )
         before = self._pods.get(meta["uid"])
         if before and before.version >= pod.version:
             return
@@ -120,6 +143,7 @@ class Pods:
             self._leave(before.agent, meta["uid"])
             self._touch(before.agent)
         self._pods[meta["uid"]] = pod
+        self._whole.pop(meta["uid"], None)
         self._of_agent[agent].add(meta["uid"])
         if before is None or _in_what_counts(before) != _in_what_counts(pod):
             self._touch(agent)
@@ -127,12 +151,23 @@ class Pods:
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         del resource, namespace, name
         pod = self._pods.pop(uid, None)
+        self._whole.pop(uid, None)
         self._echoes.pop(uid, None)
         self._misses.pop(uid, None)
+        self._trials.pop(uid, None)
         self._met.discard(uid)
         if pod is not None:
             self._leave(pod.agent, uid)
             self._touch(pod.agent)
+
+    def _with_echo(self, uid: str) -> Pod:
+        whole = self._whole.get(uid)
+        if whole is None:
+            pod = self._pods[uid]
+            echo = self._echoes.get(uid) if pod.controlled else None
+            seen = replace(pod.seen.with_echo(echo), trial=self._trials.get(uid) if pod.controlled else None)
+            whole = self._whole[uid] = replace(pod, seen=seen, met=uid in self._met)
+        return whole
 
     def _leave(self, agent: Key, uid: str) -> None:
         members = self._of_agent[agent]

@@ -1,14 +1,17 @@
 """The work queue: which key to reconcile next.
 
 Guarantees: a key is never handed to two workers at once; a key added while a worker holds it is handed out again
-after; a key stands in the queue once, at the best priority and the earliest time asked for. Bounded by the number of
-keys that exist. The clock comes in as an argument, so that back-off is tested in virtual time.
+after; a key stands in the queue once, at the best priority and the earliest time asked for. A key wakes one worker,
+however many wait. Bounded by the number of keys that exist. The clock comes in as an argument, so that back-off is
+tested in virtual time.
 """
 
 import asyncio
 import heapq
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -48,7 +51,10 @@ class WorkQueue(Generic[K]):
         self._urgent: set[K] = set()
         self._failures: dict[K, int] = {}
         self._count = 0
-        self._changed = asyncio.Event()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        """Wakes a worker when the first key that waits is due: at `_alarm_at`, by our clock."""
+        self._alarm_at = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -66,7 +72,7 @@ class WorkQueue(Generic[K]):
             entry.due = min(due, entry.due)
             entry.since = min(due, entry.since)
         self._place(key, entry, now)
-        self._changed.set()
+        self._summon()
 
     def take(self) -> K | None:
         """The most urgent key that is due, now held by the caller until `done`; None: nothing is due."""
@@ -91,18 +97,11 @@ class WorkQueue(Generic[K]):
     async def get(self) -> K:
         """As `take`, but waits."""
         while True:
-            self._changed.clear()
             key = self.take()
             if key is not None:
-                if self._ready:
-                    self._changed.set()
+                self._summon()
                 return key
-            wait = self._later[0][0] - self._clock() if self._later else None
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            await self._wait()
 
     def done(self, key: K) -> None:
         """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
@@ -113,7 +112,7 @@ class WorkQueue(Generic[K]):
         entry = self._waiting.get(key)
         if entry:
             self._place(key, entry, self._clock())
-            self._changed.set()
+            self._summon()
 
     def is_urgent_beside(self, key: K) -> bool:
         """Whether an edit of another key is due or being worked on."""
@@ -170,6 +169,47 @@ class WorkQueue(Generic[K]):
     def longest_run_seconds(self) -> float:
         """How long the worker that has held its key longest has held it; 0 when none works."""
         return self._clock() - min(self._running.values()) if self._running else 0.0
+
+    async def _wait(self) -> None:
+        """Until a worker is wanted: this one, when it has waited longest."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._summon()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
+            else:  # it was woken already, and somebody must come in its place
+                self._wake()
+            raise
+
+    def _summon(self) -> None:
+        """Of the workers that wait, wake one now where a key is ready, otherwise when the next one is due."""
+        if not self._waiters:
+            return
+        if self._ready:
+            self._wake()
+        elif self._later and (self._alarm is None or self._alarm_at != self._later[0][0]):
+            self._disarm()
+            self._alarm_at = self._later[0][0]
+            wait = max(0.0, self._alarm_at - self._clock())
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._wake)
+
+    def _wake(self) -> None:
+        """One worker; when it has taken its key, or found none, it summons the next."""
+        self._disarm()
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _disarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _place(self, key: K, entry: _Entry, now: float) -> None:
         """Put the key on the heap it belongs to; what stands there for it from before is stale and skipped."""

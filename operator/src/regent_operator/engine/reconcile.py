@@ -18,6 +18,7 @@ from regent_operator.engine.apply import Applier, Outcome
 from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.client import ApiClient
+from regent_operator.engine.deletioncosts import DeletionCosts
 from regent_operator.engine.echo import EchoRounds
 from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
@@ -27,11 +28,11 @@ from regent_operator.engine.plans import Applied, Plans, Shape
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import (
     AGENTS,
-    AUTOSCALERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     NETWORK_POLICIES,
     POLICIES,
+    UNWATCHED,
     Key,
 )
 from regent_operator.engine.seals import Sealer
@@ -88,6 +89,7 @@ class Reconciler:
         narrator: Narrator,
         log_findings: Callable[[Key], tuple[LogFinding, ...]],
         urgent_beside: Callable[[Key], bool],
+        walls_changed: Callable[[Key], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -103,9 +105,11 @@ class Reconciler:
         self._narrator = narrator
         self._log_findings = log_findings
         self._urgent_beside = urgent_beside
+        self._walls_changed = walls_changed
         self._clock = clock
         self._applier = Applier(client, children_known)
         self._touches = Touches(client, children_known, pods, clock)
+        self._costs = DeletionCosts(client, pods, clock)
         self._plans = Plans()
         self._config_since: dict[Key, tuple[str, float]] = {}
         self._let_through: dict[Key, Object] = {}
@@ -154,14 +158,17 @@ class Reconciler:
         if autoscaled(plan):
             await self._autoscalers.read(key)
         outcome = await self._apply(key, plan, stored)
-        touch_again = await self._bring_to_pods(key, plan, outcome)
+        digest = plan.digests.config if plan.digests else None
+        self._echoes.expect(key, digest)
+        touch_again = await self._touches.bring(key, digest)
+        costs_again = await self._costs.tell(key, several=agent.spec.most_replicas > 1)
         seen = self._observe(key, plan, outcome)
-        self._echoes.expect(key, plan.digests.config if plan.digests else None)
         if self._may_tell_later(key, outcome):
             self._store.set_figures(key, agent_figures(plan, seen))
             return Again(0.0)
         due = await self._tell(key, stored, plan, seen, outcome)
-        return self._again(key, plan, seen, outcome).or_sooner(touch_again).or_sooner(due)
+        again = self._again(key, plan, seen, outcome)
+        return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(due)
 
     def _may_tell_later(self, key: Key, outcome: Outcome) -> bool:
         """A config has left, and others that somebody has edited still wait for theirs: they go before a status."""
@@ -214,14 +221,23 @@ class Reconciler:
         for child in absent:
             await self._applier.remove(uid, child)
         outcome = await self._applier.apply(uid, bodies, wanted.replicas)
+        if NETWORK_POLICIES.kind in outcome.written:
+            self._walls_changed(key)
         outcome.held_back = len(bodies) < len(wanted.apply)
         kept = self._plans.of(key, plan)
         if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
             present = tuple(ChildKey(body["kind"], key.namespace, key.name) for body in bodies)
             kept.applied = Applied(shape, present, absent)
+        self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
         return outcome
+
+    def _offer(self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], outcome: Outcome) -> None:
+        """A config that was just written goes to the pods that run already, ahead of their kubelet."""
+        data = next((body["data"] for body in bodies if body["kind"] == CONFIG_MAPS.kind), None)
+        if CONFIG_MAPS.kind in outcome.written and plan.digests is not None and data is not None:
+            self._echoes.offer(key, plan.digests.config, data)
 
     def _stands(self, key: Key, plan: AgentPlan, shape: Shape) -> bool:
         """Whether every child is as this plan left it, in the same circumstances. Of an autoscaler nobody tells."""
@@ -236,8 +252,8 @@ class Reconciler:
     ) -> AgentConfig | None:
         """The config that the ConfigMap is about to lose, to tell whether more is let through now."""
         child = self._children.get(ChildKey(CONFIG_MAPS.kind, key.namespace, key.name))
-        wanted = next((wanted_hash(body) for body in bodies if body["kind"] == CONFIG_MAPS.kind), None)
-        if child is None or wanted is None or child.holds(wanted):
+        body = next((body for body in bodies if body["kind"] == CONFIG_MAPS.kind), None)
+        if child is None or body is None or child.holds(wanted_hash(body)):
             return None
         return await self._gatherer.last(plan.agent, before)
 
@@ -291,21 +307,13 @@ class Reconciler:
             autoscaler=self._autoscalers.of(key),
         )
 
-    async def _bring_to_pods(self, key: Key, plan: AgentPlan, outcome: Outcome) -> float | None:
-        """Have the kubelet look; seconds until it should be asked again, None: it need not."""
-        written = CONFIG_MAPS.kind in outcome.written
-        again = await self._touches.bring(key, plan.digests.config if plan.digests else None, written=written)
-        if written:
-            self._echoes.look(key)
-        return again
-
     def _again(self, key: Key, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         again = Again()
         if outcome.waiting:
             again = again.or_sooner(WAIT_SECONDS)
         if outcome.held_back:
             again = again.or_sooner(WAVE_SECONDS)
-        if AUTOSCALERS.kind in outcome.written:
+        if outcome.written & {each.kind for each in UNWATCHED}:
             again = again.or_sooner(FIRST_LOOK_SECONDS)
         if outcome.conflicts or outcome.refused:
             again = again.or_sooner(CONFLICT_SECONDS)
@@ -328,6 +336,7 @@ class Reconciler:
         self._applier.forget_all()
         self._sealer.forget_all()
         self._touches.forget_all()
+        self._costs.forget_all()
         self._plans.forget_all()
         self._config_since.clear()
         self._let_through.clear()
@@ -341,6 +350,7 @@ class Reconciler:
             self._echoes.forget(key)
             self._sealer.forget(key)
             self._touches.forget(key)
+            self._costs.forget(key)
             self._plans.forget(key)
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)

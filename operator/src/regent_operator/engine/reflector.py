@@ -63,11 +63,14 @@ class Collection:
 
 
 class Reflector:
+    """`listed_anew` is called when a watch had lost its place: what others watch may have been lost with it."""
+
     def __init__(
         self,
         client: ApiClient,
         collection: Collection,
         observer: Observer,
+        listed_anew: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.collection = collection
@@ -76,6 +79,7 @@ class Reflector:
         """Why the last attempt failed; empty while all is well."""
         self._client = client
         self._observer = observer
+        self._listed_anew = listed_anew
         self._jitter = jitter
         self._known: dict[tuple[str, str], tuple[str, int]] = {}
         self._version = ""
@@ -106,6 +110,8 @@ class Reflector:
         )
         self._replace(listing.items, full=not metadata_only)
         self._version = listing.resource_version
+        if self.synced.is_set():
+            self._listed_anew()
         self.synced.set()
         self.failing = ""
 

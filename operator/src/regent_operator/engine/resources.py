@@ -63,8 +63,10 @@ DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
 DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, NETWORK_POLICIES, DEPLOYMENTS, DISRUPTION_BUDGETS)
 AUTOSCALERS = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECTS = Resource("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+UNWATCHED = (AUTOSCALERS, SCALED_OBJECTS)
 """Children too, but not watched: their status changes at every look of their controller."""
-CHILD_BY_KIND = {resource.kind: resource for resource in (*CHILDREN, AUTOSCALERS)}
+CHILD_BY_KIND = {resource.kind: resource for resource in (*CHILDREN, *UNWATCHED)}
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 PODS = Resource("v1", "Pod", "pods")
@@ -72,6 +74,10 @@ NAMESPACES = Resource("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_CIDRS = Resource("networking.k8s.io/v1", "ServiceCIDR", "servicecidrs", namespaced=False)
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
+SUBJECT_ACCESS_REVIEWS = Resource(
+    "authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False
+)
+API_SERVICES = Resource("apiregistration.k8s.io/v1", "APIService", "apiservices", namespaced=False)
 
 OURS = "app.kubernetes.io/managed-by=regent"
 POD_LABEL = AGENT_LABEL

@@ -28,6 +28,8 @@ DAY_MILLISECONDS = 86_400_000
 class _Made:
     uid: str
     seal: Seal
+    text: str
+    """The seal's JSON."""
 
 
 class Sealer:
@@ -54,8 +56,9 @@ class Sealer:
         good = next((seal for seal in known if seal.digest == digest and seal.sequence >= newest), None)
         if good is None:
             good = self._signer.seal(uid, max(newest + 1, self._now()), digest)
-        self._made[key] = _Made(uid, good)
-        return json.dumps(good.wire(), sort_keys=True, separators=(",", ":"))
+        made = _Made(uid, good, json.dumps(good.wire(), sort_keys=True, separators=(",", ":")))
+        self._made[key] = made
+        return made.text
 
     def stands(self, agent: Key) -> bool:
         """Whether no pod has accepted a newer seal than the one that the agent has from us."""
@@ -85,8 +88,11 @@ class Sealer:
             if live is None:
                 return None
             self._children.read(CONFIG_MAPS, live)
+        text, made = self._children.seal(where) or "", self._made.get(key)
+        if made is not None and (made.uid, made.text) == (uid, text):
+            return made.seal
         try:
-            found = Seal.model_validate_json(self._children.seal(where) or "")
+            found = Seal.model_validate_json(text)
         except ValidationError:
             return None
         return found if found == self._signer.seal(uid, found.sequence, found.digest) else None

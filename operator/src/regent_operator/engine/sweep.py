@@ -1,7 +1,8 @@
 """Finds what the watches of the three kinds have missed.
 
 kopf does not report what was deleted between a 410 and its relist, nor what was deleted before its first list. So now
-and then the metadata of all objects are listed and compared with the store.
+and then, and soon after a watch of ours was told 410, the metadata of all objects are listed and compared with the
+store.
 """
 
 from regent_operator.engine.client import ApiClient

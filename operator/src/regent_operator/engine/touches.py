@@ -1,8 +1,8 @@
-"""Touches the pods that hold another config than they should, so that the kubelet brings the new one at once.
+"""Touches the pods that hold another config than they should although it was offered, so that the kubelet brings it.
 
-The mark names the ConfigMap's version too: a pod is touched once for each, also after a hand edit was healed. One that
-still lags is touched a few times more: on a busy node the kubelet may look at a pod before its own watch has brought
-it the new ConfigMap, and without another touch it would look again after a minute at the earliest.
+The mark names the ConfigMap's version too: a pod is touched for each anew. One that still lags is touched a few times
+more: on a busy node the kubelet may look at a pod before its own watch has brought it the new ConfigMap, and without
+another touch it would look again after a minute at the earliest.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
 from regent_operator.engine.together import together
 
 TOUCHES_AT_ONCE = 8
-AGAIN_SECONDS = (3.0, 9.0, 27.0)
-"""After the first touch."""
+AFTER_SECONDS = (1.5, 3.0, 9.0, 27.0)
+"""Since the config was written: before the first, pods are given it without a kubelet (`echo.py`)."""
 
 
 class Touches:
@@ -31,24 +31,22 @@ class Touches:
         self._clock = clock
         self._first: dict[Key, tuple[str, float]] = {}
 
-    async def bring(self, agent: Key, digest: str | None, *, written: bool) -> float | None:
-        """Seconds until pods that lag want another touch; None: none does. Raises ApiError.
-
-        `written`: the ConfigMap was written just now, so that pods which echo the digest may soon hold something else.
-        """
+    async def bring(self, agent: Key, digest: str | None) -> float | None:
+        """Seconds until pods that lag want another touch; None: none does. Raises ApiError."""
         config_map = self._children.get(ChildKey(CONFIG_MAPS.kind, agent.namespace, agent.name))
         if config_map is None or digest is None:
             return None
         age, mark = self._mark(agent, f"{digest}@{config_map.version}")
-        behind = [pod for pod in self._pods.of(agent) if _is_behind(pod, digest, written=written)]
+        behind = [pod for pod in self._pods.of(agent) if _is_behind(pod, digest)]
         places = asyncio.Semaphore(TOUCHES_AT_ONCE)
 
-        async def touch(pod: Pod) -> None:
+        async def touch(pod: Pod, mark: str) -> None:
             async with places:
                 await self._touch(pod, mark)
 
-        await together(touch(pod) for pod in behind if pod.mark != mark)
-        return next((after - age for after in AGAIN_SECONDS if after > age), None) if behind else None
+        if mark is not None:
+            await together(touch(pod, mark) for pod in behind if pod.mark != mark)
+        return next((after - age for after in AFTER_SECONDS if after > age), None) if behind else None
 
     def forget(self, agent: Key) -> None:
         """The agent is gone."""
@@ -58,14 +56,14 @@ class Touches:
         """Another replica led meanwhile."""
         self._first.clear()
 
-    def _mark(self, agent: Key, content: str) -> tuple[float, str]:
+    def _mark(self, agent: Key, content: str) -> tuple[float, str | None]:
         """Seconds since pods were first to hold the content, and what a pod bears that was touched for it by now."""
         known = self._first.get(agent)
         if known is None or known[0] != content:
             known = self._first[agent] = (content, self._clock())
         age = self._clock() - known[1]
-        times = sum(age >= after for after in AGAIN_SECONDS)
-        return age, f"{content}#{times}" if times else content
+        times = sum(age >= after for after in AFTER_SECONDS)
+        return age, f"{content}#{times}" if times else None
 
     async def _touch(self, pod: Pod, mark: str) -> None:
         patch = {"metadata": {"uid": pod.seen.uid, "annotations": {TOUCHED: mark}}}
@@ -76,9 +74,9 @@ class Touches:
                 raise
 
 
-def _is_behind(pod: Pod, digest: str, *, written: bool) -> bool:
-    """Whether the pod has shown itself and holds (or, after a write, may soon hold) something else than it should."""
+def _is_behind(pod: Pod, digest: str) -> bool:
+    """Whether the pod has shown itself, and holds something else than it should or has it mounted."""
     echo = pod.seen.echo
     if pod.seen.ended or echo is None:
         return False
-    return written or echo.digests is None or echo.digests.config != digest
+    return echo.config_error is not None or echo.digests is None or echo.digests.config != digest

@@ -58,9 +58,17 @@ def policy_error(policy: AgentPolicy, operator_namespace: str) -> str | None:
     return rejection.words if rejection else None
 
 
-def route_error(route: ModelRoute, cluster_domain: str) -> str | None:
+def route_rejections(route: ModelRoute, cluster_domain: str) -> Iterator[Rejection]:
+    """Everything for which a ModelRoute cannot be used."""
+    for words in _route_errors(route, cluster_domain):
+        yield Rejection(words)
+    for words in match_errors(route.spec):
+        yield Rejection(words, Reason.INVALID_EXPRESSION)
+
+
+def route_rejection(route: ModelRoute, cluster_domain: str) -> Rejection | None:
     """Why a ModelRoute cannot be used; None: it is Accepted."""
-    return next(route_errors(route, cluster_domain), None)
+    return next(route_rejections(route, cluster_domain), None)
 
 
 def selector_error(selector: LabelSelector, path: str) -> str | None:
@@ -124,8 +132,7 @@ def _selector_errors(selector: LabelSelector, path: str) -> Iterator[str]:
             yield f"{path}: {requirement.key}: In and NotIn take values; Exists and DoesNotExist take none"
 
 
-def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
-    """Everything for which a ModelRoute cannot be used."""
+def _route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
     spec = route.spec
     names = [provider.name for provider in spec.providers]
     for kind, counted in (("providers", names), ("rules", [rule.name for rule in spec.rules])):
@@ -136,7 +143,6 @@ def route_errors(route: ModelRoute, cluster_domain: str) -> Iterator[str]:
         for reference in rule.providers:
             if reference.name not in names:
                 yield f"spec.rules: {rule.name} names the provider {reference.name}, which is not in spec.providers"
-    yield from match_errors(spec)
     for provider in spec.providers:
         yield from _provider_errors(provider, cluster_domain)
     yield from attempting.errors(spec)

@@ -14,11 +14,14 @@ from regent_api.policy import AuditDurability
 from regent_api.status import ConditionType, Digests, Reason
 from regent_operator.plan import config, networkpolicy, policy
 from regent_operator.plan.conflict import conflicts
+from regent_operator.plan.declared import Declared
+from regent_operator.plan.document import document
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import CredentialPair
-from regent_operator.plan.peers import MOST_PEERS, too_many_peers
-from regent_operator.plan.policy import Applying, InForce
+from regent_operator.plan.peers import MOST_PEERS, nobody_connects, too_many_peers
+from regent_operator.plan.policy import MOST_SETS, Applying, InForce
 from regent_operator.plan.references import Problem, References, resolve
+from regent_operator.plan.remembered import Remembered
 from regent_operator.plan.sharedstate import state_problems
 from regent_operator.plan.state import state_config
 
@@ -39,6 +42,8 @@ class AgentPlan:
     """The policies that take part, with the digests that took part."""
     policy_keys: frozenset[str]
     """NAMESPACE/NAME of every policy that applies or might, the missing ones too: reverse references."""
+    untried: frozenset[str]
+    """Of them, those in mode Audit that are more than an agent tries."""
     route_digest: str | None
     """Digest of the ModelRoute that took part; None: it did not, and the last one is kept if there is one."""
     effective: tuple[EffectiveField, ...]
@@ -70,17 +75,19 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
     else:
         outcome = _made(inputs, installation, applying, references, references.route)
     made = outcome.config
+    written = document(made) if made else None
     return AgentPlan(
         agent=inputs.agent,
         inputs=inputs,
         installation=installation,
         problems=outcome.problems,
         config=made,
-        config_text=config.text(made) if made else None,
-        digests=made.digests() if made else None,
+        config_text=written.text if written else None,
+        digests=written.digests if written else None,
         uses=_uses(applying, inputs),
         policy_keys=applying.keys,
-        route_digest=references.route_digest if outcome.route else None,
+        untried=applying.untried,
+        route_digest=references.route.digest if outcome.route and references.route else None,
         effective=outcome.in_force.described if outcome.in_force else (),
         excluded=outcome.excluded,
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
@@ -89,22 +96,27 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
 
 
 def _made(
-    inputs: AgentInputs, installation: Installation, applying: Applying, references: References, declared: RouteConfig
+    inputs: AgentInputs, installation: Installation, applying: Applying, references: References, declared: Declared
 ) -> _Outcome:
     """Everything is there: a config of its own, unless the policies let nothing of the route through."""
     rules = applying.in_force
-    route, excluded = config.cut(declared, rules.policy)
+    route, excluded = _cuts.of(declared, rules, make=lambda: config.cut(declared.config, rules.policy))
+    namespace = inputs.agent.metadata.namespace
     problems = (
-        *_conflicts(rules, inputs.agent.metadata.namespace),
+        *_found.of(rules, also=namespace, make=lambda: _conflicts(rules, namespace)),
         *state_problems(inputs.agent, rules, route, installation),
         *_collector_required(rules, installation),
     )
     if not route.providers:
-        problems = (*problems, _no_provider(declared.name, excluded))
+        problems = (*problems, _no_provider(declared.config.name, excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
         return _kept(inputs, installation, applying, problems)
     made = config.fresh(inputs.agent, references.instructions, route, rules, applying.shadows, installation)
-    return _Outcome(problems, made, rules, excluded, declared)
+    return _Outcome(problems, made, rules, excluded, declared.config)
+
+
+_cuts: Remembered[tuple[RouteConfig, tuple[str, ...]]] = Remembered(MOST_SETS)
+_found: Remembered[tuple[Problem, ...]] = Remembered(MOST_SETS)
 
 
 def _kept(
@@ -120,12 +132,18 @@ def _kept(
 
 
 def _conflicts(rules: InForce, namespace: str) -> tuple[Problem, ...]:
-    found = conflicts(rules.opinions, namespace)
-    if too_many_peers(rules.policy.callers, namespace):
-        named = ", ".join(sorted(rules.opinions["callers.ingressFrom"].sources))
-        found = (*found, f"callers.ingressFrom: {named} have more than {MOST_PEERS} combinations")
+    found = (*conflicts(rules.opinions, namespace), *_no_peers(rules, namespace))
     words = (f"{sentence}. Change one of them so that something is left." for sentence in found)
     return tuple(Problem(ConditionType.ACCEPTED, Reason.POLICY_CONFLICT, sentence) for sentence in words)
+
+
+def _no_peers(rules: InForce, namespace: str) -> Iterator[str]:
+    stated = rules.opinions.get("callers.ingressFrom")
+    named = ", ".join(sorted(stated.sources)) if stated else ""
+    if too_many_peers(rules.policy.callers, namespace):
+        yield f"callers.ingressFrom: {named} have more than {MOST_PEERS} combinations"
+    if nobody_connects(rules.policy.callers, namespace):
+        yield f"callers.ingressFrom: the lists of {named} have nothing in common"
 
 
 def _collector_required(rules: InForce, installation: Installation) -> tuple[Problem, ...]:

@@ -16,8 +16,9 @@ from regent_api.scaling import (
     Targets,
 )
 from regent_operator.plan.child import child
+from regent_operator.plan.observation import CONVERSATIONS
 
-METRIC = "active_conversations"
+METRIC = CONVERSATIONS
 CPU = "cpu"
 
 

@@ -15,6 +15,7 @@ from regent_operator.plan import (
     deployment,
     disruptionbudget,
     networkpolicy,
+    scaledobject,
     service,
     serviceaccount,
 )
@@ -26,6 +27,10 @@ from regent_operator.plan.observation import Observation, PodSeen
 class ChildKind:
     api_version: str
     kind: str
+
+
+SCALERS = (ChildKind("autoscaling/v2", "HorizontalPodAutoscaler"), ChildKind("keda.sh/v1alpha1", "ScaledObject"))
+"""One of them at the most: a ScaledObject makes an autoscaler of its own."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
         return Children((), ())
     agent, count = plan.agent, replicas(plan, seen)
     budget = disruptionbudget.build(agent)
-    scaler = autoscaler.build(agent) if autoscaled(plan) else None
+    scaler = _scaler(plan) if autoscaled(plan) else None
     made = (
         serviceaccount.build(agent),
         _network_policy(plan, seen),
@@ -58,13 +63,18 @@ def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
         scaler,
     )
     absent = () if budget else (ChildKind("policy/v1", "PodDisruptionBudget"),)
-    absent = absent if scaler else (*absent, ChildKind("autoscaling/v2", "HorizontalPodAutoscaler"))
-    return Children(tuple(body for body in made if body is not None), absent, count)
+    others = tuple(each for each in SCALERS if scaler is None or each.kind != scaler["kind"])
+    return Children(tuple(body for body in made if body is not None), (*absent, *others), count)
 
 
 def autoscaled(plan: AgentPlan) -> bool:
     """Whether an autoscaler says how many pods there are. Not while they lack a state to share, nor while suspended."""
     return autoscaler.build(plan.agent) is not None and not plan.agent.spec.suspend and not lacks_state(plan)
+
+
+def _scaler(plan: AgentPlan) -> dict[str, Any] | None:
+    url = plan.installation.keda_url
+    return autoscaler.build(plan.agent) if url is None else scaledobject.build(plan.agent, url)
 
 
 def lacks_state(plan: AgentPlan) -> bool:

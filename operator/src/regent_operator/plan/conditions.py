@@ -18,6 +18,7 @@ STALLED = frozenset(
         Reason.INVALID_EXPRESSION,
         Reason.NAME_CONFLICT,
         Reason.POLICY_CONFLICT,
+        Reason.NOT_TRIED,
         Reason.COLLECTOR_REQUIRED,
         Reason.SHARED_STATE_REQUIRED,
         Reason.POLICY_INVALID,

@@ -5,8 +5,8 @@ only become stricter. Beside declarations only what the cluster says of itself e
 ranges); nothing of pods or children does, so equal declarations in one cluster have an equal digest.
 """
 
-import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from regent_api.agent import AgentParameters
@@ -45,9 +45,12 @@ from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows, sources
 from regent_operator.plan.reading import Reading
+from regent_operator.plan.remembered import Remembered
 from regent_operator.plan.state import drain_config, state_config
 
 Number = TypeVar("Number", int, float)
+MOST_TRUSTS = 8
+"""Installations whose TokenTrust is remembered; one process has one at a time."""
 
 
 def fresh(
@@ -133,7 +136,7 @@ def cut(route: RouteConfig, policy: EffectivePolicy) -> tuple[RouteConfig, tuple
     A rule whose providers are all excluded stays, with no provider, and so denies its turns: if it vanished, they
     would fall to a later and laxer rule.
     """
-    excluded = {p.name: why for p in route.providers if (why := _exclusion(p, policy)) is not None}
+    excluded = exclusions(route, policy)
     rules = [
         rule.model_copy(
             update={
@@ -144,24 +147,34 @@ def cut(route: RouteConfig, policy: EffectivePolicy) -> tuple[RouteConfig, tuple
         for rule in route.rules
     ]
     kept = [provider for provider in route.providers if provider.name not in excluded]
-    words = tuple(f"{name}: {why}" for name, why in excluded.items())
+    words = tuple(f"{name}: {why.words}" for name, why in excluded.items())
     return route.model_copy(update={"providers": kept, "rules": rules}), words
 
 
-def text(config: AgentConfig) -> str:
-    """The document, byte for byte the same for equal configs."""
-    return json.dumps(config.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+@dataclass(frozen=True)
+class Exclusion:
+    """Why a provider is no part of a config. `field`: of a policy."""
+
+    field: str
+    words: str
 
 
-def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> str | None:
-    if not policy.models.admits(provider.host, provider.model):
-        return f"models.allow does not let {provider.model} at {provider.host}"
+def exclusions(route: RouteConfig, policy: EffectivePolicy) -> dict[str, Exclusion]:
+    """By the names of the providers that the policy excludes."""
+    return {p.name: why for p in route.providers if (why := _exclusion(p, policy)) is not None}
+
+
+def _exclusion(provider: ProviderConfig, policy: EffectivePolicy) -> Exclusion | None:
+    host, model = provider.host, provider.model
+    if not policy.models.admits(host, model):
+        return Exclusion("models.allow", f"models.allow does not let {model} at {host}")
     if policy.budget.stated and provider.price is None:
-        return f"a budget needs a price, and nobody says what {provider.model} costs; state it in the route"
-    if not policy.egress.admits_host(provider.host):
-        return f"egress.hosts does not let {provider.host}"
-    if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(provider.host):
-        return f"models.localHosts does not count {provider.host} as local"
+        words = f"a budget needs a price, and nobody says what {model} costs; state it in the route"
+        return Exclusion(policy.budget.stated[0], words)
+    if not policy.egress.admits_host(host):
+        return Exclusion("egress.hosts", f"egress.hosts does not let {host}")
+    if provider.type is ProviderType.LOCAL and not policy.models.is_local_host(host):
+        return Exclusion("models.localHosts", f"models.localHosts does not count {host} as local")
     return None
 
 
@@ -196,15 +209,18 @@ def _provider(provider: Provider) -> ProviderConfig:
         ],
         max_sensitivity=provider.max_sensitivity,
         azure=_azure(provider.azure) if provider.azure else None,
-        capabilities=_capabilities(provider.capabilities) if provider.capabilities else CapabilitiesConfig(),
+        capabilities=_capabilities(provider),
         passthrough=sorted(provider.passthrough or []),
         price=prices.in_force(provider),
         limits=provider.limits,
     )
 
 
-def _capabilities(stated: Capabilities) -> CapabilitiesConfig:
-    return CapabilitiesConfig.model_validate(stated.wire())
+def _capabilities(provider: Provider) -> CapabilitiesConfig:
+    """The window of the table where the route states none."""
+    stated = provider.capabilities or Capabilities()
+    listed = prices.listed_window(provider) if stated.context_window is None else None
+    return CapabilitiesConfig.model_validate(stated.wire()).model_copy(update={"listed_window": listed})
 
 
 def _azure(azure: AzureDeployment) -> AzureConfig:
@@ -230,4 +246,7 @@ def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:
 
 
 def _tokens(installation: Installation) -> TokenTrust:
-    return TokenTrust(issuer=installation.issuer, jwks=dict(installation.jwks))
+    return _trusts.of(installation, make=lambda: TokenTrust(issuer=installation.issuer, jwks=dict(installation.jwks)))
+
+
+_trusts: Remembered[TokenTrust] = Remembered(MOST_TRUSTS)

@@ -5,13 +5,18 @@ conflict is reported only when it is certain: lists too large to intersect are p
 """
 
 from collections.abc import Iterator
+from typing import Any
 
+from regent_api.policy import Approvers, somebody
+from regent_api.policy.together import Named
 from regent_api.types import Opinion
 from regent_operator.plan.intersection import GRANTS, TooManyCombinationsError, intersect
 from regent_operator.plan.lattice import Opinions, Stated
 
-_LISTS = ("callers.serviceAccounts", "callers.oidc", "callers.apiKeys", "models.allow", "egress.hosts", "egress.cidrs")
-"""Lists with nothing in common are no use to anybody. Without local hosts an agent may still have others."""
+_PERSONS = ("data.personalData.readers", "approvals.approvers")
+"""Lists of callers by groups: who is a member of several is named by all of them."""
+LISTS = frozenset((*GRANTS, *_PERSONS))
+"""Every list of the API but `callers.ingressFrom`, see `peers`."""
 _OTHER_WAYS = ("callers.oidc", "callers.apiKeys")
 """A caller that comes in by one of these needs no ServiceAccount."""
 
@@ -22,7 +27,7 @@ def conflicts(opinions: Opinions, agent_namespace: str) -> tuple[str, ...]:
 
 
 def _conflicts(opinions: Opinions, agent_namespace: str) -> Iterator[str]:
-    for path in _LISTS:
+    for path in sorted(LISTS):
         if path == "callers.serviceAccounts" and (_anonymous(opinions) or any(way in opinions for way in _OTHER_WAYS)):
             continue
         stated = opinions.get(path)
@@ -31,12 +36,23 @@ def _conflicts(opinions: Opinions, agent_namespace: str) -> Iterator[str]:
 
 
 def _is_empty(path: str, stated: Stated, agent_namespace: str) -> bool:
+    if path in _PERSONS:
+        return not somebody(_named(clause.entries) for clause in stated.value)
     grant = GRANTS[path]
     lists = [[part for entry in c.entries for part in grant.parts(entry, agent_namespace)] for c in stated.value]
     try:
         return not intersect(lists, grant.both)
     except TooManyCombinationsError:
         return False
+
+
+def _named(entries: tuple[Any, ...]) -> Named:
+    """Approvers are one entry, readers a group each."""
+    match entries:
+        case (Approvers() as approvers,):
+            return approvers.named
+        case groups:
+            return frozenset(), frozenset(groups)
 
 
 def _anonymous(opinions: Opinions) -> bool:

@@ -5,6 +5,7 @@ which keys a config must be sealed. Policy, route and instructions reach running
 edits never change the template.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -12,7 +13,9 @@ from typing import Any
 
 from regent_api.agent import Resources, Workload
 from regent_api.config import CONFIG_KEY
+from regent_api.drain import TIMEOUT_DEFAULT
 from regent_api.objects import AIAgent
+from regent_api.types import seconds
 from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, labels, selector
 from regent_operator.plan.inputs import Installation
@@ -30,12 +33,14 @@ AUDIT_VOLUME_SIZE = "1Gi"
 """A third more than the runtime lets the log take: the kubelet ends a pod that fills its volume."""
 NOBODY = 65532
 
-GRACE_SECONDS = 330
-"""For turns that still run when a pod ends: five minutes, and half a minute to leave. A constant, because it stands in
-the template and `size.turnTimeout` is hot; an idle pod ends at once, so it costs nothing."""
+STARTUP_SECONDS = 300
+"""Before the kubelet starts it again. Where many start at once all are slow, and a second start slows them further."""
 
 DEREGISTER_SECONDS = 2
-"""How long a pod keeps taking turns after it is told to end, until every node has dropped it from the Service."""
+"""How long a pod keeps taking turns before it is told to end, until every node has dropped it from the Service."""
+
+LEAVE_SECONDS = 30
+"""After `drain.timeout`: to tell callers whose turns were cut, to close the audit log and to ship it."""
 
 DEFAULT_REQUESTS = {"cpu": "50m", "memory": "128Mi"}
 DEFAULT_LIMITS = {"memory": "256Mi"}
@@ -66,7 +71,7 @@ def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[Cred
         "serviceAccountName": agent.metadata.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": DEREGISTER_SECONDS + _drain_seconds(agent) + LEAVE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": NOBODY,
@@ -74,7 +79,8 @@ def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[Cred
             "fsGroup": NOBODY,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "topologySpreadConstraints": [_spread(agent)],
+        "topologySpreadConstraints": [_over_nodes(agent)],
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_over_zones(agent)]}},
         "containers": [_container(agent, installation, mounts_credentials=bool(credentials))],
         "volumes": [*_volumes(agent, credentials), *collector.volumes(installation)],
         **_placement(agent.spec.workload or Workload()),
@@ -106,7 +112,7 @@ def _container(agent: AIAgent, installation: Installation, *, mounts_credentials
             "readOnlyRootFilesystem": True,
             "runAsNonRoot": True,
         },
-        "startupProbe": _probe("/livez", period=1, failures=60),
+        "startupProbe": _probe("/livez", period=1, failures=STARTUP_SECONDS),
         "livenessProbe": _probe("/livez", period=10, failures=3),
         "readinessProbe": _probe("/readyz", period=2, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": DEREGISTER_SECONDS}}},
@@ -121,7 +127,15 @@ def _command(agent: AIAgent, installation: Installation) -> list[str]:
     for key in installation.config_keys:
         trust += ["--config-key", key]
     ports = ["--port", str(HTTP_PORT), "--status-port", str(STATUS_PORT)]
-    return ["python3", "-I", "-m", "regent_runtime", *files, *folders, *trust, *ports]
+    image = ["--image", installation.runtime_image]
+    drain = ["--drain-timeout", str(_drain_seconds(agent))]
+    return ["python3", "-I", "-m", "regent_runtime", *files, *folders, *trust, *ports, *image, *drain]
+
+
+def _drain_seconds(agent: AIAgent) -> int:
+    """In the template, so that the process and the kubelet that would kill it go by the same number; rounded up."""
+    drain = agent.spec.drain
+    return math.ceil(seconds((drain and drain.timeout) or TIMEOUT_DEFAULT))
 
 
 def _downward(name: str, field_path: str) -> dict[str, Any]:
@@ -176,14 +190,20 @@ def _projection(secret: str, keys: Iterable[str]) -> dict[str, Any]:
     return {"secret": {"name": secret, "optional": True, "items": items}}
 
 
-def _spread(agent: AIAgent) -> dict[str, Any]:
-    """Over the nodes where possible. Also for one pod: scaling up must not replace it for a changed template."""
+def _over_nodes(agent: AIAgent) -> dict[str, Any]:
+    """Where possible. Also for one pod: scaling up must not replace it for a changed template."""
     return {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": selector(agent)},
     }
+
+
+def _over_zones(agent: AIAgent) -> dict[str, Any]:
+    """Where possible. Not a second spread constraint: of two, the scheduler obeys neither on nodes without a zone."""
+    term = {"topologyKey": "topology.kubernetes.io/zone", "labelSelector": {"matchLabels": selector(agent)}}
+    return {"weight": 100, "podAffinityTerm": term}
 
 
 def _placement(workload: Workload) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from regent_api.policy import MOST_SHADOWS
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.children import echoes
@@ -42,7 +43,7 @@ def policy_enforced(plan: AgentPlan, seen: Observation) -> Finding:
         words = f"{counted} pods echo {_digest(plan)}; waiting for {names}. Wait; or look at the logs of those pods."
         return false(_ENFORCED, Reason.NOT_YET_ENFORCED, words)
     if counted.serving:
-        return true(_ENFORCED, Reason.ENFORCED, f"{counted} pods echo {_digest(plan)}. Nothing to do.")
+        return true(_ENFORCED, Reason.ENFORCED, f"{counted} pods echo {_digest(plan)}. {_untried(plan)}")
     if plan.config.suspended:
         return true(_ENFORCED, Reason.SUSPENDED, "No pod runs, so none serves. Nothing to do.")
     return false(_ENFORCED, Reason.NO_SERVING_POD, "No pod can serve yet; see WorkloadAvailable.")
@@ -65,6 +66,16 @@ def missing_credentials(seen: Observation) -> Finding | None:
         ConditionType.RESOLVED_REFS,
         Reason.CREDENTIALS_MISSING,
         f"{words}. Create them; each Secret also needs the key `hosts`.",
+    )
+
+
+def _untried(plan: AgentPlan) -> str:
+    if not plan.untried:
+        return "Nothing to do."
+    more = f" and {len(plan.untried) - MOST_NAMED} more" if len(plan.untried) > MOST_NAMED else ""
+    named = ", ".join(sorted(plan.untried)[:MOST_NAMED]) + more
+    return (
+        f"Of the policies in mode Audit {MOST_SHADOWS} are tried, and not {named}. Change some: enforce or delete them."
     )
 
 

@@ -23,6 +23,8 @@ class AgentFigures:
     enforced: int
     serving: int
     providers: tuple[ProviderFigures, ...] = ()
+    untried: frozenset[str] = frozenset()
+    """NAMESPACE/NAME of policies in mode Audit that are more than an agent tries."""
 
 
 def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
@@ -36,4 +38,5 @@ def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
         enforced=counted.enforced,
         serving=counted.serving,
         providers=of_pods(seen.pods),
+        untried=plan.untried,
     )

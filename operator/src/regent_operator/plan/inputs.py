@@ -34,6 +34,10 @@ class Installation:
     monitoring_namespaces: tuple[str, ...] = ()
     collector_url: str | None = None
     """Of the audit collector, whose pods are in `namespace`; None: there is none."""
+    keda_url: str | None = None
+    """Of the metrics API, where KEDA scales agents; None: agents have autoscalers of Kubernetes' own."""
+    canary_port: int | None = None
+    """Of the operator, to which no agent's NetworkPolicy opens a way; None: nothing listens there."""
 
 
 @dataclass(frozen=True)

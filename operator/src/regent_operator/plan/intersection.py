@@ -160,6 +160,7 @@ GRANTS: Mapping[str, Listed] = {
     "callers.apiKeys": Listed(lambda grant, _: (api_key_callers(grant),), both_api_key_callers),
     "models.allow": Listed(lambda entry, _: allowed_models(entry), both_allowed_models),
     "models.localHosts": Listed(lambda host, _: (host,), both_hosts),
+    "guardrails.output.links.allow": Listed(lambda host, _: (host,), both_hosts),
     "egress.hosts": Listed(lambda host, _: (host,), both_hosts),
     "egress.cidrs": Listed(lambda cidr, _: (network(cidr),), both_networks),
 }

@@ -203,7 +203,7 @@ def _meet(field: Field, one: Stated, other: Stated) -> Stated:
 
 def _both_duties(one: Stated, other: Stated) -> Stated:
     """Both opinions' duties. Deny absorbs all others, and is then the work of those who say it."""
-    denying = [stated for stated in (one, other) if stated.value >= DENY]
+    denying = [stated for stated in (one, other) if DENY.issubset(stated.value)]
     parts = denying or [one, other]
     value = DENY if denying else one.value | other.value
     return Stated(value, frozenset[str]().union(*(stated.sources for stated in parts)))

@@ -13,10 +13,13 @@ from regent_api.price import Amount
 from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
 from regent_api.types import DNS_LABEL
+from regent_operator.plan.trial import CanarySaid, Trial
 
 CREDENTIALS_VOLUME = "credentials"
 
 MOST_ERROR_CHARACTERS = 1024
+CONVERSATIONS = "active_conversations"
+"""The metric that agents are scaled by."""
 LASTING = frozenset({"fork", "records_let_go"})
 """Why a pod's audit log does not reach the collector, and never will. What else it says passes."""
 
@@ -83,6 +86,8 @@ class Echo:
     alert_moves: int = field(default=0, compare=False)
     providers: tuple[ProviderSaid, ...] = ()
     budgets: tuple[BudgetSaid, ...] = ()
+    canary: CanarySaid | None = None
+    """Its latest forbidden connection; what that proves is a Trial."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ class PodSeen:
     """Why its container restarts again and again or cannot start, in the kubelet's words; None: it does not."""
     echo: Echo | None = None
     """None: not asked yet, or no answer. Use `with_echo`, so that another pod's echo never counts."""
+    trial: Trial | None = None
+    """Of its NetworkPolicy, by this operator; None: not tried yet."""
 
     @property
     def can_serve(self) -> bool:
@@ -224,6 +231,8 @@ def _measured(metric: Mapping[str, Any]) -> str | None:
             return name
         case {"type": "Resource", "resource": {"name": str(name), "current": {"averageUtilization": _}}}:
             return name
+        case {"type": "External", "external": {"current": {"averageValue": _}}}:
+            return CONVERSATIONS
     return None
 
 
@@ -265,6 +274,7 @@ def echo_of(body: object) -> Echo | None:
         draining=said.draining,
         alerts=tuple(AlertFigures(**each.model_dump()) for each in said.audit.alerts),
         alert_moves=said.audit.alert_moves,
+        canary=CanarySaid(said.canary.address, said.canary.outcome) if said.canary else None,
     )
 
 
@@ -329,6 +339,11 @@ class _Budget(_Said):
     at: _Figure
 
 
+class _Canary(_Said):
+    address: Annotated[str, StringConstraints(max_length=64)]
+    outcome: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,16}$")]
+
+
 class _Statusz(_Said):
     pod: _Pod
     digests: Digests | None = None
@@ -344,6 +359,7 @@ class _Statusz(_Said):
     suspended: bool = False
     draining: bool = False
     audit: _Audit = _Audit()
+    canary: _Canary | None = None
 
 
 _CRASHES = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}

@@ -45,6 +45,14 @@ def too_many_peers(callers: EffectiveCallers, agent_namespace: str) -> bool:
     return False
 
 
+def nobody_connects(callers: EffectiveCallers, agent_namespace: str) -> bool:
+    """Whether `ingressFrom` is stated, and certainly lets nobody in: the policies' peers have no pod in common."""
+    try:
+        return bool(callers.ingress_from) and not _ingress_from(callers, agent_namespace)
+    except TooManyCombinationsError:
+        return False
+
+
 def never_matches(selector: LabelSelector) -> bool:
     """Whether no labels can satisfy a selector."""
     return _contradicts(frozenset(_flat(selector)))

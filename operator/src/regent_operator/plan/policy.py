@@ -27,6 +27,7 @@ from regent_api.policy import (
     INPUT_TOKENS_DEFAULT,
     LOCAL_AT_OR_ABOVE_DEFAULT,
     MIN_SIMILARITY_DEFAULT,
+    MOST_SHADOWS,
     OUTPUT_TOKENS_DEFAULT,
     REFUSAL_DEFAULT,
     TURN_TIMEOUT_DEFAULT,
@@ -120,7 +121,6 @@ DEFAULTS: Mapping[str, Any] = {
 
 MOST_VALUE_CHARACTERS = 4096
 MOST_SOURCES = 64
-MOST_SHADOWS = 8
 MOST_SETS = 1024
 """Sets of policies whose meet is remembered: thousands of agents share a few."""
 
@@ -133,6 +133,8 @@ class Applying:
     """Those that take part in the meet, by NAMESPACE/NAME."""
     shadows: tuple[Reading, ...]
     """Those in mode Audit, by NAMESPACE/NAME, at most MOST_SHADOWS."""
+    untried: frozenset[str]
+    """NAMESPACE/NAME of those in mode Audit beyond them. They apply, and nobody decides under them."""
     missing: tuple[str, ...]
     """NAMESPACE/NAME of those that the agent names and that do not exist."""
     invalid: Mapping[str, str]
@@ -140,7 +142,8 @@ class Applying:
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset((*(reading.key for reading in (*self.readings, *self.shadows)), *self.missing, *self.invalid))
+        taking_part = (reading.key for reading in (*self.readings, *self.shadows))
+        return frozenset((*taking_part, *self.untried, *self.missing, *self.invalid))
 
     @property
     def uses(self) -> tuple[PolicyUse, ...]:
@@ -199,7 +202,13 @@ def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
             readings.append(reading)
         else:
             invalid[key] = reading.error
-    return Applying(tuple(readings), tuple(shadows[:MOST_SHADOWS]), tuple(sorted(named - known.keys())), invalid)
+    return Applying(
+        readings=tuple(readings),
+        shadows=tuple(shadows[:MOST_SHADOWS]),
+        untried=frozenset(reading.key for reading in shadows[MOST_SHADOWS:]),
+        missing=tuple(sorted(named - known.keys())),
+        invalid=invalid,
+    )
 
 
 def effective(opinions: Opinions) -> EffectivePolicy:

@@ -7,6 +7,7 @@ Resolved here, once, so that a pod needs no table and every record of a pod name
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
@@ -34,8 +35,15 @@ def listed(provider: Provider) -> ProviderPrice | None:
     """What the table says of the model at the provider's host. A Local provider stands in no table."""
     if provider.type is ProviderType.LOCAL:
         return None
-    bands = _bands(host_of(provider.base_url), provider.model.lower())
+    bands = _entry(host_of(provider.base_url), provider.model.lower()).bands
     return ProviderPrice(source=_table()["source"], bands=list(bands)) if bands else None
+
+
+def listed_window(provider: Provider) -> int | None:
+    """The context window of the model at the provider's host, in tokens; None: the table does not say."""
+    if provider.type is ProviderType.LOCAL:
+        return None
+    return _entry(host_of(provider.base_url), provider.model.lower()).window
 
 
 def price_errors(provider: Provider) -> Iterator[str]:
@@ -91,17 +99,25 @@ def _table() -> Any:
     return json.loads(resources.files(__package__).joinpath("prices.json").read_text(encoding="utf-8"))
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What the table says of a model; no bands: nothing of its price."""
+
+    bands: tuple[PriceBand, ...] = ()
+    window: int | None = None
+
+
 @lru_cache(maxsize=4096)
-def _bands(host: str, model: str) -> tuple[PriceBand, ...]:
-    """Of the first entry that speaks for the model: the host's own, then those whose models it offers too."""
+def _entry(host: str, model: str) -> _Entry:
+    """The first entry that speaks for the model: the host's own, then those whose models it offers too."""
     providers = _table()["providers"]
     own = next((each for each in providers.values() if any(host_matches(name, host) for name in each["hosts"])), None)
     if own is None:
-        return ()
+        return _Entry()
     offered = [own, *(providers[name] for name in own["others"])]
     models = (entry for provider in offered for entry in provider["models"])
-    found = next((entry["bands"] for entry in models if _speaks_for(entry["match"], model)), ())
-    return tuple(_read(row) for row in found)
+    found = next((entry for entry in models if _speaks_for(entry["match"], model)), None)
+    return _Entry(tuple(_read(row) for row in found["bands"]), found.get("window")) if found else _Entry()
 
 
 def _read(row: Sequence[str]) -> PriceBand:

@@ -1,6 +1,5 @@
 """What one AgentPolicy says, read once for each version of the object: thousands of agents share a policy."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from regent_api.policy import PolicyMode
 from regent_api.types import LabelSelector
 from regent_operator.plan.acceptance import Rejection, policy_rejection, selector_error
 from regent_operator.plan.lattice import Clause, Opinions, opinions_of
+from regent_operator.plan.remembered import Remembered
 
 MOST_REMEMBERED = 4096
 
@@ -55,19 +55,10 @@ class Reading:
 
 def read(policy: AgentPolicy, operator_namespace: str) -> Reading:
     """The reading of a policy; of the same object always the same one."""
-    key = (id(policy), operator_namespace)
-    known = _readings.get(key)
-    if known is not None and known.policy is policy:
-        _readings.move_to_end(key)
-        return known
-    made = _readings[key] = _read(policy, operator_namespace)
-    if len(_readings) > MOST_REMEMBERED:
-        _readings.popitem(last=False)
-    return made
+    return _readings.of(policy, also=operator_namespace, make=lambda: _read(policy, operator_namespace))
 
 
-_readings: OrderedDict[tuple[int, str], Reading] = OrderedDict()
-"""By identity; a reading holds its policy, so an id is not given to another object while it is here."""
+_readings: Remembered[Reading] = Remembered(MOST_REMEMBERED)
 
 
 def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from regent_api.config import RouteConfig, digest
 from regent_api.objects import Invalid
 from regent_api.status import ConditionType, Reason
-from regent_operator.plan.acceptance import route_error
-from regent_operator.plan.config import declared_route
+from regent_operator.plan.declared import Declared, declared
 from regent_operator.plan.inputs import AgentInputs
 from regent_operator.plan.policy import Applying
 
@@ -29,12 +27,8 @@ class References:
     problems: tuple[Problem, ...]
     instructions: str
     """Empty where a problem says why."""
-    route: RouteConfig | None
-    """As declared; None where a problem says why."""
-
-    @property
-    def route_digest(self) -> str | None:
-        return digest(self.route.wire()) if self.route else None
+    route: Declared | None
+    """None where a problem says why."""
 
 
 def resolve(inputs: AgentInputs, applying: Applying, cluster_domain: str) -> References:
@@ -69,7 +63,7 @@ def _policies(applying: Applying) -> Iterator[Problem]:
         )
 
 
-def _route(inputs: AgentInputs, cluster_domain: str) -> RouteConfig | Problem:
+def _route(inputs: AgentInputs, cluster_domain: str) -> Declared | Problem:
     key = f"{inputs.agent.metadata.namespace}/{inputs.agent.spec.model_route_ref.name}"
     route = inputs.route
     if route is None:
@@ -77,10 +71,14 @@ def _route(inputs: AgentInputs, cluster_domain: str) -> RouteConfig | Problem:
             Reason.ROUTE_MISSING,
             f"spec.modelRouteRef names ModelRoute {key}, which does not exist; create it, or name another.",
         )
-    error = route.error if isinstance(route, Invalid) else route_error(route, cluster_domain)
-    if isinstance(route, Invalid) or error is not None:
-        return unresolved(Reason.ROUTE_INVALID, f"ModelRoute {key} is invalid: {error}. Correct that route.")
-    return declared_route(route.metadata.name, route.spec)
+    if isinstance(route, Invalid):
+        return _invalid(key, route.error)
+    found = declared(route, cluster_domain)
+    return found if found.rejection is None else _invalid(key, found.rejection.words)
+
+
+def _invalid(route: str, error: str) -> Problem:
+    return unresolved(Reason.ROUTE_INVALID, f"ModelRoute {route} is invalid: {error}. Correct that route.")
 
 
 def _instructions(inputs: AgentInputs) -> str | Problem:

@@ -11,9 +11,10 @@ from regent_operator.plan.observation import AutoscalerSeen, Observation
 
 _ACTIVE = ConditionType.SCALING_ACTIVE
 _WHERE = {
-    autoscaler.METRIC: "custom.metrics.k8s.io serves it (an adapter such as prometheus-adapter)",
+    autoscaler.METRIC: "custom.metrics.k8s.io serves it (autoscaling.provider of the chart)",
     autoscaler.CPU: "metrics.k8s.io serves it (metrics-server)",
 }
+_BY_KEDA = "KEDA gets it from the metrics API (the events of the ScaledObject)"
 
 
 def scaling_active(plan: AgentPlan, seen: Observation) -> Finding | None:
@@ -26,6 +27,8 @@ def scaling_active(plan: AgentPlan, seen: Observation) -> Finding | None:
     found = seen.autoscaler
     if not autoscaled(plan) or found is None or not found.told:
         words = "The autoscaler has not been looked at by its controller yet. Wait; or see that agent's events."
+        if plan.installation.keda_url is not None:
+            words = "KEDA's autoscaler has told nothing yet. Wait; or see the ScaledObject's conditions and events."
         return Finding(_ACTIVE, ConditionStatus.UNKNOWN, Reason.PENDING, words)
     return _told(plan, found)
 
@@ -37,7 +40,8 @@ def _told(plan: AgentPlan, found: AutoscalerSeen) -> Finding:
     missing = [name for name in _targets(plan) if name not in found.measured]
     if missing or not found.active:
         named = " and ".join(missing) or "a target"
-        places = "; ".join(f"{name}: see that {_WHERE[name]}" for name in missing)
+        where = _WHERE if plan.installation.keda_url is None else {**_WHERE, autoscaler.METRIC: _BY_KEDA}
+        places = "; ".join(f"{name}: see that {where[name]}" for name in missing)
         said = f" ({found.message})" if found.message else ""
         words = f"There is no figure for {named}{said}, so pods do not follow it. {places or 'See its events'}."
         return false(_ACTIVE, Reason.METRIC_UNAVAILABLE, words)

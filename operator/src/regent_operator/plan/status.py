@@ -17,6 +17,7 @@ from regent_operator.plan.enforcement import enforcement, missing_credentials, p
 from regent_operator.plan.figures import AgentFigures, agent_figures
 from regent_operator.plan.observation import Observation
 from regent_operator.plan.references import Problem
+from regent_operator.plan.restricted import network_restricted
 from regent_operator.plan.scaling import scaling_active
 from regent_operator.plan.spend import budget_available, spend
 from regent_operator.plan.usage import policy_status, route_status
@@ -41,10 +42,11 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
     """
     generation = plan.agent.metadata.generation
     spent = spend(plan, seen, previous, now)
-    findings = [*_findings(plan, seen), budget_available(plan, spent)]
+    before = previous.conditions if previous else None
+    findings = [*_findings(plan, seen), budget_available(plan, spent), network_restricted(plan, seen, before)]
     return AIAgentStatus(
         observed_generation=generation,
-        conditions=dated(findings, generation, previous.conditions if previous else None, now),
+        conditions=dated(findings, generation, before, now),
         endpoint=endpoint(plan.agent),
         replicas=seen.deployment.available if seen.deployment else 0,
         conversations=sum(pod.echo.active_conversations for pod in seen.pods if pod.can_serve and pod.echo),

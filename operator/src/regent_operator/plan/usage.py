@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regent_api.config import digest
 from regent_api.objects import AgentPolicy, Invalid, ModelRoute
-from regent_api.policy import AgentPolicyStatus, PolicyMode, UsedByAgents
+from regent_api.policy import MOST_SHADOWS, AgentPolicyStatus, PolicyMode, UsedByAgents
 from regent_api.route import ModelRouteStatus, Provider, ProviderStatus
 from regent_api.status import ConditionType, Reason
-from regent_operator.plan.acceptance import Rejection, route_error
+from regent_operator.plan.acceptance import Rejection
 from regent_operator.plan.conditions import Finding, dated, false, progress, true
-from regent_operator.plan.config import declared_route
+from regent_operator.plan.declared import declared
 from regent_operator.plan.figures import AgentFigures
 from regent_operator.plan.health import ProviderFigures, added
 from regent_operator.plan.inputs import Installation
@@ -33,6 +32,8 @@ class _Use:
     enforced: int
     """Pods that echo a config in which the object takes part at its present digest."""
     serving: int
+    untried: bool = False
+    """The object is a policy in mode Audit, and one more than the agent tries."""
 
 
 def policy_status(
@@ -45,7 +46,7 @@ def policy_status(
     """`agents`: the figures of those whose `policies` hold this policy's key."""
     key = policy.metadata.key
     rejection, present = _judged_policy(policy, installation)
-    uses = [_use(agent, agent.policies.get(key), present) for agent in agents]
+    uses = [_use(agent, agent.policies.get(key), present, untried=key in agent.untried) for agent in agents]
     status = _status(policy.metadata.generation, rejection, present, uses, previous, now)
     mode = None if isinstance(policy, Invalid) else policy.spec.mode or PolicyMode.ENFORCE
     return AgentPolicyStatus.model_validate({**status.model_dump(), "mode": mode})
@@ -79,9 +80,8 @@ def _judged_route(route: ModelRoute | Invalid, installation: Installation) -> tu
     """Why it is not Accepted, and the digest of what it means."""
     if isinstance(route, Invalid):
         return Rejection(route.error), None
-    meaning = declared_route(route.metadata.name, route.spec).wire()
-    words = route_error(route, installation.cluster_domain)
-    return Rejection(words) if words is not None else None, digest(meaning)
+    found = declared(route, installation.cluster_domain)
+    return found.rejection, found.digest
 
 
 def _told(route: ModelRoute | Invalid, stand: Iterable[ProviderFigures]) -> dict[str, Any]:
@@ -138,6 +138,13 @@ def _ready(accepted: Finding, uses: Sequence[_Use]) -> Finding:
         return false(kind, accepted.reason, accepted.message)
     if not uses:
         return true(kind, Reason.NO_AGENTS_REFERENCING, "No agent uses it. Name it in an AIAgent to put it in force.")
+    untried = [use for use in uses if use.untried]
+    if untried:
+        words = (
+            f"{len(untried)} of {len(uses)} agents do not try it: {_named(untried)}. An agent tries {MOST_SHADOWS} "
+            "policies in mode Audit, the first by namespace and name. Change one of the others, or delete it."
+        )
+        return false(kind, Reason.NOT_TRIED, words)
     behind = [use for use in uses if use.enforced < use.serving]
     idle = [use for use in uses if not use.serving]
     if behind:
@@ -147,9 +154,9 @@ def _ready(accepted: Finding, uses: Sequence[_Use]) -> Finding:
     return true(kind, Reason.ENFORCED, f"In force in every serving pod of {len(uses)} agents.{apart}")
 
 
-def _use(agent: AgentFigures, takes_part: str | None, present: str | None) -> _Use:
+def _use(agent: AgentFigures, takes_part: str | None, present: str | None, *, untried: bool = False) -> _Use:
     proved = takes_part is not None and takes_part == present
-    return _Use(agent.key, agent.enforced if proved else 0, agent.serving)
+    return _Use(agent.key, agent.enforced if proved else 0, agent.serving, untried)
 
 
 def _named(uses: Sequence[_Use]) -> str:

@@ -7,6 +7,7 @@ from regent_operator.plan.conditions import Finding, false, true
 from regent_operator.plan.observation import DeploymentSeen, Observation
 
 WAITS_FOR_WAVE = "A new version, or new keys, wait until agents that got them earlier have finished. Wait."
+_PATIENCE = "Wait; or see the events of the pods."
 _AVAILABLE = ConditionType.WORKLOAD_AVAILABLE
 
 
@@ -36,29 +37,36 @@ def rollout(plan: AgentPlan, seen: Observation) -> Finding | None:
     complete = deployment.observed and deployment.replicas == wanted == deployment.updated == deployment.total
     if complete and deployment.available >= wanted:
         return true(ConditionType.RECONCILING, Reason.PROGRESSING, WAITS_FOR_WAVE) if seen.held_back else None
-    words = _crash(seen) or deployment.replica_failure
-    message = f"{_counts(deployment, wanted)}. {words + '.' if words else 'Wait; or see the events of the pods.'}"
+    message = f"{_counts(deployment, wanted)}. {_crash(seen) or _failure(deployment) or _PATIENCE}"
     return true(ConditionType.RECONCILING, Reason.PROGRESSING, message)
 
 
 def _unavailable(plan: AgentPlan, seen: Observation, deployment: DeploymentSeen) -> Finding:
-    crash = _crash(seen)
+    crash, failure = _crash(seen), _failure(deployment)
     if crash is not None:
-        return false(_AVAILABLE, Reason.CRASH_LOOP, f"{crash}; see the logs and events of the pod.")
-    if deployment.replica_failure is not None:
-        words = f"Pods cannot be created: {deployment.replica_failure}. Correct the quota or the admission rule."
-        return false(_AVAILABLE, Reason.APPLY_REFUSED, words)
-    words = f"{_counts(deployment, replicas(plan, seen))}. Wait; or see the events of the pods."
-    return false(_AVAILABLE, Reason.PROGRESSING, words)
+        return false(_AVAILABLE, Reason.CRASH_LOOP, crash)
+    if failure is not None:
+        return false(_AVAILABLE, Reason.APPLY_REFUSED, failure)
+    return false(_AVAILABLE, Reason.PROGRESSING, f"{_counts(deployment, replicas(plan, seen))}. {_PATIENCE}")
 
 
 def _stuck(plan: AgentPlan, seen: Observation, deployment: DeploymentSeen) -> str:
-    why = _crash(seen) or deployment.replica_failure or "see the events of the pods"
-    return f"The rollout made no progress within its deadline ({_counts(deployment, replicas(plan, seen))}): {why}."
+    why = _crash(seen) or _failure(deployment) or "See the events of the pods."
+    return f"The rollout made no progress within its deadline ({_counts(deployment, replicas(plan, seen))}). {why}"
 
 
 def _crash(seen: Observation) -> str | None:
-    return next((f"Pod {pod.name}: {pod.crash}" for pod in seen.pods if pod.crash and not pod.deleting), None)
+    """A whole sentence, with the next step; None: no pod crashes."""
+    words = (f"Pod {pod.name}: {pod.crash}" for pod in seen.pods if pod.crash and not pod.deleting)
+    crash = next(words, None)
+    return crash and f"{crash}; see the logs and events of the pod."
+
+
+def _failure(deployment: DeploymentSeen) -> str | None:
+    """Whole sentences, with the next step; None: pods can be created."""
+    if deployment.replica_failure is None:
+        return None
+    return f"Pods cannot be created: {deployment.replica_failure}. Correct the quota or the admission rule."
 
 
 def _counts(deployment: DeploymentSeen, wanted: int) -> str:

@@ -19,7 +19,7 @@ from regent_runtime.wire.strings import replaced
 
 MOST_VALUES = 1000
 """Distinct values a turn."""
-_LARGEST_PROGRAM = 64 * 1024 * 1024
+_LARGEST_PROGRAM = 67_108_864
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Approvals:
     async def request(self, case: Case, record: TurnRecord) -> Refused:
         """Keep a turn for approval, and what its caller is told. Raises Refused (403, 413, 503), StateAway."""
         subject = membership.subject(case.caller)
-        if not self._policy.approvers:
+        if not self._policy.may_be_given:
             words = "Turns of this sensitivity need an approval, and nobody may give it."
             raise Refused(DATA_CLASS_FORBIDDEN, words, field="approvals.approvers")
         if subject is None and self._policy.four_eyes:
@@ -129,8 +129,9 @@ class Approvals:
         )
         name = new_name()
         seal = Seal.of(name, self._audience)
-        content = seal.close(zlib.compress(msgspec.json.encode(shown)))
-        if len(content) > MOST_APPROVAL_BYTES:
+        packed = msgspec.json.encode(shown)
+        content = seal.close(zlib.compress(packed))
+        if len(packed) > _LARGEST_SHOWN or len(content) > MOST_APPROVAL_BYTES:
             words = "Turns of this sensitivity need an approval, and this one is longer than an approver can be shown."
             raise Refused(APPROVAL_TOO_LARGE, words, param="messages")
         approval = Approval(seal.id, case.binding(seal), hashed(case.caller.identity), content)

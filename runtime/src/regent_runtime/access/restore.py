@@ -62,11 +62,9 @@ class Restoration:
         return _ANY.sub(self._original, text[:cut])
 
     def _begun(self, text: str) -> int:
-        """Where a placeholder begins that the next part may complete; the end where there is none."""
-        at = text.rfind("[")
-        if at < 0 or not any(given.startswith(text[at:]) for given in self._originals):
-            return len(text)
-        return at
+        """Where a placeholder begins that the next part may complete, the end where there is none. It has a bracket."""
+        at = text.rindex("[")
+        return at if any(given.startswith(text[at:]) for given in self._originals) else len(text)
 
     def _original(self, match: re.Match[str]) -> str:
         return self._originals.get(match[0], match[0])

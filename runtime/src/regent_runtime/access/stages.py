@@ -66,7 +66,7 @@ async def veil(
     if not chosen.anonymize:
         return Veil(Anonymised(request, {}), may_read=False)
     values = await personal.values()
-    asked = (request, values, nonce(conversation.nonce if conversation else secrets.token_hex(16)))
+    asked = (request, values, nonce(conversation.nonce if conversation else secrets.token_hex()))
     is_quick = len(values) <= QUICK_VALUES and sum(map(len, texts(request))) <= QUICK_CHARACTERS
     made = anonymise(*asked) if is_quick else await asyncio.to_thread(anonymise, *asked)
     field = f"data.classes.{chosen.sensitivity}.anonymize"

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from regent_api.audit.content import Sealed
-from regent_api.audit.record import Record
+from regent_api.audit.record import LONGEST_TEXT, Record
 from regent_api.audit.subjects import SubjectKey, SubjectKeys
 from regent_api.config import AgentConfig
 from regent_api.policy import AuditContent, AuditDurability, AuditFailure
 from regent_api.types import Sensitivity
-from regent_runtime import __version__
 from regent_runtime.audit import entry
 from regent_runtime.audit.alerts import Alerts
 from regent_runtime.audit.collection import Collection, CollectorAt
@@ -53,6 +52,7 @@ class Audit:
         pod_uid: str,
         alerted: Callable[[str, str], None],
         forget: Callable[[str], Awaitable[bool]],
+        image: str,
         collector: CollectorAt | None = None,
     ) -> None:
         self.alerts = Alerts(alerted)
@@ -63,13 +63,14 @@ class Audit:
         self._pod_keys = PodKeys(folder)
         self._collection = Collection(collector, folder, self._pod_keys) if collector else None
         self._keys: SubjectKeys = self._collection.keys if self._collection else self._pod_keys
-        self._writer = entry.Writer("", __version__)
+        self._image = image[:LONGEST_TEXT]
+        self._writer = entry.Writer("", self._image)
         self._refusals = Refusals(self.journal, lambda: self._writer, self._keys)
         self._durability = AuditDurability.POD
 
     def configure(self, config: AgentConfig) -> None:
         """A config has come into force; the first one names the log."""
-        self._writer = entry.Writer(f"{config.agent.namespace}/{config.agent.name}", __version__)
+        self._writer = entry.Writer(f"{config.agent.namespace}/{config.agent.name}", self._image)
         policy = config.policy.audit
         self._durability = policy.durability
         content = {label: config.policy.data.classes.of(label).retention_seconds for label in Sensitivity}

@@ -30,7 +30,7 @@ _GOOD = {ANSWERED, DONE}
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes: the agent (NAMESPACE/NAME) and the version of this program."""
+    """Who writes: the agent (NAMESPACE/NAME) and the image that it runs, or the version of this program."""
 
     agent: str
     image: str

@@ -66,9 +66,9 @@ class Trail:
         yield
         await self._conclude(DONE)
 
-    async def attempt(self, provider: str, model: str) -> None:
+    async def attempt(self, provider: str, model: str, detail: str = "") -> None:
         """Returns when the attempt is on disk, and all before it. Raises Refused."""
-        self._put(Kind.ATTEMPT, None, attempts=[AttemptPart(provider=provider, model=model)])
+        self._put(Kind.ATTEMPT, None, attempts=[AttemptPart(provider=provider, model=model, detail=detail)])
         await self._flush()
 
     async def follow(self, chunks: AsyncIterator[Chunk], review: Callable[[], None]) -> AsyncGenerator[Chunk]:

@@ -18,9 +18,10 @@ from regent_runtime.decision import Decision, Stage
 from regent_runtime.prompt import weight
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.route import fallback
+from regent_runtime.route import fallback, windows
 from regent_runtime.route.errors import Interrupted
-from regent_runtime.route.fallback import Screen, Witness
+from regent_runtime.route.fallback import Screen
+from regent_runtime.route.witness import Witness
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
 
@@ -167,11 +168,19 @@ class _Group:
         except (Refused, Interrupted):
             record.usage, record.model = None, ""
             return
+        finally:
+            self._tell_dead_keys()
         texts = together.split(answer)
         for attempt in record.attempts[before:]:
             if attempt.outcome == ANSWERED:
                 attempt.detail = FOR_GROUP if texts else UNSPLIT
         self._share(texts or [], answer)
+
+    def _tell_dead_keys(self) -> None:
+        """What was found out for all of them, all of them know."""
+        for name, keys in self._seats[0].question.record.dead_keys.items():
+            for seat in self._seats[1:]:
+                seat.question.record.dead_keys.setdefault(name, set()).update(keys)
 
     def _share(self, texts: Sequence[str], answer: Sequence[Chunk]) -> None:
         record = self._seats[0].question.record
@@ -183,17 +192,17 @@ class _Group:
             seat.question.record.model, seat.question.record.group = model, record.id
             self._answers[seat] = Chunk(text, finish_reason="stop", usage=share)
 
-    async def attempt(self, provider: str, model: str) -> None:
-        """fallback.Witness: the attempt is written down for each of the turns that it is made for."""
+    async def attempt(self, provider: str, model: str, detail: str = "") -> None:
+        """Witness: the attempt is written down for each of the turns that it is made for."""
         for seat in self._seats:
             if not seat.gone:
-                await seat.trail.attempt(provider, model)
+                await seat.trail.attempt(provider, model, detail)
 
 
 def _fits(seat: Seat, request: ChatRequest) -> bool:
     config = seat.snapshot.config
-    windows = (provider.capabilities.context_window for provider in seat.question.providers)
-    bounds = [config.policy.size.max_input_tokens, *(window for window in windows if window is not None)]
+    most = (windows.of_input(request, config, provider) for provider in seat.question.providers)
+    bounds = [config.policy.size.max_input_tokens, *(window for window in most if window is not None)]
     return weight.of_prompt(request, config) <= min(bounds)
 
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from regent_api.config import AgentConfig
 from regent_api.types import Opinion
-from regent_runtime.cache.embedder import available, embedder
+from regent_runtime.cache.embedder import embedder, lacking
 from regent_runtime.cache.entry import Entry, Gathered, entry
 from regent_runtime.cache.flights import Flights
 from regent_runtime.cache.place import Place, Question, obstacle, owner, place
@@ -43,7 +43,7 @@ class Cache:
         self._shelf = Shelf(config, state.state, credentials)
         self._flights = Flights()
         cache = config.policy.cache
-        means = cache.semantic is Opinion.ALLOW and available()
+        means = cache.semantic is Opinion.ALLOW and not lacking()
         self._semantic = Semantic(cache.min_similarity, embedder()) if means else None
 
     def look(self, question: Question, record: TurnRecord) -> Place | None:

@@ -7,6 +7,7 @@ must have the form of 128 random bits; a shorter one is not accepted, and `/stat
 import hashlib
 import hmac
 import math
+import re
 import secrets
 import string
 import time
@@ -26,20 +27,23 @@ LOOK_SECONDS = 0.5
 File = tuple[str, str]
 """Secret, key."""
 _Stamp = tuple[int, int, int]
-_PROCESS_KEY = secrets.token_bytes(32)
+_PROCESS_KEY = secrets.token_bytes()
+_PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation)
 _ALPHABETS = (
-    string.digits,
-    string.digits + "abcdef",
-    string.digits + "ABCDEF",
-    string.ascii_lowercase,
-    string.digits + string.ascii_lowercase,
-    string.ascii_letters + string.digits + "+/-_",
+    frozenset(string.digits),
+    frozenset(string.digits + "abcdef"),
+    frozenset(string.digits + "ABCDEF"),
+    frozenset(string.ascii_lowercase),
+    frozenset(string.digits + string.ascii_lowercase),
+    frozenset(string.ascii_letters + string.digits + "+/-_"),
+    _PRINTABLE,
 )
+_REPETITION = re.compile(r"(.+)\1+")
 
 
 @dataclass(frozen=True)
 class _Held:
-    stamp: _Stamp | None
+    stamp: _Stamp | None = None
     digests: tuple[bytes, ...] = ()
     problem: str = "missing"
     """Why the file, or a line of it, is not accepted; empty: all is well."""
@@ -58,7 +62,7 @@ class ApiKeys:
         self._paths = {file: path(*file) for file in sorted(set(files))}
         self._clock = clock
         self._looked = -math.inf
-        self._held: dict[File, _Held] = {}
+        self._held = dict.fromkeys(self._paths, _Held())
 
     def holding(self, value: str) -> frozenset[File]:
         """The files that hold a value. Compares with every digest, whichever matches, in constant time each."""
@@ -85,34 +89,32 @@ class ApiKeys:
             return
         self._looked = now
         for file, path in self._paths.items():
-            known = self._held.get(file)
-            stamp = _stamp(path)
-            if known is None or stamp is None or known.stamp != stamp:
-                self._held[file] = _Held(None) if path is None or stamp is None else _read(path, stamp)
+            stamp = path and _stamp(path)
+            if stamp != self._held[file].stamp:
+                self._held[file] = _read(path, stamp) if path and stamp else _Held()
 
 
 def weakness(value: str) -> str | None:
     """Why a value does not have the form of LEAST_BITS random bits; None: it has. Form is all that can be seen."""
-    if len(value) > LONGEST_VALUE or any(not "!" <= character <= "~" for character in value):
+    if len(value) > LONGEST_VALUE or not _PRINTABLE.issuperset(value):
         return f"is longer than {LONGEST_VALUE} characters, or not of printable ASCII without spaces"
-    size = min((len(alphabet) for alphabet in _ALPHABETS if set(value) <= set(alphabet)), default=94)
-    repeats = value in (value + value)[1:-1]
-    if len(value) * math.log2(size) < LEAST_BITS or len(set(value)) < LEAST_DISTINCT or repeats:
+    bits = len(value) * math.log2(min(len(alphabet) for alphabet in _ALPHABETS if alphabet.issuperset(value)))
+    if bits < LEAST_BITS or len(set(value)) < LEAST_DISTINCT or _REPETITION.fullmatch(value):
         return f"is too weak: make one of {LEAST_BITS} random bits or more, such as `openssl rand -hex 32` prints"
     return None
 
 
 def _digest(value: str) -> bytes:
     """Keyed with a secret of this process, so that a digest is worth nothing outside of it."""
-    return hashlib.blake2b(value.encode(), key=_PROCESS_KEY, digest_size=32).digest()
+    return hashlib.blake2b(value.encode(), key=_PROCESS_KEY).digest()
 
 
-def _stamp(path: Path | None) -> _Stamp | None:
+def _stamp(path: Path) -> _Stamp | None:
     try:
-        found = path.stat() if path is not None else None
+        found = path.stat()
     except OSError:
         return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size) if found is not None else None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _read(path: Path, stamp: _Stamp) -> _Held:

@@ -37,18 +37,17 @@ class OidcCallers:
         return cls(policy, {key: _trust(grant, max_lifetime_seconds) for key, grant in grants.items()})
 
     def knows(self, issuer: str) -> bool:
-        return any(trust.issuer == issuer for trust in self.trusts.values())
+        return bool(self._of(issuer))
 
     def caller(self, token: str, issuer: str, now: Callable[[], float]) -> tuple[Caller, float]:
         """The caller of a token and when the token expires (Unix time). Raises Refused (401)."""
         passed: dict[_Key, Claims] = {}
         refusals: list[Refused] = []
-        for key, trust in self.trusts.items():
-            if trust.issuer == issuer:
-                try:
-                    passed[key] = trust.claims(token, now)
-                except Refused as refused:
-                    refusals.append(refused)
+        for key, trust in self._of(issuer).items():
+            try:
+                passed[key] = trust.claims(token, now)
+            except Refused as refused:
+                refusals.append(refused)
         if not passed:
             raise refusals[0]
         claims = next(iter(passed.values()))
@@ -56,8 +55,10 @@ class OidcCallers:
 
     def supposed(self, issuer: str, subject: str, groups: frozenset[str]) -> Caller:
         """The caller that a good token of the issuer would name, with those groups under every trust."""
-        claims = {key: {key[3]: sorted(groups)} for key, trust in self.trusts.items() if trust.issuer == issuer}
-        return self._caller(issuer, subject, claims)
+        return self._caller(issuer, subject, {key: {key[3]: sorted(groups)} for key in self._of(issuer)})
+
+    def _of(self, issuer: str) -> Mapping[_Key, Trust]:
+        return {key: trust for key, trust in self.trusts.items() if trust.issuer == issuer}
 
     def _caller(self, issuer: str, subject: str, passed: Mapping[_Key, Claims]) -> Caller:
         """Its groups are those on which every policy's list agrees."""
@@ -93,7 +94,7 @@ def _trust(grant: OidcGrant, max_lifetime_seconds: int) -> Trust:
 
 def _subject(claims: Claims) -> str:
     subject = str(claims["sub"])
-    if not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable() or subject.startswith(RESERVED):
+    if not subject or len(subject) > LONGEST_SUBJECT or not subject.isprintable() or subject.startswith(RESERVED):
         raise Refused(TOKEN_INVALID, "The token's subject is empty, too long, or reserved for the cluster.")
     return subject
 

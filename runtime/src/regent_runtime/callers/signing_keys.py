@@ -5,8 +5,10 @@ from typing import Any
 
 import jwt
 
-ALGORITHM_OF_KEY = {"RSA": "RS256", "EC": "ES256"}
-"""The key decides the algorithm, never the token's header: that is what algorithm confusion lives on."""
+_KINDS = {("RSA", ""): ("RS256", 2048), ("EC", "P-256"): ("ES256", 256)}
+"""Of a key's type and curve its algorithm and the least bits. The key decides the algorithm, never the token's header:
+that is what algorithm confusion lives on."""
+_TEXTS = ("kty", "kid", "crv")
 
 
 def signing_keys(jwks: Mapping[str, Any], path: str) -> dict[str, jwt.PyJWK]:
@@ -19,18 +21,16 @@ def signing_keys(jwks: Mapping[str, Any], path: str) -> dict[str, jwt.PyJWK]:
     if not isinstance(entries, list):
         raise ValueError(f"{path}.keys is not a list")  # noqa: TRY004 - a fault of the config, as all others
     for entry in entries:
-        texts = isinstance(entry, dict) and all(isinstance(entry.get(name, ""), str) for name in ("kty", "kid"))
-        if not texts:
-            raise ValueError(f"{path} has a malformed key: kty and kid are texts")
-        algorithm = ALGORITHM_OF_KEY.get(entry.get("kty", ""))
-        usable = entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm
-        on_curve = entry.get("kty") != "EC" or entry.get("crv") == "P-256"
-        if algorithm is None or not usable or not on_curve or not entry.get("kid"):
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name, ""), str) for name in _TEXTS):
+            raise ValueError(f"{path} has a malformed key: {', '.join(_TEXTS)} are texts")
+        algorithm, least = _KINDS.get((entry.get("kty", ""), entry.get("crv", "")), (None, 0))
+        for_us = entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm
+        if algorithm is None or not for_us or not entry.get("kid"):
             continue
         try:
             key = jwt.PyJWK(entry, algorithm)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path} has a malformed key: {type(error).__name__}") from None
-        if getattr(key.key, "key_size", 0) >= (2048 if algorithm == "RS256" else 256):
+        if key.key.key_size >= least:
             keys[entry["kid"]] = key
     return keys

@@ -1,13 +1,18 @@
 """A caller that is asked about instead of proved: what `regent explain` puts in the place of a token."""
 
+import re
 from dataclasses import dataclass
 
 from regent_api.config import AgentConfig
-from regent_runtime.callers.caller import ANONYMOUS, Caller
+from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.identify import Callers
 from regent_runtime.credentials import Credentials
 
 FORMS = "NAMESPACE/NAME, oidc:ISSUER#SUBJECT, apikey:NAME or anonymous"
+_FORM = re.compile(
+    r"(?P<namespace>[^/:]+)/(?P<name>[^/:]+)|oidc:(?P<issuer>.+)#(?P<subject>[^#]+)|apikey:(?P<key>.+)|anonymous",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,14 @@ class SupposedCallers(Callers):
 
     def _caller(self, supposed: Suppose) -> Caller | None:
         """None: the anonymous one, which the policy must let in."""
-        kind, colon, rest = supposed.who.partition(":")
-        if supposed.who == ANONYMOUS.identity:
-            return None
-        if kind == "apikey" and rest:
-            return self.api_key(rest, lambda _: True)
-        if kind == "oidc" and all(rest.rpartition("#")):
-            issuer, _, subject = rest.rpartition("#")
-            return self.oidc.supposed(issuer, subject, supposed.groups)
-        namespace, slash, name = supposed.who.partition("/")
-        if not (namespace and slash and name) or "/" in name or colon:
+        found = _FORM.fullmatch(supposed.who)
+        if found is None:
             raise ValueError(f"{supposed.who!r} is no caller; write {FORMS}")
-        return self.service_account(namespace, name)
+        match found.groupdict(default=""):
+            case {"key": key} if key:
+                return self.api_key(key, lambda _: True)
+            case {"issuer": issuer, "subject": subject} if issuer:
+                return self.oidc.supposed(issuer, subject, supposed.groups)
+            case {"namespace": namespace, "name": name} if namespace:
+                return self.service_account(namespace, name)
+        return None

@@ -9,7 +9,6 @@ from typing import Any
 
 import jwt
 
-from regent_runtime.callers.signing_keys import ALGORITHM_OF_KEY
 from regent_runtime.refusals import TOKEN_INVALID, Refused
 
 LONGEST_TOKEN = 8192
@@ -57,7 +56,7 @@ class Trust:
             return jwt.decode(
                 token,
                 key.key,
-                algorithms=[ALGORITHM_OF_KEY[key.key_type or ""]],
+                algorithms=[key.algorithm_name],
                 audience=self.audience,
                 issuer=self.issuer,
                 options={

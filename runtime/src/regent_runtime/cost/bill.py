@@ -21,6 +21,8 @@ PRICE_UNKNOWN = "price_unknown"
 USAGE_UNKNOWN = "usage_unknown"
 USAGE_IMPLAUSIBLE = "usage_implausible"
 """The provider counts more of a part than of the whole."""
+UNSETTLED = "unsettled"
+"""What it cost is known, and the budgets could not be told in time, or at all: they keep what was reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Bill:
     finished: bool = False
     free: bool = False
     """The attempt failed in a way for which no provider charges, if it had not begun."""
+    counted: int | None = None
+    """Tokens of the request by the tokenizer of its model, where that was asked."""
+    kept: Decimal | None = None
+    """What the budgets keep of it because they could not be told what it cost; None: they were."""
     bound: Decimal | None = None
     """`at_most`, once it was asked for."""
 
@@ -68,6 +74,8 @@ class Bill:
 
     def cost(self) -> Cost:
         """As far as is known now."""
+        if self.kept is not None:
+            return Cost(None, UNSETTLED, self.kept)
         if not self.sent or (self.free and not self.began):
             return Cost()
         prices = self.provider.price
@@ -86,6 +94,8 @@ class Bill:
 
     def input_at_most(self) -> int | None:
         """Tokens of the request; None: of its images nobody knows."""
+        if self.counted is not None:
+            return self.counted
         of_images = images_at_most(self.images, self.provider)
         if of_images is None:
             return None

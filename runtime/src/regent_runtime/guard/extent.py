@@ -7,10 +7,12 @@ answer that is too high costs time, one that is too low would let a match throug
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 MOST_REPEATS = 1000
 """RE2's own bound of a counted repetition."""
+MOST_CLASSES = 1024
+"""Remembered as text: those of a config and of the next one, several times over."""
 _ALL = (1 << 256) - 1
 _HIGH = _ALL ^ ((1 << 128) - 1)
 """Every byte of a UTF-8 sequence beyond ASCII."""
@@ -106,8 +108,9 @@ def extent(pattern: str, *, latin1: bool = False) -> Extent:
     return measured
 
 
+@lru_cache(maxsize=MOST_CLASSES)
 def byte_class(mask: int) -> str:
-    """A set of bytes as an RE2 class, for patterns in Latin-1."""
+    """A set of bytes as an RE2 class, for patterns in Latin-1. Each new config asks for those of the one before."""
     return "[" + "".join(f"\\x{byte:02x}" for byte in range(256) if mask >> byte & 1) + "]"
 
 

@@ -2,18 +2,18 @@
 
 The weights were learned by `tests/bench/guards/train.py` and ship with the program; docs/reference/injection-model.md
 is their card. A text's score is that of its worst stretch of WINDOW tokens, so neither its length nor what an attacker
-wraps around an attack changes it. Runs of one, two and three tokens are hashed into a table of one byte a weight.
+wraps around an attack changes it. Runs of one, two and three tokens are hashed into one table of a byte a weight by the
+checksum of their letters: words weigh the same written apart and together.
 """
 
 import string
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate, repeat
 from math import exp, sqrt
 
 from regent_api.policy import InjectionLevel
@@ -24,9 +24,11 @@ WINDOW = 64
 STRIDE = 16
 BLOCK = 64 * STRIDE
 """Tokens that begin the stretches which are weighed at once."""
+LONGEST_RUN = 3
 LEAST_TOKENS = 8
 """A shorter text weighs as one of this length, so that one word alone proves little."""
-_MAGIC = b"RGNTINJ1"
+MOST_WEIGHT = 127
+_MAGIC = b"RGNTINJ2"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
 _NO_MARKS = f"{string.ascii_lowercase}{string.digits}{string.whitespace}".encode() + bytes(range(0x80, 0x100))
@@ -49,7 +51,7 @@ _ROOTS = [sqrt(max(tokens, LEAST_TOKENS)) for tokens in range(WINDOW + 1)]
 @dataclass(frozen=True)
 class InjectionModel:
     weights: Sequence[int]
-    """-127 to 127 a slot, in units of `scale`."""
+    """-MOST_WEIGHT to MOST_WEIGHT a slot, in units of `scale`."""
     scale: float
     bias: float
     thresholds: dict[InjectionLevel, float]
@@ -61,24 +63,22 @@ class InjectionModel:
     def scores(self, tokens: Sequence[bytes]) -> Iterator[tuple[int, float]]:
         """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them."""
         for begin in range(0, len(tokens) - WINDOW + STRIDE if len(tokens) > WINDOW else 1, BLOCK):
-            block = tokens[begin : begin + BLOCK + WINDOW - STRIDE]
-            yield len(block), self._worst(block)
+            count = min(len(tokens) - begin, BLOCK + WINDOW - STRIDE)
+            yield count, self._worst(tokens[begin : begin + count + LONGEST_RUN - 1], count)
 
-    def _worst(self, tokens: Sequence[bytes]) -> float:
-        ones, twos, threes = map(self._summed, _hashed(tokens))
-        if len(ones) == 1:
-            return self.bias
-        worst = max(
-            (ones[end] - ones[begin] + twos[end - 1] - twos[begin] + threes[end - 2] - threes[begin])
-            / _ROOTS[end - begin]
-            for begin, end in stretches(len(ones) - 1)
-        )
-        return self.bias + self.scale * worst
-
-    def _summed(self, runs: Iterable[int]) -> list[int]:
-        """What the first none, one, two ... of the runs weigh together."""
+    def _worst(self, tokens: Sequence[bytes], count: int) -> float:
+        """Of the stretches of the first `count` tokens; a run that begins in one counts in it."""
         weights, mask = self.weights, SLOTS - 1
-        return list(accumulate([weights[run & mask] for run in runs], initial=0))
+        ones, twos, threes = ([weights[run & mask] for run in runs] for runs in hashed(tokens))
+        strides = [
+            sum(ones[at : at + STRIDE]) + sum(twos[at : at + STRIDE]) + sum(threes[at : at + STRIDE])
+            for at in range(0, count, STRIDE)
+        ]
+        *whole, last = (
+            sum(strides[at : at + WINDOW // STRIDE]) for at in range(max(len(strides) - WINDOW // STRIDE, 0) + 1)
+        )
+        of_last = last / _ROOTS[count - STRIDE * len(whole)]
+        return self.bias + self.scale * max([of_last, *(each / _ROOTS[WINDOW] for each in whole)])
 
 
 def probability(score: float) -> float:
@@ -86,14 +86,11 @@ def probability(score: float) -> float:
     return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
 
 
-def hashed(text: bytes) -> tuple[Iterable[int], Iterable[int], Iterable[int]]:
+def hashed(tokens: Sequence[bytes]) -> tuple[list[int], list[int], list[int]]:
     """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
-    return _hashed(tokens_of(text))
-
-
-def _hashed(tokens: Sequence[bytes]) -> tuple[Iterable[int], Iterable[int], Iterable[int]]:
-    twos = list(map(zlib.crc32, tokens[1:], map(zlib.crc32, tokens, repeat(1))))
-    return map(zlib.crc32, tokens), twos, map(zlib.crc32, tokens[2:], twos)
+    ones = list(map(zlib.crc32, tokens))
+    twos = list(map(zlib.crc32, tokens[1:], ones))
+    return ones, twos, list(map(zlib.crc32, tokens[2:], twos))
 
 
 def tokens_of(text: bytes) -> list[bytes]:

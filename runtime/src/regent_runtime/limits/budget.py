@@ -6,7 +6,7 @@ once, or by a pod that dies: what is unknown stays spent as reserved. Money is n
 shared state is away: turns are denied, whatever `onStateError` says.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -16,12 +16,16 @@ from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.effective import EffectiveBudget
 from regent_api.policy import BudgetExceeded
 from regent_api.price import ProviderPrice, amount, words
+from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.price import most
 from regent_runtime.cost.sending import Sending, written
 from regent_runtime.decision import Stage, decided
 from regent_runtime.limits.spending import NAMED, Spent, usd
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import BUDGET_SPENT, STATE_UNAVAILABLE, Refused
+from regent_runtime.route import windows
+from regent_runtime.route.counter import Counter
+from regent_runtime.route.witness import Witness
 from regent_runtime.state.contract import NANOS, Period, Purse, Reservation, StateAway, StateFull, hashed
 from regent_runtime.state.source import StateInUse
 from regent_runtime.wire.request import ChatRequest
@@ -78,8 +82,9 @@ class Figures:
 class Budget:
     """Of one config."""
 
-    def __init__(self, config: AgentConfig, state: StateInUse) -> None:
+    def __init__(self, config: AgentConfig, state: StateInUse, counters: Mapping[str, Counter]) -> None:
         self._config = config
+        self._counters = counters
         self._state = state.state
         self._spending = state.spending
         self._caps = tuple(caps(config.policy.budget))
@@ -87,7 +92,7 @@ class Budget:
 
     @asynccontextmanager
     async def within(
-        self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord
+        self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord, trail: Witness
     ) -> AsyncIterator[Sending | Refused]:
         """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503).
 
@@ -100,7 +105,7 @@ class Budget:
             yield sending
             return
         holder = f"{record.id}:{len(record.attempts)}"
-        reserved = await self._reserved(sending, request, provider.price, holder, record)
+        reserved = await self._reserved(sending, request, provider.price, holder, record, trail)
         if isinstance(reserved, Refused):
             yield reserved
             return
@@ -110,16 +115,30 @@ class Budget:
         finally:
             cost = sending.bill.cost().usd
             if cost is not None:
-                await self._settle(holder, nanos(cost), granted)
+                await self._settle(holder, nanos(cost), granted, sending.bill)
+            self._compare(sending.bill)
 
     async def _reserved(
-        self, sending: Sending, request: ChatRequest, prices: ProviderPrice, holder: str, record: TurnRecord
+        self,
+        sending: Sending,
+        request: ChatRequest,
+        prices: ProviderPrice,
+        holder: str,
+        record: TurnRecord,
+        trail: Witness,
     ) -> tuple[Sending, int] | Refused:
         """With what was granted, in billionths of a dollar."""
         tokens = sending.bill.input_at_most()
         if tokens is None:  # the route's candidates have left such a provider out
             raise _unbounded(self._caps[0].field)
         whole = nanos(most(prices, tokens, sending.output_cap))
+        counter = self._counters.get(sending.bill.provider.name)
+        if counter is not None and not request.images:
+            reservation = await self._asked(holder, whole, whole, record, trying=True)
+            if reservation.granted is not None:
+                return sending, whole
+            tokens = await self._counted(counter, sending, tokens, record, trail)
+            whole = nanos(most(prices, tokens, sending.output_cap))
         least = nanos(most(prices, tokens, min(sending.output_cap, LEAST_OUTPUT_TOKENS)))
         reservation = await self._asked(holder, least, whole, record)
         if reservation.granted is None:
@@ -130,14 +149,37 @@ class Budget:
         tightest = self._caps[reservation.left.index(min(reservation.left))]
         record.decisions.append(decided(self._config.sources, Stage.ROUTE, "Shrink", tightest.field, str(cap)))
         shrunk = written(self._config, replace(request, max_output_tokens=cap), sending.bill.provider)
+        shrunk.bill.counted = sending.bill.counted
         return shrunk, reservation.granted
 
-    async def _settle(self, holder: str, cost: int, granted: int) -> None:
+    async def _counted(
+        self, counter: Counter, sending: Sending, by_bytes: int, record: TurnRecord, trail: Witness
+    ) -> int:
+        """What the model's own tokenizer says, where it says less than the bytes."""
+        found = await counter.count(sending.outbound, trail)
+        if found is None or found >= by_bytes:
+            return by_bytes
+        windows.note(record, self._caps[0].field, sending.bill.provider, found)
+        sending.bill.counted = found
+        return found
+
+    def _compare(self, bill: Bill) -> None:
+        """A server that booked more than it had counted is not asked again."""
+        if bill.counted is not None and bill.usage is not None:
+            self._counters[bill.provider.name].booked(bill.counted, bill.usage.prompt_tokens)
+
+    async def _settle(self, holder: str, cost: int, granted: int, bill: Bill) -> None:
+        """Where it comes too late, or no answer comes, the bill tells what the purses keep."""
+        bill.kept = usd(granted)
         with suppress(StateAway):
             if await self._state.settle(holder, cost):
+                bill.kept = None
                 self._spending.settled([cap.period for cap in self._caps], cost - granted)
 
-    async def _asked(self, holder: str, least: int, whole: int, record: TurnRecord) -> Reservation:
+    async def _asked(
+        self, holder: str, least: int, whole: int, record: TurnRecord, *, trying: bool = False
+    ) -> Reservation:
+        """`trying`: what it does not get, it may get with a smaller bound, so it is not told as short."""
         durable = next((cap.field for cap in self._caps if cap.period is not Period.CONVERSATION), None)
         if durable is not None and not self._state.shared:
             raise _uncounted(durable)
@@ -146,6 +188,8 @@ class Budget:
             reservation = await self._state.reserve(purses, holder, least, whole, self._lease)
         except (StateAway, StateFull):
             raise _uncounted(self._caps[0].field) from None
+        if trying and reservation.granted is None:
+            return reservation
         for cap, left in zip(self._caps, reservation.left, strict=True):
             had = (reservation.granted or 0) if left >= least else None
             self._spending.reserved(cap.period, cap.most - left, had, least)

@@ -20,8 +20,9 @@ from regent_runtime.prompt.stretches import stretches
 from regent_runtime.prompt.summarise import Surroundings, Unsummarised, summarise
 from regent_runtime.record import Shortening, TurnRecord
 from regent_runtime.refusals import CONTEXT_TOO_LONG, Refused
-from regent_runtime.route import fallback
+from regent_runtime.route import fallback, windows
 from regent_runtime.route.choice import EXCLUDE
+from regent_runtime.route.windows import WINDOW
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
 
@@ -31,10 +32,11 @@ SHORT_INSTRUCTIONS = "ShortInstructions"
 SHORTEN = "Shorten"
 """The action of a decision that the steps are to begin."""
 CAP = "size.maxInputTokens"
-WINDOW = "capabilities.contextWindow"
 SHARE_OF_SUMMARY = 8
 LEAST_SUMMARY, MOST_SUMMARY = 48, 512
 """Tokens: an eighth of the room for the conversation, within these."""
+SPARE_PERCENT = 5
+"""Of a window whose server has counted the prompt: what is left of it may have another share of rare words."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,15 @@ class Bound:
 def announce(
     config: AgentConfig, request: ChatRequest, providers: Sequence[ProviderConfig], record: TurnRecord
 ) -> None:
-    """Write down that the prompt is to be made shorter, where it is."""
+    """Write down that the prompt is to be made shorter, where that is known before anyone is asked."""
     if not config.prompt.shortens:
         return
-    bound, tokens = _bound(config, providers[0]), weight.of_prompt(request, config)
+    first, tokens = providers[0], weight.of_prompt(request, config)
+    if not windows.is_to_be_counted(first, tokens):
+        _announce(config, tokens, _bound(config, windows.of_input(request, config, first)), record)
+
+
+def _announce(config: AgentConfig, tokens: int, bound: Bound, record: TurnRecord) -> None:
     if tokens > bound.most:
         reason = f"{tokens} tokens, at most {bound.most}"
         record.decisions.append(decided(config.sources, Stage.PROMPT, SHORTEN, bound.field, reason))
@@ -82,7 +89,7 @@ async def _made_to_fit(around: Surroundings, request: ChatRequest) -> tuple[Sequ
     """Whom the turn goes to, and with what."""
     config, providers = around.snapshot.config, around.providers
     for at, provider in enumerate(providers):
-        bound = _bound(config, provider)
+        bound = await _measured(around, request, provider)
         try:
             made = await _Fitting(around, request, bound).run()
         except Refused:
@@ -166,9 +173,23 @@ def _images(message: Mapping[str, Any]) -> Sequence[object]:
     return message["content"] if isinstance(message["content"], list) else ()
 
 
-def _bound(config: AgentConfig, first: ProviderConfig) -> Bound:
-    """The smaller one of what the policy and the model of the first provider take."""
-    most, window = config.policy.size.max_input_tokens, first.capabilities.context_window
+async def _measured(around: Surroundings, request: ChatRequest, provider: ProviderConfig) -> Bound:
+    """As its server counts this prompt, where that decides. Raises Refused (503) as the trail does."""
+    config, record = around.snapshot.config, around.record
+    counter, tokens = around.snapshot.counters.get(provider.name), weight.of_prompt(request, config)
+    if counter is None or not windows.is_to_be_counted(provider, tokens):
+        return _bound(config, windows.of_input(request, config, provider))
+    fits = await windows.room(config, counter, request, provider, record, around.trail)
+    if fits is not None and tokens > fits:
+        fits = max(1, fits * (100 - SPARE_PERCENT) // 100)
+    bound = _bound(config, fits)
+    _announce(config, tokens, bound, record)
+    return bound
+
+
+def _bound(config: AgentConfig, window: int | None) -> Bound:
+    """The smaller one of what the policy and a model take."""
+    most = config.policy.size.max_input_tokens
     return Bound(window, WINDOW) if window is not None and window < most else Bound(most, CAP)
 
 
@@ -176,8 +197,7 @@ def _roomy(
     config: AgentConfig, providers: Sequence[ProviderConfig], tokens: int, record: TurnRecord
 ) -> Sequence[ProviderConfig]:
     """Those whose windows the prompt fits: the one that it was made for is among them."""
-    windows = [provider.capabilities.context_window for provider in providers]
-    roomy = [each for each, window in zip(providers, windows, strict=True) if window is None or window >= tokens]
+    roomy = [each for each in providers if not windows.outgrown(each, tokens)]
     record.decisions += [
         decided(config.sources, Stage.ROUTE, EXCLUDE, WINDOW, provider.name)
         for provider in providers

@@ -85,7 +85,9 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
     parser = sse.EventParser()
     async with aclosing(reply.parts(most_bytes)) as parts:
         while (part := await _next_part(parts, clock, finished=finished)) is not None:
-            for data in parser.feed(part):
+            events = parser.feed(part)
+            del part
+            for data in events:
                 chunk = reader.read(data)
                 if chunk or chunk.working:
                     finished = finished or chunk.finish_reason is not None

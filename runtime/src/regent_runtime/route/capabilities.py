@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from regent_api.config import ProviderConfig
 from regent_api.route import WireApi
 from regent_runtime.refusals import CONTEXT_TOO_LONG, UNSUPPORTED_FIELD, Refused
+from regent_runtime.route import windows
 from regent_runtime.wire import tools_by_schema
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment
@@ -32,9 +33,9 @@ def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> L
     counts = can.stream_usage or provider.api is not WireApi.CHAT_COMPLETIONS
     if request.stream and request.include_usage and not counts:
         return _asked("streamUsage", "stream_options")
-    if can.context_window is not None and input_tokens > can.context_window:
+    if windows.outgrown(provider, input_tokens):
         words = f"The input has about {input_tokens} tokens, more than fit into any model that this turn may go to."
-        return Lack("capabilities.contextWindow", Refused(CONTEXT_TOO_LONG, words, param="messages"))
+        return Lack(windows.WINDOW, Refused(CONTEXT_TOO_LONG, words, param="messages"))
     return None
 
 

@@ -16,23 +16,21 @@ from regent_api.config import ProviderConfig
 from regent_runtime.config import Snapshot
 from regent_runtime.cost.bill import billed
 from regent_runtime.cost.sending import Sending
+from regent_runtime.prompt import weight
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.refusals import Refused
+from regent_runtime.route import windows
 from regent_runtime.route.attempt import attempt
 from regent_runtime.route.errors import Interrupted, ProviderError, refused
 from regent_runtime.route.failure import Failure
 from regent_runtime.route.tries import Tries, Try
+from regent_runtime.route.witness import Witness
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.formats import format_for
 from regent_runtime.wire.request import ChatRequest
 
 Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
 """The guards of output, begun anew for each attempt."""
-
-
-class Witness(Protocol):
-    async def attempt(self, provider: str, model: str) -> None:
-        """Returns when an attempt is written down; it is sent after that. Raises Refused (503)."""
 
 
 class Ask(Protocol):
@@ -69,9 +67,9 @@ async def call(
     Raises Refused before the commit point, Interrupted after it, and what `screen` and `trail` raise. Each request that
     is sent is paid by the budgets, and stands in the audit log and in `record.attempts`, before it is sent.
     """
-    tries = Tries(snapshot.config.route, candidates, snapshot.standings, snapshot.config.turn_seconds)
+    tries = Tries(snapshot.config.route, candidates, snapshot.standings, ends=record.ends, dead=record.dead_keys)
     while (tried := await tries.next()) is not None:
-        async with _admitted(snapshot, tries, tried, request, record) as sending:
+        async with _admitted(snapshot, tries, tried, request, record, trail) as sending:
             if sending is None:
                 continue
             await trail.attempt(tried.provider.name, tried.provider.model)
@@ -99,13 +97,17 @@ async def call(
 
 @asynccontextmanager
 async def _admitted(
-    snapshot: Snapshot, tries: Tries, tried: Try, request: ChatRequest, record: TurnRecord
+    snapshot: Snapshot, tries: Tries, tried: Try, request: ChatRequest, record: TurnRecord, trail: Witness
 ) -> AsyncIterator[Sending | None]:
-    """What may be sent: the breaker lets it, it is paid, and the provider's limits have room. None: nothing may, and
-    the tries know. Raises Refused (429, 503).
+    """What may be sent: the breaker lets it, it fits as far as its server has counted it, it is paid, and the
+    provider's limits have room. None: nothing may, and the tries know. Raises Refused (429, 503).
     """
     with tried.permit:
-        async with snapshot.budget.within(request, tried.provider, record) as paid:
+        if await _outgrows(snapshot, tried.provider, request, record, trail):
+            tries.outgrown()
+            yield None
+            return
+        async with snapshot.budget.within(request, tried.provider, record, trail) as paid:
             if isinstance(paid, Refused):
                 tries.unpaid(paid)
                 yield None
@@ -117,6 +119,17 @@ async def _admitted(
                     return
                 async with snapshot.budget_trials.watching(paid, record):
                     yield paid
+
+
+async def _outgrows(
+    snapshot: Snapshot, provider: ProviderConfig, request: ChatRequest, record: TurnRecord, trail: Witness
+) -> bool:
+    """Whether the prompt is too long for a provider that was chosen although the estimate was near its window."""
+    config, counter = snapshot.config, snapshot.counters.get(provider.name)
+    if counter is None:
+        return False
+    fits = await windows.room(config, counter, request, provider, record, trail)
+    return fits is not None and weight.of_prompt(request, config) > fits
 
 
 class _Commit:
@@ -142,6 +155,7 @@ class _Commit:
                 self._make(chunk)
                 for each in held:
                     yield each
+                held = []
             yield chunk
 
     def _make(self, chunk: Chunk) -> None:

@@ -46,27 +46,33 @@ class Surroundings:
 
 
 class Tries:
-    """Of one turn. At most `fallback.maxAttempts`, none after the turn's deadline."""
+    """Of one call. At most `fallback.maxAttempts`, none after the turn ends, none with a key that is known to be dead.
+
+    `ends`: when the turn does, by the clock. `dead`: names of keys by provider; those that turn out to be are added, so
+    that the turn's other calls know them.
+    """
 
     def __init__(
         self,
         route: RouteConfig,
         candidates: Sequence[ProviderConfig],
         standings: Mapping[str, Standing],
-        seconds: float,
+        *,
+        ends: float,
+        dead: dict[str, set[str]],
         world: Surroundings | None = None,
     ) -> None:
         self._world = world or Surroundings()
         self._route = route
         self._rest = deque(candidates)
         self._standings = standings
-        self._deadline = self._world.clock() + seconds
+        self._ends = ends
         self._again: _Step | None = None
         self._cooled: list[_Step] = []
         """Candidates that were passed over because they asked to be left alone."""
         self._made = self._retried = 0
         self._resent: set[str] = set()
-        self._dead: dict[str, set[str]] = {}
+        self._dead = dead
         self._may_fall_back = True
         self._limited: set[str] = set()
         self.errors: list[ProviderError] = []
@@ -99,6 +105,11 @@ class Tries:
         self._made -= 1
         self.refusal = self.refusal or refused
 
+    def outgrown(self) -> None:
+        """The last try was not made, the prompt being too long for its provider: it counts as none."""
+        self._made -= 1
+        self._passed_over(Failure.CONTEXT_WINDOW, 0.0)
+
     def limited(self, tried: Try, seconds: float) -> None:
         """The last try was not made, its provider being at its limits: it may be asked later in the turn, once."""
         self._made -= 1
@@ -113,6 +124,8 @@ class Tries:
 
     def failed(self, tried: Try, error: ProviderError) -> None:
         self.errors.append(error)
+        if tried.key and error.failure.of_key and error.failure is not Failure.RATE_LIMITED:
+            self._dead_at(tried.provider).add(tried.key.name)
         tried.permit.end(well=False if error.failure.trips else None)
         self._standings[tried.provider.name].failed(tried.key, error)
         self._again = self._same_provider(tried, error)
@@ -124,8 +137,10 @@ class Tries:
         while self._rest and self._may_fall_back:
             provider = self._rest.popleft()
             standing = self._standings[provider.name]
-            found = standing.begin(provider, ())
-            if standing.breaker.opens_in > 0 or found is None:
+            found = standing.begin(provider, self._dead_at(provider))
+            if found is None:
+                self._passed_over(Failure.UNAUTHENTICATED, 0.0)
+            elif standing.breaker.opens_in > 0:
                 self._passed_over(Failure.BREAKER_OPEN, standing.breaker.opens_in)
             elif found[1] > 0:
                 self._passed_over(Failure.COOLING, found[1])
@@ -152,16 +167,16 @@ class Tries:
             return _Step(tried.provider, tried.key, now)
         if self._standings[name].breaker.opens_in > 0:
             return None
-        if error.failure.of_key and (key := self._other_key(tried, error.failure)):
+        if error.failure.of_key and (key := self._other_key(tried)):
             return _Step(tried.provider, key, now)
         return self._retry(tried, error)
 
-    def _other_key(self, tried: Try, failure: Failure) -> Key:
-        dead = self._dead.setdefault(tried.provider.name, set())
-        if tried.key and failure is not Failure.RATE_LIMITED:
-            dead.add(tried.key.name)
-        found = self._standings[tried.provider.name].soonest(tried.provider, dead)
+    def _other_key(self, tried: Try) -> Key:
+        found = self._standings[tried.provider.name].soonest(tried.provider, self._dead_at(tried.provider))
         return found[0] if found and found[0] != tried.key and found[1] == 0 else None
+
+    def _dead_at(self, provider: ProviderConfig) -> set[str]:
+        return self._dead.setdefault(provider.name, set())
 
     def _retry(self, tried: Try, error: ProviderError) -> _Step | None:
         """After a wait with full jitter, and never before the provider asks for it."""
@@ -179,7 +194,7 @@ class Tries:
     def _may_wait(self, wait: float, asked: float | None = None) -> bool:
         """`asked`: what the provider asks for of it; absent: all."""
         within = (wait if asked is None else asked) <= self._route.retries.max_retry_after
-        return within and self._world.clock() + wait < self._deadline
+        return within and self._world.clock() + wait < self._ends
 
     def _passed_over(self, failure: Failure, seconds: float) -> None:
         self.errors.append(ProviderError(failure, retry_after=seconds or None))

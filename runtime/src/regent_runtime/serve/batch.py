@@ -35,7 +35,7 @@ from regent_runtime.turn import introduce
 from regent_runtime.wire.request import ChatRequest
 
 PATH = "/v1/batch"
-OF_ONE_TURN = ("x-regent-conversation", "x-regent-approval")
+OF_ONE_TURN = ("x-regent-conversation", "x-regent-conversation-end", "x-regent-approval")
 """Headers that belong to a single turn."""
 
 
@@ -62,7 +62,8 @@ class Batches:
             introduce(snapshot, record)
             enter(snapshot.callers, header(scope, b"authorization"), record)
             _check_headers(scope)
-            return parts(await read_json_body(scope, receive, snapshot.config.policy.size.max_request_bytes, share))
+            asked = parts(await read_json_body(scope, receive, snapshot.config.policy.size.max_request_bytes, share))
+            self._lifecycle.admit()  # where the pod began to end meanwhile, another one takes the batch as a whole
         except CallerGone:
             record.outcome = CALLER_GONE
         except Refused as refused:
@@ -70,6 +71,8 @@ class Batches:
         except Exception as error:  # noqa: BLE001 - the one place where a fault of ours becomes a 500
             log.write("fault", turn=record.id, exception=type(error).__name__, at=log.place(error))
             await _refuse(Refused(INTERNAL_ERROR, "A fault of the runtime."), record, receive, send)
+        else:
+            return asked
         self._ended(record)
         return ()
 

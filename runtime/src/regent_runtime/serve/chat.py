@@ -44,6 +44,7 @@ class Request:
         self.sensitivity = header(scope, b"x-regent-sensitivity")
         self.approval = header(scope, b"x-regent-approval")
         self.conversation = header(scope, b"x-regent-conversation")
+        self.conversation_end = header(scope, b"x-regent-conversation-end")
         self.unread = True
         self._scope = scope
         self._receive = receive

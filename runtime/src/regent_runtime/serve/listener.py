@@ -139,6 +139,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stuck = None
         super().resume_writing()
 
+    def rest(self) -> None:
+        """Close with the answer to the request that runs; at once, where the next one has not begun."""
+        if self.cycle is None or self._in_head:
+            return
+        if not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            self.transport.close()
+
     def abort_if_stuck(self) -> None:
         """Cut the connection when its caller does not take what waits for it; a close alone would wait for ever."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
@@ -199,6 +208,12 @@ class Listener(uvicorn.Server):
                 if isinstance(connection, BoundedProtocol):
                     connection.abort_if_stuck()
         return await super().on_tick(counter)
+
+    def rest(self) -> None:
+        """Callers' next requests come over new connections, which another pod may get."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                connection.rest()
 
     def stop(self) -> None:
         self.should_exit = True

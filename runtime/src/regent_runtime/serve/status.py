@@ -8,10 +8,12 @@ import msgspec
 from regent_runtime import __version__
 from regent_runtime.attendance import Attendance
 from regent_runtime.audit.audit import Audit
-from regent_runtime.config import ConfigFile
+from regent_runtime.canary import Attempt, Canary, port_of
 from regent_runtime.credentials import Credentials
+from regent_runtime.inforce import ConfigFile
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.route import errors
+from regent_runtime.seal import Seals
 from regent_runtime.serve.http import Receive, Scope, Send, respond
 from regent_runtime.telemetry.metrics import Metrics
 
@@ -34,14 +36,17 @@ class Status:
         pod: PodIdentity,
         lifecycle: Lifecycle,
         config: ConfigFile,
+        seals: Seals,
         credentials: Credentials,
         metrics: Metrics,
         audit: Audit,
         attendance: Attendance,
     ) -> None:
+        self._canary = Canary()
         self._pod = pod
         self._lifecycle = lifecycle
         self._config = config
+        self._seals = seals
         self._credentials = credentials
         self._metrics = metrics
         self._audit = audit
@@ -59,11 +64,17 @@ class Status:
             await respond(send, 503, words, media_type=b"text/plain")
 
     async def statusz(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """`?beyond=N`: answered when audit.alertMoves is another number than N, within 25 s."""
-        beyond = _beyond(scope)
+        """`?beyond=N`: answered when audit.alertMoves is another number than N, within 25 s.
+
+        `?canary=PORT`: answered when the pod has tried to connect to the asker's address and that port.
+        """
+        beyond, port, asker = _beyond(scope), port_of(scope["query_string"]), scope.get("client")
+        attempt = None
         if beyond is not None:
             await self._audit.alerts.moves.beyond(beyond)
-        await respond(send, 200, msgspec.json.encode(self.document()))
+        elif port is not None and asker:
+            attempt = await self._canary.attempt(asker[0], port)
+        await respond(send, 200, msgspec.json.encode(self.document(attempt)))
 
     async def metrics(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         text = self._metrics.text(
@@ -74,8 +85,12 @@ class Status:
         )
         await respond(send, 200, text, media_type=METRICS_TYPE)
 
-    def document(self) -> dict[str, Any]:
-        """The body of /statusz; `digests` are those of new turns, null before the first valid config."""
+    def document(self, attempt: Attempt | None = None) -> dict[str, Any]:
+        """The body of /statusz; `digests` are those of new turns, null before the first valid config.
+
+        `attempt`: the one that the asker waited for; None: the latest.
+        """
+        tried = attempt or self._canary.last
         snapshot = self._lifecycle.snapshot
         oldest = self._lifecycle.oldest_turn
         keys = snapshot.callers.api_keys if snapshot else None
@@ -86,13 +101,14 @@ class Status:
             "digests": snapshot.digests.wire() if snapshot else None,
             "oldestTurn": {"config": oldest.snapshot.digests.config} if oldest else None,
             "configError": self._config.error,
-            "configSequence": self._config.seals.sequence,
+            "configSequence": self._seals.sequence,
             "missingCredentials": sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())}),
             "apiKeyProblems": keys.problems() if keys else [],
             "activeConversations": self._active(),
             "turns": self._lifecycle.turns,
             "suspended": snapshot.config.suspended if snapshot else False,
             "draining": self._lifecycle.draining,
+            "canary": tried.wire() if tried else None,
             "audit": self._audit.status(),
             "providers": [
                 snapshot.standings[provider.name].status(provider) for provider in snapshot.config.route.providers

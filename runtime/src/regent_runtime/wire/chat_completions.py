@@ -124,9 +124,10 @@ def _read(data: bytes, calls: Calls) -> Chunk:
     said = choice.delta or choice.message or _Said()
     if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason == "function_call":
         raise MalformedAnswer
-    for call in said.tool_calls or ():
+    for number, call in enumerate(said.tool_calls or ()):
         function = call.function or _Function()
-        calls.add(call.index, call.id, function.name, function.arguments)
+        index = number if call.index is None and choice.delta is None else call.index
+        calls.add(index, call.id, function.name, function.arguments)
     reason = choice.finish_reason or None
     if reason is not None and reason not in _FINISH_REASONS:
         reason = "stop"

@@ -234,8 +234,9 @@ def reference() -> str:
     lines += [
         "",
         "Headers: `Authorization: Bearer TOKEN`; `X-Regent-Sensitivity` raises the label of the turn, never lowers it;",
-        "`X-Regent-Conversation` goes on in a conversation (state.md); `X-Regent-Approval` names the approval of this",
-        "very request (data-classes.md). No header of a caller goes to a provider.",
+        "`X-Regent-Conversation` goes on in a conversation, and `X-Regent-Conversation-End: true` ends it with the",
+        "answer (state.md); `X-Regent-Approval` names the approval of this very request (data-classes.md). No header",
+        "of a caller goes to a provider.",
         "",
         "Of a provider's answer come back: the text, a refusal, calls of the request's own tools (ids are of Regent),",
         "the finish reason (stop, length, tool_calls, content_filter) and the token counts. `model` is the",

@@ -23,8 +23,8 @@ class _Call:
 class Calls:
     """One answer's. A piece belongs to the call of its id, else to that of its index.
 
-    Servers are not strict: ids may be missing or come only once, indexes may be missing or all zero, and pieces of
-    several calls may come in turns.
+    Servers are not strict: ids may be missing, come only once or be the same for several calls, indexes may be missing
+    or all zero, and pieces of several calls may come in turns.
     """
 
     def __init__(self) -> None:
@@ -37,8 +37,9 @@ class Calls:
     def add(self, index: int | None, identity: str | None, name: str | None, arguments: str | None) -> None:
         """Raises MalformedAnswer for more calls than an answer may have."""
         place = 0 if index is None else index
-        call = next((each for each in self._calls if identity and each.id == identity), None) or self._at.get(place)
-        if call is None or _begins(call, identity or "", name or ""):
+        call = self._of(identity or "", place)
+        elsewhere = place not in self._at
+        if call is None or _begins(call, identity or "", name or "", elsewhere=elsewhere):
             call = _Call()
             self._calls.append(call)
             if len(self._calls) > MOST_CALLS:
@@ -48,6 +49,12 @@ class Calls:
         call.name = call.name or name or ""
         call.arguments += arguments or ""
 
+    def _of(self, identity: str, place: int) -> _Call | None:
+        at = self._at.get(place)
+        if not identity or (at is not None and at.id == identity):
+            return at
+        return next((each for each in self._calls if each.id == identity), at)
+
     def whole(self) -> tuple[ToolCall, ...]:
         """In the order of their first pieces. Raises MalformedAnswer for one without a name or without an object."""
         if not all(call.name for call in self._calls):
@@ -55,10 +62,12 @@ class Calls:
         return tuple(ToolCall(call.name, arguments(call.arguments)) for call in self._calls)
 
 
-def _begins(call: _Call, identity: str, name: str) -> bool:
-    """Whether a piece for the place of this call is the first of another one."""
-    if identity and call.id:
-        return identity != call.id
+def _begins(call: _Call, identity: str, name: str, *, elsewhere: bool) -> bool:
+    """Whether a piece for this call is the first of another one. `elsewhere`: no piece bore its index before."""
+    if identity and call.id and identity != call.id:
+        return True
+    if identity and call.id and not elsewhere:
+        return False
     if not name or not call.name:
         return False
     return name != call.name or _is_object(call.arguments)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,19 +143,44 @@ def test_other_fields_that_go_to_a_provider_are_searched_and_replaced() -> None:
     }
 
 
-def test_a_name_that_holds_a_value_is_left_out() -> None:
-    named = replace(asked(), messages=[{"role": "user", "content": "Hi", "name": "4111111111111111"}])
+@pytest.mark.parametrize("name", ["4111111111111111", "ann@example.com"])
+def test_a_name_that_holds_a_value_is_left_out(name: str) -> None:
+    named = replace(asked(), messages=[{"role": "user", "content": "Hi", "name": name}])
 
     assert made_of(named).request.messages == [{"role": "user", "content": "Hi"}]
 
 
-def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_VALUES", 2)
+def test_any_other_name_stays() -> None:
+    named = replace(asked(), messages=[{"role": "user", "content": "Hi", "name": "Ann"}])
 
-    made_of(asked("a@x.com b@x.com a@x.com"))
+    assert made_of(named).request == named
+
+
+def test_of_two_values_at_one_place_the_longer_is_taken_out() -> None:
+    found = {"ann@example.com": "EMAIL", "ann@example.community": "EMAIL"}
+    made = anonymise(asked("ann@example.community"), found, NONCE)
+
+    assert made.originals == {f"[EMAIL_1_{NONCE}]": "ann@example.community"}
+
+
+def test_a_thousand_long_values_are_replaced_and_more_are_refused() -> None:
+    found = {f"{number:04}{'x' * 60}@{'y' * 185}.com": "EMAIL" for number in range(1000)}
+    made = anonymise(asked(" ".join(found)), found, NONCE)
+
+    assert made.request.messages[0]["content"].endswith(f" [EMAIL_1000_{NONCE}]")
     with pytest.raises(Refused) as refused:
-        made_of(asked("a@x.com b@x.com c@x.com"))
+        anonymise(asked("Hi"), {**found, "ann@example.com": "EMAIL"}, NONCE)
     assert refused.value.refusal.code == "too_much_personal_data"
+
+
+def test_values_that_cannot_be_searched_for_reach_no_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "_LARGEST_PROGRAM", 1000)
+
+    with pytest.raises(re2.error):
+        made_of(asked("zoe@example.org"))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_more_placeholders_than_four_digits_tell_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +264,18 @@ async def test_chunks_keep_their_end_and_lose_no_text() -> None:
     assert "".join(chunk.content for chunk in chunks) == "Write to ann@example.com or [EMAIL"
     assert [chunk.finish_reason for chunk in chunks] == [None, None, "stop"]
     assert chunks[-1].refusal == "ann@example.com"
+
+
+async def test_what_is_cut_within_a_placeholder_waits_for_its_rest_alone() -> None:
+    async def answer() -> AsyncGenerator[Chunk]:
+        for part in ("[EMAIL", "_1_", "", f"{NONCE}]"):
+            yield Chunk(part)
+        yield Chunk(finish_reason="stop")
+
+    made = made_of(asked("ann@example.com"))
+    chunks = [(chunk.content, bool(chunk)) async for chunk in restored(answer(), made.originals)]
+
+    assert chunks == [("", False), ("ann@example.com", True)], "an empty chunk tells a client that work goes on"
 
 
 async def test_personal_data_is_searched_once_in_all_that_would_be_sent() -> None:

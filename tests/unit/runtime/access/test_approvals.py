@@ -4,6 +4,7 @@ import zlib
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from regent_api.types import Sensitivity
@@ -13,7 +14,7 @@ from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.state.contract import Approval, StateFull, Verdict
+from regent_runtime.state.contract import Approval, StateAway, StateFull, Verdict
 from regent_runtime.state.pod import PodState
 from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
@@ -37,9 +38,9 @@ class Clock:
 class House:
     """One agent's approvals under a policy that tests vary."""
 
-    def __init__(self, **policy: Any) -> None:
+    def __init__(self, state: Any = None, **policy: Any) -> None:
         self.clock = Clock()
-        self.state = PodState(self.clock)
+        self.state = state or PodState(self.clock)
         self.with_policy(**policy)
 
     def with_policy(self, **policy: Any) -> None:
@@ -99,6 +100,70 @@ async def test_the_records_of_request_verdict_and_turn_name_one_approval() -> No
     ]
 
 
+class Away:
+    """A state that has no answer."""
+
+    async def propose(self, approval: Approval, ttl_seconds: float) -> None:
+        raise StateAway("down")
+
+    async def approval(self, id_: str) -> Approval | None:
+        raise StateAway("down")
+
+
+FIELD = "data.classes.Internal.aiProcessing"
+
+
+async def test_a_turn_passes_with_an_approval_and_never_without() -> None:
+    house, record = House(), TurnRecord()
+    with pytest.raises(Refused) as refused:
+        await house.approvals.check(TURN, None, record)
+    assert (refused.value.refusal.code, refused.value.field) == ("approval_required", FIELD)
+    assert record.decisions == []
+
+    await house.approvals.check(TURN, await house.approved(), record)
+    assert [(each.action, each.field, each.reason) for each in record.decisions] == [("Allow", FIELD, "approved")]
+
+
+async def test_a_refusal_names_the_field_behind_it() -> None:
+    with pytest.raises(Refused) as refused:
+        await House(approvers=[]).approvals.check(TURN, None, TurnRecord())
+    assert refused.value.field == "approvals.approvers"
+
+
+@pytest.mark.parametrize("name", [None, "a" * 43])
+async def test_without_the_state_nothing_passes(name: str | None) -> None:
+    house = House(state=Away())
+    with pytest.raises(Refused) as refused:
+        await house.approvals.check(TURN, name, TurnRecord())
+    assert (refused.value.refusal.code, refused.value.retry_after) == ("state_unavailable", 1)
+
+
+async def test_what_can_be_no_name_never_asks_the_state() -> None:
+    house = House(state=Away())
+    for name in ("", "x", "a" * 42, "a" * 44, "é" * 43):
+        assert await code(house.approvals.use(TURN, name, TurnRecord())) == "approval_invalid"
+
+
+async def test_what_was_changed_in_the_state_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    name = await house.asked()
+    kept = await house.state.approval(Seal.of(name, "regent.dev/demo/helper").id)
+    assert kept is not None
+    changed = replace(kept, content=kept.content[:-1] + b"?")
+
+    async def approval(id_: str) -> Approval:
+        return changed
+
+    monkeypatch.setattr(house.state, "approval", approval)
+    assert await code(house.approvals.show(name, LEAD, TurnRecord())) == "not_found"
+
+
+async def test_nothing_of_a_turn_stands_in_a_representation() -> None:
+    house = House()
+    judged = await house.approvals.judge(await house.asked(), LEAD, TurnRecord())
+    assert "Secret plan" not in f"{TURN}{judged}"
+
+
 async def test_it_is_used_once() -> None:
     house = House()
     name = await house.approved()
@@ -141,9 +206,10 @@ async def test_the_first_decision_stands(first: Caller, second: Caller, verdict:
 )
 async def test_it_is_for_that_turn_alone(changed: dict[str, Any]) -> None:
     house = House()
-    name = await house.approved()
+    name, pending = await house.approved(), await house.asked()
 
-    assert await code(house.approvals.use(replace(TURN, **changed), name, TurnRecord())) == "approval_invalid"
+    for each in (name, pending):
+        assert await code(house.approvals.use(replace(TURN, **changed), each, TurnRecord())) == "approval_invalid"
     await house.approvals.use(TURN, name, TurnRecord())
 
 
@@ -172,12 +238,36 @@ async def test_without_approvers_such_turns_are_denied() -> None:
     assert await code(House(approvers=[]).approvals.request(TURN, TurnRecord())) == "data_class_forbidden"
 
 
+@enforces("approvals.approvers.groups", "approvals.approvers.subjects")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"subjects": ["ann"]}, {"subjects": ["bob"]}),
+        ({"subjects": ["system:serviceaccount:demo:lead"]}, {"groups": ["auditors"]}),
+    ],
+)
+async def test_an_approval_that_nobody_can_give_is_not_asked_for(one: dict[str, Any], other: dict[str, Any]) -> None:
+    together = House(approvers=[[one], [other]]).approvals
+    with pytest.raises(Refused) as refused:
+        await together.check(TURN, None, TurnRecord())
+    assert (refused.value.refusal.code, refused.value.field) == ("data_class_forbidden", "approvals.approvers")
+    for alone in (one, other):
+        assert await House(approvers=[[alone]]).asked()
+
+
+async def test_a_member_of_both_policies_groups_may_approve() -> None:
+    house = House(approvers=[[{"groups": ["auditors"]}], [{"groups": ["leads"]}]])
+    await house.decide(await house.asked(), replace(AUDITOR, groups=frozenset({"auditors", "leads"})), Verdict.APPROVED)
+
+
 @enforces("approvals.fourEyes")
 async def test_four_eyes_are_not_two() -> None:
     house = House()
     name = await house.asked()
     assert await code(house.decide(name, CALLER, Verdict.APPROVED)) == "own_approval"
     assert await code(house.decide(name, CALLER, Verdict.DENIED)) == "own_approval"
+    for number in range(8):
+        await house.approvals.judge(name, replace(AUDITOR, name=f"ann-{number}"), TurnRecord())
     await house.decide(name, LEAD, Verdict.APPROVED)
 
     house.with_policy(fourEyes=False)
@@ -223,12 +313,17 @@ async def test_what_nobody_could_be_shown_whole_is_refused() -> None:
     assert await code(House().approvals.request(long, TurnRecord())) == "approval_too_large"
 
 
-async def test_what_says_little_at_length_is_shown_whole() -> None:
+async def test_what_says_little_at_length_is_shown_whole_or_refused() -> None:
     house = House()
-    long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": "ab " * 300_000}]))
-    shown, _ = await house.approvals.show(await house.asked(long), LEAD, TurnRecord())
+    shown, _ = await house.approvals.show(await house.asked(), LEAD, TurnRecord())
+    room = 4 * 1024 * 1024 - len(msgspec.json.encode(shown)) + len("Secret plan")
 
-    assert shown.messages == long.request.messages
+    def saying(characters: int) -> Case:
+        return replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": "a" * characters}]))
+
+    shown, _ = await house.approvals.show(await house.asked(saying(room)), LEAD, TurnRecord())
+    assert shown.messages == saying(room).request.messages
+    assert await code(house.approvals.request(saying(room + 1), TurnRecord())) == "approval_too_large"
 
 
 async def test_no_more_turns_wait_than_the_state_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,28 +12,40 @@ from tests.fakes import configs
 CONFIDENTIAL = Sensitivity.CONFIDENTIAL
 
 
-def of(**stated: Any) -> Treatment:
-    return treatment(configs.config(policy={"data": {"classes": {"Confidential": stated}}}), CONFIDENTIAL, CONFIDENTIAL)
+every_label = pytest.mark.parametrize("label", Sensitivity)
 
 
-def test_a_class_without_opinions_asks_for_nothing() -> None:
-    assert of() == Treatment(CONFIDENTIAL, CONFIDENTIAL, frozenset(), anonymize=False, retention_seconds=None)
-    of().check()
+def of(label: Sensitivity, **stated: Any) -> Treatment:
+    return treatment(configs.config(policy={"data": {"classes": {label: stated}}}), label, label)
+
+
+@every_label
+def test_a_class_without_opinions_asks_for_nothing(label: Sensitivity) -> None:
+    assert of(label) == Treatment(label, label, frozenset(), anonymize=False, retention_seconds=None)
+    of(label).check()
 
 
 @enforces("data.classes.*.aiProcessing")
-def test_forbidden_data_reaches_no_model() -> None:
+@every_label
+def test_forbidden_data_reaches_no_model(label: Sensitivity) -> None:
     with pytest.raises(Refused) as refused:
-        of(aiProcessing=["Deny"]).check()
+        of(label, aiProcessing=["Deny"]).check()
     assert (refused.value.refusal.status, refused.value.refusal.code) == (403, "data_class_forbidden")
 
 
 @enforces("data.classes.*.aiProcessing")
-def test_obligations_do_not_replace_each_other() -> None:
-    both = of(aiProcessing=["Approve", "LocalOnly"])
+@every_label
+def test_obligations_do_not_replace_each_other(label: Sensitivity) -> None:
+    both = of(label, aiProcessing=["Approve", "LocalOnly"])
 
     assert (both.local_only, both.needs_approval) == (True, True)
     both.check()
+
+
+@enforces("data.classes.*.anonymize")
+@every_label
+def test_a_class_can_ask_for_placeholders(label: Sensitivity) -> None:
+    assert of(label, anonymize=True).anonymize
 
 
 def test_a_class_is_about_its_own_label_alone() -> None:
@@ -46,8 +58,9 @@ def test_a_class_is_about_its_own_label_alone() -> None:
 
 
 @enforces("data.classes.*.retention")
-def test_retention_is_that_of_the_label() -> None:
-    assert of(retentionSeconds=3600).retention_seconds == 3600
+@every_label
+def test_retention_is_that_of_the_label(label: Sensitivity) -> None:
+    assert of(label, retentionSeconds=3600).retention_seconds == 3600
 
 
 def test_each_duty_is_told_with_its_policies() -> None:

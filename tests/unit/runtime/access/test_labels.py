@@ -16,6 +16,7 @@ from regent_runtime.state.contract import Conversation
 from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
+from tests.unit.runtime.access.test_pictures import image
 
 laws = settings(deadline=None, max_examples=int(os.environ.get("REGENT_LAW_EXAMPLES", "100")))
 labels = st.sampled_from(Sensitivity)
@@ -100,6 +101,18 @@ async def test_what_raised_it_is_told_with_its_policies() -> None:
             "Restricted: personal data in the input",
         ),
     ]
+
+
+async def test_an_image_may_show_personal_data() -> None:
+    config = agent("Public", personalData={"raisesTo": "Confidential"})
+    unseen = PersonalData(ChatRequest([], False, False, None, None, {}, [image()]))
+
+    found, (told,) = await label(config, None, unseen)
+
+    assert (found, told.reason) == (
+        Sensitivity.CONFIDENTIAL,
+        "Confidential: an image, which may show personal data",
+    )
 
 
 async def test_what_raises_nothing_is_not_told() -> None:

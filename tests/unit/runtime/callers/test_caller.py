@@ -1,3 +1,6 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,3 +34,10 @@ def test_groups_change_nothing_about_who_it_is() -> None:
         Caller(CallerKind.OIDC, "u-1", issuer="https://i", groups=frozenset(groups)) for groups in ((), ("staff",))
     )
     assert before.identity == after.identity
+
+
+def test_nobody_is_let_in_by_default_or_afterwards() -> None:
+    caller = Caller(CallerKind.SERVICE_ACCOUNT, "chat", "acme")
+    assert not caller.admitted
+    with pytest.raises(FrozenInstanceError):
+        caller.admitted = True  # type: ignore[misc]

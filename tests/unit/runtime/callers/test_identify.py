@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from regent_runtime.callers import ANONYMOUS, Caller, CallerKind, Callers, tokens, verified
+from regent_runtime.callers import ANONYMOUS, Caller, CallerKind, Callers, tokens
 from regent_runtime.callers.signing_keys import signing_keys
 from regent_runtime.credentials import Credentials
 from regent_runtime.refusals import Refused
@@ -24,7 +24,7 @@ CREDENTIALS = Credentials(Path("/nowhere"))
 CALLER = Caller(CallerKind.SERVICE_ACCOUNT, "caller", "demo")
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+WEAK = rsa.generate_private_key(public_exponent=65537, key_size=2047)
 P256 = ec.generate_private_key(ec.SECP256R1())
 P384 = ec.generate_private_key(ec.SECP384R1())
 
@@ -34,7 +34,12 @@ def jwk(key: Any, kid: str, **more: Any) -> dict[str, Any]:
     return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **more}
 
 
-JWKS = {"keys": [jwk(RSA, "rsa", use="sig", alg="RS256"), jwk(P256, "ec"), jwk(WEAK, "weak"), jwk(P384, "p384")]}
+def read(*keys: Any) -> dict[str, Any]:
+    """A key set as it comes out of JSON."""
+    return dict(json.loads(json.dumps({"keys": keys})))
+
+
+JWKS = read(jwk(RSA, "rsa", use="sig", alg="RS256"), jwk(P256, "ec"), jwk(WEAK, "weak"), jwk(P384, "p384"))
 
 
 def agent(*grants: Any, anonymous: str = "Deny", **more: Any) -> Callers:
@@ -111,6 +116,30 @@ def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in claims().items() if key != name}
 
 
+def nested(part: int) -> str:
+    """A token of which one part (0: header, 1: payload) is JSON that a reader would need a deep stack for."""
+    parts = signed().split(".")
+    parts[part] = base64.urlsafe_b64encode(b"[" * 5000).decode().rstrip("=")
+    return ".".join(parts)
+
+
+def account(namespace: str | None, name: str | None) -> dict[str, Any]:
+    """Claims of a ServiceAccount that lacks something, with the subject that a careless reader would make of them."""
+    held = {"namespace": namespace, "serviceaccount": {"name": name, "uid": "u"}}
+    return claims(sub=f"system:serviceaccount:{namespace}:{name}", **{"kubernetes.io": held})
+
+
+def of_length(length: int) -> str:
+    """A good token of so many characters."""
+    for kid in range(4):
+        header = {"pad": "x" * kid}
+        room = length - len(signed(**header))
+        for size in range(room * 3 // 4 - 16, room * 3 // 4):
+            if len(token := signed(claims(pad="x" * size), **header)) == length:
+                return token
+    raise AssertionError("no token has this length")
+
+
 BAD = {
     "nonsense": "nonsense",
     "empty parts": "..",
@@ -142,6 +171,18 @@ BAD = {
         claims(**{"kubernetes.io": {"namespace": "demo", "serviceaccount": "caller"}})
     ),
     "another subject": signed(claims(sub="system:serviceaccount:demo:admin")),
+    "yet another subject": signed(claims(sub="system:serviceaccount:demo:zoe")),
+    "a service account without a name": signed(account("demo", None)),
+    "a service account without a namespace": signed(account(None, "caller")),
+    "a service account of no namespace": signed(account("", "caller")),
+    "a service account of no name": signed(account("demo", "")),
+    "expired a moment ago": signed(claims(exp=NOW - 10, iat=NOW - 3600)),
+    "valid in a moment": signed(claims(nbf=NOW + 11)),
+    "a second too long a life": signed(claims(exp=NOW - 10 + 86_401)),
+    "a life since 1970": signed(claims(iat=1, nbf=1)),
+    "times beyond any float": signed(claims(exp=10**400, iat=float(NOW))),
+    "a header without end": nested(0),
+    "a payload without end": nested(1),
 }
 
 
@@ -150,6 +191,43 @@ BAD = {
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_a_bad_token_is_refused_and_never_anonymous(name: str, anonymous: str) -> None:
     assert refusal(lambda: agent(anonymous=anonymous).identify(f"Bearer {BAD[name]}")) == "token_invalid"
+
+
+@pytest.mark.parametrize("edge", [{"exp": NOW - 9, "iat": NOW - 3600}, {"nbf": NOW + 10}, {"exp": NOW - 10 + 86_400}])
+def test_a_token_is_good_to_the_last_second_that_is_allowed(edge: dict[str, int]) -> None:
+    assert agent().identify("Bearer " + signed(claims(**edge))) == CALLER
+
+
+def words_about(token: str) -> str:
+    with pytest.raises(Refused) as refused:
+        agent().identify(f"Bearer {token}")
+    return refused.value.message
+
+
+def test_a_caller_is_told_what_is_wrong_with_its_token() -> None:
+    assert "ask for one with the audience regent.dev/demo/helper" in words_about(BAD["another agent's"])
+    assert "of another issuer" in words_about(BAD["another issuer"])
+    assert "does not publish" in words_about(BAD["a key that is not published"])
+    assert "has expired" in words_about(BAD["expired"])
+    assert "not valid yet" in words_about(BAD["not valid yet"])
+    assert "at most 86400 s" in words_about(BAD["too long a life"])
+
+
+def test_times_are_judged_by_the_clock_that_the_runtime_holds() -> None:
+    """Which a test may set back, and PyJWT's own is not."""
+    then = 1_500_000_000
+    known = Callers(configs.config(tokens={"jwks": JWKS}), CREDENTIALS, now=lambda: then)
+    assert known.identify("Bearer " + signed(claims(iat=then, nbf=then, exp=then + 60))) == CALLER
+
+
+def test_a_token_may_have_eight_thousand_characters_and_no_more() -> None:
+    assert agent().identify("Bearer " + of_length(8192)) == CALLER
+    assert refusal(lambda: agent().identify("Bearer " + of_length(8193))) == "token_invalid"
+
+
+@pytest.mark.parametrize("scheme", ["Apikey", "Token", ""])
+def test_a_good_token_in_another_scheme_is_refused(scheme: str) -> None:
+    assert refusal(lambda: agent().identify(f"{scheme} {signed()}")) == "token_invalid"
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "tokenwithoutscheme"])
@@ -161,7 +239,42 @@ def test_a_weak_key_is_not_used() -> None:
     assert set(signing_keys(JWKS, "tokens.jwks")) == {"rsa", "ec"}
 
 
-@pytest.mark.parametrize("entry", ["x", 5, None, [], {"kty": ["RSA"]}, {"kty": "RSA", "kid": ["k"]}, {"kty": 5}])
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        jwk(RSA, "k", use="enc"),
+        jwk(RSA, "k", use="tls"),
+        jwk(RSA, "k", alg="RS512"),
+        jwk(RSA, "k", alg="ES256"),
+        jwk(RSA, ""),
+        jwk(P256, "k") | {"crv": "P-192"},
+        jwk(P256, "k") | {"crv": "P-521"},
+        jwk(RSA, "k", crv="P-256"),
+        {"kty": "oct", "kid": "k", "k": "c2VjcmV0"},
+        {"kid": "k"},
+    ],
+)
+def test_a_key_that_is_for_something_else_is_passed_over(unusable: dict[str, Any]) -> None:
+    assert set(signing_keys(read(unusable, jwk(RSA, "rsa")), "tokens.jwks")) == {"rsa"}
+
+
+def test_a_longer_key_is_used_as_well() -> None:
+    long = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    assert set(signing_keys(read(jwk(long, "long")), "tokens.jwks")) == {"long"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("x", 5, None, []),
+        *({"kty": ["RSA"]}, {"kty": "RSA", "kid": ["k"]}, {"kty": 5}, {"kty": "EC", "crv": ["P-256"]}),
+        *(
+            {"kty": "RSA", "kid": "k"},
+            {"kty": "RSA", "kid": "k", "n": "!", "e": "AQAB"},
+            jwk(P256, "k") | {"x": "AAAA"},
+        ),
+    ],
+)
 def test_a_malformed_key_is_a_fault_of_the_config(entry: Any) -> None:
     with pytest.raises(ValueError, match=r"tokens\.jwks"):
         signing_keys({"keys": [entry]}, "tokens.jwks")
@@ -216,11 +329,3 @@ def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch: 
         assert known.identify(token) == CALLER
     moment[0] = NOW + 3600 + tokens.LEEWAY_SECONDS
     assert refusal(lambda: known.identify(token)) == "token_invalid"
-
-
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verified, "MOST_VERIFIED", 3)
-    known = agent()
-    for number in range(10):
-        known.identify("Bearer " + signed(claims(jti=str(number))))
-    assert len(known._tokens._verified) == 3

@@ -64,6 +64,16 @@ def test_a_good_token_names_its_subject() -> None:
     assert caller.identity == f"oidc:{ISSUER}#u-1"
 
 
+@pytest.mark.parametrize("issuer", ["https://a.example.com", "https://zoe.example.com"])
+def test_any_issuer_that_a_policy_names_is_asked(issuer: str) -> None:
+    assert callers([grant(issuer=issuer)]).identify(bearer(claims(iss=issuer))).issuer == issuer
+
+
+@pytest.mark.parametrize("subject", ["u", "a" * 255])
+def test_a_subject_has_one_to_255_characters(subject: str) -> None:
+    assert callers([grant()]).identify(bearer(claims(sub=subject))).name == subject
+
+
 def test_an_elliptic_key_works_as_well() -> None:
     assert callers([grant()]).identify(bearer(key=EC, kid="ec", algorithm="ES256")).admitted
 
@@ -154,6 +164,7 @@ def test_groups_are_those_on_which_every_policy_agrees() -> None:
     assert callers([roles], [groups]).identify(bearer(said)).groups == {"b"}
     assert callers([roles, groups]).identify(bearer(said)).groups == {"a", "b", "c"}
     assert callers([roles], [grant()]).identify(bearer(said)).groups == frozenset()
+    assert callers([groups]).identify(bearer(claims(groups=["b", ""]))).groups == {"b"}
 
 
 def test_the_cluster_s_own_issuer_stays_a_service_account_s() -> None:

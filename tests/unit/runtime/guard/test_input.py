@@ -229,7 +229,7 @@ async def test_the_event_loop_has_its_turn_after_each_step(monkeypatch: pytest.M
             at_once.append(0)
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(injection, "_hashed", counted(injection._hashed, 4))
+    monkeypatch.setattr(injection, "hashed", counted(injection.hashed, 4))
     monkeypatch.setattr(normalise, "_mapped", counted(normalise._mapped, 1))
     monkeypatch.setattr(normalise, "normal", counted(normalise.normal, 1, 1))
     monkeypatch.setattr(special_tokens, "escape", counted(special_tokens.escape, 4))

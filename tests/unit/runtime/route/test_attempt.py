@@ -1,14 +1,18 @@
 """One attempt over a channel that a test holds."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from regent_api.config import TimeoutsConfig
 from regent_runtime.route.attempt import attempt
+from regent_runtime.transport import Reply
+from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import Outbound
 from tests.fakes.provider import chunk
@@ -46,6 +50,19 @@ class _Reply:
             yield await self._parts.get()
 
 
+def attempted(held: Held) -> AsyncGenerator[Chunk]:
+    return attempt(
+        held,  # type: ignore[arg-type] - the part of it that is used
+        ChatCompletions(),
+        Outbound("/chat/completions", b"{}"),
+        key=None,
+        stream=True,
+        output_cap=10,
+        offered=(),
+        timeouts=PATIENT,
+    )
+
+
 async def steps_until(holds: Any) -> int:
     """Rounds of the event loop; what needs none of time takes only few."""
     for step in range(MOST_STEPS + 1):
@@ -60,17 +77,7 @@ async def test_a_turn_that_ends_closes_the_connection_at_once(where: str) -> Non
     held, got = Held(), []
 
     async def read() -> None:
-        chunks = attempt(
-            held,  # type: ignore[arg-type] - the part of it that is used
-            ChatCompletions(),
-            Outbound("/chat/completions", b"{}"),
-            key=None,
-            stream=True,
-            output_cap=10,
-            offered=(),
-            timeouts=PATIENT,
-        )
-        got.extend([each.content async for each in chunks])
+        got.extend([each.content async for each in attempted(held)])
 
     reading = asyncio.create_task(read())
     assert await steps_until(lambda: held.opened) <= MOST_STEPS
@@ -83,3 +90,33 @@ async def test_a_turn_that_ends_closes_the_connection_at_once(where: str) -> Non
     reading.cancel()
     assert await steps_until(lambda: held.closed) <= MOST_STEPS
     assert await steps_until(reading.done) <= MOST_STEPS
+
+
+async def test_a_stream_that_waits_holds_nothing_of_what_has_come() -> None:
+    """A provider may send much at once, and then nothing for minutes, on a thousand connections."""
+    held, got, part = Held(), [], chunk({"content": "Hi"}) * 20
+    alone = sys.getrefcount(part)
+
+    async def read() -> None:
+        got.extend([each.content async for each in attempted(held)])
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        while True:
+            yield await held.parts.get()
+
+    async def take() -> None:
+        response: Any = SimpleNamespace(content=SimpleNamespace(iter_any=pieces))
+        async for _ in Reply(200, "text/event-stream", "identity", {}, response).parts(2**20):
+            got.append("a part")
+            del _
+
+    held.head.set()
+    for reader in (read, take):
+        reading = asyncio.create_task(reader())
+        held.parts.put_nowait(part)
+        await steps_until(held.parts.empty)
+        await steps_until(lambda: False)
+        assert not reading.done()
+        assert sys.getrefcount(part) == alone, reader.__name__
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

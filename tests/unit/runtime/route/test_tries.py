@@ -41,12 +41,15 @@ class Turn:
         known: dict[str, Standing] | None = None,
         dice: float = 1.0,
         seconds: float = 60,
+        dead: dict[str, set[str]] | None = None,
     ) -> None:
         made = made or config()
         self.clock = clock or Clock()
         self.known = known if known is not None else dict(standings(made, {}, self.clock))
         world = Surroundings(self.clock, self.clock.pause, lambda: dice)
-        self.tries = Tries(made.route, made.route.providers, self.known, seconds, world)
+        self.dead = {} if dead is None else dead
+        ends = self.clock.now + seconds
+        self.tries = Tries(made.route, made.route.providers, self.known, ends=ends, dead=self.dead, world=world)
         self.tried: Try | None = None
 
     async def ask(self) -> str:
@@ -160,6 +163,34 @@ async def test_a_dead_key_is_not_tried_again_in_the_turn() -> None:
     assert await turn.say(Failure.UNAUTHENTICATED) == "cloud/one"
     assert await turn.say(Failure.SERVER_ERROR) == "cloud/one"
     assert await turn.say(Failure.UNAUTHENTICATED) == "other"
+
+
+async def test_another_call_of_the_turn_knows_its_dead_keys() -> None:
+    made = config(["one", "two"])
+    first = Turn(made)
+    assert await first.ask() == "cloud/two"
+    assert await first.say(Failure.SERVER_ERROR) == "cloud/two"
+    assert await first.say(Failure.NOT_FOUND) == "cloud/one"
+    second = Turn(made, clock=first.clock, known=first.known, dead=first.dead)
+    assert await second.ask() == "cloud/one"
+    third = Turn(made, clock=first.clock, known=first.known, dead=first.dead)
+    assert await third.ask() == "cloud/one"
+    assert await third.say(Failure.UNAUTHENTICATED) == "other"
+    fourth = Turn(made, clock=first.clock, known=first.known, dead=first.dead)
+    assert await fourth.ask() == "other"
+    assert [each.failure for each in fourth.tries.errors] == [Failure.UNAUTHENTICATED]
+    assert await Turn(made, clock=first.clock, known=first.known).ask() == "cloud/two", "another turn tries it"
+
+
+async def test_a_key_that_dies_while_the_breaker_is_open_is_dead_too() -> None:
+    made = config(["one", "two"], circuitBreaker={"consecutiveFailures": 1})
+    turn = Turn(made)
+    beside = Turn(made, clock=turn.clock, known=turn.known)
+    assert await turn.ask() == "cloud/two"
+    await beside.ask()
+    await beside.say(Failure.SERVER_ERROR)
+    assert await turn.say(Failure.UNAUTHENTICATED) == "other"
+    assert turn.dead["cloud"] == {"two"}
 
 
 async def test_keys_take_turns_from_turn_to_turn() -> None:

@@ -175,6 +175,12 @@ def test_calls_are_read(reason: str) -> None:
     assert CHAT.whole(raw) == Chunk("", "", "tool_calls", None, CALLED, working=True)
 
 
+def test_calls_of_a_whole_answer_may_share_an_id() -> None:
+    bare = {key: value for key, value in CALL.items() if key != "index"}
+    raw = answer(message={"content": None, "tool_calls": [bare, bare]}, finish_reason="tool_calls")
+    assert CHAT.whole(raw).tool_calls == (*CALLED, *CALLED)
+
+
 def test_calls_of_a_stream_come_whole_at_its_end() -> None:
     reader = CHAT.stream()
     pieces = [

@@ -59,6 +59,21 @@ def called(*pieces: Piece) -> tuple[ToolCall, ...]:
         ),
         pytest.param([(0, None, "weather", ROME), (0, None, "weather", OSLO)], id="neither ids nor indexes"),
         pytest.param([(0, "a", "weather", ROME), (0, "", None, None), (1, "b", "weather", OSLO)], id="empty ids"),
+        pytest.param([(0, "a", "weather", ROME), (1, "a", "weather", OSLO)], id="one id for all"),
+        pytest.param(
+            [
+                (0, "a", "weather", ROME[:5]),
+                (0, "a", None, ROME[5:]),
+                (1, "a", "weather", ""),
+                (1, "a", None, OSLO[:5]),
+                (1, None, None, OSLO[5:]),
+            ],
+            id="one id for all, in pieces",
+        ),
+        pytest.param(
+            [(0, "a", "weather", ROME[:5]), (1, "a", "weather", ROME[5:]), (2, "b", "weather", OSLO)],
+            id="an index for each piece",
+        ),
     ],
 )
 def test_pieces_become_calls(pieces: list[Piece]) -> None:

@@ -1,0 +1,17 @@
+"""`python3 -I -m regent_operator.metrics_api`: the metrics that agents are scaled by."""
+
+# ruff: noqa: E402
+from regent_api.ending import end_on_sigterm
+
+end_on_sigterm()
+
+import asyncio
+import logging
+import sys
+
+from regent_operator.metrics_api.app import serve
+from regent_operator.metrics_api.settings import parse
+
+chosen = parse()
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+asyncio.run(serve(chosen))

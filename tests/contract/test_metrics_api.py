@@ -1,0 +1,196 @@
+"""HTTPS of the metrics API: whose connection is answered, and certificates that change while it serves."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import PODS
+from regent_operator.metrics_api import certificate
+from regent_operator.metrics_api.figures import Figures
+from regent_operator.metrics_api.frontproxy import FrontProxies, FrontProxy
+from regent_operator.metrics_api.listener import Listener
+from regent_operator.metrics_api.pods import AgentPods
+from regent_operator.metrics_api.reviews import Reviews
+from regent_operator.metrics_api.server import BASE, MetricsServer
+from tests.contract.authority import Authority
+
+NOW = datetime.now(UTC)
+HOST = "regent-metrics-api.regent-system.svc"
+PATH = f"{BASE}/namespaces/acme/pods/*/active_conversations?labelSelector=regent.dev/agent%3Dhelper"
+ADMIN = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
+
+
+class Api:
+    """What the server asks of the API server and of pods."""
+
+    def __init__(self) -> None:
+        self.allowed: bool | None = True
+        self.reviews: list[dict[str, Any]] = []
+
+    async def create(self, _: Any, review: dict[str, Any], *, gated: bool) -> dict[str, Any]:
+        self.reviews.append(review["spec"])
+        if self.allowed is None:
+            raise ApiError(503, "Unavailable", "not now")
+        return {"status": {"allowed": self.allowed}}
+
+    async def pod_status(self, address: str, seconds: float) -> dict[str, Any]:
+        return {"pod": {"uid": "u-1"}, "activeConversations": 7}
+
+
+class World:
+    def __init__(self) -> None:
+        self.api = Api()
+        self.listener = Listener("127.0.0.1", 0)
+        self.proxies = FrontProxies(self.api, self._nothing)  # type: ignore[arg-type]
+        self.certificate = certificate.make(HOST, NOW)
+        pods = AgentPods()
+        pods.seen(PODS, POD, full=True)
+        figures = Figures(self.api)  # type: ignore[arg-type]
+        reviews = Reviews(self.api)  # type: ignore[arg-type]
+        self._server = MetricsServer(self.proxies, reviews, pods, figures, self.listener.is_current)
+
+    async def start(self, authority: Authority) -> None:
+        await self.listener.serve(self._server.application())
+        await self.use(authority)
+
+    async def use(self, authority: Authority) -> None:
+        self.proxies.current = authority.proxy()
+        await self.listener.use(self.certificate, authority.proxy())
+
+    async def _nothing(self, _: FrontProxy) -> None:
+        """The test gives them."""
+
+    @asynccontextmanager
+    async def client(self, own: Path | None, trusted: str = "") -> AsyncIterator[aiohttp.ClientSession]:
+        context = ssl.create_default_context(cadata=trusted or self.certificate.pem)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if own is not None:
+            context.load_cert_chain(own)
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with aiohttp.ClientSession(f"https://127.0.0.1:{self.listener.port}", connector=connector) as http:
+            yield http
+
+    async def get(self, http: aiohttp.ClientSession, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        given = ADMIN if headers is None else headers
+        async with http.get(PATH, headers=given, server_hostname=HOST) as answer:
+            return answer.status, await answer.json()
+
+
+POD = {
+    "metadata": {
+        "namespace": "acme",
+        "name": "helper-1",
+        "uid": "u-1",
+        "resourceVersion": "1",
+        "labels": {"regent.dev/agent": "helper"},
+    },
+    "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "front-proxy-ca")
+
+
+@pytest.fixture
+async def world(authority: Authority) -> AsyncIterator[World]:
+    made = World()
+    await made.start(authority)
+    yield made
+    await made.listener.stop()
+
+
+async def test_the_aggregator_is_answered_with_what_the_pods_say(world: World, authority: Authority) -> None:
+    async with world.client(authority.client("front-proxy")) as http:
+        status, found = await world.get(http)
+    assert status == 200
+    (item,) = found["items"]
+    described = {"apiVersion": "v1", "kind": "Pod", "namespace": "acme", "name": "helper-1"}
+    assert (item["describedObject"], item["metric"]["name"], item["value"]) == (described, "active_conversations", "7")
+    assert (found["kind"], found["apiVersion"]) == ("MetricValueList", "custom.metrics.k8s.io/v1beta2")
+    assert world.api.reviews == [
+        {
+            "user": "admin",
+            "uid": "",
+            "groups": ["system:masters", "system:authenticated"],
+            "extra": {},
+            "resourceAttributes": {
+                "group": "custom.metrics.k8s.io",
+                "version": "v1beta2",
+                "resource": "pods",
+                "subresource": "active_conversations",
+                "namespace": "acme",
+                "name": "*",
+                "verb": "get",
+            },
+        }
+    ]
+
+
+async def test_without_a_certificate_of_the_authority_there_is_no_connection(world: World, tmp_path: Path) -> None:
+    for own in (None, Authority(tmp_path, "another-ca").client("front-proxy")):
+        async with world.client(own) as http:
+            with pytest.raises(aiohttp.ClientError):
+                await world.get(http)
+    assert world.api.reviews == []
+
+
+async def test_a_certificate_of_another_name_or_no_user_is_nobody(world: World, authority: Authority) -> None:
+    async with world.client(authority.client("kubelet")) as http:
+        assert (await world.get(http))[0] == 401
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http, {"X-Remote-Group": "system:masters"}))[0] == 401
+    world.proxies.current = None
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 401
+    assert world.api.reviews == []
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(False, 403), (None, 503)])
+async def test_what_the_api_server_does_not_allow_is_not_read(
+    world: World, authority: Authority, allowed: bool | None, status: int
+) -> None:
+    world.api.allowed = allowed
+    async with world.client(authority.client("front-proxy")) as http:
+        found = await world.get(http)
+        assert found[0] == found[1]["code"] == status
+        async with http.get(BASE, headers=ADMIN, server_hostname=HOST) as answer:
+            assert answer.status == status
+            assert "resources" not in await answer.json()
+
+
+async def test_another_authority_is_followed_and_the_old_one_is_nobodys(
+    world: World, authority: Authority, tmp_path: Path
+) -> None:
+    fresh = Authority(tmp_path, "front-proxy-ca-2")
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 200
+        await world.use(fresh)
+        with pytest.raises(aiohttp.ClientError):
+            await world.get(http)
+        with pytest.raises(aiohttp.ClientError):
+            await world.get(http)
+    async with world.client(fresh.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 200
+
+
+async def test_another_certificate_of_its_own_is_served_with_at_the_next_connection(
+    world: World, authority: Authority
+) -> None:
+    before = world.certificate.pem
+    world.certificate = certificate.make(HOST, NOW + timedelta(seconds=1))
+    await world.use(authority)
+    own = authority.client("front-proxy")
+    async with world.client(own) as http:
+        assert (await world.get(http))[0] == 200
+    async with world.client(own, trusted=before) as http:
+        with pytest.raises(aiohttp.ClientError):
+            await world.get(http)

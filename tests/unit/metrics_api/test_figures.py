@@ -1,0 +1,88 @@
+"""Asking pods: at the same time, once, for a second, and nobody's silence is a number."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from regent_operator.engine.errors import ApiError
+from regent_operator.metrics_api import figures
+from regent_operator.metrics_api.figures import Figures
+from regent_operator.metrics_api.pods import AskablePod
+from tests.unit.engine.clock import Clock
+from tests.unit.engine.fake_client import FakeClient
+
+
+def pod(name: str, address: str | None = None) -> AskablePod:
+    return AskablePod("n", name, f"uid-{name}", name if address is None else address, ready=True, version=1)
+
+
+def said(name: str, conversations: int) -> dict[str, Any]:
+    return {"pod": {"uid": f"uid-{name}"}, "activeConversations": conversations}
+
+
+class Scene:
+    def __init__(self, **said_by: Any) -> None:
+        self.client = FakeClient()
+        self.client.pods = said_by
+        self.clock = Clock()
+        self.figures = Figures(self.client, self.clock, lambda: 0.0)  # type: ignore[arg-type]
+
+    async def of(self, *names: str) -> dict[str, int]:
+        return {each.pod.name: each.conversations for each in await self.figures.of(map(pod, names))}
+
+    @property
+    def asked(self) -> list[str]:
+        return [call[1] for call in self.client.calls]
+
+
+async def test_who_does_not_answer_is_left_out() -> None:
+    scene = Scene(a=said("a", 4), c=said("another", 9), d={"pod": {"uid": "uid-d"}, "activeConversations": -1})
+    assert await scene.of("a", "b", "c", "d") == {"a": 4}
+    assert [each async for each in _none(scene)] == []
+
+
+async def _none(scene: Scene) -> Any:
+    for each in await scene.figures.of([pod("a", address="")]):
+        yield each
+
+
+async def test_two_questions_at_once_are_one_and_an_answer_is_good_for_a_second() -> None:
+    scene = Scene(a=said("a", 4))
+    both = await asyncio.gather(scene.of("a"), scene.of("a"))
+    assert both == [{"a": 4}, {"a": 4}]
+    assert scene.asked == ["a"]
+    scene.client.pods["a"] = said("a", 5)
+    scene.clock.advance(0.9)
+    assert await scene.of("a") == {"a": 4}
+    scene.clock.advance(0.2)
+    assert await scene.of("a") == {"a": 5}
+    assert scene.asked == ["a", "a"]
+
+
+async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More pods than may be asked at once: the last ones wait for a place, and have their own time then."""
+    monkeypatch.setattr(figures, "QUESTIONS_AT_ONCE", 1)
+    monkeypatch.setattr(figures, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(figures, "PLACE_SECONDS", 1.0)
+    scene = Scene(z=said("z", 4))
+
+    async def hangs_but_for_z(address: str, seconds: float) -> dict[str, Any]:
+        if address != "z":
+            await asyncio.sleep(seconds)
+            raise ApiError(0, "Unreachable", "no answer in time")
+        return said("z", 4)
+
+    scene.client.pod_status = hangs_but_for_z  # type: ignore[assignment, method-assign]
+    assert await scene.of("a", "b", "c", "z") == {"z": 4}
+
+
+async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:
+    scene = Scene(a=said("a", 4))
+    first = asyncio.create_task(scene.of("a"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(scene.of("a"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == {"a": 4}
+    await scene.figures.close()

@@ -1,0 +1,88 @@
+"""The bundle that the API server trusts, and whose group it is."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from regent_operator.metrics_api.certificate import LIFETIME, make
+from regent_operator.metrics_api.registration import MOST_CERTIFICATES, OURS, Registration, bundle
+from tests.unit.engine.fake_client import FakeClient
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+HOST = "regent-metrics-api.regent-system.svc"
+SERVICE = {"namespace": "regent-system", "name": "regent-metrics-api"}
+Object = dict[str, Any]
+
+
+def service(name: str, **spec: Any) -> Object:
+    return {"metadata": {"name": name, "resourceVersion": "7"}, "spec": spec}
+
+
+class Scene:
+    def __init__(self, *services: Object) -> None:
+        self.patches: list[Object] = []
+        client = FakeClient()
+        live = {each["metadata"]["name"]: each for each in services}
+
+        async def get(_: Any, namespace: str | None, name: str) -> Object | None:
+            assert namespace is None
+            return live.get(name)
+
+        async def merge(*words: Any) -> Object:
+            self.patches.append(words[-1])
+            return {}
+
+        client.get = get  # type: ignore[assignment, method-assign]
+        client.merge = merge  # type: ignore[method-assign]
+        self.registration = Registration(client, "regent-system", "regent-metrics-api")  # type: ignore[arg-type]
+
+
+def test_the_youngest_in_force_for_the_host_are_trusted_each_once() -> None:
+    old, young = make(HOST, NOW - timedelta(hours=20)), make(HOST, NOW)
+    expired, foreign = make(HOST, NOW - LIFETIME), make("other.svc", NOW)
+    found = bundle([old.pem], [young.pem, old.pem, expired.pem, foreign.pem, "rubbish"], HOST, NOW)
+    assert found == young.pem + old.pem
+
+
+def test_a_replica_that_starts_again_and_again_pushes_out_no_other_that_serves() -> None:
+    mine = make(HOST, NOW)
+    others = [make(HOST, NOW + timedelta(seconds=second)).pem for second in range(1, MOST_CERTIFICATES + 3)]
+    found = bundle([mine.pem], others, HOST, NOW)
+    assert found.count("BEGIN") == MOST_CERTIFICATES
+    assert found.endswith(others[3] + mine.pem), "the eldest of the others are left out"
+
+
+async def test_another_replicas_certificate_stays_and_nothing_is_written_twice() -> None:
+    mine, theirs = make(HOST, NOW), make(HOST, NOW - timedelta(hours=1))
+    held = base64.b64encode(theirs.pem.encode()).decode()
+    scene = Scene(service(OURS, service=SERVICE, caBundle=held))
+    await scene.registration.present([mine.pem], NOW)
+    (patch,) = scene.patches
+    assert patch["metadata"] == {"resourceVersion": "7"}, "whoever else writes meanwhile is not overwritten"
+    both = base64.b64decode(patch["spec"]["caBundle"]).decode()
+    assert both == mine.pem + theirs.pem
+    assert scene.registration.problem == ""
+    again = Scene(service(OURS, service=SERVICE, caBundle=patch["spec"]["caBundle"]))
+    await again.registration.present([mine.pem], NOW)
+    assert again.patches == []
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        (),
+        (service(OURS, service={"namespace": "monitoring", "name": "prometheus-adapter"}),),
+        (
+            service(OURS, service=SERVICE),
+            service("v1beta1.custom.metrics.k8s.io", service={"namespace": "keda", "name": "adapter"}),
+        ),
+        (service(OURS),),
+    ],
+)
+async def test_nothing_is_written_where_the_group_is_not_ours(services: tuple[Object, ...]) -> None:
+    scene = Scene(*services)
+    await scene.registration.present([make(HOST, NOW).pem], NOW)
+    assert scene.patches == []
+    assert scene.registration.problem
