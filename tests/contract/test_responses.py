@@ -134,7 +134,7 @@ async def test_instructions_that_come_back_in_every_event_are_no_part_of_the_ans
 ) -> None:
     words = "\N{HIRAGANA LETTER A}" * 50_000
     answer = responses.response(responses.said("Hello."), instructions=words)
-    parts = [json.dumps(each.to_dict()).encode() for each in responses.events(answer, repeated=words)]
+    parts = [each.model_dump_json(exclude_unset=True).encode() for each in responses.events(answer, repeated=words)]
     assert sum(map(len, parts)) > LEAST_ANSWER_BYTES + 16 * BYTES_PER_TOKEN
     pair.behave(stream_of(*(b"data: " + each + b"\n\n" for each in parts)))
     document = configs.document(

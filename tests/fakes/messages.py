@@ -35,7 +35,7 @@ def thinking(words: str) -> types.ThinkingBlock:
 
 
 def event(said: BaseModel) -> bytes:
-    return f"event: {said.type}\ndata: {said.model_dump_json()}\n\n".encode()
+    return f"event: {said.model_dump()['type']}\ndata: {said.model_dump_json()}\n\n".encode()
 
 
 def begun(*words: str) -> Iterator[bytes]:

@@ -97,7 +97,7 @@ def manuals() -> Iterator[tuple[str, str]]:
     for name, tree in _modules():
         yield from ((name, text) for text in _docstrings(tree))
     for found in _packages():
-        description = str(found.metadata.get_payload() or found.metadata.get("Description") or "")
+        description = str(found.metadata.json.get("description", ""))
         for section in re.split(r"\n#+ |\n\n\n|\n(?=[^\n]+\n[=~-]{4,}\n)", description):
             if len(section) > SHORTEST:
                 yield found.name, section[:LONGEST]

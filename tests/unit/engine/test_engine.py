@@ -1,6 +1,7 @@
 """How the parts are put together; what they do together, the tests against a real API server show."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ async def test_what_is_at_rest_is_looked_at_again_within_half_an_hour_but_not_al
         return Again()
 
     engine.reconciler.reconcile = finds_nothing  # type: ignore[method-assign]
-    monkeypatch.setattr(engines.random, "random", lambda: drawn)
+    monkeypatch.setattr(random, "random", lambda: drawn)
     engine.store.seen(AGENTS, meta("a", 1, generation=1) | {"spec": {}})
     assert engine.queue.take() == AGENT
     await engine._reconcile(AGENT)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from regent_api.agent import AIAgentSpec
+from regent_api.model import Model
 from regent_api.policy import AgentPolicySpec
 from regent_api.route import ModelRouteSpec, ProviderType
 from regent_api.types import host_matches
@@ -17,7 +18,7 @@ from regent_api.types import host_matches
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = sorted(folder for folder in (ROOT / "examples").iterdir() if folder.is_dir())
 FOLDER = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-SPECS = {"AIAgent": AIAgentSpec, "AgentPolicy": AgentPolicySpec, "ModelRoute": ModelRouteSpec}
+SPECS: dict[str, type[Model]] = {"AIAgent": AIAgentSpec, "AgentPolicy": AgentPolicySpec, "ModelRoute": ModelRouteSpec}
 Object = dict[str, Any]
 
 

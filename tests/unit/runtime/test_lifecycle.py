@@ -9,7 +9,7 @@ SNAPSHOT = configs.config()
 
 
 async def test_a_turn_that_is_ended_raises_what_it_was_ended_with() -> None:
-    turn = RunningTurn(SNAPSHOT)  # type: ignore[arg-type] - held, and not looked at
+    turn = RunningTurn(SNAPSHOT)  # held, and not looked at
 
     async def run() -> None:
         with turn:
@@ -22,7 +22,7 @@ async def test_a_turn_that_is_ended_raises_what_it_was_ended_with() -> None:
 
 
 async def test_ending_a_turn_that_has_ended_does_nothing_to_its_task() -> None:
-    turn = RunningTurn(SNAPSHOT)  # type: ignore[arg-type] - as above
+    turn = RunningTurn(SNAPSHOT)  # as above
     with turn:
         pass
     turn.end(CallerGone())

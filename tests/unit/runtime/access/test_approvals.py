@@ -1,5 +1,6 @@
 """The flow of an approval, with the state in the pod: who may do what, once, and for exactly what was seen."""
 
+import secrets
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,6 @@ import msgspec
 import pytest
 
 from regent_api.types import Sensitivity
-from regent_runtime.access import sealed
 from regent_runtime.access.approvals import Approvals, Case
 from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
@@ -395,5 +395,5 @@ def test_replicas_of_any_version_find_and_open_the_same() -> None:
 
 def test_no_id_reads_as_an_option_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter(["-begins-with-a-hyphen", "begins-with-a-letter"])
-    monkeypatch.setattr(sealed.secrets, "token_urlsafe", lambda _: next(drawn))
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: next(drawn))
     assert new_name() == "begins-with-a-letter"

@@ -325,7 +325,7 @@ def test_a_verified_token_is_verified_once_and_not_past_its_expiry(monkeypatch: 
     token = f"Bearer {signed()}"
     known.identify(token)
     with monkeypatch.context() as patch:
-        patch.setattr(tokens.jwt, "decode", None)
+        patch.setattr(jwt, "decode", None)
         assert known.identify(token) == CALLER
     moment[0] = NOW + 3600 + tokens.LEEWAY_SECONDS
     assert refusal(lambda: known.identify(token)) == "token_invalid"

@@ -52,7 +52,7 @@ class _Reply:
 
 def attempted(held: Held) -> AsyncGenerator[Chunk]:
     return attempt(
-        held,  # type: ignore[arg-type] - the part of it that is used
+        held,  # the part of it that is used
         ChatCompletions(),
         Outbound("/chat/completions", b"{}"),
         key=None,
