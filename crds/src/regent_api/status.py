@@ -137,7 +137,7 @@ MEANING: dict[Reason, str] = {
     Reason.BUDGET_ALERT: "A threshold of `budget.alertAtPercent` is reached; the message names it and the budget.",
     Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",
     Reason.METRICS_AVAILABLE: "The autoscaler has a figure for every target.",
-    Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target; the message bears its words.",
+    Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target, or nobody looks at it; see the message.",
     Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods; the message bears its words.",
     Reason.RESTRICTED: "Every pod that can serve tried a forbidden connection, and none came through.",
     Reason.NOT_ENFORCED: "A pod made a connection that its NetworkPolicy forbids; the message names it.",

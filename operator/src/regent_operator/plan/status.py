@@ -43,7 +43,8 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
     generation = plan.agent.metadata.generation
     spent = spend(plan, seen, previous, now)
     before = previous.conditions if previous else None
-    findings = [*_findings(plan, seen), budget_available(plan, spent), network_restricted(plan, seen, before)]
+    scaling = scaling_active(plan, seen, before, now)
+    findings = [*_findings(plan, seen, scaling), budget_available(plan, spent), network_restricted(plan, seen, before)]
     return AIAgentStatus(
         observed_generation=generation,
         conditions=dated(findings, generation, before, now),
@@ -70,13 +71,12 @@ def invalid_agent_status(agent: Invalid, previous: AIAgentStatus | None, now: st
     return kept.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
 
-def _findings(plan: AgentPlan, seen: Observation) -> list[Finding | None]:
+def _findings(plan: AgentPlan, seen: Observation, scaling: Finding | None) -> list[Finding | None]:
     accepted, resolved = _accepted(plan, seen), _resolved(plan, seen)
     enforced, available = policy_enforced(plan, seen), workload.available(plan, seen)
     suspended = _suspended(plan, seen)
     ready = _ready(plan, seen, (accepted, resolved, enforced, available), suspended)
     beside = workload.rollout(plan, seen) if ready.holds else progress(ready)
-    scaling = scaling_active(plan, seen)
     return [ready, accepted, resolved, enforced, available, scaling, beside, suspended, audit_log(seen)]
 
 
