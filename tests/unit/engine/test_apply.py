@@ -8,6 +8,7 @@ from regent_operator.engine.apply import Applier
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import SERVICE_ACCOUNTS, SERVICES
+from regent_operator.plan.observation import Refusal
 from tests.unit.engine.fake_client import FakeClient
 
 Object = dict[str, Any]
@@ -85,3 +86,29 @@ async def test_a_failure_of_transport_is_raised_as_it_is(scene: Scene) -> None:
     scene.client.failure = ApiError(503, "Unavailable", "not now")
     with pytest.raises(ApiError, match="not now"):
         await scene.applier.apply("agent", BODIES)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ApiError(403, "Forbidden", "exceeded quota"), "exceeded quota"),
+        (
+            ApiError(404, "Not Found", "404 page not found\n"),
+            "it serves no Service of v1 (is what brings it installed?)",
+        ),
+    ],
+    ids=["refused", "a kind that is not served"],
+)
+async def test_a_refusal_is_told_beside_the_children_that_are_taken(scene: Scene, error: ApiError, words: str) -> None:
+    scene.put("ServiceAccount", owner="agent")
+    answer = scene.client.apply
+
+    async def refuses_services(resource: Any, obj: Object, manager: str = "regent") -> Object:
+        if resource == SERVICES:
+            raise error
+        return await answer(resource, obj, manager)
+
+    scene.client.apply = refuses_services  # type: ignore[method-assign]
+    outcome = await scene.applier.apply("agent", BODIES)
+    assert outcome.refused == [Refusal("Service n/a", words)]
+    assert outcome.written == {"ServiceAccount"}

@@ -48,13 +48,16 @@ class MemoryApi(FakeClient):
         self.mounted: dict[str, Object] = {}
         self.stored: Callable[[Resource, Object], None] = lambda _resource, _obj: None
 
-    async def apply(self, resource: Resource, obj: Object) -> Object:
+    async def apply(self, resource: Resource, obj: Object, manager: str = "regent") -> Object:
+        """What another manager applies is beside what we apply; what we do not apply any more is gone."""
         await asyncio.sleep(0)
         known = self.objects.get((resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
+        if known and manager != "regent":
+            obj = _merged(known, obj)
         mine = {"uid": f"{resource.kind}-{obj['metadata']['name']}", "generation": 1}
         if known:
             mine["generation"] = known["metadata"]["generation"] + 1
-        return self._put("apply", resource, obj | {"metadata": obj["metadata"] | mine})
+        return await super().apply(resource, obj | {"metadata": obj["metadata"] | mine}, manager)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, patch: Object, subresource: str | None = None

@@ -130,7 +130,7 @@ class Applier:
         except ApiError as error:
             if error.of_transport:
                 raise
-            outcome.refused.append(Refusal(str(key), error.message))
+            outcome.refused.append(Refusal(str(key), _words(error, body)))
             return
         self._wanted[key] = wanted
         outcome.written.add(resource.kind)
@@ -177,3 +177,10 @@ class Applier:
             else:
                 patch.append({"op": "remove", "path": path})
         return await self._client.json_patch(resource, meta["namespace"], meta["name"], patch)
+
+
+def _words(error: ApiError, body: Object) -> str:
+    """Of a kind that the API server does not serve it says that there is no such page."""
+    if error.not_found and error.message.startswith("404"):
+        return f"it serves no {body['kind']} of {body['apiVersion']} (is what brings it installed?)"
+    return error.message
