@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+import pytest
+
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, Start, World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
@@ -53,15 +55,16 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         assert second.metric("regent_operator_writes_total") == leases > 0
 
 
-def test_no_worker_starts_before_the_policies_are_listed(
-    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+@pytest.mark.parametrize("kind", ["agentpolicies", "aiagents", "modelroutes"])
+def test_no_worker_starts_before_all_three_kinds_are_listed(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any, kind: str
 ) -> None:
     world.apply(route(), policy(selector={}), agent())
     with (
-        SlowProxy(control_plane.kubeconfig, hold="/agentpolicies") as proxy,
+        SlowProxy(control_plane.kubeconfig, hold=f"/{kind}") as proxy,
         start_operator(server=proxy.url) as operator,
     ):
-        eventually("the policies are asked for", lambda: proxy.held)
+        eventually("the list is asked for", lambda: proxy.held)
         eventually("it leads", operator.leads)
         time.sleep(QUIET_SECONDS)
         assert operator.writes() == []
