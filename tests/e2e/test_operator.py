@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.cluster import AuditLog
 from tests.e2e import manifests
 from tests.e2e.conftest import OPERATOR_USER, SYSTEM, Installed
-from tests.e2e.kube import Kube, Object, phases, told
+from tests.e2e.kube import Kube, Object, phases, standing_still, told
 
 OPERATOR = "app.kubernetes.io/name=regent-operator"
 
@@ -102,11 +102,12 @@ def test_a_restart_with_nothing_changed_writes_nothing_but_its_lease(regent: Ins
     kube.until("the operator has had nothing to say for longer", lambda: is_silent(kube, 65), seconds=500)
     mark = audit(kube).mark()
     before = {pod["metadata"]["name"] for pod in kube.all_of("pods", SYSTEM, OPERATOR)}
-    kube("rollout", "restart", "deployment/regent-operator", "--namespace", SYSTEM)
-    kube("rollout", "status", "deployment/regent-operator", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
-    kube.until("a new pod leads", lambda: leader(kube) not in {"", *before})
-    kube.until("it has looked at everything", lambda: reconciled(kube, leader(kube)))
-    time.sleep(10)
+    with standing_still(kube, namespace):
+        kube("rollout", "restart", "deployment/regent-operator", "--namespace", SYSTEM)
+        kube("rollout", "status", "deployment/regent-operator", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
+        kube.until("a new pod leads", lambda: leader(kube) not in {"", *before})
+        kube.until("it has looked at everything", lambda: reconciled(kube, leader(kube)))
+        time.sleep(10)
     requests = audit(kube).since(mark, user=OPERATOR_USER)
     assert any(request.verb == "list" and request.resource == "aiagents" for request in requests)
     assert writes_since(kube, mark) == []
