@@ -40,7 +40,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.RECONCILING: "There only while true: work is under way, or waits for something that may come.",
     ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
-    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
+    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod is damaged, or follows on nothing.",
     ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
     ConditionType.SCALING_ACTIVE: "There only with `scaling.auto`: every target is measured, and pods follow it.",
     ConditionType.NETWORK_RESTRICTED: "Every pod that can serve has shown that its NetworkPolicy is enforced.",
@@ -82,6 +82,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     TERMINATING = "Terminating"
     APPLY_REFUSED = "ApplyRefused"
+    LOG_DAMAGED = "LogDamaged"
     LOG_FORKED = "LogForked"
     LOG_FOREIGN = "LogForeign"
     LOG_GAP = "LogGap"
@@ -130,6 +131,7 @@ MEANING: dict[Reason, str] = {
     Reason.SUSPENDED: "The agent is suspended on purpose (`spec.suspend`).",
     Reason.TERMINATING: "The object is being deleted.",
     Reason.APPLY_REFUSED: "The API server refused a child (quota, admission); the message bears its words.",
+    Reason.LOG_DAMAGED: "The audit log of a pod was changed where it is kept, on its disk or the collector's volume.",
     Reason.LOG_FORKED: "A pod sent other audit records than the collector has of it; the message names the pod.",
     Reason.LOG_FOREIGN: "A pod sent audit records of another agent; the message names it.",
     Reason.LOG_GAP: "A pod left audit records out, or let them go before the collector had them.",
