@@ -34,9 +34,19 @@ from regent_runtime.refusals import (
     NOT_FOUND,
     OWN_APPROVAL,
     STATE_UNAVAILABLE,
+    TOO_MANY_APPROVALS,
     Refused,
 )
-from regent_runtime.state.contract import MOST_APPROVAL_BYTES, Approval, State, StateAway, StateFull, Verdict, hashed
+from regent_runtime.state.contract import (
+    MOST_APPROVAL_BYTES,
+    Approval,
+    OwnerFull,
+    State,
+    StateAway,
+    StateFull,
+    Verdict,
+    hashed,
+)
 from regent_runtime.wire.images import spoken
 from regent_runtime.wire.request import ChatRequest
 
@@ -138,6 +148,9 @@ class Approvals:
         approval = Approval(seal.id, case.binding(seal), hashed(case.caller.identity), content)
         try:
             await self._state.propose(approval, self._policy.ttl_seconds)
+        except OwnerFull:
+            words = "As many of your turns wait for approval as may: use or let expire those that you have asked for."
+            raise Refused(TOO_MANY_APPROVALS, words) from None
         except StateFull:
             words = "As many turns wait for approval as may; try again."
             raise Refused(STATE_UNAVAILABLE, words, retry_after=60) from None

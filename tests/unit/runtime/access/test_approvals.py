@@ -344,9 +344,21 @@ async def test_the_event_loop_compresses_little_and_nobody_what_is_too_long(
 
     monkeypatch.setattr(approvals, "zlib", SimpleNamespace(compress=counted))
     long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": "a" * size}]))
-    assert await code(House().approvals.check(long, None, TurnRecord())) == ("approval_required" if on_the_loop or beside else "approval_too_large")
+    assert await code(House().approvals.check(long, None, TurnRecord())) == (
+        "approval_required" if on_the_loop or beside else "approval_too_large"
+    )
     ours = threading.get_ident()
     assert (ours in threads, any(each != ours for each in threads)) == (on_the_loop, beside)
+
+
+async def test_one_callers_requests_take_the_places_of_nobody_else() -> None:
+    house = House()
+    for _ in range(16):
+        await house.asked()
+    with pytest.raises(Refused) as refused:
+        await house.asked()
+    assert (refused.value.refusal.code, refused.value.refusal.status) == ("too_many_approvals", 429)
+    await house.asked(replace(TURN, caller=LEAD))
 
 
 async def test_no_more_turns_wait_than_the_state_holds(monkeypatch: pytest.MonkeyPatch) -> None:
