@@ -60,6 +60,7 @@ class Reason(StrEnum):
     POLICY_CONFLICT = "PolicyConflict"
     COLLECTOR_REQUIRED = "CollectorRequired"
     SHARED_STATE_REQUIRED = "SharedStateRequired"
+    NO_CONVERSATIONS = "NoConversations"
     REFERENCES_RESOLVED = "ReferencesResolved"
     POLICY_MISSING = "PolicyMissing"
     POLICY_INVALID = "PolicyInvalid"
@@ -109,6 +110,7 @@ MEANING: dict[Reason, str] = {
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",
     Reason.SHARED_STATE_REQUIRED: "Several pods need a state that all of them share, and have none that they may use.",
+    Reason.NO_CONVERSATIONS: "The spec is valid; several pods share no state, so no ids of conversations are issued.",
     Reason.REFERENCES_RESOLVED: "Every object that is named exists and is valid.",
     Reason.POLICY_MISSING: "A policy that the agent names does not exist. A running agent keeps its last config.",
     Reason.POLICY_INVALID: "A policy that applies, or might apply, is invalid. A running agent keeps its last config.",
