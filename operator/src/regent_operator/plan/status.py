@@ -20,6 +20,7 @@ from regent_operator.plan.references import Problem
 from regent_operator.plan.restricted import network_restricted
 from regent_operator.plan.scaling import scaling_active
 from regent_operator.plan.spend import budget_available, spend
+from regent_operator.plan.state import state_config
 from regent_operator.plan.usage import policy_status, route_status
 
 __all__ = [
@@ -118,6 +119,12 @@ def _accepted(plan: AgentPlan, seen: Observation) -> Finding:
         refused = seen.refused[0]
         words = f"The API server refused {refused.child}: {refused.message}. Correct the cause; it is tried again."
         return false(kind, Reason.APPLY_REFUSED, words)
+    if not state_config(plan.agent).conversations:
+        words = (
+            f"The spec is valid. {plan.agent.spec.most_replicas} pods share no state, so no ids of conversations are "
+            "issued. Set spec.state.redis to have them; nothing to do if that is meant."
+        )
+        return true(kind, Reason.NO_CONVERSATIONS, words)
     return true(kind, Reason.ACCEPTED, "The spec is valid. Nothing to do.")
 
 
