@@ -106,7 +106,19 @@ class _Answer(Struct):
     error: Any = None
 
 
-_FINISH_REASONS = {"stop", "length", "content_filter", "tool_calls"}
+_FINISH_REASONS = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+}
+"""OpenAI's, Together's `eos`, TGI's `eos_token` and `stop_sequence`, Mistral's `model_length`. The others that are known
+are no ends: `abort` of vLLM and SGLang, `insufficient_system_resource` of DeepSeek, `error` of Mistral and OpenRouter.
+"""
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
@@ -128,9 +140,7 @@ def _read(data: bytes, calls: Calls) -> Chunk:
         function = call.function or _Function()
         index = number if call.index is None and choice.delta is None else call.index
         calls.add(index, call.id, function.name, function.arguments)
-    reason = choice.finish_reason or None
-    if reason is not None and reason not in _FINISH_REASONS:
-        reason = "stop"
+    reason = _FINISH_REASONS.get(choice.finish_reason or "")
     chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=bool(said.tool_calls))
     return calling(chunk, calls)
 

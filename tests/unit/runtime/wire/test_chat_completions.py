@@ -128,8 +128,25 @@ def test_no_answer_is_lost_for_its_figures(choices: list[object], reported: obje
     assert (chunk.usage, chunk.content) == (usage, "Hi" if choices else "")
 
 
-@pytest.mark.parametrize(("given", "read_as"), [("length", "length"), ("eos_token", "stop"), (None, None), ("", None)])
-def test_only_known_finish_reasons_pass(given: str | None, read_as: str | None) -> None:
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("stop_sequence", "stop"),
+        ("model_length", "length"),
+        ("abort", None),
+        ("insufficient_system_resource", None),
+        ("error", None),
+        ("something new", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_end_that_is_not_known_is_none(given: str | None, read_as: str | None) -> None:
     assert CHAT.whole(answer(delta={"content": "x"}, finish_reason=given)).finish_reason == read_as
 
 
