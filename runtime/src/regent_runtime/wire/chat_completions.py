@@ -8,7 +8,7 @@ from msgspec import Struct
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -116,8 +116,8 @@ _FINISH_REASONS = {
     "content_filter": "content_filter",
     "tool_calls": "tool_calls",
 }
-"""OpenAI's, Together's `eos`, TGI's `eos_token` and `stop_sequence`, Mistral's `model_length`. The others that are known
-are no ends: `abort` of vLLM and SGLang, `insufficient_system_resource` of DeepSeek, `error` of Mistral and OpenRouter.
+"""OpenAI's, Together's `eos`, TGI's `eos_token` and `stop_sequence`, Mistral's `model_length`. Others are no ends:
+`abort` of vLLM and SGLang, `insufficient_system_resource` of DeepSeek, `error` of Mistral and OpenRouter.
 """
 _DECODER = msgspec.json.Decoder(_Answer)
 
@@ -152,11 +152,11 @@ def _usage(reported: Any) -> Usage | None:
     prompt, completion = count(reported.get("prompt_tokens")), count(reported.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
-    total = count(reported.get("total_tokens"))
+    completion, total = put_out(prompt, completion, count(reported.get("total_tokens")))
     return Usage(
         prompt,
         completion,
-        prompt + completion if total is None else total,
+        total,
         cached_tokens=part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
         reasoning_tokens=part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
     )

@@ -97,6 +97,7 @@ def test_an_answer_is_read() -> None:
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": None}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 7}, Usage(1, 6, 7)),
         ({"prompt_tokens": 1.0, "completion_tokens": 2.0, "total_tokens": 3.0}, Usage(1, 2, 3)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0, 0)),
         (

@@ -209,6 +209,15 @@ def test_what_is_no_answer_of_text_is_malformed(raw: bytes) -> None:
             Usage(1, 2, 3, cached_tokens=1),
         ),
         ({"input_tokens": 1, "output_tokens": 2, "output_tokens_details": [9]}, Usage(1, 2, 3)),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 2,
+                "total_tokens": 7,
+                "output_tokens_details": {"reasoning_tokens": 4},
+            },
+            Usage(1, 6, 7, reasoning_tokens=4),
+        ),
         ({"input_tokens": "1", "output_tokens": 2}, None),
         ({"input_tokens": 1}, None),
         ([], None),
