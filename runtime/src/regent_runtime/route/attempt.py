@@ -94,7 +94,8 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
                     text = chunk.content or chunk.refusal
                     bare = not (text or finished or chunk.working)
                     yield msgspec.structs.replace(chunk, size=len(data)) if bare else chunk
-                    clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
+                    if not bare:
+                        clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
                 if reader.over:
                     break
             if reader.over:
@@ -140,7 +141,7 @@ class Deadlines:
             self._next = self._whole
 
     def released(self, size: int, *, finished: bool) -> None:
-        """So many bytes were taken: from here the provider has the idle time for the next. Raises ProviderError."""
+        """A delta of this size was taken: from here the provider has the idle time for the next. Raises ProviderError."""
         longest = LAST_WORDS_SECONDS if finished else self._idle
         idle = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
         self._next = min(self._whole, idle, key=itemgetter(0))

@@ -91,6 +91,8 @@ class _Said(Struct):
     content: str | None = None
     refusal: str | None = None
     tool_calls: list[_Call] | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(Struct):
@@ -141,7 +143,8 @@ def _read(data: bytes, calls: Calls) -> Chunk:
         index = number if call.index is None and choice.delta is None else call.index
         calls.add(index, call.id, function.name, function.arguments)
     reason = _FINISH_REASONS.get(choice.finish_reason or "")
-    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=bool(said.tool_calls))
+    working = bool(said.tool_calls or said.reasoning_content or said.reasoning)
+    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=working)
     return calling(chunk, calls)
 
 

@@ -215,6 +215,8 @@ class _Stream:
                 return self._ended(_answer(_decoded(_RESPONSE, event.response)))
             case "error" | "":
                 self._report(event)
+            case str(name) if name.startswith("response.reasoning"):
+                return Chunk(working=name.endswith(".delta"))
         return Chunk()
 
     def _report(self, event: _Event) -> None:

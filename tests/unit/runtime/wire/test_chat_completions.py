@@ -88,7 +88,7 @@ def test_an_answer_is_read() -> None:
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 4},
         }
     )
-    assert CHAT.whole(raw.encode()) == Chunk("Hi", "", "stop", Usage(1, 2, 3))
+    assert CHAT.whole(raw.encode()) == Chunk("Hi", "", "stop", Usage(1, 2, 3), working=True)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,12 @@ def test_an_end_that_is_not_known_is_none(given: str | None, read_as: str | None
 def test_what_is_no_answer_of_one_choice_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedAnswer):
         CHAT.whole(raw)
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_reasoning_stays_behind_and_is_a_sign_of_life(name: str) -> None:
+    assert CHAT.stream().read(answer(delta={name: "hidden thoughts"})) == Chunk(working=True)
+    assert CHAT.stream().read(answer(delta={name: "", "content": None})) == Chunk()
 
 
 def test_a_chunk_that_says_nothing_is_false() -> None:

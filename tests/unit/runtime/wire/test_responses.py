@@ -262,6 +262,14 @@ def test_a_stream_is_read() -> None:
     ) == [Chunk("Hel"), Chunk("lo."), Chunk(finish_reason="stop", usage=Usage(9, 5, 14, 8, 1, 2))]
 
 
+@pytest.mark.parametrize("kind", ["reasoning_text", "reasoning_summary_text"])
+def test_reasoning_is_a_sign_of_life(kind: str) -> None:
+    reader = RESPONSES.stream()
+    done = {"type": f"response.{kind}.done", "text": "hidden thoughts"}
+    events = [delta("hidden thoughts", kind), done]
+    assert [reader.read(json.dumps(event).encode()).working for event in events] == [True, False]
+
+
 def test_a_streamed_refusal() -> None:
     refused = message({"type": "refusal", "refusal": "No."})
     assert read(delta("No.", "refusal"), ended(refused)) == [Chunk(refusal="No."), Chunk(finish_reason="stop")]
