@@ -321,7 +321,9 @@ class Timeouts(Model):
         ),
     ] = None
     idle: Annotated[Duration | None, Field(description="Between two deltas of an answer; 15s.")] = None
-    attempt: Annotated[Duration | None, Field(description="One attempt at one provider; 60s.")] = None
+    attempt: Annotated[
+        Duration | None, Field(description="One attempt at one provider, without what its caller takes to read; 60s.")
+    ] = None
     total: Annotated[Duration | None, Field(description="All attempts of a turn; 90s.")] = None
     min_bytes_per_second: Annotated[
         int | None,
