@@ -143,6 +143,7 @@ ERRORS = {
     "azure/429-rate.json": Failure.RATE_LIMITED,
     "responses/400-flagged.json": Failure.CONTENT_FILTER,
     "responses/400-max-output-tokens.json": Failure.REJECTED,
+    "messages/400-credit.json": Failure.QUOTA_EXHAUSTED,
     "messages/400-invalid.json": Failure.REJECTED,
     "messages/400-too-long.json": Failure.CONTEXT_WINDOW,
     "messages/401-key.json": Failure.UNAUTHENTICATED,
