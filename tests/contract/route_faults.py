@@ -142,6 +142,18 @@ CLASSES = {
         ["first malformed atMost", "second answered 0.000041"],
         streams=STREAMED,
     ),
+    "an answer that was broken off": Fault(
+        [json_answer(completion("Half an ans", finish_reason="abort"))],
+        "Second.",
+        ["first incomplete atMost", "second answered 0.000041"],
+        streams=PLAIN,
+    ),
+    "a stream that was broken off at once": Fault(
+        [stream_of(chunk({}, "insufficient_system_resource"), b"data: [DONE]\n\n")],
+        "Second.",
+        ["first incomplete atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
     "an error with status 200": Fault(
         [json_answer({"error": {"type": "insufficient_quota"}})],
         "Second.",
@@ -294,6 +306,14 @@ BREAKERS = {
         second=[status(500)],
         route=TRIP,
         breakers="open open",
+    ),
+    "a stream that was broken off trips": Fault(
+        [stream_of(chunk({"content": "Hi"}), chunk({}, "error"), usage_chunk(), b"data: [DONE]\n\n")],
+        "Hi provider_failed",
+        ["first incomplete atMost"],
+        route=TRIP,
+        streams=STREAMED,
+        breakers="open closed",
     ),
     "a truncated stream trips": Fault(
         [stream_of(chunk({"content": "Hi"}), b"data: [DONE]\n\n")],

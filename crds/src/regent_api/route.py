@@ -313,9 +313,17 @@ class Rule(Model):
 
 class Timeouts(Model):
     connect: Annotated[Duration | None, Field(description="To an open connection; 2s when absent.")] = None
-    first_token: Annotated[Duration | None, Field(description="From the request to the first delta; 20s.")] = None
-    idle: Annotated[Duration | None, Field(description="Between two chunks of an answer; 15s.")] = None
-    attempt: Annotated[Duration | None, Field(description="One attempt at one provider; 60s.")] = None
+    first_token: Annotated[
+        Duration | None,
+        Field(
+            description="From the request to the first delta of a streamed answer: of its text, of a call, or of "
+            "reasoning that the provider shows; 20s."
+        ),
+    ] = None
+    idle: Annotated[Duration | None, Field(description="Between two deltas of an answer; 15s.")] = None
+    attempt: Annotated[
+        Duration | None, Field(description="One attempt at one provider, without what its caller takes to read; 60s.")
+    ] = None
     total: Annotated[Duration | None, Field(description="All attempts of a turn; 90s.")] = None
     min_bytes_per_second: Annotated[
         int | None,
