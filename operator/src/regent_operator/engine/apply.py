@@ -181,6 +181,6 @@ class Applier:
 
 def _words(error: ApiError, body: Object) -> str:
     """Of a kind that the API server does not serve it says that there is no such page."""
-    if error.not_found and error.message.startswith("404"):
+    if error.message.startswith("404 page not found"):
         return f"it serves no {body['kind']} of {body['apiVersion']} (is what brings it installed?)"
     return error.message
