@@ -301,6 +301,20 @@ async def test_equal_requests_wait_each_for_itself(world: World) -> None:
         assert await world.state.consume(each, "x") is True
 
 
+async def test_the_approvals_of_an_owner_are_discarded_and_nobody_elses(world: World) -> None:
+    for number in range(3):
+        await world.state.propose(approval(f"a-{number}"), 60)
+    await world.state.propose(replace(approval("b-1"), owner="bob"), 60)
+    await world.state.decide("a-0", Verdict.APPROVED, "eve")
+    assert await world.another().discard_approvals("ann") == 3
+    assert await world.state.discard_approvals("ann") == 0
+    assert await world.state.consume("a-0", "x") is False
+    assert [await world.state.approval(f"a-{number}") for number in range(3)] == [None] * 3
+    assert await world.state.approval("b-1") is not None
+    for number in range(MOST_APPROVALS_OF_AN_OWNER):
+        await world.state.propose(approval(f"c-{number}"), 60)
+
+
 async def test_one_owner_takes_sixteen_places_and_no_more(world: World) -> None:
     for number in range(MOST_APPROVALS_OF_AN_OWNER):
         await world.state.propose(approval(f"a-{number}"), 60)

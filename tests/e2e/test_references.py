@@ -44,8 +44,7 @@ def test_references_may_come_in_any_order(
         applied.add(part)
         lacking = [reason for name, reason in missing.items() if name not in applied]
         if "agent" in applied and lacking:
-            found = kube.until_condition("aiagent", "helper", namespace, "Ready", "False")
-            assert condition(found, "Ready")["reason"] in lacking
+            found = kube.until_condition("aiagent", "helper", namespace, "Ready", "False", lacking[0])
             assert kstatus(found) == ["InProgress"]
             assert kube.find("deployment", "helper", namespace) is None
     assert kstatus(kube.until_ready("helper", namespace)) == ["Current"]

@@ -206,6 +206,14 @@ class Approvals:
         if (stands.verdict, stands.decided_by) != (verdict, by):
             raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
 
+    async def forget(self, identity: str) -> bool:
+        """Delete every approval that a caller has asked for; False: the state cannot be reached."""
+        try:
+            await self._state.discard_approvals(hashed(identity))
+        except StateAway:
+            return False
+        return True
+
     def _check_approver(self, caller: Caller, record: TurnRecord) -> None:
         subject = membership.subject(caller)
         if subject is None or not self._policy.may_approve(subject, membership.groups(caller)):

@@ -67,6 +67,13 @@ class Approvals:
             self._drop(id_)
         return usable
 
+    def discard(self, owner: str) -> int:
+        self._end_expired()
+        owned = [id_ for id_, kept in self._kept.items() if kept.approval.owner == owner]
+        for id_ in owned:
+            self._drop(id_)
+        return len(owned)
+
     def _seen(self, kept: _Kept) -> Approval:
         return replace(kept.approval, seconds_left=kept.expires - self._now())
 

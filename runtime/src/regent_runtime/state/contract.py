@@ -238,6 +238,9 @@ class State(Protocol):
     async def consume(self, id_: str, binding: str) -> bool:
         """Use an approved one up: True once, and only for the binding that it was made for. Raises StateAway."""
 
+    async def discard_approvals(self, owner: str) -> int:
+        """Delete every approval of an owner, and say how many there were. Raises StateAway."""
+
     async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
         """Keep an answer for at most this long, in the place of one of the same id; False: it is too large.
 

@@ -146,6 +146,9 @@ class RedisState:
     async def consume(self, id_: str, binding: str) -> bool:
         return bool(await self._approval("consume", id_, binding))
 
+    async def discard_approvals(self, owner: str) -> int:
+        return int(await self._approval("discard_approvals", "", owner))
+
     async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
         bounds = _micros(seconds), self._most_answer_bytes, ANSWER_OVERHEAD
         return bool(await self._answer("keep_answer", id_, owner, *bounds, content))
