@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.bench import audit, calls, route
+from tests.bench import audit, cache, calls, route
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -39,6 +39,27 @@ def test_the_benchmark_of_the_route_has_its_figures() -> None:
         assert float(chunk) > 0, name
         assert float(idle) > 10, name
     assert found["direct"]["fdatasyncMs"] > 0
+
+
+def test_guards_of_meaning_let_few_different_questions_pass_and_most_paraphrases() -> None:
+    """On the committed sets, half of each held out from tuning. `near` is what the cache would have hit without guards."""
+    found = cache.meaning()
+    different, paraphrases = (
+        [found[f"{name}, {half}"] for half in ("tuned", "held out")] for name in ("different", "paraphrases")
+    )
+    assert sum(each["pairs"] for each in different) >= 300
+    assert sum(each["pairs"] for each in paraphrases) >= 300
+    assert all(each["same"] <= 0.01 * each["pairs"] for each in different)
+    assert all(each["near"] > 0.3 * each["pairs"] for each in different), "which the guards alone keep apart"
+    assert sum(each["same"] for each in paraphrases) >= 0.8 * sum(each["near"] for each in paraphrases)
+
+
+def test_the_benchmark_of_the_cache_has_its_figures() -> None:
+    rows = cache.index((1_000,))
+    found = {"exact hit, us CPU": cache.exact(1_000), "meaning": {}, "index": rows, "sentence, ms CPU": 0.0}
+    assert len(list(cache.lines(found))) == 4
+    assert [(row["vectors"], row["crowd"]) for row in rows] == [(1_000, 1), (1_000, cache.CROWD)]
+    assert all(row["recall@1"] >= 0.99 for row in rows)
 
 
 MOST_CALLS, MOST_CALLS_A_CHUNK = 2500, 215

@@ -304,8 +304,8 @@ class Rule(Model):
         Strategy | None,
         Field(
             description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
-            "conversation. Sticky: drawn by weight, the same for all turns with the same first message, which keeps a "
-            "provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last. "
+            "conversation. Sticky: drawn by weight, the same for all turns of a conversation, without one for all with "
+            "the same first message, which keeps a provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last. "
             "LeastLatency: who took the least time to its first words of late, as each pod has seen it."
         ),
     ] = None
