@@ -20,6 +20,8 @@ from regent_api.audit.subjects import SubjectKey
 from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
 from regent_runtime.audit.disk import Disk, Keeping, stamp
+from regent_runtime.audit.entry import Writer
+from regent_runtime.audit.journal import AuditFailed, Journal
 from tests.contract.audit.test_turns import document
 from tests.contract.processes import request, running
 from tests.contract.streams import Stream
@@ -163,6 +165,29 @@ async def test_a_log_that_its_disk_changed_is_kept_and_not_gone_on_with(
         told = await (await http.get(f"{pod.status_url}/statusz")).json()
         assert told["audit"]["failing"] == "log_damaged"
     assert path.read_bytes() == bytes(data)
+
+
+async def test_damage_is_looked_at_once_and_never_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look reads a whole segment: turns go on under `Continue`, so it would be read with every commit."""
+    looks = []
+
+    def damaged(data: bytes) -> None:
+        looks.append(len(data))
+        raise Damaged("here")
+
+    log = Log(tmp_path, "demo/helper/uid")
+    log.append([record()])
+    log.close()
+    monkeypatch.setattr(segment, "tail", damaged)
+    journal = Journal(Disk(tmp_path), lambda size, payloads: None)
+    journal.begin("demo/helper/uid", Writer("demo/helper", ""))
+    running = asyncio.create_task(journal.run())
+    for _ in range(3):
+        with pytest.raises(AuditFailed, match="log_damaged"):
+            await journal.write([record()])
+    running.cancel()
+    await asyncio.wait([running])
+    assert len(looks) == 1
 
 
 def test_content_that_a_disk_changed_is_not_cut(tmp_path: Path) -> None:

@@ -297,6 +297,8 @@ async def test_a_log_that_was_changed_on_the_volume_is_not_signed_again(tmp_path
         path.write_bytes(segment.header(Writer().chain) + body(forged.payloads))
         await running.start()
         await eventually(lambda: found(running), lambda told: told == [("demo", "helper", POD, "damaged")])
+        status, said = await running.call("POST", "/v1/log", body(forged.write(1)))
+        assert (status, said["error"]["code"]) == (409, "damaged"), "nothing is put behind what was forged"
         assert await running.stop() == 0
         (verified,) = verify(running.logs, key)
         assert verified.problem is not None

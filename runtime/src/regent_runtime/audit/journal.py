@@ -143,6 +143,8 @@ class Journal:
         writer = self._writer
         if writer is None:
             raise OSError("nobody writes yet")
+        if self.failing == LOG_DAMAGED:
+            raise Damaged("it was found before: nothing mends it, and looking again costs a reading of the segment")
         log = self.disk.open(self._name)
         records = [] if self._started else [writer.started(log.recovered)]
         if time.monotonic() - self._tidied > TIDY_SECONDS:

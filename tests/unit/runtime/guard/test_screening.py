@@ -59,12 +59,13 @@ def test_the_answer_does_not_depend_on_how_it_was_cut(text: str, sizes: list[int
     assert f" {KEY} " not in whole
 
 
-DENIED = {
-    **REDACTED,
-    "secrets": ["Deny"],
-    "patterns": [{"policy": "demo/a", "name": "n", "re2": "tu+lip|é{2,4}", "action": "Deny"}],
-}
-DENYING = guard(**DENIED)
+def flowing(action: str) -> OutputGuard:
+    """A guard that lets out what can no longer be a match: its pattern has a bound."""
+    pattern = {"policy": "demo/a", "name": "n", "re2": "tu{1,3}lip|é{2,4}", "action": action}
+    return guard(**{**REDACTED, "secrets": [action], "patterns": [pattern]})
+
+
+REDACTING, DENYING = flowing("Redact"), flowing("Deny")
 
 
 async def until_withheld(pieces: list[str]) -> tuple[str, bool]:
@@ -87,7 +88,7 @@ def test_what_is_denied_never_shows_however_it_was_cut(text: str, sizes: list[in
         at += size
     said, withheld = asyncio.run(until_withheld([*pieces, text[at:]]))
     found: list[Decision] = []
-    redacted = asyncio.run(screened(GUARD, [text], found))
+    redacted = asyncio.run(screened(REDACTING, [text], found))
     matched = any(each.field in {"guardrails.output.secrets", "guardrails.output.patterns"} for each in found)
     assert withheld == matched
     assert redacted.startswith(said) if withheld else said == redacted
