@@ -305,8 +305,9 @@ class Rule(Model):
         Field(
             description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
             "conversation. Sticky: drawn by weight, the same for all turns of a conversation, without one for all with "
-            "the same first message, which keeps a provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last. "
-            "LeastLatency: who took the least time to its first words of late, as each pod has seen it."
+            "the same first message, which keeps a provider's prompt cache warm. LeastCost: the cheapest for this "
+            "turn; who has no price comes last. LeastLatency: who took the least time to its first words of late, as "
+            "each pod has seen it."
         ),
     ] = None
 

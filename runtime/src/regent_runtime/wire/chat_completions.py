@@ -156,10 +156,12 @@ def _usage(reported: Any) -> Usage | None:
     if prompt is None or completion is None:
         return None
     completion, total = put_out(prompt, completion, count(reported.get("total_tokens")))
+    read = reported.get("prompt_tokens_details")
     return Usage(
         prompt,
         completion,
         total,
-        cached_tokens=part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
+        cached_tokens=part(read, "cached_tokens", prompt),
+        cache_write_tokens=part(read, "cache_write_tokens", prompt),
         reasoning_tokens=part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
     )
