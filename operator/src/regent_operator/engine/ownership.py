@@ -6,12 +6,13 @@ children can be remembered.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from regent_operator.engine.client import FIELD_MANAGER
 
@@ -24,7 +25,7 @@ _SCALE = {"m": Decimal("0.001"), "k": Decimal(1000), "": Decimal(1)} | {
 }
 _QUANTITIES = frozenset({"resources", "sizeLimit"})
 """Fields in which quantities stand."""
-_STORED_OTHERWISE = re.compile("|".join(["null", *sorted(_QUANTITIES)]))
+_STORED_OTHERWISE = re.compile("|".join(["null", *sorted(_QUANTITIES)]).encode())
 """Text without any of these is stored as it is written; with one it may be stored otherwise."""
 _RESTART = ("f:spec", "f:template", "f:metadata", "f:annotations")
 _IDENTITY = {"name", "namespace", "uid"}
@@ -113,12 +114,12 @@ def _extract(value: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
-    members = {json.dumps(json.loads(name[2:])) for name in fields if name.startswith("v:")}
-    keyed = [(json.loads(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
+    members = [_decode(name[2:]) for name in fields if name.startswith("v:")]
+    keyed = [(_decode(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
     found = []
     for item in value:
         if not isinstance(item, dict):
-            if json.dumps(item) in members:
+            if item in members:
                 found.append(item)
             continue
         for key, sub in keyed:
@@ -154,8 +155,9 @@ def _hash(value: Any) -> str:
     return _digest(_canonical(value))
 
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.decode
 
 
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
