@@ -84,6 +84,7 @@ bench-policy: cluster-needs  ## a policy edit, from kubectl to every pod of 20 a
 AGENTS ?= 100 1000
 bench-operator: cluster-needs  ## what agents cost the operator, beside a bare client that makes the same writes (AGENTS="100 1000 5000")
 	@$(PYTHON) -m tests.bench.operator --agents $(AGENTS)
+	$(PYTHON) -m tests.bench.agent_calls
 	$(PYTHON) -m tests.bench.takeover --agents 1000
 bench-drain: cluster-needs  ## a minute of conversations while pods come, go, are replaced and evicted
 	@$(PYTHON) -m tests.bench.drain
