@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.bench import audit, cache, calls, route
+from tests.bench import agent_calls, audit, cache, calls, route
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -67,6 +67,14 @@ MOST_CALLS, MOST_CALLS_A_CHUNK = 2500, 215
 turns had come to cost twice what they had, and no figure that a busy machine could show had told."""
 
 
+MOST_CALLS_AN_AGENT = 11_000
+"""A tenth more than it has. Five writes of children, one or two of its status and one Event are the most of it."""
+
+
 def test_a_turn_costs_no_more_calls_than_it_did() -> None:
     assert 500 < calls.of_a_turn({}) < MOST_CALLS
     assert 50 < calls.of_a_chunk({}) < MOST_CALLS_A_CHUNK
+
+
+def test_an_agent_costs_the_operator_no_more_calls_than_it_did() -> None:
+    assert 5_000 < agent_calls.of_an_agent() < MOST_CALLS_AN_AGENT

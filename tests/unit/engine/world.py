@@ -5,6 +5,7 @@ What each request does to real objects, the tests against a real API server show
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -114,6 +115,8 @@ class World:
             "spec": {"selector": {"app": "demo"}, "ports": [{"port": 8080}]}
         }
         self.put(ROUTES.kind, "local", ROUTE)
+        self.creation: Counter[tuple[str, ...]] = Counter()
+        """Verb and kind of the requests until all agents were Ready."""
         self.put(POLICIES.kind, "house", {"selector": {}, "models": {"localHosts": ["*.svc"]}})
 
     def put(self, kind: str, name: str, spec: Object) -> None:
@@ -134,6 +137,7 @@ class World:
         for number in range(agents):
             self._start_pods(f"a{number:03}")
         await self.settle()
+        self.creation = Counter(call[:2] for call in self.api.calls)
         self.api.calls.clear()
 
     async def settle(self) -> None:
