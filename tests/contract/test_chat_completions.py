@@ -8,6 +8,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from tests.contract.streams import open_stream
+from tests.contract.test_responses import USAGE
 from tests.fakes import completions, configs
 from tests.fakes.provider import provider
 from tests.fakes.serving import serving
@@ -17,13 +18,6 @@ ANSWERS: dict[str, tuple[ChatCompletion, dict[str, Any]]] = {
     "words that were cut": (completions.said("Hello,", "length"), {"content": "Hello,", "refusal": None}),
     "words that were filtered": (completions.said("Hell", "content_filter"), {"content": "Hell", "refusal": None}),
     "a refusal": (completions.said(None, refusal="I cannot."), {"content": None, "refusal": "I cannot."}),
-}
-USAGE = {
-    "prompt_tokens": 11,
-    "completion_tokens": 7,
-    "total_tokens": 18,
-    "prompt_tokens_details": {"cached_tokens": 4},
-    "completion_tokens_details": {"reasoning_tokens": 5},
 }
 PRICE = {
     "source": "route",
