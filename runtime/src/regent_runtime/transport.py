@@ -9,8 +9,7 @@ cluster's ranges, which is also what refuses an ExternalName Service.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -49,18 +48,25 @@ class Reply:
     """Case-insensitive; of two of a name, the first."""
     _response: aiohttp.ClientResponse
 
-    async def parts(self, most_bytes: int) -> AsyncGenerator[bytes]:
-        """The body in pieces as they come. Raises ReplyTooLarge beyond the bound."""
-        received = 0
-        async for part in self._response.content.iter_any():
-            received += len(part)
-            if received > most_bytes:
-                raise ReplyTooLarge
-            yield part
-            del part  # a stream that says nothing for a while holds nothing of what it has said
+    def part(self) -> Coroutine[Any, Any, bytes]:
+        """What has come of the body, at once or as soon as something has; empty at its end."""
+        return self._response.content.readany()
 
     async def whole(self, most_bytes: int) -> bytes:
-        return b"".join([part async for part in self.parts(most_bytes)])
+        """Raises ReplyTooLarge beyond the bound."""
+        body = await self.part()
+        while part := await self.part():
+            body += part
+            if len(body) > most_bytes:
+                break
+        if len(body) > most_bytes:
+            raise ReplyTooLarge
+        return body
+
+    async def close(self) -> None:
+        """The connection goes back to its pool, or closes where the body was not read to its end."""
+        self._response.release()
+        await self._response.wait_for_close()
 
 
 class ReplyTooLarge(Exception):  # noqa: N818
@@ -91,9 +97,8 @@ class Channel:
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_connect=connect_seconds)
         self._session: aiohttp.ClientSession | None = None
 
-    @asynccontextmanager
-    async def post(self, outbound: Outbound, accept: str, key: CredentialFile | None = None) -> AsyncIterator[Reply]:
-        """Send one request, with that key of the provider's.
+    async def post(self, outbound: Outbound, accept: str, key: CredentialFile | None = None) -> Reply:
+        """Send one request, with that key of the provider's. Close the reply.
 
         Raises DestinationRefused, CredentialUnusable, KeptConnectionClosed, aiohttp.ClientError, TimeoutError.
         """
@@ -103,24 +108,21 @@ class Channel:
         headers |= outbound.headers
         if key is not None:
             headers |= key_header(self.provider.type, self._credentials.value(key, self.provider.host))
-        async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
-            encoding = response.headers.get("Content-Encoding", "identity").lower()
-            yield Reply(response.status, response.content_type, encoding, response.headers, response)
+        response = await self._sent(self._url + outbound.path, outbound.body, headers)
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        return Reply(response.status, response.content_type, encoding, response.headers, response)
 
-    @asynccontextmanager
-    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         reused = asyncio.Event()
         sending = self._opened().post(
             url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout, trace_request_ctx=reused
         )
         try:
-            response = await sending
+            return await sending
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if reused.is_set() and not _begun(error):
                 raise KeptConnectionClosed from None
             raise
-        async with response:
-            yield response
 
     async def close(self) -> None:
         if self._session is not None:

@@ -22,7 +22,7 @@ from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
 from regent_runtime.config import Snapshot
 from regent_runtime.conversations import closes
-from regent_runtime.guard.screening import screened
+from regent_runtime.guard.screening import Guards
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.prompt import fit
@@ -85,16 +85,12 @@ async def take(
         with incoming.watched(turn):
             async with time_limit(snapshot.config, record):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
-                screen = partial(screened, snapshot, record)
+                screen = partial(Guards, snapshot, record)
                 around = Surroundings(snapshot, ready.providers, record, trail)
                 ask = partial(fit.asked, around, ready.veil.request, screen, call)
-                async with (
-                    aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean,
-                    aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
-                    aclosing(ready.veil.lift(followed)) as chunks,
-                ):
-                    async for chunk in chunks:
-                        await outlet.release(chunk)
+                review = partial(shadow.review_answer, snapshot, record)
+                async with aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean:
+                    await trail.follow(clean, ready.veil.lifting(outlet.release), review)
                 await snapshot.conversations.close(caller, record)
                 await outlet.finish()
 

@@ -4,7 +4,7 @@ outcome before it is answered.
 """
 
 import hmac
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,9 @@ from regent_runtime.withheld import Withheld
 Write = Callable[[Sequence[Record], Sequence[Sealed]], Awaitable[None]]
 Note = Callable[[Sequence[Record], Sequence[Sealed]], None]
 
+DIGESTED_AT_ONCE = 16
+"""Pieces of an answer: most are a word, and to digest one costs more than to keep it for a moment."""
+
 
 class Trail:
     """One turn's. `write` raises Refused where the policy denies what cannot be written down."""
@@ -37,6 +40,8 @@ class Trail:
         self._keeps = content is AuditContent.ENCRYPTED
         self._pending: list[tuple[Record, Sealed | None]] = []
         self._said: list[str] = []
+        self._unwritten: list[str] = []
+        """Texts of the answer that the digest lacks."""
         self._output: hmac.HMAC | None = None
         self._concluded = False
 
@@ -71,8 +76,10 @@ class Trail:
         self._put(Kind.ATTEMPT, None, attempts=[AttemptPart(provider=provider, model=model, detail=detail)])
         await self._flush()
 
-    async def follow(self, chunks: AsyncIterator[Chunk], review: Callable[[], None]) -> AsyncGenerator[Chunk]:
-        """The answer; its end only when the outcome is on disk. Raises Refused, and what `chunks` raises.
+    async def follow(
+        self, chunks: AsyncIterator[Chunk], release: Callable[[Chunk], Awaitable[None]], review: Callable[[], None]
+    ) -> None:
+        """Release the answer; its end only when the outcome is on disk. Raises Refused, and what both others raise.
 
         `review` is called when all has come, and may still decide something that the outcome tells.
         """
@@ -83,14 +90,14 @@ class Trail:
                 if held or chunk.finish_reason:
                     held.append(chunk)
                 else:
-                    yield chunk
+                    await release(chunk)
         except Withheld:
             await self._conclude(WITHHELD)
             raise
         review()
         await self._conclude(ANSWERED)
         for chunk in held:
-            yield chunk
+            await release(chunk)
 
     def close(self) -> None:
         """The turn has ended; an outcome that is not written yet is written soon."""
@@ -107,18 +114,33 @@ class Trail:
         self._concluded = True
 
     def _put_outcome(self) -> None:
+        self._digest()
         output = self._output.hexdigest() if self._output else ""
         self._put(Kind.OUTCOME, self._said or None, output=output, **entry.ending(self._turn))
 
     def _saw(self, chunk: Chunk) -> None:
-        self._turn.usage = chunk.usage or self._turn.usage
-        calls = msgspec.json.encode(chunk.tool_calls).decode() if chunk.tool_calls else ""
-        for text in (chunk.content or chunk.refusal, calls):
-            if text:
-                self._output = self._output or self._key.digest()
-                self._output.update(text.encode())
-                if self._keeps:
-                    self._said.append(text)
+        if chunk.usage is not None:
+            self._turn.usage = chunk.usage
+        if text := chunk.content or chunk.refusal:
+            self._heard(text)
+        if chunk.tool_calls:
+            self._heard(msgspec.json.encode(chunk.tool_calls).decode())
+
+    def _heard(self, text: str) -> None:
+        self._unwritten.append(text)
+        if len(self._unwritten) >= DIGESTED_AT_ONCE:
+            self._digest()
+
+    def _digest(self) -> None:
+        """What was heard since the last time goes into the digest of the output."""
+        if not self._unwritten:
+            return
+        if self._output is None:
+            self._output = self._key.digest()
+        self._output.update("".join(self._unwritten).encode())
+        if self._keeps:
+            self._said += self._unwritten
+        self._unwritten.clear()
 
     def _put(self, kind: Kind, texts: list[str] | None, **fields: Any) -> None:
         record = self._writer.of_turn(kind, self._turn, caller=self._key.pseudonym, **fields)

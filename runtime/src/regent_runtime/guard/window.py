@@ -46,6 +46,8 @@ class Window:
     """One text. `seen` is told of every match before anything of it is rewritten; what it raises ends the text."""
 
     def __init__(self, rules: RuleSet, treatments: Mapping[Rule, Treatment], seen: Callable[[Treatment], None]) -> None:
+        self.is_quick = rules.is_quick
+        """Whether any piece may be fed on the event loop."""
         self._scanner = Scanner(rules)
         self._treatments = treatments
         self._seen = seen
@@ -82,7 +84,7 @@ class Window:
         scanner, gone = self._scanner, self._gone
         text = b""
         if scanner.settled > gone:
-            text = self._between(gone, scanner.settled)
+            text = scanner.text[gone - scanner.dropped : scanner.settled - scanner.dropped]
             self._gone = scanner.settled
         scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
         return text

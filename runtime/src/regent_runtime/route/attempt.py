@@ -5,8 +5,9 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Collection
-from contextlib import AsyncExitStack, aclosing
-from operator import itemgetter
+from contextlib import closing
+from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 import aiohttp
@@ -20,6 +21,7 @@ from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
 from regent_runtime.route.retry_after import seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
+from regent_runtime.watchdog import Watchdog
 from regent_runtime.wire import sse
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer
 from regent_runtime.wire.format import Outbound, StreamReader, WireFormat
@@ -35,7 +37,7 @@ LAST_WORDS_SECONDS = 2.0
 """After a finish reason, for figures and the end of the stream."""
 
 
-async def attempt(
+def attempt(
     channel: Channel,
     wire: WireFormat,
     outbound: Outbound,
@@ -50,70 +52,111 @@ async def attempt(
 
     One that is only `working` bears nothing. An answer that calls a tool which is not `offered` is malformed.
     """
-    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed
-    clock = Deadlines(timeouts, stream=stream)
-    try:
-        async with AsyncExitStack() as connection:
-            accept = EVENT_STREAM if stream else "application/json"
-            reply = await clock.wait(connection.enter_async_context(channel.post(outbound, accept, key)))
-            if reply.status != 200:
-                raise await _refusal(reply, clock)
-            if reply.encoding != "identity":
-                raise ProviderError(Failure.MALFORMED, detail="compressed")
-            chunks = (
-                _streamed(reply, wire.stream(), most_bytes, clock) if stream else _plain(reply, wire, most_bytes, clock)
-            )
-            async for chunk in await connection.enter_async_context(aclosing(chunks)):
-                if any(call.name not in offered for call in chunk.tool_calls):
-                    raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
-                yield chunk
-    except _UNTYPED as error:
-        raise typed(error) from None
+    asking = _Asking(channel, outbound, key, LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed)
+    return _streamed(asking, wire.stream(), offered, timeouts) if stream else _whole(asking, wire, offered, timeouts)
 
 
-async def _plain(reply: Reply, wire: WireFormat, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
-    chunk = wire.whole(await clock.wait(reply.whole(most_bytes)))
-    if chunk.finish_reason is None:
-        raise ProviderError(Failure.INCOMPLETE)
-    yield chunk
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """`most_bytes`: of the answer."""
+
+    channel: Channel
+    outbound: Outbound
+    key: CredentialFile | None
+    most_bytes: int
 
 
-async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
-    if reply.content_type != EVENT_STREAM:
-        raise ProviderError(Failure.MALFORMED, detail="not_an_event_stream")
-    finished = False
-    parser = sse.EventParser()
-    async with aclosing(reply.parts(most_bytes)) as parts:
-        while (part := await _next_part(parts, clock, finished=finished)) is not None:
-            events = parser.feed(part)
-            del part
-            for data in events:
-                chunk = reader.read(data)
-                if chunk or chunk.working:
-                    finished = finished or chunk.finish_reason is not None
-                    text = chunk.content or chunk.refusal
-                    bare = not (text or finished or chunk.working)
-                    yield msgspec.structs.replace(chunk, size=len(data)) if bare else chunk
-                    clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
+async def _whole(
+    asking: _Asking, wire: WireFormat, offered: Collection[str], timeouts: TimeoutsConfig
+) -> AsyncGenerator[Chunk]:
+    with closing(Deadlines(timeouts, stream=False)) as clock:
+        reply = await _opened(asking, "application/json", clock)
+        try:
+            chunk = wire.whole(await clock.wait(reply.whole(asking.most_bytes)))
+            _check_offered(chunk, offered)
+            if chunk.finish_reason is None:
+                raise ProviderError(Failure.INCOMPLETE)
+            yield chunk
+        except _UNTYPED as error:
+            raise typed(error) from None
+        finally:
+            await reply.close()
+
+
+async def _streamed(
+    asking: _Asking, reader: StreamReader, offered: Collection[str], timeouts: TimeoutsConfig
+) -> AsyncGenerator[Chunk]:
+    with closing(Deadlines(timeouts, stream=True)) as clock:
+        reply = await _opened(asking, EVENT_STREAM, clock)
+        try:
+            parser, left, finished = sse.EventParser(), asking.most_bytes, False
+            while part := await _next_part(reply, clock, finished=finished):
+                left -= len(part)
+                if left < 0:
+                    raise ProviderError(Failure.TOO_LARGE)
+                events = parser.feed(part)
+                del part  # a stream that says nothing for a while holds nothing of what it has said
+                for data in events:
+                    chunk = reader.read(data)
+                    if chunk or chunk.working:
+                        if chunk.tool_calls:
+                            _check_offered(chunk, offered)
+                        finished = finished or chunk.finish_reason is not None
+                        yield chunk if chunk.content or finished else _sized(chunk, data)
+                        clock.released(chunk, data, finished=finished)
+                    if reader.over:
+                        break
                 if reader.over:
                     break
-            if reader.over:
-                break
-    if not finished:
-        raise ProviderError(Failure.INCOMPLETE)
+            if not finished:
+                raise ProviderError(Failure.INCOMPLETE)
+        except _UNTYPED as error:
+            raise typed(error) from None
+        finally:
+            await reply.close()
 
 
-async def _next_part(parts: AsyncGenerator[bytes], clock: "Deadlines", *, finished: bool) -> bytes | None:
-    """None: nothing more comes. Of an answer that is whole only figures are missed when its last words fail."""
+def _check_offered(chunk: Chunk, offered: Collection[str]) -> None:
+    if any(call.name not in offered for call in chunk.tool_calls):
+        raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
+
+
+def _sized(chunk: Chunk, event: bytes) -> Chunk:
+    """One that bears figures alone tells how many bytes its event had."""
+    return chunk if chunk.refusal or chunk.working else msgspec.structs.replace(chunk, size=len(event))
+
+
+async def _opened(asking: _Asking, accept: str, clock: "Deadlines") -> Reply:
+    """The reply, whose body is to come."""
     try:
-        return await clock.wait(anext(parts, None))
+        reply = await clock.wait(asking.channel.post(asking.outbound, accept, asking.key))
+    except _UNTYPED as error:
+        raise typed(error) from None
+    is_stream = reply.content_type == EVENT_STREAM or accept != EVENT_STREAM
+    if reply.status == 200 and reply.encoding == "identity" and is_stream:
+        return reply
+    try:
+        raise await _refusal(reply, clock)
+    except _UNTYPED as error:
+        raise typed(error) from None
+    finally:
+        await reply.close()
+
+
+async def _next_part(reply: Reply, clock: "Deadlines", *, finished: bool) -> bytes:
+    """Empty: nothing more comes. Of an answer that is whole only figures are missed when its last words fail."""
+    try:
+        return await clock.wait(reply.part())
     except (ProviderError, *_UNTYPED):
         if finished:
-            return None
+            return b""
         raise
 
 
 async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
+    if reply.status == 200:
+        detail = "compressed" if reply.encoding != "identity" else "not_an_event_stream"
+        return ProviderError(Failure.MALFORMED, detail=detail)
     try:
         body = await clock.wait(reply.whole(LARGEST_ERROR_BODY))
     except ReplyTooLarge:
@@ -122,30 +165,32 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
     return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.headers))
 
 
-class Deadlines:
-    """When each wait of one attempt ends, in the loop's time."""
+class Deadlines(Watchdog):
+    """When each wait of one attempt ends, in the loop's time. Close it."""
 
     def __init__(self, timeouts: TimeoutsConfig, *, stream: bool) -> None:
-        self._loop = asyncio.get_running_loop()
-        begun = self._loop.time()
+        super().__init__()
+        self._time = self._loop.time
         self._idle = timeouts.idle
         self._rate = timeouts.min_bytes_per_second
         self._waited: float | None = None
         """For the provider, since its rate was looked at last; None before its first delta."""
         self._came = 0
         """Bytes of text in that time, or of events whose text is kept back."""
-        self._whole = (begun + timeouts.attempt, Failure.ATTEMPT_TIMEOUT)
-        self._next = min(self._whole, (begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT), key=itemgetter(0))
-        if not stream:
-            self._next = self._whole
+        begun = self._time()
+        self._end = begun + timeouts.attempt
+        self._next, self._failure = self._end, Failure.ATTEMPT_TIMEOUT
+        if stream and timeouts.first_token < timeouts.attempt:
+            self._next, self._failure = begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT
 
-    def released(self, size: int, *, finished: bool) -> None:
-        """So many bytes were taken: from here the provider has the idle time for the next. Raises ProviderError."""
-        longest = LAST_WORDS_SECONDS if finished else self._idle
-        idle = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
-        self._next = min(self._whole, idle, key=itemgetter(0))
+    def released(self, chunk: Chunk, event: bytes, *, finished: bool) -> None:
+        """A chunk of that event was taken: the provider has the idle time for the next. Raises ProviderError."""
+        idle = self._time() + (min(LAST_WORDS_SECONDS, self._idle) if finished else self._idle)
+        self._next, self._failure = idle, Failure.IDLE_TIMEOUT
+        if idle >= self._end:
+            self._next, self._failure = self._end, Failure.ATTEMPT_TIMEOUT
         if self._rate and not finished:
-            self._judge_rate(size)
+            self._judge_rate(len(event if chunk.working else (chunk.content or chunk.refusal).encode()))
 
     def _judge_rate(self, size: int) -> None:
         """Over stretches of the idle time; what the caller took to read is no fault of the provider."""
@@ -159,18 +204,19 @@ class Deadlines:
             self._waited, self._came = 0.0, 0
 
     async def wait(self, awaited: Awaitable[T]) -> T:
-        moment, failure = self._next
-        began = self._loop.time()
+        """Raises ProviderError when its time is over."""
+        began = 0.0 if self._waited is None else self._time()
+        self.begin(self._next)
         try:
-            async with asyncio.timeout_at(moment) as scope:
-                return await awaited
-        except TimeoutError:
-            if scope.expired():
-                raise ProviderError(failure) from None
+            return await awaited
+        except asyncio.CancelledError:
+            if self.bit():
+                raise ProviderError(self._failure) from None
             raise
         finally:
+            self.until = inf
             if self._waited is not None:
-                self._waited += self._loop.time() - began
+                self._waited += self._time() - began
 
 
 def typed(error: Exception) -> ProviderError:

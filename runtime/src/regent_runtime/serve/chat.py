@@ -90,7 +90,8 @@ class Answer:
         record.stream = request.stream
 
     async def release(self, chunk: Chunk) -> None:
-        self._record.usage = chunk.usage or self._record.usage
+        if chunk.usage is not None:
+            self._record.usage = chunk.usage
         if not self._request.stream:
             self._whole = chunk or self._whole
             return
@@ -98,11 +99,14 @@ class Answer:
             headers = [*_STREAM_HEADERS, *turn_headers(self._record)]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             self.begun = True
-        if not chunk:
-            await self._send({"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True})
-        elif not self._said or chunk.content or chunk.refusal or chunk.finish_reason:
-            await self._event(self._writer.chunk(self._record.model, chunk, first=not self._said))
+        if chunk.content or chunk.refusal or chunk.finish_reason or (chunk and not self._said):
+            body = self._writer.event(self._record.model, chunk, first=not self._said)
             self._said = True
+        elif not chunk:
+            body = sse.KEEP_ALIVE
+        else:
+            return
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def finish(self) -> None:
         if self._whole is not None:
@@ -112,7 +116,7 @@ class Answer:
         else:
             usage = b""
             if self._request.include_usage:
-                usage = sse.event(self._writer.usage(self._record.model, self._record.usage))
+                usage = self._writer.usage(self._record.model, self._record.usage)
             await self._send({"type": "http.response.body", "body": usage + sse.DONE})
         self.complete = True
 
@@ -144,9 +148,6 @@ class Answer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BREAK_OFF_SECONDS):
                     await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
-
-    async def _event(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": sse.event(data), "more_body": True})
 
 
 _NOTHING_SPENT = Usage(0, 0, 0)

@@ -108,6 +108,7 @@ class _Answer(Struct):
 
 _FINISH_REASONS = {"stop", "length", "content_filter", "tool_calls"}
 _DECODER = msgspec.json.Decoder(_Answer)
+_SAID_NOTHING = _Said()
 
 
 def _read(data: bytes, calls: Calls) -> Chunk:
@@ -121,18 +122,25 @@ def _read(data: bytes, calls: Calls) -> Chunk:
     if not answer.choices:
         return Chunk(usage=_usage(answer.usage))
     choice = answer.choices[0]
-    said = choice.delta or choice.message or _Said()
+    said = choice.delta or choice.message or _SAID_NOTHING
     if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason == "function_call":
         raise MalformedAnswer
-    for number, call in enumerate(said.tool_calls or ()):
-        function = call.function or _Function()
-        index = number if call.index is None and choice.delta is None else call.index
-        calls.add(index, call.id, function.name, function.arguments)
+    if said.tool_calls:
+        _add(said.tool_calls, calls, streamed=choice.delta is not None)
     reason = choice.finish_reason or None
     if reason is not None and reason not in _FINISH_REASONS:
         reason = "stop"
-    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=bool(said.tool_calls))
-    return calling(chunk, calls)
+    usage = _usage(answer.usage) if answer.usage is not None else None
+    if reason is None and not said.tool_calls:
+        return Chunk(said.content or "", said.refusal or "", None, usage)
+    return calling(Chunk(said.content or "", said.refusal or "", reason, usage, working=bool(said.tool_calls)), calls)
+
+
+def _add(pieces: list[_Call], calls: Calls, *, streamed: bool) -> None:
+    for number, call in enumerate(pieces):
+        function = call.function or _Function()
+        index = number if call.index is None and not streamed else call.index
+        calls.add(index, call.id, function.name, function.arguments)
 
 
 def _usage(reported: Any) -> Usage | None:
@@ -143,10 +151,11 @@ def _usage(reported: Any) -> Usage | None:
     if prompt is None or completion is None:
         return None
     total = count(reported.get("total_tokens"))
+    whole = prompt + completion if total is None else total
     return Usage(
         prompt,
         completion,
-        prompt + completion if total is None else total,
+        whole,
         cached_tokens=part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
         reasoning_tokens=part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
     )
