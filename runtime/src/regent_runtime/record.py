@@ -1,7 +1,7 @@
 """What is written down of a turn, or of an action beside turns: never content, never who called, never a key."""
 
 import math
-import secrets
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ class Shortening:
 class TurnRecord:
     """Filled as the turn goes; logged, counted and audited when it has ended."""
 
-    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    id: str = field(default_factory=lambda: os.urandom(12).hex())
     began: float = field(default_factory=time.monotonic)
     ends: float = math.inf
     """When the turn's time is over, by the same clock; `turn.time_limit` begins it."""

@@ -60,18 +60,21 @@ class Watchdog:
 
 
 class Within(Watchdog):
-    """A block that may take so many seconds. Raises TimeoutError where it takes longer."""
+    """A block that may take so many seconds. Raises what is `over` where it takes longer."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._seconds = seconds
+        self.seconds = seconds
 
     def __enter__(self) -> Self:
-        self.begin(self._loop.time() + self._seconds)
+        self.begin(self._loop.time() + self.seconds)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         bit = self.bit()
         self.close()
         if bit and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+            raise self.over() from None
+
+    def over(self) -> Exception:
+        return TimeoutError()

@@ -1,6 +1,6 @@
 """Records, made from what a turn knows. Nothing of a caller's text enters but digests under the subject's key."""
 
-import secrets
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ class Writer:
     def record(self, kind: Kind, **fields: Any) -> Record:
         return Record(
             kind=kind,
-            id=secrets.token_hex(8),
+            id=os.urandom(8).hex(),
             time=stamp(datetime.now(UTC)),
             agent=self.agent,
             image=self.image,

@@ -8,14 +8,15 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from regent_api.audit.content import Sealed
 from regent_api.audit.record import Record
 from regent_runtime.audit import entry
 from regent_runtime.audit.disk import Disk
+from regent_runtime.audit.worker import Worker
 
 MOST_TOGETHER = 512
 """Records of one commit."""
@@ -24,6 +25,8 @@ MOST_WAITING = 8192
 COMMIT_SECONDS = 10.0
 """A disk that takes longer has failed."""
 TIDY_SECONDS = 600.0
+
+_NOTHING_UNTOLD: Counter[str] = Counter()
 
 
 class AuditFailed(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -38,7 +41,7 @@ class AuditFailed(Exception):  # noqa: N818 - an outcome, not a fault of the pro
 class _Entry:
     records: Sequence[Record]
     sealed: Sequence[Sealed]
-    done: asyncio.Future[int] | None
+    done: asyncio.Future[int] | None = None
     """The size of the log once they are on disk; None: nobody waits."""
 
 
@@ -61,7 +64,7 @@ class Journal:
         self._name = ""
         self._waiting: list[_Entry] = []
         self._woken = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "audit")
+        self._thread = Worker("audit")
         self._tidied = float("-inf")
 
     @property
@@ -78,13 +81,15 @@ class Journal:
 
     async def write(self, records: Sequence[Record], sealed: Sequence[Sealed] = ()) -> int:
         """The size of the log when all of it is on disk. Raises AuditFailed."""
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._put(_Entry(records, sealed, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[int] = loop.create_future()
+        put = _Entry(records, sealed, done)
+        too_slow = loop.call_later(COMMIT_SECONDS, _fail, put, "disk_too_slow")
+        self._put(put)
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                return await done
-        except TimeoutError:
-            raise AuditFailed("disk_too_slow") from None
+            return await done
+        finally:
+            too_slow.cancel()
 
     def note(self, records: Sequence[Record], sealed: Sequence[Sealed] = ()) -> None:
         """Write soon; nobody waits."""
@@ -100,7 +105,7 @@ class Journal:
         finally:
             if self._name:
                 await asyncio.shield(self._finish())
-            self._thread.shutdown()
+            self._thread.stop()
 
     async def _finish(self) -> None:
         while self._waiting:
@@ -108,7 +113,7 @@ class Journal:
         if self._writer is not None and self.disk.log is not None:
             self._put(_Entry([self._writer.stopped()], (), None))
             await self._commit_some()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self.disk.close)
+        await self._thread.run(self.disk.close)
 
     def _put(self, put: _Entry) -> None:
         if len(self._waiting) >= MOST_WAITING:
@@ -121,8 +126,8 @@ class Journal:
     async def _commit_some(self) -> None:
         together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
         try:
-            loop, untold = asyncio.get_running_loop(), Counter(self._untold)
-            size, payloads = await loop.run_in_executor(self._thread, self._commit, together, untold)
+            untold = Counter(self._untold) if self._untold else _NOTHING_UNTOLD
+            size, payloads = await self._thread.run(partial(self._commit, together, untold))
         except (OSError, ValueError) as error:
             self.failing = _reason(error)
             for each in together:
@@ -130,7 +135,8 @@ class Journal:
                 _fail(each, self.failing)
             return
         self.failing, self._started = "", True
-        self._untold -= untold
+        if untold:
+            self._untold -= untold
         for each in together:
             if each.done is not None and not each.done.done():
                 each.done.set_result(size)

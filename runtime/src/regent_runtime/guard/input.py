@@ -23,6 +23,7 @@ from regent_runtime.guard.pace import Pace
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
+from regent_runtime.watchdog import Within
 from regent_runtime.wire.images import words
 from regent_runtime.wire.request import STRUCTURED, ChatRequest
 from regent_runtime.wire.strings import strings
@@ -58,7 +59,7 @@ class InputGuard:
     async def screen(self, request: ChatRequest, record: TurnRecord) -> ChatRequest:
         """The request as it may go on. Raises Withheld when the policy denies it, or when a guard failed."""
         try:
-            async with asyncio.timeout(SECONDS):
+            with Within(SECONDS):
                 found = await self._look(request)
             record.confidence = injection.probability(found.score) if found.score > -inf else None
             made = [*self._decided(found)]

@@ -7,7 +7,7 @@ shared state is away: turns are denied, whatever `onStateError` says.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -90,11 +90,10 @@ class Budget:
         self._caps = tuple(caps(config.policy.budget))
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
-    @asynccontextmanager
-    async def within(
+    def within(
         self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord, trail: Witness
-    ) -> AsyncIterator[Sending | Refused]:
-        """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503).
+    ) -> AbstractAsyncContextManager[Sending | Refused]:
+        """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503) when it is entered.
 
         Refused (429) in its place: nothing may be sent to this provider, but the turn may go on with another one.
 
@@ -102,10 +101,15 @@ class Budget:
         """
         sending = written(self._config, request, provider)
         if not self._caps or provider.price is None:  # without a price the route's candidates have left it out
-            yield sending
-            return
+            return nullcontext(sending)
+        return self._paid(sending, request, provider.price, record, trail)
+
+    @asynccontextmanager
+    async def _paid(
+        self, sending: Sending, request: ChatRequest, prices: ProviderPrice, record: TurnRecord, trail: Witness
+    ) -> AsyncIterator[Sending | Refused]:
         holder = f"{record.id}:{len(record.attempts)}"
-        reserved = await self._reserved(sending, request, provider.price, holder, record, trail)
+        reserved = await self._reserved(sending, request, prices, holder, record, trail)
         if isinstance(reserved, Refused):
             yield reserved
             return

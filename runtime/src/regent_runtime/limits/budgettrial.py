@@ -6,7 +6,7 @@ nothing: no attempt waits for its verdict, and a fault in it is its own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from regent_api.config import AgentConfig
 from regent_api.policy import BudgetExceeded
@@ -18,6 +18,8 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import BUDGET_SPENT
 from regent_runtime.state.contract import Period, Purse, StateAway, StateFull, hashed
 from regent_runtime.state.source import StateInUse
+
+NO_TRIAL = nullcontext()
 
 
 class BudgetTrials:
@@ -33,9 +35,12 @@ class BudgetTrials:
             each.name for each in config.shadows if each.policy.budget.on_exceeded is BudgetExceeded.DOWNGRADE
         }
 
-    @asynccontextmanager
-    async def watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
+    def watching(self, sending: Sending, record: TurnRecord) -> AbstractAsyncContextManager[None]:
         """While open, an attempt runs that the budgets in force have paid. Never raises of its own."""
+        return self._watching(sending, record) if self._caps else NO_TRIAL
+
+    @asynccontextmanager
+    async def _watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
         holders = {name: f"{record.id}:{len(record.attempts)}:{name}" for name in self._caps}
         granted = {name: await self._reserved(name, holder, sending, record) for name, holder in holders.items()}
         try:

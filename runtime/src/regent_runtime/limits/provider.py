@@ -6,10 +6,11 @@ asked to be left alone. Tokens that were not used come back when the attempt has
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.policy import StateError
+from regent_api.route import ProviderLimits as LimitsOfProvider
 from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.sending import Sending
 from regent_runtime.decision import Decision, Stage, decided
@@ -21,6 +22,7 @@ from regent_runtime.state.source import StateInUse
 MARGIN_SECONDS = 90.0
 """What an attempt may take beyond the turn's time limit before its slot is free again."""
 MINUTE_SECONDS = 60.0
+ROOM = nullcontext(0.0)
 
 
 class ProviderLimits:
@@ -31,16 +33,19 @@ class ProviderLimits:
         self._state = state
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
-    @asynccontextmanager
-    async def room(self, provider: ProviderConfig, sending: Sending, record: TurnRecord) -> AsyncIterator[float]:
+    def room(
+        self, provider: ProviderConfig, sending: Sending, record: TurnRecord
+    ) -> AbstractAsyncContextManager[float]:
         """0.0: there is room, and the attempt has it while the block is open; else seconds until there may be.
 
-        Raises Refused (503) while the state is away and no pod may count alone.
+        Raises Refused (503), when it is entered, while the state is away and no pod may count alone.
         """
-        limits = provider.limits
-        if limits is None:
-            yield 0.0
-            return
+        return ROOM if provider.limits is None else self._within(provider, provider.limits, sending, record)
+
+    @asynccontextmanager
+    async def _within(
+        self, provider: ProviderConfig, limits: LimitsOfProvider, sending: Sending, record: TurnRecord
+    ) -> AsyncIterator[float]:
         bucket, holder = hashed("provider", provider.name), f"{record.id}:{len(record.attempts)}:{provider.name}"
         tokens = record.input_estimate + sending.output_cap
         wants: list[Want] = []
