@@ -64,7 +64,6 @@ class Lifecycle:
         self._turns: dict[RunningTurn, None] = {}
         self._retired: set[Snapshot] = set()
         self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def ready(self) -> bool:
@@ -97,12 +96,17 @@ class Lifecycle:
             raise suspended()
         turn = RunningTurn(snapshot, self._over)
         self._turns[turn] = None
-        self._idle.clear()
+        if self.draining:
+            self._idle.clear()
         return turn
 
     def _over(self, turn: RunningTurn) -> None:
         del self._turns[turn]
-        if not self._turns:
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        """To who waits for it, when the process ends."""
+        if self.draining and not self._turns:
             self._idle.set()
 
     async def swap(self, old: Snapshot | None, new: Snapshot) -> None:
@@ -124,6 +128,7 @@ class Lifecycle:
     async def drain(self, within: float) -> None:
         """Take no new turns, and return when the running ones have ended; after `within` seconds they are ended."""
         self.draining = True
+        self._tell_idle()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()

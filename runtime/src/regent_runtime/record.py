@@ -132,6 +132,8 @@ class TurnRecord:
 
     def cost(self) -> Cost:
         """Of all attempts, as far as is known now."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].bill.cost()
         return together(attempt.bill.cost() for attempt in self.attempts)
 
     def refused(self, refused: Refused) -> None:

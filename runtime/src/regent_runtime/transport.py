@@ -10,15 +10,16 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Coroutine, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 
 from regent_api.config import AgentConfig, CredentialFile, ProviderConfig
 from regent_api.route import ProviderType
@@ -33,6 +34,8 @@ IDLE_CONNECTION_SECONDS = 4.0
 """Shorter than common servers' own keep-alive (5 s), so that they rarely close a connection under a request."""
 MOST_CONNECTIONS = 1024
 """To one provider."""
+_REUSED: ContextVar[bool] = ContextVar("reused")
+"""Whether the connection of the request that this task sends bore one before."""
 _USER_AGENT = "regent-runtime"
 _IN_CLUSTER_SUFFIXES = (".svc", ".svc.cluster.local")
 
@@ -113,14 +116,12 @@ class Channel:
         return Reply(response.status, response.content_type, encoding, response.headers, response)
 
     async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        reused = asyncio.Event()
-        sending = self._opened().post(
-            url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout, trace_request_ctx=reused
-        )
+        _REUSED.set(False)
+        sending = self._opened().post(url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout)
         try:
             return await sending
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if reused.is_set() and not _begun(error):
+            if _REUSED.get() and not _begun(error):
                 raise KeptConnectionClosed from None
             raise
 
@@ -149,19 +150,7 @@ def session(rule: AddressRule) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
         requote_redirect_url=False,
-        trace_configs=[_reuse_noted()],
     )
-
-
-def _reuse_noted() -> aiohttp.TraceConfig:
-    """Sets the event that a request brings when its connection is one of the pool."""
-
-    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _found: object) -> None:
-        context.trace_request_ctx.set()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(note)
-    return trace
 
 
 class _HeadCut(aiohttp.ClientOSError):
@@ -172,10 +161,12 @@ class _Heard(ResponseHandler):
     """Tells a reset before the first byte of a reply, which a retry may follow, from one after it."""
 
     _heard = False
+    served = False
+    """Whether it bore a request before."""
 
     def set_response_params(self, **params: Any) -> None:
         """Called before each request."""
-        self._heard = False
+        self._heard, self.served = False, True
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
@@ -191,6 +182,12 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._factory = cast("partial[ResponseHandler]", partial(_Heard, loop=self._loop))
+
+    async def connect(self, *asked: Any, **more: Any) -> Connection:
+        """Tells the task that sends a request whether its connection is one of the pool."""
+        connection = await super().connect(*asked, **more)
+        _REUSED.set(cast("_Heard", connection.protocol).served)
+        return connection
 
 
 def _begun(error: aiohttp.ClientError) -> bool:

@@ -130,7 +130,7 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     treatment.check()
     pictures.check_class(request, treatment)
     known = facts(request, caller, record)
-    providers = choose(snapshot.config, request, known, treatment, record, snapshot.standings)
+    providers = choose(snapshot.config, snapshot.barriers, request, known, treatment, record, snapshot.standings)
     asked = Asked(
         caller=caller,
         authorization=incoming.authorization,

@@ -10,12 +10,12 @@ class Watchdog:
     """Of the task that makes it. While `until` is set, the task is cancelled at that moment of the loop's time.
 
     Who waits sets `until` by `begin`, and on CancelledError asks `bit`: True once, where nobody else wants the task to
-    end. Close it.
+    end. To be entered, and left.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a watchdog belongs to a task")
         self._task = task
@@ -36,12 +36,16 @@ class Watchdog:
         self._bites = False
         return self._task.uncancel() <= self._cancelling
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.until = inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.bit()
+        if self._bites:
+            self.bit()
 
     def _look_at(self, moment: float) -> None:
         if self._timer is not None:
@@ -71,8 +75,8 @@ class Within(Watchdog):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        bit = self.bit()
-        self.close()
+        bit = self._bites and self.bit()
+        super().__exit__(kind, error, at)
         if bit and kind is asyncio.CancelledError:
             raise self.over() from None
 

@@ -40,8 +40,12 @@ class SubjectKey:
         """The same for every record of the subject under this key."""
         return hmac.digest(self.derived("pseudonym"), self.subject.encode(), "sha256").hex()[:32]
 
+    def digest_of(self, content: bytes) -> str:
+        """What a record bears of content, in hex."""
+        return hmac.digest(self._of_digests, content, "sha256").hex()
+
     def digest(self) -> "hmac.HMAC":
-        """To be fed with content; `hexdigest` is what a record bears."""
+        """To be fed with content; `hexdigest` is as `digest_of` all of it."""
         return hmac.new(self._of_digests, digestmod="sha256")
 
     @cached_property

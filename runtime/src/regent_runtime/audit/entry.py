@@ -49,8 +49,12 @@ class Writer:
         return self.record(Kind.REFUSALS, decision="Deny", flags=_unauthorized(counts), counts=dict(counts))
 
     def of_turn(self, kind: Kind, turn: TurnRecord, **more: Any) -> Record:
-        return self.record(
-            kind,
+        return Record(
+            kind=kind,
+            id=os.urandom(8).hex(),
+            time=stamp(datetime.now(UTC)),
+            agent=self.agent,
+            image=self.image,
             config=turn.config,
             policy=turn.policy,
             route=turn.route,
@@ -132,7 +136,7 @@ def _cost(cost: Cost, source: str = "") -> CostPart:
 
 def flags(turn: TurnRecord) -> list[str]:
     """Compliance flags of what the stages decided, sorted; what only a shadow would have done is none."""
-    found = set(_unauthorized([turn.code]))
+    found = {UNAUTHORIZED} if turn.code in UNAUTHORIZED_CODES else set[str]()
     for each in turn.decisions:
         if not each.shadow:
             found |= _flags_of(each)

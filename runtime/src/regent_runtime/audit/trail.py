@@ -38,7 +38,9 @@ class Trail:
         self._key = key
         self._write, self._note = write, note
         self._keeps = content is AuditContent.ENCRYPTED
-        self._pending: list[tuple[Record, Sealed | None]] = []
+        self._records: list[Record] = []
+        """Not written yet, and neither is the content of some."""
+        self._contents: list[Sealed] = []
         self._said: list[str] = []
         self._unwritten: list[str] = []
         """Texts of the answer that the digest lacks."""
@@ -50,17 +52,15 @@ class Trail:
 
         `texts`: what the model will read of the caller.
         """
-        said, digest = list(texts), self._key.digest()
-        for text in said:
-            digest.update(b"%d\n" % len(text))
-            digest.update(text.encode())
+        said = list(texts)
+        marked = [b"%d\n%b" % (len(text), text.encode()) for text in said]
         self._put(
             Kind.INTENT,
             said,
             decision="Allow",
             decisions=entry.decisions(self._turn.decisions),
             flags=entry.flags(self._turn),
-            input=digest.hexdigest(),
+            input=self._key.digest_of(b"".join(marked)),
         )
 
     @asynccontextmanager
@@ -104,8 +104,7 @@ class Trail:
         if not self._concluded:
             self._concluded = True
             self._put_outcome()
-            records, sealed = self._taken()
-            self._note(records, sealed)
+            self._note(self._records, self._contents)
 
     async def _conclude(self, outcome: str) -> None:
         self._turn.outcome = outcome
@@ -114,8 +113,7 @@ class Trail:
         self._concluded = True
 
     def _put_outcome(self) -> None:
-        self._digest()
-        output = self._output.hexdigest() if self._output else ""
+        output = self._digested()
         self._put(Kind.OUTCOME, self._said or None, output=output, **entry.ending(self._turn))
 
     def _saw(self, chunk: Chunk) -> None:
@@ -128,26 +126,31 @@ class Trail:
 
     def _heard(self, text: str) -> None:
         self._unwritten.append(text)
-        if len(self._unwritten) >= DIGESTED_AT_ONCE:
-            self._digest()
-
-    def _digest(self) -> None:
-        """What was heard since the last time goes into the digest of the output."""
-        if not self._unwritten:
-            return
-        if self._output is None:
-            self._output = self._key.digest()
-        self._output.update("".join(self._unwritten).encode())
         if self._keeps:
-            self._said += self._unwritten
-        self._unwritten.clear()
+            self._said.append(text)
+        if len(self._unwritten) >= DIGESTED_AT_ONCE:
+            self._output = self._output or self._key.digest()
+            self._output.update(self._heard_since())
+
+    def _heard_since(self) -> bytes:
+        """What the digest of the output lacks."""
+        text, self._unwritten = "".join(self._unwritten), []
+        return text.encode()
+
+    def _digested(self) -> str:
+        """The digest of all that was heard; empty where nothing was."""
+        if self._output is None:
+            return self._key.digest_of(self._heard_since()) if self._unwritten else ""
+        self._output.update(self._heard_since())
+        return self._output.hexdigest()
 
     def _put(self, kind: Kind, texts: list[str] | None, **fields: Any) -> None:
         record = self._writer.of_turn(kind, self._turn, caller=self._key.pseudonym, **fields)
-        sealed = self._sealed(record, texts) if self._keeps and texts is not None else None
-        if sealed is not None:
+        if self._keeps and texts is not None:
+            sealed = self._sealed(record, texts)
+            self._contents.append(sealed)
             record = msgspec.structs.replace(record, content=sealed.part)
-        self._pending.append((record, sealed))
+        self._records.append(record)
 
     def _sealed(self, record: Record, texts: list[str]) -> Sealed:
         plain = msgspec.json.encode({"kind": record.kind, "texts": texts})
@@ -155,9 +158,6 @@ class Trail:
         return seal(plain, turn=self._turn.id, label=label, day=record.time[:10], key=self._key)
 
     async def _flush(self) -> None:
-        records, sealed = self._taken()
+        records, sealed = self._records, self._contents
+        self._records, self._contents = [], []
         await self._write(records, sealed)
-
-    def _taken(self) -> tuple[list[Record], list[Sealed]]:
-        pending, self._pending = self._pending, []
-        return [record for record, _ in pending], [sealed for _, sealed in pending if sealed is not None]

@@ -105,7 +105,8 @@ class InputGuard:
             if not view.loose:
                 read.append(view.text)
             await pace.took(len(view.text))
-        await self._ask_users(read, found)
+        if self._users is not None:
+            await self._ask_users(read, found)
 
     async def _weigh(self, model: injection.InjectionModel, folded: str, found: Findings, pace: Pace) -> None:
         read = injection.tokens_of(folded.encode("utf-8", "replace"))
@@ -161,7 +162,7 @@ def untrusted(request: ChatRequest) -> Iterator[str]:
         for call in message.get("tool_calls", ()):
             yield "\n".join(strings(call["arguments"], numbers=True))
     for name in STRUCTURED:
-        if texts := list(strings(request.forwarded.get(name))):
+        if name in request.forwarded and (texts := list(strings(request.forwarded[name]))):
             yield "\n".join(texts)
 
 

@@ -163,15 +163,14 @@ class _Text:
                 for window in self._windows:
                     data = window.feed(data)
             return data.decode()
+        if not data and not final:
+            return ""
         out: list[bytes] = []
-        if len(data) <= SMALL:
-            out.append(await self._through(data, final=False) if data else b"")
-        else:
-            for piece in pieces(data):
-                out.append(await self._through(piece, final=False))
-                await asyncio.sleep(0)
-        if final:
-            out.append(await self._through(b"", final=True))
+        *parts, last = [data] if len(data) <= SMALL else pieces(data)
+        for piece in parts:
+            out.append(await self._through(piece, final=False))
+            await asyncio.sleep(0)
+        out.append(await self._through(last, final=final))
         if not self._waits:
             return b"".join(out).decode()
         self._waiting += out

@@ -7,7 +7,7 @@ shared state is away: turns are denied, whatever `onStateError` says.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -90,26 +90,26 @@ class Budget:
         self._caps = tuple(caps(config.policy.budget))
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
-    def within(
+    def bounds(self, provider: ProviderConfig) -> bool:
+        """Whether attempts there are paid out of purses. Without a price the route's candidates have left it out."""
+        return bool(self._caps) and provider.price is not None
+
+    @asynccontextmanager
+    async def within(
         self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord, trail: Witness
-    ) -> AbstractAsyncContextManager[Sending | Refused]:
-        """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503) when it is entered.
+    ) -> AsyncIterator[Sending | Refused]:
+        """What may be sent to one that it `bounds`, its output cap shrunk to what is left. Raises Refused (429, 503).
 
         Refused (429) in its place: nothing may be sent to this provider, but the turn may go on with another one.
 
         When the block is left, the bill is settled, or stays as reserved where nobody knows what it came to.
         """
         sending = written(self._config, request, provider)
-        if not self._caps or provider.price is None:  # without a price the route's candidates have left it out
-            return nullcontext(sending)
-        return self._paid(sending, request, provider.price, record, trail)
-
-    @asynccontextmanager
-    async def _paid(
-        self, sending: Sending, request: ChatRequest, prices: ProviderPrice, record: TurnRecord, trail: Witness
-    ) -> AsyncIterator[Sending | Refused]:
+        if not self._caps or provider.price is None:
+            yield sending
+            return
         holder = f"{record.id}:{len(record.attempts)}"
-        reserved = await self._reserved(sending, request, prices, holder, record, trail)
+        reserved = await self._reserved(sending, request, provider.price, holder, record, trail)
         if isinstance(reserved, Refused):
             yield reserved
             return

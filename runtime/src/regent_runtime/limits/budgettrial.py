@@ -6,7 +6,7 @@ nothing: no attempt waits for its verdict, and a fault in it is its own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 
 from regent_api.config import AgentConfig
 from regent_api.policy import BudgetExceeded
@@ -19,8 +19,6 @@ from regent_runtime.refusals import BUDGET_SPENT
 from regent_runtime.state.contract import Period, Purse, StateAway, StateFull, hashed
 from regent_runtime.state.source import StateInUse
 
-NO_TRIAL = nullcontext()
-
 
 class BudgetTrials:
     """Of all policies in mode Audit whose budget is smaller than the one in force."""
@@ -31,16 +29,14 @@ class BudgetTrials:
         in_force = set(caps(config.policy.budget))
         tried = {each.name: [cap for cap in caps(each.policy.budget) if cap not in in_force] for each in config.shadows}
         self._caps: Mapping[str, list[Cap]] = {name: found for name, found in tried.items() if found}
+        self.any = bool(self._caps)
         self._downgrades = {
             each.name for each in config.shadows if each.policy.budget.on_exceeded is BudgetExceeded.DOWNGRADE
         }
 
-    def watching(self, sending: Sending, record: TurnRecord) -> AbstractAsyncContextManager[None]:
-        """While open, an attempt runs that the budgets in force have paid. Never raises of its own."""
-        return self._watching(sending, record) if self._caps else NO_TRIAL
-
     @asynccontextmanager
-    async def _watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
+    async def watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
+        """While open, an attempt runs that the budgets in force have paid. Never raises of its own."""
         holders = {name: f"{record.id}:{len(record.attempts)}:{name}" for name in self._caps}
         granted = {name: await self._reserved(name, holder, sending, record) for name, holder in holders.items()}
         try:

@@ -6,7 +6,7 @@ asked to be left alone. Tokens that were not used come back when the attempt has
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.policy import StateError
@@ -22,7 +22,6 @@ from regent_runtime.state.source import StateInUse
 MARGIN_SECONDS = 90.0
 """What an attempt may take beyond the turn's time limit before its slot is free again."""
 MINUTE_SECONDS = 60.0
-ROOM = nullcontext(0.0)
 
 
 class ProviderLimits:
@@ -33,19 +32,14 @@ class ProviderLimits:
         self._state = state
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
-    def room(
-        self, provider: ProviderConfig, sending: Sending, record: TurnRecord
-    ) -> AbstractAsyncContextManager[float]:
-        """0.0: there is room, and the attempt has it while the block is open; else seconds until there may be.
-
-        Raises Refused (503), when it is entered, while the state is away and no pod may count alone.
-        """
-        return ROOM if provider.limits is None else self._within(provider, provider.limits, sending, record)
-
     @asynccontextmanager
-    async def _within(
+    async def room(
         self, provider: ProviderConfig, limits: LimitsOfProvider, sending: Sending, record: TurnRecord
     ) -> AsyncIterator[float]:
+        """0.0: there is room, and the attempt has it while the block is open; else seconds until there may be.
+
+        `limits`: the provider's. Raises Refused (503) while the state is away and no pod may count alone.
+        """
         bucket, holder = hashed("provider", provider.name), f"{record.id}:{len(record.attempts)}:{provider.name}"
         tokens = record.input_estimate + sending.output_cap
         wants: list[Want] = []

@@ -5,7 +5,6 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Collection
-from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -69,7 +68,7 @@ class _Asking:
 async def _whole(
     asking: _Asking, wire: WireFormat, offered: Collection[str], timeouts: TimeoutsConfig
 ) -> AsyncGenerator[Chunk]:
-    with closing(Deadlines(timeouts, stream=False)) as clock:
+    with Deadlines(timeouts, stream=False) as clock:
         reply = await _opened(asking, "application/json", clock)
         try:
             chunk = wire.whole(await clock.wait(reply.whole(asking.most_bytes)))
@@ -86,7 +85,7 @@ async def _whole(
 async def _streamed(
     asking: _Asking, reader: StreamReader, offered: Collection[str], timeouts: TimeoutsConfig
 ) -> AsyncGenerator[Chunk]:
-    with closing(Deadlines(timeouts, stream=True)) as clock:
+    with Deadlines(timeouts, stream=True) as clock:
         reply = await _opened(asking, EVENT_STREAM, clock)
         try:
             parser, left, finished = sse.EventParser(), asking.most_bytes, False
@@ -166,7 +165,7 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
 
 
 class Deadlines(Watchdog):
-    """When each wait of one attempt ends, in the loop's time. Close it."""
+    """When each wait of one attempt ends, in the loop's time."""
 
     def __init__(self, timeouts: TimeoutsConfig, *, stream: bool) -> None:
         super().__init__()

@@ -5,17 +5,15 @@ that held it, and only costs time; after it another provider's words would not f
 (Interrupted), and never looks like an end.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Protocol
-
-import msgspec
 
 from regent_api.attempting import FailureClass
 from regent_api.config import ProviderConfig
 from regent_runtime.config import Snapshot
 from regent_runtime.cost.bill import Bill
-from regent_runtime.cost.sending import Sending
+from regent_runtime.cost.sending import Sending, written
 from regent_runtime.guard.gate import Gate, Screen
 from regent_runtime.prompt import weight
 from regent_runtime.record import ANSWERED, TurnRecord
@@ -67,7 +65,8 @@ async def call(
     """
     tries = Tries(snapshot.config.route, candidates, snapshot.standings, ends=record.ends, dead=record.dead_keys)
     while (tried := await tries.next()) is not None:
-        async with _admitted(snapshot, tries, tried, request, record, trail) as sending:
+        async with AsyncExitStack() as held:
+            sending = await _admitted(held, snapshot, tries, tried, request, record, trail)
             if sending is None:
                 continue
             await trail.attempt(tried.provider.name, tried.provider.model)
@@ -92,30 +91,38 @@ async def call(
     raise tries.refusal or refused(tries.errors)
 
 
-@asynccontextmanager
 async def _admitted(
-    snapshot: Snapshot, tries: Tries, tried: Try, request: ChatRequest, record: TurnRecord, trail: Witness
-) -> AsyncIterator[Sending | None]:
-    """What may be sent: the breaker lets it, it fits as far as its server has counted it, it is paid, and the
-    provider's limits have room. None: nothing may, and the tries know. Raises Refused (429, 503).
+    held: AsyncExitStack,
+    snapshot: Snapshot,
+    tries: Tries,
+    tried: Try,
+    request: ChatRequest,
+    record: TurnRecord,
+    trail: Witness,
+) -> Sending | None:
+    """What may be sent while `held` is open: the breaker lets it, it fits as far as its server has counted it, it is
+    paid, and the provider's limits have room. None: nothing may, and the tries know. Raises Refused (429, 503).
     """
-    with tried.permit:
-        if await _outgrows(snapshot, tried.provider, request, record, trail):
-            tries.outgrown()
-            yield None
-            return
-        async with snapshot.budget.within(request, tried.provider, record, trail) as paid:
-            if isinstance(paid, Refused):
-                tries.unpaid(paid)
-                yield None
-                return
-            async with snapshot.provider_limits.room(tried.provider, paid, record) as wait:
-                if wait:
-                    tries.limited(tried, wait)
-                    yield None
-                    return
-                async with snapshot.budget_trials.watching(paid, record):
-                    yield paid
+    provider = tried.provider
+    held.push(tried.permit)
+    if await _outgrows(snapshot, provider, request, record, trail):
+        tries.outgrown()
+        return None
+    if not snapshot.budget.bounds(provider):
+        paid: Sending | Refused = written(snapshot.config, request, provider)
+    else:
+        paid = await held.enter_async_context(snapshot.budget.within(request, provider, record, trail))
+    if isinstance(paid, Refused):
+        tries.unpaid(paid)
+        return None
+    if provider.limits is not None:
+        wait = await held.enter_async_context(snapshot.provider_limits.room(provider, provider.limits, paid, record))
+        if wait:
+            tries.limited(tried, wait)
+            return None
+    if snapshot.budget_trials.any:
+        await held.enter_async_context(snapshot.budget_trials.watching(paid, record))
+    return paid
 
 
 async def _outgrows(
@@ -188,7 +195,7 @@ class _Passage:
 
 
 def _says_something(chunk: Chunk) -> bool:
-    return bool(msgspec.structs.replace(chunk, usage=None))
+    return bool(chunk.content or chunk.refusal or chunk.finish_reason)
 
 
 def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest) -> AsyncGenerator[Chunk]:

@@ -47,7 +47,9 @@ class Standing:
         return self.soonest(provider, dead)
 
     def soonest(self, provider: ProviderConfig, dead: Collection[str]) -> tuple[Key, float] | None:
-        keys: list[Key] = list(provider.credentials) or [None]
+        if not provider.credentials:
+            return None, self.cooled_for(None)
+        keys: list[Key] = list(provider.credentials)
         first = self._turns % len(keys)
         usable = [key for key in (*keys[first:], *keys[:first]) if _name(key) not in dead]
         return min(((key, self.cooled_for(key)) for key in usable), key=lambda each: each[1], default=None)

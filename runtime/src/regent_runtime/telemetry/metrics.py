@@ -141,11 +141,12 @@ class Metrics:
         for each in record.shortened:
             self._removed.add(each.step, amount=each.before - each.after)
         for attempt in record.attempts:
-            self._attempts.add(attempt.provider, attempt.outcome)
+            provider = attempt.provider
+            self._attempts.add(provider, attempt.outcome)
             self._charge(attempt.bill)
             if usage := attempt.bill.usage:
-                self._tokens.add(attempt.provider, "input", amount=usage.prompt_tokens)
-                self._tokens.add(attempt.provider, "output", amount=usage.completion_tokens)
+                self._tokens.add(provider, "input", amount=usage.prompt_tokens)
+                self._tokens.add(provider, "output", amount=usage.completion_tokens)
         if record.decisions:
             self._decided(record)
 

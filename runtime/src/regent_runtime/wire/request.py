@@ -103,7 +103,7 @@ def parse(body: bytes) -> ChatRequest:
     _settle_tools(values)
     _settle_format(values)
     for name in STRUCTURED:
-        if too_deep(values.get(name)):
+        if name in values and too_deep(values[name]):
             raise Refused(INVALID_JSON, f"`{name}` must not nest deeply.", param=name)
     options: StreamOptions = values.pop("stream_options", None) or StreamOptions()
     values.pop("model", None)
@@ -122,7 +122,12 @@ def parse(body: bytes) -> ChatRequest:
 
 def _images(messages: Sequence[dict[str, Any]]) -> Sequence[Image]:
     """Raises Refused (400) for more than a request may have."""
-    found = [each for message in messages if not isinstance(message["content"], str) for each in message["content"]]
+    found: list[Any] = []
+    for message in messages:
+        if type(message["content"]) is not str:
+            found += message["content"]
+    if not found:
+        return ()
     shown = tuple(each for each in found if isinstance(each, Image))
     if len(shown) > MOST_IMAGES:
         raise Refused(INVALID_VALUE, f"`messages` may hold at most {MOST_IMAGES} images.", param="messages")
@@ -144,6 +149,9 @@ def _settle_format(values: dict[str, Any]) -> None:
 
 def _settle_tools(values: dict[str, Any]) -> None:
     """Tools as plain JSON, or nothing of them where there are none. Raises Refused (400)."""
+    if "tools" not in values and "tool_choice" not in values:
+        values.pop("parallel_tool_calls", None)
+        return
     tools = msgspec.to_builtins(values.pop("tools", []))
     choice = msgspec.to_builtins(values.pop("tool_choice", None))
     parallel = values.pop("parallel_tool_calls", None)
@@ -192,11 +200,15 @@ def _understood(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, Any]]:
         if field.treatment is Treatment.DROPPED:
             continue
         value = _value(name, raw)
-        if value is None or any(type(value) is type(other) and value == other for other in field.neutral):
+        if value is None or (field.neutral and _is_neutral(value, field.neutral)):
             continue
         if field.treatment is Treatment.REFUSED:
             raise Refused(UNSUPPORTED_FIELD, f"`{name}` is not offered here: {field.meaning}", param=name)
         yield name, value
+
+
+def _is_neutral(value: Any, neutral: Sequence[Any]) -> bool:
+    return any(type(value) is type(other) and value == other for other in neutral)
 
 
 def _value(name: str, raw: msgspec.Raw) -> Any:
