@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from regent_runtime.cost.bill import Bill, Cost, together
 from regent_runtime.cost.charged import NOT_CHARGED
@@ -122,6 +122,8 @@ class TurnRecord:
     usage: Usage | None = None
     outcome: str = ANSWERED
     code: str = ""
+    told: tuple[tuple[int, str], dict[str, Any]] | None = None
+    """What the audit log was told of the decisions, when there were so many, and under that code."""
     trail: OpenTrail | None = None
     """None until the turn has passed all that can stop it."""
 

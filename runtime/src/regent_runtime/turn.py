@@ -157,8 +157,9 @@ class TurnTime(Within):
     """The whole turn within the policy's and the route's bounds; the record learns of its end. Raises Refused (504)."""
 
     def __init__(self, config: AgentConfig, record: TurnRecord) -> None:
-        super().__init__(config.turn_seconds)
-        record.ends = time.monotonic() + config.turn_seconds
+        seconds = config.turn_seconds
+        super().__init__(seconds)
+        record.ends = time.monotonic() + seconds
 
     def over(self) -> Exception:
         return Refused(TURN_TIMEOUT, f"The turn took longer than {self.seconds:g} s.")

@@ -71,7 +71,8 @@ class Within(Watchdog):
         self.seconds = seconds
 
     def __enter__(self) -> Self:
-        self.begin(self._loop.time() + self.seconds)
+        self.until = self._loop.time() + self.seconds
+        self._look_at(self.until)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -95,6 +95,15 @@ def decisions(made: Iterable[Decision]) -> list[DecisionPart]:
     ]
 
 
+def decided(turn: TurnRecord) -> dict[str, Any]:
+    """The fields of a record that tell what the stages have decided. Most turns decide all before their intent."""
+    known = turn.told
+    if known is None or known[0] != (len(turn.decisions), turn.code):
+        fields: dict[str, Any] = {"decisions": decisions(turn.decisions), "flags": flags(turn)}
+        known = turn.told = (len(turn.decisions), turn.code), fields
+    return known[1]
+
+
 def ending(turn: TurnRecord) -> dict[str, Any]:
     """The fields of a record that tell how a turn ended."""
     usage = turn.usage
@@ -102,8 +111,7 @@ def ending(turn: TurnRecord) -> dict[str, Any]:
         "decision": "Allow" if turn.outcome in _GOOD else "Deny",
         "outcome": turn.outcome,
         "code": turn.code,
-        "decisions": decisions(turn.decisions),
-        "flags": flags(turn),
+        **decided(turn),
         "attempts": [
             AttemptPart(
                 provider=each.provider,

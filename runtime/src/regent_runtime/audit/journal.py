@@ -63,7 +63,8 @@ class Journal:
         self._writer: entry.Writer | None = None
         self._name = ""
         self._waiting: list[_Entry] = []
-        self._woken = asyncio.Event()
+        self._woken: asyncio.Future[None] | None = None
+        """Done when something waits; while it is not, nobody writes."""
         self._thread = Worker("audit")
         self._tidied = float("-inf")
 
@@ -98,10 +99,10 @@ class Journal:
     async def run(self) -> None:
         try:
             while True:
-                await self._woken.wait()
-                self._woken.clear()
                 while self._waiting and self._name:
                     await self._commit_some()
+                self._woken = asyncio.get_running_loop().create_future()
+                await self._woken
         finally:
             if self._name:
                 await asyncio.shield(self._finish())
@@ -121,7 +122,8 @@ class Journal:
             _fail(put, "too_many_wait")
             return
         self._waiting.append(put)
-        self._woken.set()
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     async def _commit_some(self) -> None:
         together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]

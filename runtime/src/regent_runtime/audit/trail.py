@@ -58,8 +58,7 @@ class Trail:
             Kind.INTENT,
             said,
             decision="Allow",
-            decisions=entry.decisions(self._turn.decisions),
-            flags=entry.flags(self._turn),
+            **entry.decided(self._turn),
             input=self._key.digest_of(b"".join(marked)),
         )
 
@@ -114,33 +113,31 @@ class Trail:
 
     def _put_outcome(self) -> None:
         output = self._digested()
-        self._put(Kind.OUTCOME, self._said or None, output=output, **entry.ending(self._turn))
+        self._put(Kind.OUTCOME, [*self._said, *self._unwritten] or None, output=output, **entry.ending(self._turn))
 
     def _saw(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
             self._turn.usage = chunk.usage
-        if text := chunk.content or chunk.refusal:
-            self._heard(text)
+        if chunk.content or chunk.refusal:
+            self._unwritten.append(chunk.content or chunk.refusal)
         if chunk.tool_calls:
-            self._heard(msgspec.json.encode(chunk.tool_calls).decode())
-
-    def _heard(self, text: str) -> None:
-        self._unwritten.append(text)
-        if self._keeps:
-            self._said.append(text)
+            self._unwritten.append(msgspec.json.encode(chunk.tool_calls).decode())
         if len(self._unwritten) >= DIGESTED_AT_ONCE:
             self._output = self._output or self._key.digest()
             self._output.update(self._heard_since())
 
     def _heard_since(self) -> bytes:
         """What the digest of the output lacks."""
-        text, self._unwritten = "".join(self._unwritten), []
+        text = "".join(self._unwritten)
+        if self._keeps:
+            self._said += self._unwritten
+        self._unwritten = []
         return text.encode()
 
     def _digested(self) -> str:
         """The digest of all that was heard; empty where nothing was."""
         if self._output is None:
-            return self._key.digest_of(self._heard_since()) if self._unwritten else ""
+            return self._key.digest_of("".join(self._unwritten).encode()) if self._unwritten else ""
         self._output.update(self._heard_since())
         return self._output.hexdigest()
 

@@ -25,6 +25,8 @@ _MOST_TOGETHER = 6_000
 to, and takes a hundred times as long."""
 _CONTEXT = 4
 """Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
+KEPT = _MOST_SURPLUS + _CONTEXT
+"""Bytes that have settled, of which none is dropped."""
 
 
 class Judged(NamedTuple):
@@ -177,7 +179,7 @@ class Scanner:
             return []
         worth = self._rules.worth_asking(self.text, self.settled - self.dropped, self.fed - self.dropped)
         found = self._matches(worth, until, final=final) if worth else []
-        self.settled = max(self.settled, until)
+        self.settled = until
         return self._in_order(found, final=final) if found or self._early else found
 
     def drop(self, before: int) -> None:

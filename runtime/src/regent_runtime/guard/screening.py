@@ -74,7 +74,6 @@ class Screening:
         self._decide = decide
         self._told: set[tuple[str, str]] = set()
         self._passes = guard.passes()
-        self._waits = guard.waits(self._passes)
         self._content = self._text()
         self._refusal: _Text | None = None
         self._finished = False
@@ -121,8 +120,8 @@ class Screening:
         repetition = (
             Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
         )
-        windows = [each.window(self._seen) for each in self._passes]
-        return _Text(windows, repetition, self._leaked, waits=self._waits)
+        windows = [each.window(self._seen) for each in self._passes.each]
+        return _Text(windows, repetition, self._leaked, waits=self._passes.waits)
 
     def _leaked(self) -> None:
         self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])

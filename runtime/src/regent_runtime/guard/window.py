@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from regent_runtime.guard.scan import Match, Rule, RuleSet, Scanner
+from regent_runtime.guard.scan import KEPT, Match, Rule, RuleSet, Scanner
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Window:
         if scanner.settled > gone:
             text = scanner.text[gone - scanner.dropped : scanner.settled - scanner.dropped]
             self._gone = scanner.settled
-        scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
+        if self._gone - scanner.dropped > KEPT:
+            scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
         return text
 
     def _rewrite(self, match: Match, treatment: Treatment, replacement: bytes, out: list[bytes]) -> None:

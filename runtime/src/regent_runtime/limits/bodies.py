@@ -31,6 +31,9 @@ class Share:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
         self._bodies.held -= self._taken
         self._taken = 0
 

@@ -89,7 +89,7 @@ async def _streamed(
         reply = await _opened(asking, EVENT_STREAM, clock)
         try:
             parser, left, finished = sse.EventParser(), asking.most_bytes, False
-            while part := await _next_part(reply, clock, finished=finished):
+            while part := await clock.part_of(reply):
                 left -= len(part)
                 if left < 0:
                     raise ProviderError(Failure.TOO_LARGE)
@@ -97,7 +97,7 @@ async def _streamed(
                 del part  # a stream that says nothing for a while holds nothing of what it has said
                 for data in events:
                     chunk = reader.read(data)
-                    if chunk or chunk.working:
+                    if chunk.content or chunk or chunk.working:
                         if chunk.tool_calls:
                             _check_offered(chunk, offered)
                         finished = finished or chunk.finish_reason is not None
@@ -142,16 +142,6 @@ async def _opened(asking: _Asking, accept: str, clock: "Deadlines") -> Reply:
         await reply.close()
 
 
-async def _next_part(reply: Reply, clock: "Deadlines", *, finished: bool) -> bytes:
-    """Empty: nothing more comes. Of an answer that is whole only figures are missed when its last words fail."""
-    try:
-        return await clock.wait(reply.part())
-    except (ProviderError, *_UNTYPED):
-        if finished:
-            return b""
-        raise
-
-
 async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
     if reply.status == 200:
         detail = "compressed" if reply.encoding != "identity" else "not_an_event_stream"
@@ -174,6 +164,8 @@ class Deadlines(Watchdog):
         self._rate = timeouts.min_bytes_per_second
         self._waited: float | None = None
         """For the provider, since its rate was looked at last; None before its first delta."""
+        self._finished = False
+        """Whether the answer is whole, and only figures may follow."""
         self._came = 0
         """Bytes of text in that time, or of events whose text is kept back."""
         begun = self._time()
@@ -184,6 +176,7 @@ class Deadlines(Watchdog):
 
     def released(self, chunk: Chunk, event: bytes, *, finished: bool) -> None:
         """A chunk of that event was taken: the provider has the idle time for the next. Raises ProviderError."""
+        self._finished = finished
         idle = self._time() + (min(LAST_WORDS_SECONDS, self._idle) if finished else self._idle)
         self._next, self._failure = idle, Failure.IDLE_TIMEOUT
         if idle >= self._end:
@@ -204,13 +197,34 @@ class Deadlines(Watchdog):
 
     async def wait(self, awaited: Awaitable[T]) -> T:
         """Raises ProviderError when its time is over."""
-        began = 0.0 if self._waited is None else self._time()
         self.begin(self._next)
         try:
             return await awaited
         except asyncio.CancelledError:
             if self.bit():
                 raise ProviderError(self._failure) from None
+            raise
+        finally:
+            self.until = inf
+
+    async def part_of(self, reply: Reply) -> bytes:
+        """What comes next of a stream; empty: nothing more. Raises ProviderError when its time is over.
+
+        Of an answer that is whole only figures are missed when its last words fail.
+        """
+        began = 0.0 if self._waited is None else self._time()
+        self.begin(self._next)
+        try:
+            return await reply.part()
+        except asyncio.CancelledError:
+            if not self.bit():
+                raise
+            if self._finished:
+                return b""
+            raise ProviderError(self._failure) from None
+        except _UNTYPED:
+            if self._finished:
+                return b""
             raise
         finally:
             self.until = inf

@@ -1,7 +1,7 @@
 """POST /v1/chat/completions: one turn, answered whole or as server-sent events, and every outcome in OpenAI's shape."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -56,6 +56,10 @@ class Request:
         body = await read_json_body(self._scope, self._receive, most_bytes, self._share)
         self.unread = False
         return body
+
+    def end(self) -> None:
+        """The turn has ended: nothing is held of its body."""
+        self._share.give_back()
 
     def watched(self, running: RunningTurn) -> "Watched":
         return Watched(self._scope["state"][GONE], running)
@@ -182,9 +186,8 @@ class Chat:
         self._ended = ended
         self._bodies = bodies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._bodies.share() as share:
-            await self.serve(Request(scope, receive, share), Answer(send), receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self.serve(Request(scope, receive, self._bodies.share()), Answer(send), receive, send)
 
     async def serve(
         self, request: Request, answer: Answer, receive: Receive, send: Send, call: fallback.Ask = fallback.call
@@ -205,6 +208,7 @@ class Chat:
             fault = Refused(INTERNAL_ERROR, f"A fault of the runtime ended turn {record.id}.")
             await self._refuse(fault, request, answer, record, receive, send)
         finally:
+            request.end()
             self._ended(record)
 
     async def _refuse(

@@ -1,14 +1,14 @@
 """Chat Completions as OpenAI, and many others, speak it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
+from regent_runtime.wire.answer import MOST_TOKENS, Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -100,7 +100,36 @@ class _Choice(Struct):
     finish_reason: str | None = None
 
 
+_Count = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+
+
+class _OfPrompt(Struct):
+    cached_tokens: _Count = 0
+
+
+class _OfCompletion(Struct):
+    reasoning_tokens: _Count = 0
+
+
+class _Counts(Struct):
+    """What a provider counts, where it keeps to the format."""
+
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    total_tokens: _Count | None = None
+    prompt_tokens_details: _OfPrompt | None = None
+    completion_tokens_details: _OfCompletion | None = None
+
+
 class _Answer(Struct):
+    choices: list[_Choice] = []
+    usage: _Counts | None = None
+    error: Any = None
+
+
+class _LooseAnswer(Struct):
+    """One whose figures do not: no answer is lost for them."""
+
     choices: list[_Choice] = []
     usage: Any = None
     error: Any = None
@@ -108,22 +137,23 @@ class _Answer(Struct):
 
 _FINISH_REASONS = {"stop", "length", "content_filter", "tool_calls"}
 _DECODER = msgspec.json.Decoder(_Answer)
+_LOOSE_DECODER = msgspec.json.Decoder(_LooseAnswer)
 _SAID_NOTHING = _Said()
 
 
 def _read(data: bytes, calls: Calls) -> Chunk:
     """A plain answer, or the data of one event of a stream. `calls` of the answer are added to those so far."""
     try:
-        answer = _DECODER.decode(data)
+        answer: _Answer | _LooseAnswer = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedAnswer from None
+        answer = _loosely(data)
     if answer.error is not None:
         raise ErrorInAnswer(error_code(answer.error))
     if not answer.choices:
         return Chunk(usage=_usage(answer.usage))
-    choice = answer.choices[0]
+    choice, *others = answer.choices
     said = choice.delta or choice.message or _SAID_NOTHING
-    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason == "function_call":
+    if others or choice.index != 0 or choice.finish_reason == "function_call":
         raise MalformedAnswer
     if said.tool_calls:
         _add(said.tool_calls, calls, streamed=choice.delta is not None)
@@ -136,6 +166,14 @@ def _read(data: bytes, calls: Calls) -> Chunk:
     return calling(Chunk(said.content or "", said.refusal or "", reason, usage, working=bool(said.tool_calls)), calls)
 
 
+def _loosely(data: bytes) -> _LooseAnswer:
+    """Raises MalformedAnswer."""
+    try:
+        return _LOOSE_DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedAnswer from None
+
+
 def _add(pieces: list[_Call], calls: Calls, *, streamed: bool) -> None:
     for number, call in enumerate(pieces):
         function = call.function or _Function()
@@ -143,8 +181,22 @@ def _add(pieces: list[_Call], calls: Calls, *, streamed: bool) -> None:
         calls.add(index, call.id, function.name, function.arguments)
 
 
-def _usage(reported: Any) -> Usage | None:
+def _usage(counts: Any) -> Usage | None:
     """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
+    if type(counts) is not _Counts:
+        return _loose_usage(counts)
+    prompt, completion, total = counts.prompt_tokens, counts.completion_tokens, counts.total_tokens
+    of_prompt, of_completion = counts.prompt_tokens_details, counts.completion_tokens_details
+    return Usage(
+        prompt,
+        completion,
+        prompt + completion if total is None else total,
+        cached_tokens=min(of_prompt.cached_tokens, prompt) if of_prompt else 0,
+        reasoning_tokens=min(of_completion.reasoning_tokens, completion) if of_completion else 0,
+    )
+
+
+def _loose_usage(reported: Any) -> Usage | None:
     if not isinstance(reported, dict):
         return None
     prompt, completion = count(reported.get("prompt_tokens")), count(reported.get("completion_tokens"))
