@@ -6,6 +6,7 @@ Buffer, where a leak of the instructions ends the turn, and where a rule may mat
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import re2
 
@@ -62,10 +63,14 @@ class OutputGuard:
 
 @dataclass(frozen=True)
 class Passes:
-    """`waits`: whether nothing may go out before the end."""
-
     each: Sequence[Pass]
     waits: bool
+    """Nothing may go out before the end."""
+
+    @cached_property
+    def are_quick(self) -> bool:
+        """Whether any piece may go through all of them on the event loop."""
+        return all(each.rules.is_quick for each in self.each)
 
 
 def _pass(treatments: Iterable[Treatment]) -> Pass:

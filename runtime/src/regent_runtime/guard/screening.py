@@ -14,7 +14,7 @@ from regent_api.policy import Action
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage, decided
 from regent_runtime.guard.instructions import Repetition
-from regent_runtime.guard.output import OutputGuard
+from regent_runtime.guard.output import OutputGuard, Passes
 from regent_runtime.guard.output_rules import INSTRUCTIONS_LEAK
 from regent_runtime.guard.pieces import SMALL, pieces
 from regent_runtime.guard.window import Treatment, Window
@@ -121,7 +121,7 @@ class Screening:
             Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
         )
         windows = [each.window(self._seen) for each in self._passes.each]
-        return _Text(windows, repetition, self._leaked, waits=self._passes.waits)
+        return _Text(windows, self._passes, repetition, self._leaked)
 
     def _leaked(self) -> None:
         self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])
@@ -145,14 +145,14 @@ class _Text:
     """One text of an answer on its way through the windows."""
 
     def __init__(
-        self, windows: Sequence[Window], repetition: Repetition | None, leaked: Callable[[], None], *, waits: bool
+        self, windows: Sequence[Window], passes: Passes, repetition: Repetition | None, leaked: Callable[[], None]
     ) -> None:
         self._windows = windows
         self._repetition = repetition
         self._leaked = leaked
-        self._waits = waits
+        self._waits = passes.waits
         self._waiting: list[bytes] = []
-        self._is_quick = not waits and repetition is None and all(window.is_quick for window in windows)
+        self._is_quick = not passes.waits and repetition is None and passes.are_quick
         """Whether a small piece goes through all windows on the event loop."""
 
     async def feed(self, text: str, *, final: bool) -> str:

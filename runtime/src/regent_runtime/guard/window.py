@@ -46,8 +46,6 @@ class Window:
     """One text. `seen` is told of every match before anything of it is rewritten; what it raises ends the text."""
 
     def __init__(self, rules: RuleSet, treatments: Mapping[Rule, Treatment], seen: Callable[[Treatment], None]) -> None:
-        self.is_quick = rules.is_quick
-        """Whether any piece may be fed on the event loop."""
         self._scanner = Scanner(rules)
         self._treatments = treatments
         self._seen = seen

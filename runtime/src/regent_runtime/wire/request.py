@@ -26,6 +26,7 @@ from regent_runtime.wire.images import MOST_IMAGES, Image
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, ResponseFormat, StreamOptions, Treatment
 from regent_runtime.wire.strings import too_deep
 
+_NO_TOOLS: frozenset[str] = frozenset()
 STRUCTURED = ("response_format", "tools")
 """Of what is forwarded, the fields whose text a model reads."""
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -90,12 +91,13 @@ class ChatRequest:
         """Names of the tools that a model may ask the caller to use."""
         if self.forwarded.get("tool_choice") == "none":
             return frozenset()
-        return frozenset(tool["function"]["name"] for tool in self.forwarded.get("tools", ()))
+        tools = self.forwarded.get("tools")
+        return frozenset(tool["function"]["name"] for tool in tools) if tools else _NO_TOOLS
 
 
 def parse(body: bytes) -> ChatRequest:
     """Read a body. Raises Refused (400), naming the field; time and memory are linear in the body."""
-    values = dict(_understood(_fields(body)))
+    values = _understood(_fields(body))
     messages: list[Message] | None = values.pop("messages", None)
     if messages is None:
         raise Refused(MISSING_FIELD, "`messages` is required.", param="messages")
@@ -190,8 +192,9 @@ def _fields(body: bytes) -> dict[str, msgspec.Raw]:
         raise Refused(INVALID_JSON, "The body must be valid JSON in UTF-8 and not nest deeply.") from None
 
 
-def _understood(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, Any]]:
+def _understood(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
     """Each field that counts, decoded. Raises Refused for one that is unknown, invalid or not offered."""
+    values = {}
     for name, raw in fields.items():
         field = REQUEST_TABLE.get(name)
         if field is None:
@@ -204,7 +207,8 @@ def _understood(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, Any]]:
             continue
         if field.treatment is Treatment.REFUSED:
             raise Refused(UNSUPPORTED_FIELD, f"`{name}` is not offered here: {field.meaning}", param=name)
-        yield name, value
+        values[name] = value
+    return values
 
 
 def _is_neutral(value: Any, neutral: Sequence[Any]) -> bool:
