@@ -131,19 +131,20 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     pictures.check_class(request, treatment)
     known = facts(request, caller, record)
     providers = choose(snapshot.config, snapshot.barriers, request, known, treatment, record, snapshot.standings)
-    asked = Asked(
-        caller=caller,
-        authorization=incoming.authorization,
-        body_bytes=len(body),
-        request=request,
-        facts=known,
-        personal=personal,
-        declared=incoming.sensitivity,
-        conversation=conversation,
-        treatment=treatment,
-        providers=providers,
-    )
-    await shadow.review_request(snapshot, asked, record)
+    if snapshot.shadows:
+        asked = Asked(
+            caller=caller,
+            authorization=incoming.authorization,
+            body_bytes=len(body),
+            request=request,
+            facts=known,
+            personal=personal,
+            declared=incoming.sensitivity,
+            conversation=conversation,
+            treatment=treatment,
+            providers=providers,
+        )
+        await shadow.review_request(snapshot, asked, record)
     veiled = await veil(snapshot.config, treatment, request, personal, caller, conversation, record)
     if treatment.needs_approval:
         case = Case(caller, body, snapshot.digests.policy, treatment.sensitivity, veiled.request)

@@ -7,7 +7,7 @@ piece is a step of its own, and between steps the event loop has its turn. A gua
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from math import inf
 
@@ -101,7 +101,8 @@ class InputGuard:
         read = []
         for view in views(folded):
             hits = (loose if view.loose else plain).match(view.text)
-            found.house.update(self._names[hit] for hit in hits)
+            if hits:
+                found.house.update(self._names[hit] for hit in hits)
             if not view.loose:
                 read.append(view.text)
             await pace.took(len(view.text))
@@ -142,8 +143,12 @@ class InputGuard:
                     yield dataclasses.replace(decision, shadow=shadow, policies=(shadow,))
 
 
-def pieces(text: str) -> Iterator[tuple[int, str]]:
+def pieces(text: str) -> Iterable[tuple[int, str]]:
     """Begin and characters of each piece; each overlaps the one before it."""
+    return _pieces(text) if len(text) > PIECE else ((0, text),)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
     begin = 0
     while begin == 0 or begin + OVERLAP < len(text):
         yield begin, text[begin : begin + PIECE]

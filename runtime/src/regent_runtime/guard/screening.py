@@ -43,7 +43,8 @@ class Guards:
             self._screening = Screening(guard, record.decisions.append)
         except Exception as error:  # noqa: BLE001 - secrets that cannot be read, or too many of them
             raise _failed(error, guard, record.decisions.append) from None
-        self._observers = [Observer(name, shadow.output_guard) for name, shadow in snapshot.shadows.items()]
+        shadows = snapshot.shadows
+        self._observers = [Observer(name, shadows[name].output_guard) for name in shadows] if shadows else ()
         self._clock = asyncio.get_running_loop().time
         self._told = self._clock()
 
