@@ -49,12 +49,8 @@ class Writer:
         return self.record(Kind.REFUSALS, decision="Deny", flags=_unauthorized(counts), counts=dict(counts))
 
     def of_turn(self, kind: Kind, turn: TurnRecord, **more: Any) -> Record:
-        return Record(
-            kind=kind,
-            id=os.urandom(8).hex(),
-            time=stamp(datetime.now(UTC)),
-            agent=self.agent,
-            image=self.image,
+        return self.record(
+            kind,
             config=turn.config,
             policy=turn.policy,
             route=turn.route,

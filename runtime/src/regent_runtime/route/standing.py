@@ -56,8 +56,10 @@ class Standing:
 
     def cooled_for(self, key: Key) -> float:
         """Seconds until the provider, and the key, may be used again."""
-        until = max(self._cooled_until, self._keys_cooled_until.get(_name(key), 0.0))
-        return max(0.0, until - self._clock())
+        until = self._cooled_until
+        if self._keys_cooled_until:
+            until = max(until, self._keys_cooled_until.get(_name(key), 0.0))
+        return max(0.0, until - self._clock()) if until else 0.0
 
     def failed(self, key: Key, error: ProviderError) -> None:
         """Remember who asked to be left alone: at a rate limit the key, otherwise the provider."""
