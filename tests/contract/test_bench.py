@@ -62,8 +62,8 @@ def test_the_benchmark_of_the_cache_has_its_figures() -> None:
     assert all(row["recall@1"] >= 0.99 for row in rows)
 
 
-MOST_CALLS, MOST_CALLS_A_CHUNK = 2500, 215
-"""A tenth more than it has. Who makes a turn dearer pays for it elsewhere, or says here why not: from one capability to the next
+MOST_CALLS, MOST_CALLS_A_CHUNK = 1270, 92
+"""A twentieth more than it has. Who makes a turn dearer pays for it elsewhere, or says here why not: from one capability to the next
 turns had come to cost twice what they had, and no figure that a busy machine could show had told."""
 
 

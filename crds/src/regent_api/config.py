@@ -9,6 +9,7 @@ would be another schema version.
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -85,7 +86,12 @@ class ProviderConfig(Model):
 
     @property
     def host(self) -> str:
-        return urlsplit(self.base_url).hostname or ""
+        return _host(self.base_url)
+
+
+@lru_cache(maxsize=1024)
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 class RuleConfig(Model):

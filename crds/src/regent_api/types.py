@@ -5,7 +5,7 @@ Every string, list and map is bounded: an unbounded one makes the API server ref
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Never
 
 from pydantic import Field, StringConstraints
 
@@ -31,26 +31,25 @@ class Ranked(StrEnum):
     Raises TypeError when compared with a plain string, which would otherwise be ordered by the alphabet.
     """
 
-    @property
-    def rank(self) -> int:
-        return type(self)._member_names_.index(self.name)
+    rank: int
 
-    def _rank_of(self, other: object) -> int:
-        if type(other) is not type(self):
-            raise TypeError(f"a {type(self).__name__} has no order with a {type(other).__name__}")
-        return other.rank
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self)._member_names_)
 
     def __lt__(self, other: object) -> bool:
-        return self.rank < self._rank_of(other)
+        return self.rank < other.rank if type(other) is type(self) else self._refuse(other)
 
     def __le__(self, other: object) -> bool:
-        return self.rank <= self._rank_of(other)
+        return self.rank <= other.rank if type(other) is type(self) else self._refuse(other)
 
     def __gt__(self, other: object) -> bool:
-        return self.rank > self._rank_of(other)
+        return self.rank > other.rank if type(other) is type(self) else self._refuse(other)
 
     def __ge__(self, other: object) -> bool:
-        return self.rank >= self._rank_of(other)
+        return self.rank >= other.rank if type(other) is type(self) else self._refuse(other)
+
+    def _refuse(self, other: object) -> Never:
+        raise TypeError(f"a {type(self).__name__} has no order with a {type(other).__name__}")
 
 
 class Sensitivity(Ranked):

@@ -5,6 +5,7 @@ What cannot be understood is refused in words that quote no value. The digest is
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from regent_runtime.limits.budgettrial import BudgetTrials
 from regent_runtime.limits.provider import ProviderLimits
 from regent_runtime.limits.rates import Limits
 from regent_runtime.prompt.kept import KeptSummaries
+from regent_runtime.route.candidates import Barriers
 from regent_runtime.route.counter import Counter, counters
 from regent_runtime.route.standing import Standing, standings
 from regent_runtime.state.source import StateInUse, States
@@ -64,6 +66,10 @@ class Snapshot:
     summaries: KeptSummaries = field(default_factory=KeptSummaries)
     shadows: Mapping[str, "Snapshot"] = field(default_factory=dict)
     """NAMESPACE/NAME of a policy in mode Audit -> the same agent under the policies in force and it. No channels."""
+
+    @cached_property
+    def barriers(self) -> Barriers:
+        return Barriers(self.config)
 
     async def close(self) -> None:
         await self.state.close()

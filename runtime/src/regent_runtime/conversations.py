@@ -7,7 +7,7 @@ pods of the agent none is kept, because an id that only one pod knows would fail
 import re
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from regent_api.config import AgentConfig
@@ -22,6 +22,7 @@ from regent_runtime.state.source import StateInUse
 
 MARGIN_SECONDS = 90.0
 """What a turn may take beyond its time limit: its body's way, and the stages around the attempts."""
+NONE_KEPT = nullcontext()
 _ID = re.compile(r"[-_a-zA-Z0-9]{16,64}", re.ASCII)
 
 
@@ -48,12 +49,15 @@ class Conversations:
         self._idle_after = config.drain.idle_after_seconds
         self._longest = config.turn_seconds + MARGIN_SECONDS + self._idle_after
 
-    @asynccontextmanager
-    async def attended(self, caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
+    def attended(self, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
         """A turn. When it has ended its conversation, if `open` gives it one, is active for `drain.idleAfter` more.
 
         Where the state cannot be told, it is for as long as the turn might have taken.
         """
+        return self._attending(caller, record) if self._kept else NONE_KEPT
+
+    @asynccontextmanager
+    async def _attending(self, caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
         try:
             yield
         finally:

@@ -60,7 +60,9 @@ class Decision:
 
     def wire(self) -> dict[str, Any]:
         """JSON, without what is empty."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        stated = {"stage": self.stage, "action": self.action, "field": self.field, "policies": self.policies}
+        more = {"reason": self.reason, "shadow": self.shadow}
+        return {name: value for name, value in (stated | more).items() if value}
 
 
 def decided(

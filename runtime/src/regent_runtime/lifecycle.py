@@ -4,8 +4,8 @@ A turn runs under the snapshot that it began with; a snapshot that was replaced 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -31,8 +31,10 @@ def suspended() -> Refused:
 class RunningTurn:
     """A turn in flight. `end` stops it wherever it waits, and makes it raise what it was ended with."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, over: Callable[["RunningTurn"], None] = lambda _: None) -> None:
         self.snapshot = snapshot
+        self._over = over
+        """Told when the block that the turn is the context of is left."""
         self._task = asyncio.current_task()
         self._ended: Exception | None = None
 
@@ -45,6 +47,7 @@ class RunningTurn:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over(self)
         task, self._task = self._task, None
         if self._ended is not None and task is not None:
             task.uncancel()
@@ -61,7 +64,6 @@ class Lifecycle:
         self._turns: dict[RunningTurn, None] = {}
         self._retired: set[Snapshot] = set()
         self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def ready(self) -> bool:
@@ -85,21 +87,27 @@ class Lifecycle:
             raise Refused(OVERLOADED, "This pod runs as many turns as it may; try again.", retry_after=1)
         return self.snapshot
 
-    @contextmanager
-    def run(self, snapshot: Snapshot) -> Iterator[RunningTurn]:
-        """Count the current task's turn while it runs. Raises Refused (403) when the agent is suspended."""
+    def run(self, snapshot: Snapshot) -> RunningTurn:
+        """The current task's turn, to be entered at once; it counts until it is left.
+
+        Raises Refused (403) when the agent is suspended.
+        """
         if snapshot.config.suspended:
             raise suspended()
-        turn = RunningTurn(snapshot)
+        turn = RunningTurn(snapshot, self._over)
         self._turns[turn] = None
-        self._idle.clear()
-        try:
-            with turn:
-                yield turn
-        finally:
-            del self._turns[turn]
-            if not self._turns:
-                self._idle.set()
+        if self.draining:
+            self._idle.clear()
+        return turn
+
+    def _over(self, turn: RunningTurn) -> None:
+        del self._turns[turn]
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        """To who waits for it, when the process ends."""
+        if self.draining and not self._turns:
+            self._idle.set()
 
     async def swap(self, old: Snapshot | None, new: Snapshot) -> None:
         """New turns take `new`; running ones go on, unless it suspends the agent."""
@@ -120,6 +128,7 @@ class Lifecycle:
     async def drain(self, within: float) -> None:
         """Take no new turns, and return when the running ones have ended; after `within` seconds they are ended."""
         self.draining = True
+        self._tell_idle()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()

@@ -1,12 +1,12 @@
 """What is written down of a turn, or of an action beside turns: never content, never who called, never a key."""
 
 import math
-import secrets
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from regent_runtime.cost.bill import Bill, Cost, together
 from regent_runtime.cost.charged import NOT_CHARGED
@@ -77,7 +77,7 @@ class Shortening:
 class TurnRecord:
     """Filled as the turn goes; logged, counted and audited when it has ended."""
 
-    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    id: str = field(default_factory=lambda: os.urandom(12).hex())
     began: float = field(default_factory=time.monotonic)
     ends: float = math.inf
     """When the turn's time is over, by the same clock; `turn.time_limit` begins it."""
@@ -122,6 +122,8 @@ class TurnRecord:
     usage: Usage | None = None
     outcome: str = ANSWERED
     code: str = ""
+    told: tuple[tuple[int, str], dict[str, Any]] | None = None
+    """What the audit log was told of the decisions, when there were so many, and under that code."""
     trail: OpenTrail | None = None
     """None until the turn has passed all that can stop it."""
 
@@ -132,6 +134,8 @@ class TurnRecord:
 
     def cost(self) -> Cost:
         """Of all attempts, as far as is known now."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].bill.cost()
         return together(attempt.bill.cost() for attempt in self.attempts)
 
     def refused(self, refused: Refused) -> None:

@@ -9,17 +9,17 @@ cluster's ranges, which is also what refuses an ExternalName Service.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 
 from regent_api.config import AgentConfig, CredentialFile, ProviderConfig
 from regent_api.route import ProviderType
@@ -34,6 +34,8 @@ IDLE_CONNECTION_SECONDS = 4.0
 """Shorter than common servers' own keep-alive (5 s), so that they rarely close a connection under a request."""
 MOST_CONNECTIONS = 1024
 """To one provider."""
+_REUSED: ContextVar[bool] = ContextVar("reused")
+"""Whether the connection of the request that this task sends bore one before."""
 _USER_AGENT = "regent-runtime"
 _IN_CLUSTER_SUFFIXES = (".svc", ".svc.cluster.local")
 
@@ -49,18 +51,25 @@ class Reply:
     """Case-insensitive; of two of a name, the first."""
     _response: aiohttp.ClientResponse
 
-    async def parts(self, most_bytes: int) -> AsyncGenerator[bytes]:
-        """The body in pieces as they come. Raises ReplyTooLarge beyond the bound."""
-        received = 0
-        async for part in self._response.content.iter_any():
-            received += len(part)
-            if received > most_bytes:
-                raise ReplyTooLarge
-            yield part
-            del part  # a stream that says nothing for a while holds nothing of what it has said
+    def part(self) -> Coroutine[Any, Any, bytes]:
+        """What has come of the body, at once or as soon as something has; empty at its end."""
+        return self._response.content.readany()
 
     async def whole(self, most_bytes: int) -> bytes:
-        return b"".join([part async for part in self.parts(most_bytes)])
+        """Raises ReplyTooLarge beyond the bound."""
+        body = await self.part()
+        while part := await self.part():
+            body += part
+            if len(body) > most_bytes:
+                break
+        if len(body) > most_bytes:
+            raise ReplyTooLarge
+        return body
+
+    async def close(self) -> None:
+        """The connection goes back to its pool, or closes where the body was not read to its end."""
+        self._response.release()
+        await self._response.wait_for_close()
 
 
 class ReplyTooLarge(Exception):  # noqa: N818
@@ -91,9 +100,8 @@ class Channel:
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_connect=connect_seconds)
         self._session: aiohttp.ClientSession | None = None
 
-    @asynccontextmanager
-    async def post(self, outbound: Outbound, accept: str, key: CredentialFile | None = None) -> AsyncIterator[Reply]:
-        """Send one request, with that key of the provider's.
+    async def post(self, outbound: Outbound, accept: str, key: CredentialFile | None = None) -> Reply:
+        """Send one request, with that key of the provider's. Close the reply.
 
         Raises DestinationRefused, CredentialUnusable, KeptConnectionClosed, aiohttp.ClientError, TimeoutError.
         """
@@ -103,24 +111,19 @@ class Channel:
         headers |= outbound.headers
         if key is not None:
             headers |= key_header(self.provider.type, self._credentials.value(key, self.provider.host))
-        async with self._sent(self._url + outbound.path, outbound.body, headers) as response:
-            encoding = response.headers.get("Content-Encoding", "identity").lower()
-            yield Reply(response.status, response.content_type, encoding, response.headers, response)
+        response = await self._sent(self._url + outbound.path, outbound.body, headers)
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        return Reply(response.status, response.content_type, encoding, response.headers, response)
 
-    @asynccontextmanager
-    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        reused = asyncio.Event()
-        sending = self._opened().post(
-            url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout, trace_request_ctx=reused
-        )
+    async def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        _REUSED.set(False)
+        sending = self._opened().post(url, data=body, headers=headers, allow_redirects=False, timeout=self._timeout)
         try:
-            response = await sending
+            return await sending
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if reused.is_set() and not _begun(error):
+            if _REUSED.get() and not _begun(error):
                 raise KeptConnectionClosed from None
             raise
-        async with response:
-            yield response
 
     async def close(self) -> None:
         if self._session is not None:
@@ -147,19 +150,7 @@ def session(rule: AddressRule) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
         requote_redirect_url=False,
-        trace_configs=[_reuse_noted()],
     )
-
-
-def _reuse_noted() -> aiohttp.TraceConfig:
-    """Sets the event that a request brings when its connection is one of the pool."""
-
-    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _found: object) -> None:
-        context.trace_request_ctx.set()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(note)
-    return trace
 
 
 class _HeadCut(aiohttp.ClientOSError):
@@ -170,10 +161,12 @@ class _Heard(ResponseHandler):
     """Tells a reset before the first byte of a reply, which a retry may follow, from one after it."""
 
     _heard = False
+    served = False
+    """Whether it bore a request before."""
 
     def set_response_params(self, **params: Any) -> None:
         """Called before each request."""
-        self._heard = False
+        self._heard, self.served = False, True
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
@@ -189,6 +182,12 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._factory = cast("partial[ResponseHandler]", partial(_Heard, loop=self._loop))
+
+    async def connect(self, *asked: Any, **more: Any) -> Connection:
+        """Tells the task that sends a request whether its connection is one of the pool."""
+        connection = await super().connect(*asked, **more)
+        _REUSED.set(cast("_Heard", connection.protocol).served)
+        return connection
 
 
 def _begun(error: aiohttp.ClientError) -> bool:

@@ -2,10 +2,9 @@
 what stands above it has let the turn pass.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,7 +21,7 @@ from regent_runtime.callers.caller import Caller
 from regent_runtime.callers.entry import enter
 from regent_runtime.config import Snapshot
 from regent_runtime.conversations import closes
-from regent_runtime.guard.screening import screened
+from regent_runtime.guard.screening import Guards
 from regent_runtime.lifecycle import Lifecycle, RunningTurn
 from regent_runtime.limits import size
 from regent_runtime.prompt import fit
@@ -32,6 +31,7 @@ from regent_runtime.refusals import TURN_TIMEOUT, Refused
 from regent_runtime.route import fallback
 from regent_runtime.route.choice import choose, facts
 from regent_runtime.shadow import Asked
+from regent_runtime.watchdog import Within
 from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
@@ -80,21 +80,17 @@ async def take(
     snapshot = lifecycle.admit()
     introduce(snapshot, record)
     caller = enter(snapshot.callers, incoming.authorization, record)
-    async with begun(lifecycle, snapshot, caller, record) as turn:
-        ready = await prepare(snapshot, caller, incoming, outlet, record)
-        with incoming.watched(turn):
-            async with time_limit(snapshot.config, record):
+    with lifecycle.run(snapshot) as turn:  # whose slots come back before it counts as ended
+        async with snapshot.limits.admit(caller, record), snapshot.conversations.attended(caller, record):
+            ready = await prepare(snapshot, caller, incoming, outlet, record)
+            with incoming.watched(turn), TurnTime(snapshot.config, record):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())
-                screen = partial(screened, snapshot, record)
+                screen = partial(Guards, snapshot, record)
                 around = Surroundings(snapshot, ready.providers, record, trail)
                 ask = partial(fit.asked, around, ready.veil.request, screen, call)
-                async with (
-                    aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean,
-                    aclosing(trail.follow(clean, partial(shadow.review_answer, snapshot, record))) as followed,
-                    aclosing(ready.veil.lift(followed)) as chunks,
-                ):
-                    async for chunk in chunks:
-                        await outlet.release(chunk)
+                review = partial(shadow.review_answer, snapshot, record)
+                async with aclosing(snapshot.cache.answer(ready.place, record, ask, screen)) as clean:
+                    await trail.follow(clean, ready.veil.lifting(outlet.release), review)
                 await snapshot.conversations.close(caller, record)
                 await outlet.finish()
 
@@ -134,20 +130,21 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     treatment.check()
     pictures.check_class(request, treatment)
     known = facts(request, caller, record)
-    providers = choose(snapshot.config, request, known, treatment, record, snapshot.standings)
-    asked = Asked(
-        caller=caller,
-        authorization=incoming.authorization,
-        body_bytes=len(body),
-        request=request,
-        facts=known,
-        personal=personal,
-        declared=incoming.sensitivity,
-        conversation=conversation,
-        treatment=treatment,
-        providers=providers,
-    )
-    await shadow.review_request(snapshot, asked, record)
+    providers = choose(snapshot.config, snapshot.barriers, request, known, treatment, record, snapshot.standings)
+    if snapshot.shadows:
+        asked = Asked(
+            caller=caller,
+            authorization=incoming.authorization,
+            body_bytes=len(body),
+            request=request,
+            facts=known,
+            personal=personal,
+            declared=incoming.sensitivity,
+            conversation=conversation,
+            treatment=treatment,
+            providers=providers,
+        )
+        await shadow.review_request(snapshot, asked, record)
     veiled = await veil(snapshot.config, treatment, request, personal, caller, conversation, record)
     if treatment.needs_approval:
         case = Case(caller, body, snapshot.digests.policy, treatment.sensitivity, veiled.request)
@@ -157,25 +154,13 @@ async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet
     return Ready(providers, veiled, snapshot.cache.look(question, record))
 
 
-@asynccontextmanager
-async def begun(
-    lifecycle: Lifecycle, snapshot: Snapshot, caller: Caller, record: TurnRecord
-) -> AsyncIterator[RunningTurn]:
-    """A turn that runs and that the limits have let in: its slots come back before it counts as ended."""
-    with lifecycle.run(snapshot) as turn:
-        async with snapshot.limits.admit(caller, record), snapshot.conversations.attended(caller, record):
-            yield turn
-
-
-@asynccontextmanager
-async def time_limit(config: AgentConfig, record: TurnRecord) -> AsyncIterator[None]:
+class TurnTime(Within):
     """The whole turn within the policy's and the route's bounds; the record learns of its end. Raises Refused (504)."""
-    seconds = config.turn_seconds
-    record.ends = time.monotonic() + seconds
-    try:
-        async with asyncio.timeout(seconds) as scope:
-            yield
-    except TimeoutError:
-        if scope.expired():
-            raise Refused(TURN_TIMEOUT, f"The turn took longer than {seconds:g} s.") from None
-        raise
+
+    def __init__(self, config: AgentConfig, record: TurnRecord) -> None:
+        seconds = config.turn_seconds
+        super().__init__(seconds)
+        record.ends = time.monotonic() + seconds
+
+    def over(self) -> Exception:
+        return Refused(TURN_TIMEOUT, f"The turn took longer than {self.seconds:g} s.")

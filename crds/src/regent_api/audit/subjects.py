@@ -9,6 +9,7 @@ import hmac
 import os
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -34,14 +35,22 @@ class SubjectKey:
         """32 bytes for one purpose."""
         return hmac.digest(self.master, purpose.encode(), "sha256")
 
-    @property
+    @cached_property
     def pseudonym(self) -> str:
         """The same for every record of the subject under this key."""
         return hmac.digest(self.derived("pseudonym"), self.subject.encode(), "sha256").hex()[:32]
 
+    def digest_of(self, content: bytes) -> str:
+        """What a record bears of content, in hex."""
+        return hmac.digest(self._of_digests, content, "sha256").hex()
+
     def digest(self) -> "hmac.HMAC":
-        """To be fed with content; `hexdigest` is what a record bears."""
-        return hmac.new(self.derived("digest"), digestmod="sha256")
+        """To be fed with content; `hexdigest` is as `digest_of` all of it."""
+        return hmac.new(self._of_digests, digestmod="sha256")
+
+    @cached_property
+    def _of_digests(self) -> bytes:
+        return self.derived("digest")
 
     @property
     def content(self) -> bytes:

@@ -5,8 +5,7 @@ it is, and so does every one whose caller may not read what stands behind it.
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 
 import msgspec
 
@@ -24,20 +23,23 @@ def visible(originals: Mapping[str, str], *, may_read: bool) -> Mapping[str, str
     return {given: original for given, original in originals.items() if given.startswith(f"[{QUOTED}_")}
 
 
-async def restored(chunks: AsyncGenerator[Chunk], originals: Mapping[str, str]) -> AsyncGenerator[Chunk]:
-    """The chunks with their placeholders restored; the text does not depend on where it was cut into chunks."""
-    content, refusal = Restoration(originals), Restoration(originals)
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            last = chunk.finish_reason is not None
-            lifted = msgspec.structs.replace(
-                chunk,
-                content=content.feed(chunk.content, last=last),
-                refusal=refusal.feed(chunk.refusal, last=last),
-                tool_calls=tuple(_restored_call(call, originals) for call in chunk.tool_calls),
-            )
-            if lifted or not chunk:
-                yield lifted
+class Restored:
+    """An answer with its placeholders restored; the text does not depend on where it was cut into chunks."""
+
+    def __init__(self, originals: Mapping[str, str]) -> None:
+        self._originals = originals
+        self._content, self._refusal = Restoration(originals), Restoration(originals)
+
+    def let(self, chunk: Chunk) -> Chunk | None:
+        """What goes on now that a chunk has come; None: nothing."""
+        last = chunk.finish_reason is not None
+        lifted = msgspec.structs.replace(
+            chunk,
+            content=self._content.feed(chunk.content, last=last),
+            refusal=self._refusal.feed(chunk.refusal, last=last),
+            tool_calls=tuple(_restored_call(call, self._originals) for call in chunk.tool_calls),
+        )
+        return lifted if lifted or not chunk else None
 
 
 def _restored_call(call: ToolCall, originals: Mapping[str, str]) -> ToolCall:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 
 from regent_api.config import AgentConfig
 from regent_runtime.access import membership
@@ -11,7 +11,7 @@ from regent_runtime.access.classes import Treatment, decisions, treatment
 from regent_runtime.access.labels import label, within
 from regent_runtime.access.personal import PersonalData, texts
 from regent_runtime.access.placeholders import nonce
-from regent_runtime.access.restore import restored, visible
+from regent_runtime.access.restore import Restored, visible
 from regent_runtime.callers import Caller
 from regent_runtime.conversations import Opened
 from regent_runtime.decision import Stage, decided
@@ -19,6 +19,8 @@ from regent_runtime.record import TurnRecord
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
 
+Release = Callable[[Chunk], Awaitable[None]]
+"""Lets the caller have a chunk."""
 QUICK_CHARACTERS = 8192
 QUICK_VALUES = 128
 """Of a request that is anonymised on the event loop, which that holds for a few milliseconds."""
@@ -45,9 +47,17 @@ class Veil:
         """Whether placeholders stand in it."""
         self._originals = visible(made.originals, may_read=may_read)
 
-    def lift(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[Chunk]:
-        """The last stage before the caller. Closing it closes `chunks`."""
-        return restored(chunks, self._originals) if self._originals else chunks
+    def lifting(self, release: Release) -> Release:
+        """The last stage before the caller: what is released through it has its placeholders restored."""
+        if not self._originals:
+            return release
+        restored = Restored(self._originals)
+
+        async def lifted(chunk: Chunk) -> None:
+            if (made := restored.let(chunk)) is not None:
+                await release(made)
+
+        return lifted
 
 
 async def veil(

@@ -128,4 +128,6 @@ def _day(now: datetime, seconds: float) -> str:
 
 def stamp(moment: datetime) -> str:
     """RFC 3339, UTC, microseconds: times of one form have the order of their texts."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -1,6 +1,6 @@
 """Records, made from what a turn knows. Nothing of a caller's text enters but digests under the subject's key."""
 
-import secrets
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ class Writer:
     def record(self, kind: Kind, **fields: Any) -> Record:
         return Record(
             kind=kind,
-            id=secrets.token_hex(8),
+            id=os.urandom(8).hex(),
             time=stamp(datetime.now(UTC)),
             agent=self.agent,
             image=self.image,
@@ -91,6 +91,15 @@ def decisions(made: Iterable[Decision]) -> list[DecisionPart]:
     ]
 
 
+def decided(turn: TurnRecord) -> dict[str, Any]:
+    """The fields of a record that tell what the stages have decided. Most turns decide all before their intent."""
+    known = turn.told
+    if known is None or known[0] != (len(turn.decisions), turn.code):
+        fields: dict[str, Any] = {"decisions": decisions(turn.decisions), "flags": flags(turn)}
+        known = turn.told = (len(turn.decisions), turn.code), fields
+    return known[1]
+
+
 def ending(turn: TurnRecord) -> dict[str, Any]:
     """The fields of a record that tell how a turn ended."""
     usage = turn.usage
@@ -98,8 +107,7 @@ def ending(turn: TurnRecord) -> dict[str, Any]:
         "decision": "Allow" if turn.outcome in _GOOD else "Deny",
         "outcome": turn.outcome,
         "code": turn.code,
-        "decisions": decisions(turn.decisions),
-        "flags": flags(turn),
+        **decided(turn),
         "attempts": [
             AttemptPart(
                 provider=each.provider,
@@ -132,7 +140,7 @@ def _cost(cost: Cost, source: str = "") -> CostPart:
 
 def flags(turn: TurnRecord) -> list[str]:
     """Compliance flags of what the stages decided, sorted; what only a shadow would have done is none."""
-    found = set(_unauthorized([turn.code]))
+    found = {UNAUTHORIZED} if turn.code in UNAUTHORIZED_CODES else set[str]()
     for each in turn.decisions:
         if not each.shadow:
             found |= _flags_of(each)

@@ -8,15 +8,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from regent_api.audit.content import Sealed
 from regent_api.audit.frame import Damaged
 from regent_api.audit.record import Record
 from regent_runtime.audit import entry
 from regent_runtime.audit.disk import Disk
+from regent_runtime.audit.worker import Worker
 
 MOST_TOGETHER = 512
 """Records of one commit."""
@@ -26,6 +27,8 @@ COMMIT_SECONDS = 10.0
 """A disk that takes longer has failed."""
 LOG_DAMAGED = "log_damaged"
 TIDY_SECONDS = 600.0
+
+_NOTHING_UNTOLD: Counter[str] = Counter()
 
 
 class AuditFailed(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -40,7 +43,7 @@ class AuditFailed(Exception):  # noqa: N818 - an outcome, not a fault of the pro
 class _Entry:
     records: Sequence[Record]
     sealed: Sequence[Sealed]
-    done: asyncio.Future[int] | None
+    done: asyncio.Future[int] | None = None
     """The size of the log once they are on disk; None: nobody waits."""
 
 
@@ -62,8 +65,9 @@ class Journal:
         self._writer: entry.Writer | None = None
         self._name = ""
         self._waiting: list[_Entry] = []
-        self._woken = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "audit")
+        self._woken: asyncio.Future[None] | None = None
+        """Done when something waits; while it is not, nobody writes."""
+        self._thread = Worker("audit")
         self._tidied = float("-inf")
 
     @property
@@ -80,13 +84,15 @@ class Journal:
 
     async def write(self, records: Sequence[Record], sealed: Sequence[Sealed] = ()) -> int:
         """The size of the log when all of it is on disk. Raises AuditFailed."""
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._put(_Entry(records, sealed, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[int] = loop.create_future()
+        put = _Entry(records, sealed, done)
+        too_slow = loop.call_later(COMMIT_SECONDS, _fail, put, "disk_too_slow")
+        self._put(put)
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                return await done
-        except TimeoutError:
-            raise AuditFailed("disk_too_slow") from None
+            return await done
+        finally:
+            too_slow.cancel()
 
     def note(self, records: Sequence[Record], sealed: Sequence[Sealed] = ()) -> None:
         """Write soon; nobody waits."""
@@ -95,14 +101,14 @@ class Journal:
     async def run(self) -> None:
         try:
             while True:
-                await self._woken.wait()
-                self._woken.clear()
                 while self._waiting and self._name:
                     await self._commit_some()
+                self._woken = asyncio.get_running_loop().create_future()
+                await self._woken
         finally:
             if self._name:
                 await asyncio.shield(self._finish())
-            self._thread.shutdown()
+            self._thread.stop()
 
     async def _finish(self) -> None:
         while self._waiting:
@@ -110,7 +116,7 @@ class Journal:
         if self._writer is not None and self.disk.log is not None:
             self._put(_Entry([self._writer.stopped()], (), None))
             await self._commit_some()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self.disk.close)
+        await self._thread.run(self.disk.close)
 
     def _put(self, put: _Entry) -> None:
         if len(self._waiting) >= MOST_WAITING:
@@ -118,13 +124,14 @@ class Journal:
             _fail(put, "too_many_wait")
             return
         self._waiting.append(put)
-        self._woken.set()
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     async def _commit_some(self) -> None:
         together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
         try:
-            loop, untold = asyncio.get_running_loop(), Counter(self._untold)
-            size, payloads = await loop.run_in_executor(self._thread, self._commit, together, untold)
+            untold = Counter(self._untold) if self._untold else _NOTHING_UNTOLD
+            size, payloads = await self._thread.run(partial(self._commit, together, untold))
         except (OSError, ValueError) as error:
             self.failing = _reason(error)
             for each in together:
@@ -132,7 +139,8 @@ class Journal:
                 _fail(each, self.failing)
             return
         self.failing, self._started = "", True
-        self._untold -= untold
+        if untold:
+            self._untold -= untold
         for each in together:
             if each.done is not None and not each.done.done():
                 each.done.set_result(size)

@@ -4,7 +4,7 @@ outcome before it is answered.
 """
 
 import hmac
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,9 @@ from regent_runtime.withheld import Withheld
 Write = Callable[[Sequence[Record], Sequence[Sealed]], Awaitable[None]]
 Note = Callable[[Sequence[Record], Sequence[Sealed]], None]
 
+DIGESTED_AT_ONCE = 16
+"""Pieces of an answer: most are a word, and to digest one costs more than to keep it for a moment."""
+
 
 class Trail:
     """One turn's. `write` raises Refused where the policy denies what cannot be written down."""
@@ -35,8 +38,12 @@ class Trail:
         self._key = key
         self._write, self._note = write, note
         self._keeps = content is AuditContent.ENCRYPTED
-        self._pending: list[tuple[Record, Sealed | None]] = []
+        self._records: list[Record] = []
+        """Not written yet, and neither is the content of some."""
+        self._contents: list[Sealed] = []
         self._said: list[str] = []
+        self._unwritten: list[str] = []
+        """Texts of the answer that the digest lacks."""
         self._output: hmac.HMAC | None = None
         self._concluded = False
 
@@ -45,17 +52,14 @@ class Trail:
 
         `texts`: what the model will read of the caller.
         """
-        said, digest = list(texts), self._key.digest()
-        for text in said:
-            digest.update(b"%d\n" % len(text))
-            digest.update(text.encode())
+        said = list(texts)
+        marked = [b"%d\n%b" % (len(text), text.encode()) for text in said]
         self._put(
             Kind.INTENT,
             said,
             decision="Allow",
-            decisions=entry.decisions(self._turn.decisions),
-            flags=entry.flags(self._turn),
-            input=digest.hexdigest(),
+            **entry.decided(self._turn),
+            input=self._key.digest_of(b"".join(marked)),
         )
 
     @asynccontextmanager
@@ -71,8 +75,10 @@ class Trail:
         self._put(Kind.ATTEMPT, None, attempts=[AttemptPart(provider=provider, model=model, detail=detail)])
         await self._flush()
 
-    async def follow(self, chunks: AsyncIterator[Chunk], review: Callable[[], None]) -> AsyncGenerator[Chunk]:
-        """The answer; its end only when the outcome is on disk. Raises Refused, and what `chunks` raises.
+    async def follow(
+        self, chunks: AsyncIterator[Chunk], release: Callable[[Chunk], Awaitable[None]], review: Callable[[], None]
+    ) -> None:
+        """Release the answer; its end only when the outcome is on disk. Raises Refused, and what both others raise.
 
         `review` is called when all has come, and may still decide something that the outcome tells.
         """
@@ -83,22 +89,21 @@ class Trail:
                 if held or chunk.finish_reason:
                     held.append(chunk)
                 else:
-                    yield chunk
+                    await release(chunk)
         except Withheld:
             await self._conclude(WITHHELD)
             raise
         review()
         await self._conclude(ANSWERED)
         for chunk in held:
-            yield chunk
+            await release(chunk)
 
     def close(self) -> None:
         """The turn has ended; an outcome that is not written yet is written soon."""
         if not self._concluded:
             self._concluded = True
             self._put_outcome()
-            records, sealed = self._taken()
-            self._note(records, sealed)
+            self._note(self._records, self._contents)
 
     async def _conclude(self, outcome: str) -> None:
         self._turn.outcome = outcome
@@ -107,25 +112,42 @@ class Trail:
         self._concluded = True
 
     def _put_outcome(self) -> None:
-        output = self._output.hexdigest() if self._output else ""
-        self._put(Kind.OUTCOME, self._said or None, output=output, **entry.ending(self._turn))
+        output = self._digested()
+        self._put(Kind.OUTCOME, [*self._said, *self._unwritten] or None, output=output, **entry.ending(self._turn))
 
     def _saw(self, chunk: Chunk) -> None:
-        self._turn.usage = chunk.usage or self._turn.usage
-        calls = msgspec.json.encode(chunk.tool_calls).decode() if chunk.tool_calls else ""
-        for text in (chunk.content or chunk.refusal, calls):
-            if text:
-                self._output = self._output or self._key.digest()
-                self._output.update(text.encode())
-                if self._keeps:
-                    self._said.append(text)
+        if chunk.usage is not None:
+            self._turn.usage = chunk.usage
+        if chunk.content or chunk.refusal:
+            self._unwritten.append(chunk.content or chunk.refusal)
+        if chunk.tool_calls:
+            self._unwritten.append(msgspec.json.encode(chunk.tool_calls).decode())
+        if len(self._unwritten) >= DIGESTED_AT_ONCE:
+            self._output = self._output or self._key.digest()
+            self._output.update(self._heard_since())
+
+    def _heard_since(self) -> bytes:
+        """What the digest of the output lacks."""
+        text = "".join(self._unwritten)
+        if self._keeps:
+            self._said += self._unwritten
+        self._unwritten = []
+        return text.encode()
+
+    def _digested(self) -> str:
+        """The digest of all that was heard; empty where nothing was."""
+        if self._output is None:
+            return self._key.digest_of("".join(self._unwritten).encode()) if self._unwritten else ""
+        self._output.update(self._heard_since())
+        return self._output.hexdigest()
 
     def _put(self, kind: Kind, texts: list[str] | None, **fields: Any) -> None:
         record = self._writer.of_turn(kind, self._turn, caller=self._key.pseudonym, **fields)
-        sealed = self._sealed(record, texts) if self._keeps and texts is not None else None
-        if sealed is not None:
+        if self._keeps and texts is not None:
+            sealed = self._sealed(record, texts)
+            self._contents.append(sealed)
             record = msgspec.structs.replace(record, content=sealed.part)
-        self._pending.append((record, sealed))
+        self._records.append(record)
 
     def _sealed(self, record: Record, texts: list[str]) -> Sealed:
         plain = msgspec.json.encode({"kind": record.kind, "texts": texts})
@@ -133,9 +155,6 @@ class Trail:
         return seal(plain, turn=self._turn.id, label=label, day=record.time[:10], key=self._key)
 
     async def _flush(self) -> None:
-        records, sealed = self._taken()
+        records, sealed = self._records, self._contents
+        self._records, self._contents = [], []
         await self._write(records, sealed)
-
-    def _taken(self) -> tuple[list[Record], list[Sealed]]:
-        pending, self._pending = self._pending, []
-        return [record for record, _ in pending], [sealed for _, sealed in pending if sealed is not None]

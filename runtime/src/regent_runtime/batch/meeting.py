@@ -7,7 +7,7 @@ waits for ever and nobody gets another's answer: who got none asks alone.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from regent_api.config import ProviderConfig
@@ -15,12 +15,12 @@ from regent_runtime.batch.grouping import Question, groups, may_be_grouped
 from regent_runtime.batch.together import Together, shares
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage
+from regent_runtime.guard.gate import Open, Screen, passed
 from regent_runtime.prompt import weight
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.route import fallback, windows
 from regent_runtime.route.errors import Interrupted
-from regent_runtime.route.fallback import Screen
 from regent_runtime.route.witness import Witness
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
@@ -123,7 +123,7 @@ class Seat:
         else:
             self._meeting.left(self)
         asked = fallback.call(snapshot, candidates, request, record, trail, screen) if answer is None else None
-        async with aclosing(asked or screen(_alone(answer or Chunk()))) as chunks:
+        async with aclosing(asked or passed(answer or Chunk(), screen)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -161,7 +161,7 @@ class _Group:
         for seat in self._seats:
             seat.question.record.decisions.append(Decision(Stage.ROUTE, GROUP, reason=reason))
         before = len(record.attempts)
-        calling = fallback.call(first.snapshot, providers, together.request, record, self, _as_it_comes)
+        calling = fallback.call(first.snapshot, providers, together.request, record, self, Open)
         try:
             async with aclosing(calling) as chunks:
                 answer = [chunk async for chunk in chunks]
@@ -204,12 +204,3 @@ def _fits(seat: Seat, request: ChatRequest) -> bool:
     most = (windows.of_input(request, config, provider) for provider in seat.question.providers)
     bounds = [config.policy.size.max_input_tokens, *(window for window in most if window is not None)]
     return weight.of_prompt(request, config) <= min(bounds)
-
-
-async def _alone(chunk: Chunk) -> AsyncIterator[Chunk]:
-    yield chunk
-
-
-async def _as_it_comes(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
-    async for chunk in chunks:
-        yield chunk

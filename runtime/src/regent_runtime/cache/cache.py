@@ -5,7 +5,7 @@ It stands where a provider would be asked: all that lets a turn pass stands befo
 turn asks a provider under all the rules that hold for it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from regent_api.config import AgentConfig
@@ -18,6 +18,7 @@ from regent_runtime.cache.semantic import Alike, Looked, Semantic
 from regent_runtime.cache.shelf import Shelf
 from regent_runtime.credentials import Credentials
 from regent_runtime.decision import Stage, decided
+from regent_runtime.guard.gate import Screen, passed
 from regent_runtime.record import Reused, TurnRecord
 from regent_runtime.state.source import StateInUse
 from regent_runtime.wire.answer import Chunk
@@ -31,7 +32,6 @@ SEMANTIC = "semantic"
 
 Ask = Callable[[], AsyncGenerator[Chunk]]
 """The screened answer of a provider."""
-Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
 
 
 class Cache:
@@ -74,7 +74,7 @@ class Cache:
             if found is not None:
                 seat.land(found)
                 self._reuse(found, looked.alike, record)
-                async with aclosing(screen(_again(found))) as clean:
+                async with aclosing(passed(found.again(), screen)) as clean:
                     async for chunk in clean:
                         yield chunk
                 return
@@ -117,10 +117,6 @@ class Cache:
         record.decisions.append(
             decided(self._config.sources, Stage.ROUTE, "Reuse", FIELD_OF_MEANING if alike else FIELD, record.cache)
         )
-
-
-async def _again(found: Entry) -> AsyncGenerator[Chunk]:
-    yield found.again()
 
 
 def _entry(gathered: Gathered, record: TurnRecord) -> Entry | None:

@@ -3,8 +3,7 @@
 What is unknown is never zero. Zero is what did not reach a provider, and what one refused before it began an answer.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -69,7 +68,7 @@ class Bill:
         """A count that comes before the end of an answer is not the last one: it says too little."""
         self.began = True
         self.finished = self.finished or chunk.finish_reason is not None
-        if chunk.usage and self.finished:
+        if chunk.usage is not None and self.finished:
             self.usage = chunk.usage
 
     def cost(self) -> Cost:
@@ -103,15 +102,6 @@ class Bill:
         for image in self.images:
             text = text.replace(image.data.encode(), b"", 1)
         return input_tokens_at_most(text) + of_images
-
-
-async def billed(chunks: AsyncGenerator[Chunk], bill: Bill) -> AsyncGenerator[Chunk]:
-    """The same chunks, written onto the bill, but for those that only say that the provider is at work."""
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            bill.saw(chunk)
-            if chunk:
-                yield chunk
 
 
 def together(costs: Iterable[Cost]) -> Cost:

@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 import re2
 
 from regent_runtime.guard.normalise import fold
+from regent_runtime.guard.searching import finder
 
 MOST_DEPTH = 2
 BOUND = 20
@@ -37,9 +38,9 @@ _LEET = bytes.maketrans(b"013457@$!|+iI", b"oleastaslltlL")
 LATIN1 = re2.Options()
 LATIN1.encoding = re2.Options.Encoding.LATIN1
 """For patterns that look at bytes."""
-_LOOKS_LEET = re2.compile(rb"[A-Za-z][013457@$!|+][A-Za-z]|[013457@$!|+][A-Za-z]{2}", LATIN1)
-_LOOKS_SPACED = re2.compile(
-    rb"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){4}[A-Za-z0-9](?:[^A-Za-z0-9]|$)", LATIN1
+_LOOKS_LEET = finder(re2.compile(rb"[A-Za-z][013457@$!|+][A-Za-z]|[013457@$!|+][A-Za-z]{2}", LATIN1))
+_LOOKS_SPACED = finder(
+    re2.compile(rb"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9][ \t._*|~-]{1,3}){4}[A-Za-z0-9](?:[^A-Za-z0-9]|$)", LATIN1)
 )
 _SPACED = re.compile(rb"(^|[^A-Za-z0-9])((?:[A-Za-z0-9][ \t._*|~-]{1,3}){3,}[A-Za-z0-9]?)")
 """Python's own: RE2 is slow to hand over many matches, and this expression never turns back."""
@@ -65,9 +66,9 @@ def views(folded: str, depth: int = 0) -> Iterator[View]:
     text = folded.encode("utf-8", "replace").translate(None, _CONTROLS)
     yield View(text)
     yield View(text.translate(_ROT13))
-    if _LOOKS_LEET.search(text):
+    if _LOOKS_LEET(text, 0):
         yield View(text.translate(_LEET), loose=True)
-    if _LOOKS_SPACED.search(text):
+    if _LOOKS_SPACED(text, 0):
         yield View(_joined(text).translate(_LEET), loose=True)
     if depth == MOST_DEPTH:
         return

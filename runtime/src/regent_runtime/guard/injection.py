@@ -71,7 +71,7 @@ class InjectionModel:
         weights, mask = self.weights, SLOTS - 1
         ones, twos, threes = ([weights[run & mask] for run in runs] for runs in hashed(tokens))
         strides = [
-            sum(ones[at : at + STRIDE]) + sum(twos[at : at + STRIDE]) + sum(threes[at : at + STRIDE])
+            sum(ones[at : at + STRIDE] + twos[at : at + STRIDE] + threes[at : at + STRIDE])
             for at in range(0, count, STRIDE)
         ]
         *whole, last = (

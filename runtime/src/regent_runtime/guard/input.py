@@ -7,7 +7,7 @@ piece is a step of its own, and between steps the event loop has its turn. A gua
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from math import inf
 
@@ -23,6 +23,7 @@ from regent_runtime.guard.pace import Pace
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
+from regent_runtime.watchdog import Within
 from regent_runtime.wire.images import words
 from regent_runtime.wire.request import STRUCTURED, ChatRequest
 from regent_runtime.wire.strings import strings
@@ -58,7 +59,7 @@ class InputGuard:
     async def screen(self, request: ChatRequest, record: TurnRecord) -> ChatRequest:
         """The request as it may go on. Raises Withheld when the policy denies it, or when a guard failed."""
         try:
-            async with asyncio.timeout(SECONDS):
+            with Within(SECONDS):
                 found = await self._look(request)
             record.confidence = injection.probability(found.score) if found.score > -inf else None
             made = [*self._decided(found)]
@@ -100,11 +101,13 @@ class InputGuard:
         read = []
         for view in views(folded):
             hits = (loose if view.loose else plain).match(view.text)
-            found.house.update(self._names[hit] for hit in hits)
+            if hits:
+                found.house.update(self._names[hit] for hit in hits)
             if not view.loose:
                 read.append(view.text)
             await pace.took(len(view.text))
-        await self._ask_users(read, found)
+        if self._users is not None:
+            await self._ask_users(read, found)
 
     async def _weigh(self, model: injection.InjectionModel, folded: str, found: Findings, pace: Pace) -> None:
         read = injection.tokens_of(folded.encode("utf-8", "replace"))
@@ -140,8 +143,12 @@ class InputGuard:
                     yield dataclasses.replace(decision, shadow=shadow, policies=(shadow,))
 
 
-def pieces(text: str) -> Iterator[tuple[int, str]]:
+def pieces(text: str) -> Iterable[tuple[int, str]]:
     """Begin and characters of each piece; each overlaps the one before it."""
+    return _pieces(text) if len(text) > PIECE else ((0, text),)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
     begin = 0
     while begin == 0 or begin + OVERLAP < len(text):
         yield begin, text[begin : begin + PIECE]
@@ -160,7 +167,7 @@ def untrusted(request: ChatRequest) -> Iterator[str]:
         for call in message.get("tool_calls", ()):
             yield "\n".join(strings(call["arguments"], numbers=True))
     for name in STRUCTURED:
-        if texts := list(strings(request.forwarded.get(name))):
+        if name in request.forwarded and (texts := list(strings(request.forwarded[name]))):
             yield "\n".join(texts)
 
 

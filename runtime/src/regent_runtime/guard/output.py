@@ -4,8 +4,9 @@ A stream goes through windows, so that most of it goes on as it comes. It waits 
 Buffer, where a leak of the instructions ends the turn, and where a rule may match more than a window holds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import re2
 
@@ -14,7 +15,7 @@ from regent_api.policy import Action, Streaming
 from regent_runtime.guard.instructions import Instructions
 from regent_runtime.guard.mounted import Mounted
 from regent_runtime.guard.output_rules import addresses, words
-from regent_runtime.guard.scan import RuleSet
+from regent_runtime.guard.scan import Rule, RuleSet
 from regent_runtime.guard.window import Treatment, Window
 
 
@@ -23,10 +24,10 @@ class Pass:
     """Rules that look at a text together."""
 
     rules: RuleSet
-    treatments: Sequence[Treatment]
+    treatments: Mapping[Rule, Treatment]
 
     def window(self, seen: Callable[[Treatment], None]) -> Window:
-        return Window(self.rules, {treatment.rule: treatment for treatment in self.treatments}, seen)
+        return Window(self.rules, self.treatments, seen)
 
 
 class OutputGuard:
@@ -42,25 +43,39 @@ class OutputGuard:
             self.instructions = Instructions("\n".join(variants))
         self._mounted = mounted
         self._values: frozenset[bytes] = frozenset()
-        self._addresses = _pass(tuple(addresses(self.policy)))
-        self._words = _pass(tuple(words(self.policy, self._values)))
+        self._addresses = _pass(addresses(self.policy))
+        self._passes = self._with(self._values)
 
-    def passes(self) -> list[Pass]:
+    def passes(self) -> "Passes":
         """For a turn that begins now: with the secrets that are mounted now. Raises what reading them raises."""
         values = self._mounted.values() if self.policy.secrets else self._values
         if values != self._values:
-            self._words, self._values = _pass(tuple(words(self.policy, values))), values
-        return [each for each in (self._words, self._addresses) if each.treatments]
+            self._passes, self._values = self._with(values), values
+        return self._passes
 
-    def waits(self, passes: Sequence[Pass]) -> bool:
-        """Whether nothing may go out before the end."""
+    def _with(self, values: frozenset[bytes]) -> "Passes":
+        both = _pass(words(self.policy, values)), self._addresses
+        made = [each for each in both if each.treatments]
         leak_denies = self.instructions is not None and Action.DENY in self.policy.instructions_leak
-        is_windowed = all(each.rules.is_windowed for each in passes)
-        return self.policy.streaming is Streaming.BUFFER or leak_denies or not is_windowed
+        is_windowed = all(each.rules.is_windowed for each in made)
+        return Passes(made, self.policy.streaming is Streaming.BUFFER or leak_denies or not is_windowed)
 
 
-def _pass(treatments: tuple[Treatment, ...]) -> Pass:
+@dataclass(frozen=True)
+class Passes:
+    each: Sequence[Pass]
+    waits: bool
+    """Nothing may go out before the end."""
+
+    @cached_property
+    def are_quick(self) -> bool:
+        """Whether any piece may go through all of them on the event loop."""
+        return all(each.rules.is_quick for each in self.each)
+
+
+def _pass(treatments: Iterable[Treatment]) -> Pass:
     try:
-        return Pass(RuleSet(treatment.rule for treatment in treatments), treatments)
+        by_rule = {treatment.rule: treatment for treatment in treatments}
+        return Pass(RuleSet(by_rule), by_rule)
     except re2.error:
         raise ValueError("guardrails.output: a pattern is none of RE2's, or all together are too large") from None

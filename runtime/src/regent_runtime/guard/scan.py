@@ -14,6 +14,7 @@ import re2
 from regent_runtime.guard.extent import Extent, Unmeasured, byte_class, extent
 from regent_runtime.guard.patternset import MOST_STEPS
 from regent_runtime.guard.pieces import SMALL
+from regent_runtime.guard.searching import Ask, Finder, ask, finder, matcher
 
 LONGEST_MATCH = 512
 """Bytes that a window may have to hold back; a rule that can match more is not scanned in pieces."""
@@ -24,6 +25,8 @@ _MOST_TOGETHER = 6_000
 to, and takes a hundred times as long."""
 _CONTEXT = 4
 """Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
+KEPT = _MOST_SURPLUS + _CONTEXT
+"""Bytes that have settled, of which none is dropped."""
 
 
 class Judged(NamedTuple):
@@ -35,10 +38,6 @@ class Judged(NamedTuple):
 
 def all_of_it(candidate: bytes) -> Judged:
     return Judged([(0, len(candidate))], len(candidate))
-
-
-Finder = Callable[[bytes, int], tuple[int, int] | None]
-"""Where a pattern first matches in a text, from an offset on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,25 +68,20 @@ class Rule:
         """Raises re2.error."""
         return compiled(self.pattern, is_utf8=self.is_utf8)
 
-    def finder(self) -> "Finder":
+    def finder(self) -> Finder:
         """Raises re2.error."""
-        whole = self.compiled()
-        opening = None if self.opening is None else compiled(self.opening, is_utf8=self.is_utf8)
+        if self.opening is None:
+            return finder(self.compiled())
+        whole, opening = matcher(self.compiled()), finder(compiled(self.opening, is_utf8=self.is_utf8))
 
         def find(text: bytes, at: int) -> tuple[int, int] | None:
-            if opening is None:
-                return _span(whole.search(text, at))
-            while (begun := opening.search(text, at)) is not None:
-                if (span := _span(whole.match(text, begun.start()))) is not None:
+            while (begun := opening(text, at)) is not None:
+                if (span := whole(text, begun[0])) is not None:
                     return span
-                at = begun.start() + 1
+                at = begun[0] + 1
             return None
 
         return find
-
-
-def _span(found: "re2._Match[bytes] | None") -> tuple[int, int] | None:
-    return None if found is None else (found.start(), found.end())
 
 
 def compiled(pattern: str, *, is_utf8: bool) -> "re2._Regexp":
@@ -123,11 +117,14 @@ class RuleSet:
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
         self._groups = tuple(_groups(self.rules))
+        self._asked = tuple((pattern and ask(pattern), indices) for pattern, indices in self._groups)
         extents = [] if self.unbounded else [rule.extent for rule in self.rules]
         self.longest = max((each.longest or 0 for each in extents), default=0)
         self.pending = _pending(extents)
         """Finds where the first match may begin that more text could still complete, lengthen or end."""
         users = sum(rule.compiled().programsize for rule in self.rules if rule.is_utf8)
+        self.is_quick = self.is_windowed and not users
+        """Whether any piece may be scanned on the event loop."""
         self.at_once = MOST_STEPS // (1 + users) if self.is_windowed else SMALL
         """Bytes that may be scanned on the event loop. Rules of our own take no time to speak of, in pieces."""
 
@@ -135,11 +132,13 @@ class RuleSet:
         """The order in which matches claim their bytes."""
         return match.start, self._rank[match.rule]
 
-    def worth_asking(self, text: bytes, begin: int) -> Iterator[int]:
-        """Indices of the rules that may match; never one too few."""
-        for pattern, indices in self._groups:
-            if pattern is None or pattern.search(text, begin) is not None:
-                yield from indices
+    def worth_asking(self, text: bytes, begin: int, end: int) -> Sequence[int]:
+        """Indices of the rules that may match in a text of that length; never one too few."""
+        worth: Sequence[int] = ()
+        for asked, indices in self._asked:
+            if asked is None or asked(text, begin, end)[0][0] >= 0:
+                worth = [*worth, *indices]
+        return worth
 
 
 class Scanner:
@@ -154,13 +153,11 @@ class Scanner:
         """Bytes of the text that came before `text`."""
         self.settled = 0
         """All matches that begin before this offset have been told."""
+        self.fed = 0
+        """Bytes of the text that came."""
         self._resume = [0] * len(rules.rules)
         self._early: list[Match] = []
         """Found in a candidate that has settled, but behind what has."""
-
-    @property
-    def fed(self) -> int:
-        return self.dropped + len(self.text)
 
     def takes_long(self, piece: bytes, *, final: bool) -> bool:
         """Whether to feed a piece is more than the event loop should wait for."""
@@ -176,16 +173,18 @@ class Scanner:
                 return []
             piece = b"".join(self._waiting)
         self.text += piece
+        self.fed += len(piece)
         until = self.fed if final else self._unsettled()
         if until <= self.settled and not final:
             return []
-        found = self._matches(until, final=final)
-        self.settled = max(self.settled, until)
+        worth = self._rules.worth_asking(self.text, self.settled - self.dropped, self.fed - self.dropped)
+        found = self._matches(worth, until, final=final) if worth else []
+        self.settled = until
         return self._in_order(found, final=final) if found or self._early else found
 
     def drop(self, before: int) -> None:
         """Forget what lies before an offset, but for the context that patterns look at."""
-        surplus = min(before, self.settled) - _CONTEXT - self.dropped
+        surplus = (min(self.settled, before)) - _CONTEXT - self.dropped
         if surplus > _MOST_SURPLUS:
             self.text = self.text[surplus:]
             self.dropped += surplus
@@ -198,18 +197,20 @@ class Scanner:
         return found[: len(found) - len(self._early)]
 
     def _unsettled(self) -> int:
-        pending = self._rules.pending
+        pending, dropped = self._rules.pending, self.dropped
         if pending is None:
             return self.fed
-        text = self.text
-        found = pending.search(text, max(self.settled - self.dropped, len(text) - self._rules.longest - 1, 0))
-        return self.dropped + (len(text) if found is None else _border_before(text, found.start()))
+        begin, end = self.settled - dropped, self.fed - dropped
+        least = end - self._rules.longest - 1
+        at, _ = pending(self.text, max(begin, least), end)[0]
+        return self.fed if at < 0 else dropped + _border_before(self.text, at)
 
-    def _matches(self, until: int, *, final: bool) -> list[Match]:
+    def _matches(self, worth: Sequence[int], until: int, *, final: bool) -> list[Match]:
+        """`worth`: indices of the rules to ask."""
         text, begin = self.text, self.settled - self.dropped
         end = len(text) if final else until - self.dropped
         matches: list[Match] = []
-        for index in self._rules.worth_asking(text, begin):
+        for index in worth:
             rule, find = self._rules.finders[index]
             at = max(self._resume[index] - self.dropped, begin)
             while (found := find(text, at)) is not None and found[0] < end:
@@ -258,12 +259,12 @@ def _any_of(patterns: Sequence[str], *, is_utf8: bool) -> "re2._Regexp | None":
         return None
 
 
-def _pending(extents: Sequence[Extent]) -> "re2._Regexp | None":
+def _pending(extents: Sequence[Extent]) -> Ask | None:
     """What every rule's matches may begin with, up to the end of the text."""
     if not extents:
         return None
     shapes = {_beginning(each) for each in extents if each.alphabet}
-    return compiled(f"(?:{'|'.join(sorted(shapes))})\\z", is_utf8=False)
+    return ask(compiled(f"(?:{'|'.join(sorted(shapes))})\\z", is_utf8=False))
 
 
 def _beginning(of: Extent) -> str:

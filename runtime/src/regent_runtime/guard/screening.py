@@ -4,7 +4,7 @@ A guard that fails denies: what is not known to be clean does not go out.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from regent_api.policy import Action
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage, decided
 from regent_runtime.guard.instructions import Repetition
-from regent_runtime.guard.output import OutputGuard
+from regent_runtime.guard.output import OutputGuard, Passes
 from regent_runtime.guard.output_rules import INSTRUCTIONS_LEAK
 from regent_runtime.guard.pieces import SMALL, pieces
 from regent_runtime.guard.window import Treatment, Window
@@ -31,29 +31,40 @@ FAULT = "fault"
 Decide = Callable[[Decision], None]
 
 
-async def screened(snapshot: Snapshot, record: TurnRecord, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
-    """The chunks that may go out. An empty one only says that the turn is alive. Raises Withheld.
+class Guards:
+    """Those of one answer of a turn. Raises Withheld where they cannot begin.
 
     Policies in mode Audit read the same answer, and tell what they would have found beyond that.
     """
-    guard, decisions = snapshot.output_guard, record.decisions
-    try:
-        screening = Screening(guard, decisions.append)
-    except Exception as error:  # noqa: BLE001 - secrets that cannot be read, or too many of them
-        raise _failed(error, guard, decisions.append) from None
-    observers = [Observer(name, shadow.output_guard) for name, shadow in snapshot.shadows.items()]
-    clock = asyncio.get_running_loop().time
-    told = clock()
-    async for chunk in chunks:
-        record.usage = chunk.usage or record.usage  # known even of an answer that goes no further
-        for observer in observers:
+
+    def __init__(self, snapshot: Snapshot, record: TurnRecord) -> None:
+        guard, self._record = snapshot.output_guard, record
+        try:
+            self._screening = Screening(guard, record.decisions.append)
+        except Exception as error:  # noqa: BLE001 - secrets that cannot be read, or too many of them
+            raise _failed(error, guard, record.decisions.append) from None
+        shadows = snapshot.shadows
+        self._observers = [Observer(name, shadows[name].output_guard) for name in shadows] if shadows else ()
+        self._clock = asyncio.get_running_loop().time
+        self._told = self._clock()
+
+    async def let(self, chunk: Chunk) -> Chunk | None:
+        """What may go out now. An empty chunk only says that the turn is alive. Raises Withheld."""
+        if chunk.usage is not None:
+            self._record.usage = chunk.usage  # known even of an answer that goes no further
+        for observer in self._observers:
             await observer.feed(chunk)
-        released = await screening.feed(chunk)
-        if released or clock() - told >= KEEP_ALIVE_SECONDS:
-            told = clock()
-            yield released
-    for observer in observers:
-        decisions += observer.beyond(decisions)
+        released = await self._screening.feed(chunk)
+        now = self._clock()
+        if not released and now - self._told < KEEP_ALIVE_SECONDS:
+            return None
+        self._told = now
+        return released
+
+    def end(self) -> None:
+        """The answer has."""
+        for observer in self._observers:
+            self._record.decisions += observer.beyond(self._record.decisions)
 
 
 class Screening:
@@ -64,7 +75,6 @@ class Screening:
         self._decide = decide
         self._told: set[tuple[str, str]] = set()
         self._passes = guard.passes()
-        self._waits = guard.waits(self._passes)
         self._content = self._text()
         self._refusal: _Text | None = None
         self._finished = False
@@ -76,18 +86,19 @@ class Screening:
         self._finished = chunk.finish_reason is not None
         try:
             content = await self._content.feed(chunk.content, final=self._finished)
-            refusal = ""
+            refusal, calls = "", chunk.tool_calls
             if chunk.refusal or self._refusal is not None:
                 self._refusal = self._refusal or self._text()
                 refusal = await self._refusal.feed(chunk.refusal, final=self._finished)
-            calls = [ToolCall(call.name, await self._within(call.arguments)) for call in chunk.tool_calls]
+            if calls:
+                calls = tuple([ToolCall(call.name, await self._within(call.arguments)) for call in calls])
         except Withheld:
             raise
         except Exception as error:  # noqa: BLE001 - the one place where a fault of a guard becomes a refusal
             raise _failed(error, self._guard, self._decide) from None
         if content == chunk.content and refusal == chunk.refusal and not calls:
             return chunk
-        return msgspec.structs.replace(chunk, content=content, refusal=refusal, tool_calls=tuple(calls))
+        return msgspec.structs.replace(chunk, content=content, refusal=refusal, tool_calls=calls)
 
     async def _within(self, value: Any) -> Any:
         """The arguments of a call with each text screened by itself. A number too, which may be a card's."""
@@ -110,8 +121,8 @@ class Screening:
         repetition = (
             Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
         )
-        windows = [each.window(self._seen) for each in self._passes]
-        return _Text(windows, repetition, self._leaked, waits=self._waits)
+        windows = [each.window(self._seen) for each in self._passes.each]
+        return _Text(windows, self._passes, repetition, self._leaked)
 
     def _leaked(self) -> None:
         self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])
@@ -135,25 +146,31 @@ class _Text:
     """One text of an answer on its way through the windows."""
 
     def __init__(
-        self, windows: Sequence[Window], repetition: Repetition | None, leaked: Callable[[], None], *, waits: bool
+        self, windows: Sequence[Window], passes: Passes, repetition: Repetition | None, leaked: Callable[[], None]
     ) -> None:
         self._windows = windows
         self._repetition = repetition
         self._leaked = leaked
-        self._waits = waits
+        self._waits = passes.waits
         self._waiting: list[bytes] = []
+        self._is_quick = not passes.waits and repetition is None and passes.are_quick
+        """Whether a small piece goes through all windows on the event loop."""
 
     async def feed(self, text: str, *, final: bool) -> str:
         data = text.encode()
+        if self._is_quick and not final and len(data) <= SMALL:
+            if data:
+                for window in self._windows:
+                    data = window.feed(data)
+            return data.decode()
+        if not data and not final:
+            return ""
         out: list[bytes] = []
-        if len(data) <= SMALL:
-            out.append(await self._through(data, final=False) if data else b"")
-        else:
-            for piece in pieces(data):
-                out.append(await self._through(piece, final=False))
-                await asyncio.sleep(0)
-        if final:
-            out.append(await self._through(b"", final=True))
+        *parts, last = [data] if len(data) <= SMALL else pieces(data)
+        for piece in parts:
+            out.append(await self._through(piece, final=False))
+            await asyncio.sleep(0)
+        out.append(await self._through(last, final=final))
         if not self._waits:
             return b"".join(out).decode()
         self._waiting += out

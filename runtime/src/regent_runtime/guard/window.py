@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from regent_runtime.guard.scan import Match, Rule, RuleSet, Scanner
+from regent_runtime.guard.scan import KEPT, Match, Rule, RuleSet, Scanner
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class Window:
         scanner, gone = self._scanner, self._gone
         text = b""
         if scanner.settled > gone:
-            text = self._between(gone, scanner.settled)
+            text = scanner.text[gone - scanner.dropped : scanner.settled - scanner.dropped]
             self._gone = scanner.settled
-        scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
+        if self._gone - scanner.dropped > KEPT:
+            scanner.drop(self._gone - len(self._tail.word) if isinstance(self._tail, Until) else self._gone)
         return text
 
     def _rewrite(self, match: Match, treatment: Treatment, replacement: bytes, out: list[bytes]) -> None:

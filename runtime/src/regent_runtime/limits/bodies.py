@@ -3,8 +3,8 @@
 Each body has a bound of its own, and each pod a bound of turns; their product would be more than the pod's memory.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from regent_runtime.refusals import OVERLOADED, Refused
 
@@ -13,7 +13,7 @@ MOST_BODY_BYTES = 64 * 1024 * 1024
 
 
 class Share:
-    """The part of one request. What it took returns when its turn has ended."""
+    """The part of one request. What it took returns with the end of the block that it is the context of."""
 
     def __init__(self, bodies: "Bodies") -> None:
         self._bodies = bodies
@@ -27,6 +27,12 @@ class Share:
         self._bodies.held += size
         self._taken += size
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.give_back()
+
     def give_back(self) -> None:
         self._bodies.held -= self._taken
         self._taken = 0
@@ -39,10 +45,5 @@ class Bodies:
         self.most = most
         self.held = 0
 
-    @contextmanager
-    def share(self) -> Iterator[Share]:
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            share.give_back()
+    def share(self) -> Share:
+        return Share(self)

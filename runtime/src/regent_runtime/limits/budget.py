@@ -90,18 +90,22 @@ class Budget:
         self._caps = tuple(caps(config.policy.budget))
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
+    def bounds(self, provider: ProviderConfig) -> bool:
+        """Whether attempts there are paid out of purses. Without a price the route's candidates have left it out."""
+        return bool(self._caps) and provider.price is not None
+
     @asynccontextmanager
     async def within(
         self, request: ChatRequest, provider: ProviderConfig, record: TurnRecord, trail: Witness
     ) -> AsyncIterator[Sending | Refused]:
-        """What may be sent, its output cap shrunk to what is left. Raises Refused (429, 503).
+        """What may be sent to one that it `bounds`, its output cap shrunk to what is left. Raises Refused (429, 503).
 
         Refused (429) in its place: nothing may be sent to this provider, but the turn may go on with another one.
 
         When the block is left, the bill is settled, or stays as reserved where nobody knows what it came to.
         """
         sending = written(self._config, request, provider)
-        if not self._caps or provider.price is None:  # without a price the route's candidates have left it out
+        if not self._caps or provider.price is None:
             yield sending
             return
         holder = f"{record.id}:{len(record.attempts)}"

@@ -29,6 +29,7 @@ class BudgetTrials:
         in_force = set(caps(config.policy.budget))
         tried = {each.name: [cap for cap in caps(each.policy.budget) if cap not in in_force] for each in config.shadows}
         self._caps: Mapping[str, list[Cap]] = {name: found for name, found in tried.items() if found}
+        self.any = bool(self._caps)
         self._downgrades = {
             each.name for each in config.shadows if each.policy.budget.on_exceeded is BudgetExceeded.DOWNGRADE
         }

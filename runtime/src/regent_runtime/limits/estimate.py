@@ -20,18 +20,27 @@ LONG_WORD = 12
 PER_LETTER_OF_LONG_WORDS = 0.33
 """More, for letters that no word of a language holds together: base64, random strings."""
 
-_SMALL = string.ascii_lowercase.encode() + b" "
-_CAPITALS = string.ascii_uppercase.encode()
-_DIGITS = string.digits.encode()
-_ASCII = bytes(range(128))
+_SMALL, _CAPITAL, _DIGIT, _HIGH, _MARK = b"sCdhm"
+_CLASSES = bytes(
+    _HIGH
+    if byte > 127
+    else _SMALL
+    if chr(byte) in string.ascii_lowercase + " "
+    else _CAPITAL
+    if chr(byte) in string.ascii_uppercase
+    else _DIGIT
+    if chr(byte) in string.digits
+    else _MARK
+    for byte in range(256)
+)
 
 
 def estimate(text: str) -> int:
     """Tokens of a text."""
-    raw = text.encode()
-    small, capitals, digits = (len(raw) - len(raw.translate(None, each)) for each in (_SMALL, _CAPITALS, _DIGITS))
-    high = len(raw.translate(None, _ASCII))
-    marks = len(raw) - small - capitals - digits - high
+    classes = text.encode().translate(_CLASSES)
+    small, capitals, digits = classes.count(_SMALL), classes.count(_CAPITAL), classes.count(_DIGIT)
+    high = classes.count(_HIGH)
+    marks = len(classes) - small - capitals - digits - high
     beyond_words = max(0, small + capitals - LONG_WORD * len(text.split()))
     return round(
         small * PER_SMALL_LETTER

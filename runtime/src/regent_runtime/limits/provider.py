@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.policy import StateError
+from regent_api.route import ProviderLimits as LimitsOfProvider
 from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.sending import Sending
 from regent_runtime.decision import Decision, Stage, decided
@@ -36,16 +37,17 @@ class ProviderLimits:
 
     @asynccontextmanager
     async def room(
-        self, request: ChatRequest, provider: ProviderConfig, sending: Sending, record: TurnRecord
+        self,
+        request: ChatRequest,
+        provider: ProviderConfig,
+        limits: LimitsOfProvider,
+        sending: Sending,
+        record: TurnRecord,
     ) -> AsyncIterator[float]:
         """0.0: there is room, and the attempt has it while the block is open; else seconds until there may be.
 
-        Raises Refused (503) while the state is away and no pod may count alone.
+        `limits`: the provider's. Raises Refused (503) while the state is away and no pod may count alone.
         """
-        limits = provider.limits
-        if limits is None:
-            yield 0.0
-            return
         bucket, holder = hashed("provider", provider.name), f"{record.id}:{len(record.attempts)}:{provider.name}"
         tokens = weight.of_prompt(request, self._config) + sending.output_cap
         wants: list[Want] = []

@@ -7,7 +7,7 @@ one caller.
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from regent_api.config import AgentConfig
@@ -22,6 +22,7 @@ from regent_runtime.state.source import StateInUse
 
 MARGIN_SECONDS = 90.0
 """What a turn may take beyond its time limit: its body's way, and the stages around the attempts."""
+UNBOUNDED = nullcontext()
 MINUTE = "requestsPerMinute"
 HOUR = "requestsPerHour"
 CONCURRENT = "maxConcurrentTurns"
@@ -52,16 +53,16 @@ class Limits:
         lease = config.turn_seconds + MARGIN_SECONDS
         self._bounds = tuple(bound for limit in config.policy.limits for bound in _bounds(limit, lease))
 
-    @asynccontextmanager
-    async def admit(self, caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
-        """Let a turn begin, and hold its slots while it runs. Raises Refused (429, 503).
+    def admit(self, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
+        """Let a turn begin, and hold its slots while it runs. Raises Refused (429, 503) when it is entered.
 
         Slots that cannot be given back are free when their lease has ended.
         """
+        return self._admitted(caller, record) if self._bounds else UNBOUNDED
+
+    @asynccontextmanager
+    async def _admitted(self, caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
         wants = [bound.want(caller, self._counted_for) for bound in self._bounds]
-        if not wants:
-            yield
-            return
         taken_in = await self._take(wants, record)
         try:
             yield

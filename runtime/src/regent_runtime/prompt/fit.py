@@ -12,6 +12,7 @@ from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime.decision import Stage, decided
+from regent_runtime.guard.gate import Screen
 from regent_runtime.limits.size import too_long
 from regent_runtime.prompt import summary, weight
 from regent_runtime.prompt.exchanges import exchanges
@@ -65,7 +66,7 @@ def _announce(config: AgentConfig, tokens: int, bound: Bound, record: TurnRecord
 
 
 def asked(
-    around: Surroundings, request: ChatRequest, screen: fallback.Screen, call: fallback.Ask = fallback.call
+    around: Surroundings, request: ChatRequest, screen: Screen, call: fallback.Ask = fallback.call
 ) -> AsyncGenerator[Chunk]:
     """The screened answer that `call` gets for the prompt as it fits. Raises what that raises; Refused (422, or what
     a summary was refused with) and Withheld before it.
@@ -76,7 +77,7 @@ def asked(
 
 
 async def _fitted(
-    around: Surroundings, request: ChatRequest, screen: fallback.Screen, call: fallback.Ask
+    around: Surroundings, request: ChatRequest, screen: Screen, call: fallback.Ask
 ) -> AsyncGenerator[Chunk]:
     providers, made = await _made_to_fit(around, request)
     calling = call(around.snapshot, providers, made, around.record, around.trail, screen)

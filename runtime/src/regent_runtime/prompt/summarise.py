@@ -5,13 +5,14 @@ before it is sent. A history that is longer than a prompt may be is told stretch
 before it, so no request is longer than a prompt of the turn itself.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from regent_api.config import ProviderConfig
 from regent_runtime.audit.trail import Trail
 from regent_runtime.config import Snapshot
+from regent_runtime.guard.gate import Open
 from regent_runtime.limits.estimate import TOKENS_PER_MESSAGE, estimate
 from regent_runtime.prompt import summary
 from regent_runtime.prompt.exchanges import Exchange
@@ -20,7 +21,6 @@ from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.route import fallback
 from regent_runtime.route.errors import Interrupted, refused
-from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.request import ChatRequest
 
 MOST_REQUESTS = 8
@@ -96,7 +96,7 @@ def _told(history: Sequence[Exchange], ends: Sequence[int], room: int) -> Iterat
 async def _asked(around: Surroundings, asking: ChatRequest, cap: int) -> str:
     """A summary that the guards of input let pass."""
     record, before = around.record, len(around.record.attempts)
-    calling = fallback.call(around.snapshot, around.providers, asking, record, around.trail, _as_it_comes)
+    calling = fallback.call(around.snapshot, around.providers, asking, record, around.trail, Open)
     try:
         async with aclosing(calling) as chunks:
             text = summary.taken([chunk async for chunk in chunks], cap)
@@ -115,8 +115,3 @@ async def _asked(around: Surroundings, asking: ChatRequest, cap: int) -> str:
     screened = await around.snapshot.input_guard.screen(replace(asking, messages=[message]), record)
     record.confidence = max((each for each in (confidence, record.confidence) if each is not None), default=None)
     return str(screened.messages[0]["content"])
-
-
-async def _as_it_comes(chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
-    async for chunk in chunks:
-        yield chunk

@@ -1,6 +1,7 @@
 """How many tokens a prompt has, by the estimate, and how many of them are never taken out."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,11 +18,25 @@ def of_texts(texts: Iterable[str]) -> int:
 
 
 def of_message(message: dict[str, Any]) -> int:
-    said = images.parts(message["content"])
-    others = (value for name, value in message.items() if name != "content")
-    texts = (value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in others)
-    of_content = sum(estimate(part) if isinstance(part, str) else part.estimate for part in said)
-    return of_content + of_texts(texts) + TOKENS_PER_MESSAGE
+    tokens = TOKENS_PER_MESSAGE
+    for name, value in message.items():
+        if name == "role":
+            tokens += _of_own(value)
+        elif name == "content":
+            tokens += estimate(value) if isinstance(value, str) else _of_parts(value)
+        else:
+            tokens += estimate(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return tokens
+
+
+def _of_parts(parts: Iterable[str | images.Image]) -> int:
+    return sum(estimate(part) if isinstance(part, str) else part.estimate for part in parts)
+
+
+@lru_cache(maxsize=64)
+def _of_own(text: str) -> int:
+    """Of the agent's own instructions, and of roles, which come with every turn. Nothing of a caller's is kept."""
+    return estimate(text)
 
 
 def of_messages(messages: Iterable[dict[str, Any]]) -> int:
@@ -34,7 +49,8 @@ def of_fixed(request: ChatRequest, instructions: str) -> int:
 
 
 def of_prompt(request: ChatRequest, config: AgentConfig) -> int:
-    return of_fixed(request, request.told(config)) + of_messages(request.messages)
+    told = _of_own(config.instructions) if request.instructions is None else estimate(request.instructions)
+    return told + TOKENS_PER_MESSAGE + of_texts(request.structured()) + of_messages(request.messages)
 
 
 def at_least(request: ChatRequest, config: AgentConfig, tokens: int) -> int:

@@ -4,10 +4,9 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 """
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Awaitable, Collection
-from contextlib import AsyncExitStack, aclosing
-from operator import itemgetter
+from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 import aiohttp
@@ -21,6 +20,7 @@ from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
 from regent_runtime.route.retry_after import seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
+from regent_runtime.watchdog import Watchdog
 from regent_runtime.wire import sse
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer
 from regent_runtime.wire.format import Outbound, StreamReader, WireFormat
@@ -36,7 +36,7 @@ LAST_WORDS_SECONDS = 2.0
 """After a finish reason, for figures and the end of the stream."""
 
 
-async def attempt(
+def attempt(
     channel: Channel,
     wire: WireFormat,
     outbound: Outbound,
@@ -51,71 +51,101 @@ async def attempt(
 
     One that is only `working` bears nothing. An answer that calls a tool which is not `offered` is malformed.
     """
-    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed
-    clock = Deadlines(timeouts, stream=stream)
-    try:
-        async with AsyncExitStack() as connection:
-            accept = EVENT_STREAM if stream else "application/json"
-            reply = await clock.wait(connection.enter_async_context(channel.post(outbound, accept, key)))
-            if reply.status != 200:
-                raise await _refusal(reply, clock)
-            if reply.encoding != "identity":
-                raise ProviderError(Failure.MALFORMED, detail="compressed")
-            chunks = (
-                _streamed(reply, wire.stream(), most_bytes, clock) if stream else _plain(reply, wire, most_bytes, clock)
-            )
-            async for chunk in await connection.enter_async_context(aclosing(chunks)):
-                if any(call.name not in offered for call in chunk.tool_calls):
-                    raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
-                yield chunk
-    except _UNTYPED as error:
-        raise typed(error) from None
+    asking = _Asking(channel, outbound, key, LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed)
+    return _streamed(asking, wire.stream(), offered, timeouts) if stream else _whole(asking, wire, offered, timeouts)
 
 
-async def _plain(reply: Reply, wire: WireFormat, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
-    chunk = wire.whole(await clock.wait(reply.whole(most_bytes)))
-    if chunk.finish_reason is None:
-        raise ProviderError(Failure.INCOMPLETE)
-    yield chunk
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """`most_bytes`: of the answer."""
+
+    channel: Channel
+    outbound: Outbound
+    key: CredentialFile | None
+    most_bytes: int
 
 
-async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: "Deadlines") -> AsyncGenerator[Chunk]:
-    if reply.content_type != EVENT_STREAM:
-        raise ProviderError(Failure.MALFORMED, detail="not_an_event_stream")
-    finished = False
-    parser = sse.EventParser()
-    async with aclosing(reply.parts(most_bytes)) as parts:
-        while (part := await _next_part(parts, clock, finished=finished)) is not None:
-            events = parser.feed(part)
-            del part
-            for data in events:
-                chunk = reader.read(data)
-                if chunk or chunk.working:
-                    finished = finished or chunk.finish_reason is not None
-                    text = chunk.content or chunk.refusal
-                    bare = not (text or finished or chunk.working)
-                    yield msgspec.structs.replace(chunk, size=len(data)) if bare else chunk
-                    if not bare:
-                        clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
+async def _whole(
+    asking: _Asking, wire: WireFormat, offered: Collection[str], timeouts: TimeoutsConfig
+) -> AsyncGenerator[Chunk]:
+    with Deadlines(timeouts, stream=False) as clock:
+        reply = await _opened(asking, "application/json", clock)
+        try:
+            chunk = wire.whole(await clock.wait(reply.whole(asking.most_bytes)))
+            _check_offered(chunk, offered)
+            if chunk.finish_reason is None:
+                raise ProviderError(Failure.INCOMPLETE)
+            yield chunk
+        except _UNTYPED as error:
+            raise typed(error) from None
+        finally:
+            await reply.close()
+
+
+async def _streamed(
+    asking: _Asking, reader: StreamReader, offered: Collection[str], timeouts: TimeoutsConfig
+) -> AsyncGenerator[Chunk]:
+    with Deadlines(timeouts, stream=True) as clock:
+        reply = await _opened(asking, EVENT_STREAM, clock)
+        try:
+            parser, left, finished = sse.EventParser(), asking.most_bytes, False
+            while part := await clock.part_of(reply):
+                left -= len(part)
+                if left < 0:
+                    raise ProviderError(Failure.TOO_LARGE)
+                events = parser.feed(part)
+                del part  # a stream that says nothing for a while holds nothing of what it has said
+                for data in events:
+                    chunk = reader.read(data)
+                    if chunk.content or chunk or chunk.working:
+                        if chunk.tool_calls:
+                            _check_offered(chunk, offered)
+                        finished = finished or chunk.finish_reason is not None
+                        yield chunk if chunk.content or finished else _sized(chunk, data)
+                        clock.released(chunk, data, finished=finished)
+                    if reader.over:
+                        break
                 if reader.over:
                     break
-            if reader.over:
-                break
-    if not finished:
-        raise ProviderError(Failure.INCOMPLETE)
+            if not finished:
+                raise ProviderError(Failure.INCOMPLETE)
+        except _UNTYPED as error:
+            raise typed(error) from None
+        finally:
+            await reply.close()
 
 
-async def _next_part(parts: AsyncGenerator[bytes], clock: "Deadlines", *, finished: bool) -> bytes | None:
-    """None: nothing more comes. Of an answer that is whole only figures are missed when its last words fail."""
+def _check_offered(chunk: Chunk, offered: Collection[str]) -> None:
+    if any(call.name not in offered for call in chunk.tool_calls):
+        raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
+
+
+def _sized(chunk: Chunk, event: bytes) -> Chunk:
+    """One that bears figures alone tells how many bytes its event had."""
+    return chunk if chunk.refusal or chunk.working else msgspec.structs.replace(chunk, size=len(event))
+
+
+async def _opened(asking: _Asking, accept: str, clock: "Deadlines") -> Reply:
+    """The reply, whose body is to come."""
     try:
-        return await clock.wait(anext(parts, None))
-    except (ProviderError, *_UNTYPED):
-        if finished:
-            return None
-        raise
+        reply = await clock.wait(asking.channel.post(asking.outbound, accept, asking.key))
+    except _UNTYPED as error:
+        raise typed(error) from None
+    is_stream = reply.content_type == EVENT_STREAM or accept != EVENT_STREAM
+    if reply.status == 200 and reply.encoding == "identity" and is_stream:
+        return reply
+    try:
+        raise await _refusal(reply, clock)
+    except _UNTYPED as error:
+        raise typed(error) from None
+    finally:
+        await reply.close()
 
 
 async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
+    if reply.status == 200:
+        detail = "compressed" if reply.encoding != "identity" else "not_an_event_stream"
+        return ProviderError(Failure.MALFORMED, detail=detail)
     try:
         body = await clock.wait(reply.whole(LARGEST_ERROR_BODY))
     except ReplyTooLarge:
@@ -124,28 +154,40 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
     return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.headers))
 
 
-class Deadlines:
+class Deadlines(Watchdog):
     """When each wait of one attempt ends, in the loop's time; what the caller takes to read is none of it."""
 
     def __init__(self, timeouts: TimeoutsConfig, *, stream: bool) -> None:
-        self._loop = asyncio.get_running_loop()
-        begun = self._loop.time()
+        super().__init__()
+        self._time = self._loop.time
         self._idle = timeouts.idle
         self._rate = timeouts.min_bytes_per_second
         self._waited: float | None = None
         """For the provider, since its rate was looked at last; None before its first delta."""
+        self._finished = False
+        """Whether the answer is whole, and only figures may follow."""
         self._came = 0
         """Bytes of text in that time, or of events whose text is kept back."""
         self._left = timeouts.attempt
         """Of the attempt, in seconds of waiting."""
-        self._next = (begun + timeouts.first_token if stream else math.inf, Failure.FIRST_TOKEN_TIMEOUT)
+        self._next = self._time() + timeouts.first_token if stream else inf
+        self._late = Failure.FIRST_TOKEN_TIMEOUT
+        """What it is when `_next` has passed."""
+        self._failure = Failure.ATTEMPT_TIMEOUT
+        """What it is when the present wait takes too long."""
 
-    def released(self, size: int, *, finished: bool) -> None:
-        """A delta of this size was taken: from here the next one has the idle time. Raises ProviderError."""
-        longest = LAST_WORDS_SECONDS if finished else self._idle
-        self._next = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
+    def released(self, chunk: Chunk, event: bytes, *, finished: bool) -> None:
+        """A chunk of that event was taken: from a delta on the next one has the idle time; a role and figures are none.
+
+        Raises ProviderError.
+        """
+        if not (chunk.content or finished or chunk.working or chunk.refusal):
+            return
+        self._finished = finished
+        self._next = self._time() + (min(LAST_WORDS_SECONDS, self._idle) if finished else self._idle)
+        self._late = Failure.IDLE_TIMEOUT
         if self._rate and not finished:
-            self._judge_rate(size)
+            self._judge_rate(len(event if chunk.working else (chunk.content or chunk.refusal).encode()))
 
     def _judge_rate(self, size: int) -> None:
         """Over stretches of the idle time."""
@@ -159,20 +201,53 @@ class Deadlines:
             self._waited, self._came = 0.0, 0
 
     async def wait(self, awaited: Awaitable[T]) -> T:
-        began = self._loop.time()
-        moment, failure = min((began + self._left, Failure.ATTEMPT_TIMEOUT), self._next, key=itemgetter(0))
+        """Raises ProviderError when its time is over."""
+        began = self._begun()
         try:
-            async with asyncio.timeout_at(moment) as scope:
-                return await awaited
-        except TimeoutError:
-            if scope.expired():
-                raise ProviderError(failure) from None
+            return await awaited
+        except asyncio.CancelledError:
+            if self.bit():
+                raise ProviderError(self._failure) from None
             raise
         finally:
-            waited = self._loop.time() - began
-            self._left -= waited
-            if self._waited is not None:
-                self._waited += waited
+            self._over(began)
+
+    async def part_of(self, reply: Reply) -> bytes:
+        """What comes next of a stream; empty: nothing more. Raises ProviderError when its time is over.
+
+        Of an answer that is whole only figures are missed when its last words fail.
+        """
+        began = self._begun()
+        try:
+            return await reply.part()
+        except asyncio.CancelledError:
+            if not self.bit():
+                raise
+            if self._finished:
+                return b""
+            raise ProviderError(self._failure) from None
+        except _UNTYPED:
+            if self._finished:
+                return b""
+            raise
+        finally:
+            self._over(began)
+
+    def _begun(self) -> float:
+        """The moment, from which on the provider is waited for."""
+        now = self._time()
+        end, self._failure = now + self._left, Failure.ATTEMPT_TIMEOUT
+        if self._next < end:
+            end, self._failure = self._next, self._late
+        self.begin(end)
+        return now
+
+    def _over(self, began: float) -> None:
+        self.until = inf
+        waited = self._time() - began
+        self._left -= waited
+        if self._waited is not None:
+            self._waited += waited
 
 
 def typed(error: Exception) -> ProviderError:

@@ -52,6 +52,21 @@ def verdicts(
     return [Verdict(provider, _barrier(config, provider, sensitivity, local_only=local_only)) for provider in named]
 
 
+class Barriers:
+    """The verdicts of one config, which follow from it, the rule and the label: each is found once."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._config = config
+        self._known: dict[tuple[str, int, bool], Sequence[Verdict]] = {}
+
+    def verdicts(self, rule: RuleConfig, sensitivity: Sensitivity, *, local_only: bool) -> Sequence[Verdict]:
+        """As the function of that name."""
+        key = rule.name, sensitivity.rank, local_only
+        if key not in self._known:
+            self._known[key] = verdicts(self._config, rule, sensitivity, local_only=local_only)
+        return self._known[key]
+
+
 def candidates(sensitivity: Sensitivity, judged: Sequence[Verdict]) -> Sequence[ProviderConfig]:
     """Those that may see the turn. Raises Refused (403) when none may."""
     allowed = [verdict.provider for verdict in judged if not verdict.field]

@@ -11,7 +11,7 @@ from regent_runtime.callers import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.prompt import weight
 from regent_runtime.record import TurnRecord
-from regent_runtime.route.candidates import Verdict, abilities, able, candidates, rule_for, verdicts
+from regent_runtime.route.candidates import Barriers, Verdict, abilities, able, candidates, rule_for
 from regent_runtime.route.latency import Measured
 from regent_runtime.route.strategy import in_order
 from regent_runtime.wire.request import ChatRequest
@@ -35,16 +35,20 @@ def facts(request: ChatRequest, caller: Caller, record: TurnRecord) -> TurnFacts
 
 def choose(
     config: AgentConfig,
+    barriers: Barriers,
     request: ChatRequest,
     asked: TurnFacts,
     treatment: Treatment,
     record: TurnRecord,
     known: Mapping[str, Measured],
 ) -> Sequence[ProviderConfig]:
-    """In the order in which they are asked; why others are not is written down. Raises Refused (400, 403, 422)."""
+    """In the order in which they are asked; why others are not is written down. Raises Refused (400, 403, 422).
+
+    `barriers`: of the config.
+    """
     rule = rule_for(config, treatment.sensitivity, asked)
     record.route, record.rule = config.route.name, rule.name
-    judged = verdicts(config, rule, treatment.sensitivity, local_only=treatment.local_only)
+    judged = barriers.verdicts(rule, treatment.sensitivity, local_only=treatment.local_only)
     _note(config, judged, record)
     least = weight.at_least(request, config, asked.input_tokens)
     told = abilities(config, request, candidates(treatment.sensitivity, judged), least)
@@ -53,8 +57,6 @@ def choose(
 
 
 def _note(config: AgentConfig, judged: Sequence[Verdict], record: TurnRecord) -> None:
-    record.decisions += [
-        decided(config.sources, Stage.ROUTE, EXCLUDE, verdict.field, verdict.provider.name)
-        for verdict in judged
-        if verdict.field
-    ]
+    for verdict in judged:
+        if verdict.field:
+            record.decisions.append(decided(config.sources, Stage.ROUTE, EXCLUDE, verdict.field, verdict.provider.name))

@@ -73,10 +73,14 @@ class Counter:
         asking = Outbound(path(self._provider, self._kind), outbound.body, outbound.headers)
         most_bytes = LEAST_REPLY_BYTES + REPLY_BYTES_PER_BYTE * len(outbound.body)
         try:
-            async with asyncio.timeout(COUNT_SECONDS), self._channel.post(asking, "application/json") as reply:
-                if reply.status != 200 or reply.encoding != "identity":
-                    return None
-                told = _DECODER.decode(await reply.whole(most_bytes))
+            async with asyncio.timeout(COUNT_SECONDS):
+                reply = await self._channel.post(asking, "application/json")
+                try:
+                    if reply.status != 200 or reply.encoding != "identity":
+                        return None
+                    told = _DECODER.decode(await reply.whole(most_bytes))
+                finally:
+                    await reply.close()
         except _NO_COUNT:
             return None
         found = told.input_tokens if self._kind is TokenCounter.INPUT_TOKENS else told.count

@@ -5,17 +5,16 @@ that held it, and only costs time; after it another provider's words would not f
 (Interrupted), and never looks like an end.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Protocol
-
-import msgspec
 
 from regent_api.attempting import FailureClass
 from regent_api.config import ProviderConfig
 from regent_runtime.config import Snapshot
-from regent_runtime.cost.bill import billed
-from regent_runtime.cost.sending import Sending
+from regent_runtime.cost.bill import Bill
+from regent_runtime.cost.sending import Sending, written
+from regent_runtime.guard.gate import Gate, Screen
 from regent_runtime.prompt import weight
 from regent_runtime.record import ANSWERED, TurnRecord
 from regent_runtime.refusals import Refused
@@ -28,9 +27,6 @@ from regent_runtime.route.witness import Witness
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.formats import format_for
 from regent_runtime.wire.request import ChatRequest
-
-Screen = Callable[[AsyncIterator[Chunk]], AsyncGenerator[Chunk]]
-"""The guards of output, begun anew for each attempt."""
 
 
 class Ask(Protocol):
@@ -69,23 +65,23 @@ async def call(
     """
     tries = Tries(snapshot.config.route, candidates, snapshot.standings, ends=record.ends, dead=record.dead_keys)
     while (tried := await tries.next()) is not None:
-        async with _admitted(snapshot, tries, tried, request, record, trail) as sending:
+        async with AsyncExitStack() as held:
+            sending = await _admitted(held, snapshot, tries, tried, request, record, trail)
             if sending is None:
                 continue
             await trail.attempt(tried.provider.name, tried.provider.model)
             attempted = record.attempt(sending.bill)
-            commit = _Commit(snapshot, tries, tried, record)
+            passage = _Passage(snapshot, tries, tried, request, record, sending.bill, screen())
             try:
-                async with (
-                    aclosing(_sent(snapshot, tried, sending, request)) as answered,
-                    aclosing(screen(answered)) as clean,
-                    aclosing(commit.hold(clean)) as chunks,
-                ):
-                    async for chunk in chunks:
-                        yield chunk
+                async with aclosing(_sent(snapshot, tried, sending, request)) as answered:
+                    async for chunk in answered:
+                        for released in await passage.let(chunk):
+                            yield released
+                passage.end()
             except ProviderError as error:
+                passage.failed()
                 tries.failed(tried, attempted.failed(error))
-                if commit.made:
+                if passage.committed:
                     raise Interrupted(error) from None
             else:
                 attempted.outcome = ANSWERED
@@ -95,30 +91,39 @@ async def call(
     raise tries.refusal or refused(tries.errors)
 
 
-@asynccontextmanager
 async def _admitted(
-    snapshot: Snapshot, tries: Tries, tried: Try, request: ChatRequest, record: TurnRecord, trail: Witness
-) -> AsyncIterator[Sending | None]:
-    """What may be sent: the breaker lets it, it fits as far as its server has counted it, it is paid, and the
-    provider's limits have room. None: nothing may, and the tries know. Raises Refused (429, 503).
+    held: AsyncExitStack,
+    snapshot: Snapshot,
+    tries: Tries,
+    tried: Try,
+    request: ChatRequest,
+    record: TurnRecord,
+    trail: Witness,
+) -> Sending | None:
+    """What may be sent while `held` is open: the breaker lets it, it fits as far as its server has counted it, it is
+    paid, and the provider's limits have room. None: nothing may, and the tries know. Raises Refused (429, 503).
     """
-    with tried.permit:
-        if await _outgrows(snapshot, tried.provider, request, record, trail):
-            tries.outgrown()
-            yield None
-            return
-        async with snapshot.budget.within(request, tried.provider, record, trail) as paid:
-            if isinstance(paid, Refused):
-                tries.unpaid(paid)
-                yield None
-                return
-            async with snapshot.provider_limits.room(request, tried.provider, paid, record) as wait:
-                if wait:
-                    tries.limited(tried, wait)
-                    yield None
-                    return
-                async with snapshot.budget_trials.watching(paid, record):
-                    yield paid
+    provider = tried.provider
+    held.push(tried.permit)
+    if await _outgrows(snapshot, provider, request, record, trail):
+        tries.outgrown()
+        return None
+    if not snapshot.budget.bounds(provider):
+        paid: Sending | Refused = written(snapshot.config, request, provider)
+    else:
+        paid = await held.enter_async_context(snapshot.budget.within(request, provider, record, trail))
+    if isinstance(paid, Refused):
+        tries.unpaid(paid)
+        return None
+    if provider.limits is not None:
+        room = snapshot.provider_limits.room(request, provider, provider.limits, paid, record)
+        wait = await held.enter_async_context(room)
+        if wait:
+            tries.limited(tried, wait)
+            return None
+    if snapshot.budget_trials.any:
+        await held.enter_async_context(snapshot.budget_trials.watching(paid, record))
+    return paid
 
 
 async def _outgrows(
@@ -132,45 +137,70 @@ async def _outgrows(
     return fits is not None and weight.of_prompt(request, config) > fits
 
 
-class _Commit:
-    """The point after which a turn stays with its provider."""
+class _Passage:
+    """What each chunk of one attempt's answer passes: the stopwatch, the bill, the guards, and the commit point, after
+    which the turn stays with its provider.
+    """
 
-    def __init__(self, snapshot: Snapshot, tries: Tries, tried: Try, record: TurnRecord) -> None:
-        self.made = False
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        tries: Tries,
+        tried: Try,
+        request: ChatRequest,
+        record: TurnRecord,
+        bill: Bill,
+        gate: Gate,
+    ) -> None:
+        self.committed = False
         self._asks_around_filters = FailureClass.CONTENT_FILTER in snapshot.config.route.fallback.errors
         self._tries = tries
         self._model = tried.provider.model
         self._record = record
+        self._bill = bill
+        self._gate = gate
+        self._watch = snapshot.standings[tried.provider.name].latency.begun(stream=request.stream)
+        self._held: list[Chunk] = []
+        self._size = 0
 
-    async def hold(self, chunks: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk]:
-        """The chunks, none before one that bears something for the caller; signs of life pass. Raises ProviderError."""
-        held: list[Chunk] = []
-        size = 0
-        async for chunk in chunks:
-            if not self.made and chunk:
-                size += chunk.size
-                if not _says_something(chunk) and len(held) < MOST_HELD and size <= MOST_HELD_BYTES:
-                    held.append(chunk)
-                    continue
-                self._make(chunk)
-                for each in held:
-                    yield each
-                held = []
-            yield chunk
+    async def let(self, chunk: Chunk) -> Sequence[Chunk]:
+        """What goes on now: before the commit point nothing that bears nothing for the caller, but for signs of life.
 
-    def _make(self, chunk: Chunk) -> None:
+        Raises Withheld, ProviderError.
+        """
+        if not self._watch.spoken:
+            self._watch.saw(chunk)
+        self._bill.saw(chunk)
+        released = None if chunk.working and not chunk else await self._gate.let(chunk)
+        if released is None:
+            return ()
+        return (released,) if self.committed or not released else self._committing(released)
+
+    def end(self) -> None:
+        """The whole answer has come."""
+        self._gate.end()
+
+    def failed(self) -> None:
+        self._watch.failed()
+
+    def _committing(self, chunk: Chunk) -> Sequence[Chunk]:
+        self._size += chunk.size
+        if not _says_something(chunk) and len(self._held) < MOST_HELD and self._size <= MOST_HELD_BYTES:
+            self._held.append(chunk)
+            return ()
         if chunk.finish_reason == FILTERED and self._asks_around_filters and self._tries.may_go_on:
             raise ProviderError(Failure.CONTENT_FILTER)
-        self.made = True
+        self.committed = True
         self._record.model = self._model
+        return (*self._held, chunk)
 
 
 def _says_something(chunk: Chunk) -> bool:
-    return bool(msgspec.structs.replace(chunk, usage=None))
+    return bool(chunk.content or chunk.refusal or chunk.finish_reason)
 
 
 def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest) -> AsyncGenerator[Chunk]:
-    chunks = attempt(
+    return attempt(
         snapshot.channels[tried.provider.name],
         format_for(request, tried.provider),
         sending.outbound,
@@ -180,5 +210,3 @@ def _sent(snapshot: Snapshot, tried: Try, sending: Sending, request: ChatRequest
         offered=request.offered(),
         timeouts=snapshot.config.route.timeouts,
     )
-    latency = snapshot.standings[tried.provider.name].latency
-    return billed(latency.timed(chunks, stream=request.stream), sending.bill)

@@ -7,13 +7,11 @@ of the turn, and never more than that. All that may be asked stay; nobody is add
 """
 
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
 from regent_api.config import ProviderConfig
-from regent_runtime.route.errors import ProviderError
 from regent_runtime.wire.answer import Chunk
 
 MEMORY_SECONDS = 60.0
@@ -56,20 +54,30 @@ class Latency:
         if known is not None and seconds > known:
             self.measured(seconds, stream=stream)
 
-    async def timed(self, chunks: AsyncGenerator[Chunk], *, stream: bool) -> AsyncGenerator[Chunk]:
-        """The same chunks of an attempt that begins now; the first that says something is measured."""
-        began, spoke = self._clock(), False
-        try:
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    if not spoke and (chunk.content or chunk.refusal or chunk.finish_reason or chunk.working):
-                        spoke = True
-                        self.measured(self._clock() - began, stream=stream)
-                    yield chunk
-        except ProviderError:
-            if not spoke:
-                self.failed(self._clock() - began, stream=stream)
-            raise
+    def begun(self, *, stream: bool) -> "Stopwatch":
+        """For an attempt that begins now."""
+        return Stopwatch(self, self._clock, stream=stream)
+
+
+class Stopwatch:
+    """Measures the first chunk of one attempt that says something, until it has `spoken`."""
+
+    def __init__(self, latency: Latency, clock: Callable[[], float], *, stream: bool) -> None:
+        self.spoken = False
+        self._latency = latency
+        self._clock = clock
+        self._stream = stream
+        self._began = clock()
+
+    def saw(self, chunk: Chunk) -> None:
+        if not self.spoken and (chunk.content or chunk.refusal or chunk.finish_reason or chunk.working):
+            self.spoken = True
+            self._latency.measured(self._clock() - self._began, stream=self._stream)
+
+    def failed(self) -> None:
+        """The attempt has."""
+        if not self.spoken:
+            self._latency.failed(self._clock() - self._began, stream=self._stream)
 
 
 class Measured(Protocol):

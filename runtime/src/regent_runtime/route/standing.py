@@ -47,15 +47,19 @@ class Standing:
         return self.soonest(provider, dead)
 
     def soonest(self, provider: ProviderConfig, dead: Collection[str]) -> tuple[Key, float] | None:
-        keys: list[Key] = list(provider.credentials) or [None]
+        if not provider.credentials:
+            return None, self.cooled_for(None)
+        keys: list[Key] = list(provider.credentials)
         first = self._turns % len(keys)
         usable = [key for key in (*keys[first:], *keys[:first]) if _name(key) not in dead]
         return min(((key, self.cooled_for(key)) for key in usable), key=lambda each: each[1], default=None)
 
     def cooled_for(self, key: Key) -> float:
         """Seconds until the provider, and the key, may be used again."""
-        until = max(self._cooled_until, self._keys_cooled_until.get(_name(key), 0.0))
-        return max(0.0, until - self._clock())
+        until = self._cooled_until
+        if self._keys_cooled_until:
+            until = max(until, self._keys_cooled_until.get(_name(key), 0.0))
+        return max(0.0, until - self._clock()) if until else 0.0
 
     def failed(self, key: Key, error: ProviderError) -> None:
         """Remember who asked to be left alone: at a rate limit the key, otherwise the provider."""

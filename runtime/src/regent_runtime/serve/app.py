@@ -1,6 +1,6 @@
 """Which path is which endpoint; everything else is 404 or 405 in OpenAI's shape."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from regent_runtime.refusals import METHOD_NOT_ALLOWED, NOT_FOUND, Refused
 from regent_runtime.serve.errors import error_body, error_headers
@@ -16,17 +16,16 @@ class Router:
     def __init__(self, routes: Mapping[str, Mapping[str, App]]) -> None:
         self._routes = routes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         methods = self._methods(scope["raw_path"].decode("latin-1"))
         endpoint = methods.get(scope["method"]) if methods else None
         if endpoint is not None:
-            await endpoint(scope, receive, send)
-        elif methods is None:
-            await _refuse(Refused(NOT_FOUND, "There is nothing at this path."), receive, send)
-        else:
-            allowed = ", ".join(sorted(methods))
-            refused = Refused(METHOD_NOT_ALLOWED, f"This path takes {allowed}.")
-            await _refuse(refused, receive, send, allow=allowed)
+            return endpoint(scope, receive, send)
+        if methods is None:
+            return _refuse(Refused(NOT_FOUND, "There is nothing at this path."), receive, send)
+        allowed = ", ".join(sorted(methods))
+        refused = Refused(METHOD_NOT_ALLOWED, f"This path takes {allowed}.")
+        return _refuse(refused, receive, send, allow=allowed)
 
     def _methods(self, path: str) -> Mapping[str, App] | None:
         folder, _, last = path.rpartition("/")

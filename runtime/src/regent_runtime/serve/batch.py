@@ -118,6 +118,9 @@ class _PartRequest(Request):
             raise too_large(most_bytes)
         return self._body
 
+    def end(self) -> None:
+        """Its body is held for as long as the whole batch."""
+
 
 class _PartAnswer(Answer):
     def begin(self, request: ChatRequest, record: TurnRecord) -> None:

@@ -1,8 +1,9 @@
 """POST /v1/chat/completions: one turn, answered whole or as server-sent events, and every outcome in OpenAI's shape."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
 
 import msgspec
 
@@ -21,7 +22,7 @@ from regent_runtime.serve.http import (
     Receive,
     Scope,
     Send,
-    header,
+    headers,
     read_json_body,
     respond,
     respond_and_close,
@@ -40,11 +41,12 @@ class Request:
     """turn.Incoming over ASGI."""
 
     def __init__(self, scope: Scope, receive: Receive, share: Share) -> None:
-        self.authorization = header(scope, b"authorization")
-        self.sensitivity = header(scope, b"x-regent-sensitivity")
-        self.approval = header(scope, b"x-regent-approval")
-        self.conversation = header(scope, b"x-regent-conversation")
-        self.conversation_end = header(scope, b"x-regent-conversation-end")
+        stated = headers(scope)
+        self.authorization = stated.get(b"authorization")
+        self.sensitivity = stated.get(b"x-regent-sensitivity")
+        self.approval = stated.get(b"x-regent-approval")
+        self.conversation = stated.get(b"x-regent-conversation")
+        self.conversation_end = stated.get(b"x-regent-conversation-end")
         self.unread = True
         self._scope = scope
         self._receive = receive
@@ -55,18 +57,29 @@ class Request:
         self.unread = False
         return body
 
-    @contextmanager
-    def watched(self, running: RunningTurn) -> Iterator[None]:
-        gone: asyncio.Future[None] = self._scope["state"][GONE]
+    def end(self) -> None:
+        """The turn has ended: nothing is held of its body."""
+        self._share.give_back()
 
-        def end(_: asyncio.Future[None]) -> None:
-            running.end(CallerGone())
+    def watched(self, running: RunningTurn) -> "Watched":
+        return Watched(self._scope["state"][GONE], running)
 
-        gone.add_done_callback(end)
-        try:
-            yield
-        finally:
-            gone.remove_done_callback(end)
+
+class Watched:
+    """While it is open, its turn ends when the caller has gone."""
+
+    def __init__(self, gone: "asyncio.Future[None]", running: RunningTurn) -> None:
+        self._gone = gone
+        self._running = running
+
+    def __enter__(self) -> None:
+        self._gone.add_done_callback(self._end)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._gone.remove_done_callback(self._end)
+
+    def _end(self, _: "asyncio.Future[None]") -> None:
+        self._running.end(CallerGone())
 
 
 class Answer:
@@ -90,19 +103,23 @@ class Answer:
         record.stream = request.stream
 
     async def release(self, chunk: Chunk) -> None:
-        self._record.usage = chunk.usage or self._record.usage
+        if chunk.usage is not None:
+            self._record.usage = chunk.usage
         if not self._request.stream:
             self._whole = chunk or self._whole
             return
         if not self.begun:
-            headers = [*_STREAM_HEADERS, *turn_headers(self._record)]
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+            stated = [*_STREAM_HEADERS, *turn_headers(self._record)]
+            await self._send({"type": "http.response.start", "status": 200, "headers": stated})
             self.begun = True
-        if not chunk:
-            await self._send({"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True})
-        elif not self._said or chunk.content or chunk.refusal or chunk.finish_reason:
-            await self._event(self._writer.chunk(self._record.model, chunk, first=not self._said))
+        if chunk.content or chunk.refusal or chunk.finish_reason or (chunk and not self._said):
+            body = self._writer.event(self._record.model, chunk, first=not self._said)
             self._said = True
+        elif not chunk:
+            body = sse.KEEP_ALIVE
+        else:
+            return
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def finish(self) -> None:
         if self._whole is not None:
@@ -112,7 +129,7 @@ class Answer:
         else:
             usage = b""
             if self._request.include_usage:
-                usage = sse.event(self._writer.usage(self._record.model, self._record.usage))
+                usage = self._writer.usage(self._record.model, self._record.usage)
             await self._send({"type": "http.response.body", "body": usage + sse.DONE})
         self.complete = True
 
@@ -145,9 +162,6 @@ class Answer:
                 async with asyncio.timeout(BREAK_OFF_SECONDS):
                     await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
 
-    async def _event(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": sse.event(data), "more_body": True})
-
 
 _NOTHING_SPENT = Usage(0, 0, 0)
 _STREAM_HEADERS = [
@@ -159,8 +173,8 @@ _STREAM_HEADERS = [
 
 def turn_headers(record: TurnRecord) -> list[Header]:
     """What every answer and refusal tells of its turn."""
-    headers = [(b"x-regent-turn", record.id.encode())]
-    return [*headers, (b"x-regent-conversation", record.conversation.encode())] if record.conversation else headers
+    stated = [(b"x-regent-turn", record.id.encode())]
+    return [*stated, (b"x-regent-conversation", record.conversation.encode())] if record.conversation else stated
 
 
 class Chat:
@@ -172,9 +186,8 @@ class Chat:
         self._ended = ended
         self._bodies = bodies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._bodies.share() as share:
-            await self.serve(Request(scope, receive, share), Answer(send), receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self.serve(Request(scope, receive, self._bodies.share()), Answer(send), receive, send)
 
     async def serve(
         self, request: Request, answer: Answer, receive: Receive, send: Send, call: fallback.Ask = fallback.call
@@ -195,6 +208,7 @@ class Chat:
             fault = Refused(INTERNAL_ERROR, f"A fault of the runtime ended turn {record.id}.")
             await self._refuse(fault, request, answer, record, receive, send)
         finally:
+            request.end()
             self._ended(record)
 
     async def _refuse(
@@ -215,8 +229,8 @@ class Chat:
             await answer.break_off(why)
             return
         record.outcome = FAILED if why.refusal.status >= 500 else REFUSED
-        headers = [*turn_headers(record), *error_headers(why)]
+        stated = [*turn_headers(record), *error_headers(why)]
         if request.unread:
-            await respond_and_close(receive, send, why.refusal.status, error_body(why), headers)
+            await respond_and_close(receive, send, why.refusal.status, error_body(why), stated)
         else:
-            await respond(send, why.refusal.status, error_body(why), headers=headers)
+            await respond(send, why.refusal.status, error_body(why), headers=stated)

@@ -94,9 +94,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser reports trailers as headers: they count, and nobody reads them."""
         self._headers_seen += 1
-        self._count_head(len(name) + len(value))
+        self._unread_bytes = 0
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > LARGEST_HEAD or self._headers_seen > MOST_HEADERS:
+            self._check_head(self._head_bytes)
         if self._in_head:
-            super().on_header(name, value)
+            HttpToolsProtocol.on_header(self, name, value)
 
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0

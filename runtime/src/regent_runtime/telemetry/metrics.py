@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from regent_runtime.audit.entry import UNAUTHORIZED_CODES
 from regent_runtime.cost.bill import Bill
@@ -11,6 +11,7 @@ from regent_runtime.guard.findings import INJECTION
 from regent_runtime.limits.budget import Figures
 from regent_runtime.record import TurnRecord
 from regent_runtime.route.standing import GAUGE, Standing
+from regent_runtime.telemetry.tally import Durations, Tally
 
 _BLOCKING = {"Deny", "Redact", "Strip"}
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -26,83 +27,83 @@ class Metrics:
             "Conversations whose latest turn was here and that are not idle, and turns in flight that are of none.",
             registry=self._registry,
         )
-        self._turns = Counter("regent_turns", "Turns that have ended.", ["outcome", "code"], registry=self._registry)
-        self._seconds = Histogram(
-            "regent_turn_seconds", "How long turns took.", ["outcome"], buckets=SECONDS, registry=self._registry
+        self._turns = Tally("regent_turns", "Turns that have ended.", ["outcome", "code"], registry=self._registry)
+        self._seconds = Durations(
+            "regent_turn_seconds", "How long turns took.", "outcome", SECONDS, registry=self._registry
         )
-        self._attempts = Counter(
+        self._attempts = Tally(
             "regent_attempts", "Requests to providers.", ["provider", "outcome"], registry=self._registry
         )
-        self._tokens = Counter(
+        self._tokens = Tally(
             "regent_tokens", "Tokens as providers counted them.", ["provider", "direction"], registry=self._registry
         )
-        self._cost = Counter(
+        self._cost = Tally(
             "regent_cost_usd", "What attempts cost, where it is known.", ["provider", "model"], registry=self._registry
         )
-        self._cost_unknown = Counter(
+        self._cost_unknown = Tally(
             "regent_cost_unknown",
             "Attempts of which nobody knows what they cost, by the reason.",
             ["provider", "model", "reason"],
             registry=self._registry,
         )
-        self._cost_at_most = Counter(
+        self._cost_at_most = Tally(
             "regent_cost_unknown_at_most_usd",
             "What those of them that have a price cost at the most.",
             ["provider", "model"],
             registry=self._registry,
         )
-        self._cache = Counter(
+        self._cache = Tally(
             "regent_cache",
             "Turns that may be answered with a kept answer, by the result.",
             ["result"],
             registry=self._registry,
         )
-        self._saved = Counter(
+        self._saved = Tally(
             "regent_cache_saved_usd",
             "What the answers that were given again had cost, where it is known.",
             ["provider", "model"],
             registry=self._registry,
         )
-        self._removed = Counter(
+        self._removed = Tally(
             "regent_prompt_tokens_removed",
             "Tokens, by the estimate, that steps took out of prompts that were too long.",
             ["step"],
             registry=self._registry,
         )
-        self._shadows = Counter(
+        self._shadows = Tally(
             "regent_shadow_decisions",
             "What policies in mode Audit would have decided.",
             ["policy", "field", "action"],
             registry=self._registry,
         )
-        self._limited = Counter(
+        self._limited = Tally(
             "regent_limited", "Turns that a limit refused, by the bound.", ["bound"], registry=self._registry
         )
-        self._state_errors = Counter(
+        self._state_errors = Tally(
             "regent_state_errors",
             "Operations that the shared state did not answer, by the reason.",
             ["reason"],
             registry=self._registry,
         )
-        self._injections = Counter(
+        self._injections = Tally(
             "regent_injection_attempts",
             "Turns in which the guards of input found an attempt to give other instructions, by what was done.",
             ["action"],
             registry=self._registry,
         )
-        self._leaks = Counter(
+        self._leaks = Tally(
             "regent_leaks_blocked",
             "Answers in which a guard rewrote or refused something.",
             ["field", "action"],
             registry=self._registry,
         )
-        self._unauthorized = Counter(
+        self._unauthorized = Tally(
             "regent_unauthorized",
             "Turns and actions of callers who are not known or not let in.",
             ["code"],
             registry=self._registry,
         )
-        self._alerts = Counter(
+        self._alerts = Tally(
             "regent_alerts",
             "Records that an alert of a policy has matched.",
             ["policy", "alert"],
@@ -133,54 +134,58 @@ class Metrics:
         )
 
     def turn_ended(self, record: TurnRecord) -> None:
-        self._turns.labels(record.outcome, record.code).inc()
-        self._seconds.labels(record.outcome).observe(record.seconds)
+        self._turns.add(record.outcome, record.code)
+        self._seconds.observe(record.outcome, record.seconds)
         self.acted(record)
-        for decision in record.decisions:
-            if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
-                self._limited.labels(decision.reason).inc()
         self._reused(record)
         for each in record.shortened:
-            self._removed.labels(each.step).inc(each.before - each.after)
+            self._removed.add(each.step, amount=each.before - each.after)
         for attempt in record.attempts:
-            self._attempts.labels(attempt.provider, attempt.outcome).inc()
+            provider = attempt.provider
+            self._attempts.add(provider, attempt.outcome)
             self._charge(attempt.bill)
             if usage := attempt.bill.usage:
-                self._tokens.labels(attempt.provider, "input").inc(usage.prompt_tokens)
-                self._tokens.labels(attempt.provider, "output").inc(usage.completion_tokens)
+                self._tokens.add(provider, "input", amount=usage.prompt_tokens)
+                self._tokens.add(provider, "output", amount=usage.completion_tokens)
+        if record.decisions:
+            self._decided(record)
+
+    def _decided(self, record: TurnRecord) -> None:
         for decision in record.decisions:
+            if decision.stage is Stage.LIMITS and decision.field == "limits" and not decision.shadow:
+                self._limited.add(decision.reason)
             if decision.shadow:
-                self._shadows.labels(decision.shadow, decision.field, decision.action).inc()
+                self._shadows.add(decision.shadow, decision.field, decision.action)
             elif decision.stage is Stage.OUTPUT and decision.action in _BLOCKING:
-                self._leaks.labels(decision.field, decision.action).inc()
+                self._leaks.add(decision.field, decision.action)
         if attempt_actions := {each.action for each in record.decisions if each.field in INJECTION and not each.shadow}:
-            self._injections.labels("Deny" if "Deny" in attempt_actions else "Audit").inc()
+            self._injections.add("Deny" if "Deny" in attempt_actions else "Audit")
 
     def acted(self, record: TurnRecord) -> None:
         """An approver's verdict, or a deletion."""
         if record.code in UNAUTHORIZED_CODES:
-            self._unauthorized.labels(record.code).inc()
+            self._unauthorized.add(record.code)
 
     def _reused(self, record: TurnRecord) -> None:
         if record.cache:
-            self._cache.labels(record.cache).inc()
+            self._cache.add(record.cache)
         if record.reused and record.reused.saved is not None:
-            self._saved.labels(record.reused.provider, record.reused.model).inc(float(record.reused.saved))
+            self._saved.add(record.reused.provider, record.reused.model, amount=float(record.reused.saved))
 
     def _charge(self, bill: Bill) -> None:
         cost, labels = bill.cost(), (bill.provider.name, bill.provider.model)
         if cost.usd is not None:
-            self._cost.labels(*labels).inc(float(cost.usd))
+            self._cost.add(*labels, amount=float(cost.usd))
         else:
-            self._cost_unknown.labels(*labels, cost.why).inc()
+            self._cost_unknown.add(*labels, cost.why)
         if cost.at_most is not None:
-            self._cost_at_most.labels(*labels).inc(float(cost.at_most))
+            self._cost_at_most.add(*labels, amount=float(cost.at_most))
 
     def state_failed(self, reason: str) -> None:
-        self._state_errors.labels(reason).inc()
+        self._state_errors.add(reason)
 
     def alerted(self, policy: str, alert: str) -> None:
-        self._alerts.labels(policy, alert).inc()
+        self._alerts.add(policy, alert)
 
     def text(
         self, *, active: int, config_valid: bool, standings: Mapping[str, Standing], budgets: Sequence[Figures]

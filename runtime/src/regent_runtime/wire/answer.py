@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from regent_runtime.wire import sse
+
 MOST_TOKENS = 2**53
 """More is no count: the integers that every reader of JSON holds exactly end here."""
 
@@ -49,7 +51,7 @@ class Chunk(Struct, frozen=True):
     """Bytes of the event that it came in, where it bears figures alone before an answer's end."""
 
     def __bool__(self) -> bool:
-        return bool(self.content or self.refusal or self.finish_reason or self.usage)
+        return self.content != "" or bool(self.refusal or self.finish_reason or self.usage)
 
 
 class ErrorInAnswer(Exception):  # noqa: N818
@@ -66,13 +68,17 @@ class MalformedAnswer(Exception):  # noqa: N818
 
 def count(value: Any) -> int | None:
     """A number of tokens as a provider reports it. None for what is none: no answer is lost for its figures."""
+    if type(value) is int:
+        return value if 0 <= value <= MOST_TOKENS else None
     whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
     return int(value) if whole and value == int(value) else None
 
 
 def part(details: Any, name: str, whole: int) -> int:
     """A count among the details of another, within it; 0 for what is none."""
-    return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
+    if not details or not isinstance(details, dict):
+        return 0
+    return min(count(details.get(name)) or 0, whole)
 
 
 def put_out(prompt: int, completion: int, total: int | None) -> tuple[int, int]:
@@ -163,15 +169,20 @@ class AnswerWriter:
         choice = _OutChoice(chunk.finish_reason, message=message)
         return _ENCODER.encode(_Out(self._id, "chat.completion", self._created, model, [choice], _written(chunk.usage)))
 
-    def chunk(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
+    def event(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
+        """Of a stream."""
         delta = _OutDelta("assistant" if first else None, chunk.content or None, chunk.refusal or None)
-        delta.tool_calls = self._calls(chunk, indexed=True) or None
+        if chunk.tool_calls:
+            delta.tool_calls = self._calls(chunk, indexed=True)
         choice = _OutChoice(chunk.finish_reason, delta=delta)
-        return self._encoded(model, [choice], self._no_usage)
+        out = _Out(self._id, "chat.completion.chunk", self._created, model, [choice], self._no_usage)
+        return b"data: " + _ENCODER.encode(out) + b"\n\n"
 
     def usage(self, model: str, usage: Usage | None) -> bytes:
         """The last event before [DONE], for callers that set stream_options.include_usage."""
-        return self._encoded(model, [], _written(usage))
+        return sse.event(
+            _ENCODER.encode(_Out(self._id, "chat.completion.chunk", self._created, model, [], _written(usage)))
+        )
 
     def _calls(self, chunk: Chunk, *, indexed: bool = False) -> list[_OutCall]:
         return [
@@ -183,9 +194,6 @@ class AnswerWriter:
             )
             for number, call in enumerate(chunk.tool_calls)
         ]
-
-    def _encoded(self, model: str, choices: list[_OutChoice], usage: Any) -> bytes:
-        return _ENCODER.encode(_Out(self._id, "chat.completion.chunk", self._created, model, choices, usage))
 
 
 def _written(usage: Usage | None) -> _OutUsage | None:

@@ -1,14 +1,14 @@
 """Chat Completions as OpenAI, and many others, speak it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
+from regent_runtime.wire.answer import MOST_TOKENS, Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -102,7 +102,37 @@ class _Choice(Struct):
     finish_reason: str | None = None
 
 
+_Count = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+
+
+class _OfPrompt(Struct):
+    cached_tokens: _Count = 0
+    cache_write_tokens: _Count = 0
+
+
+class _OfCompletion(Struct):
+    reasoning_tokens: _Count = 0
+
+
+class _Counts(Struct):
+    """What a provider counts, where it keeps to the format."""
+
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    total_tokens: _Count | None = None
+    prompt_tokens_details: _OfPrompt | None = None
+    completion_tokens_details: _OfCompletion | None = None
+
+
 class _Answer(Struct):
+    choices: list[_Choice] = []
+    usage: _Counts | None = None
+    error: Any = None
+
+
+class _LooseAnswer(Struct):
+    """One whose figures do not: no answer is lost for them."""
+
     choices: list[_Choice] = []
     usage: Any = None
     error: Any = None
@@ -122,34 +152,66 @@ _FINISH_REASONS = {
 `abort` of vLLM and SGLang, `insufficient_system_resource` of DeepSeek, `error` of Mistral and OpenRouter.
 """
 _DECODER = msgspec.json.Decoder(_Answer)
+_LOOSE_DECODER = msgspec.json.Decoder(_LooseAnswer)
+_SAID_NOTHING = _Said()
 
 
 def _read(data: bytes, calls: Calls) -> Chunk:
     """A plain answer, or the data of one event of a stream. `calls` of the answer are added to those so far."""
     try:
-        answer = _DECODER.decode(data)
+        answer: _Answer | _LooseAnswer = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedAnswer from None
+        answer = _loosely(data)
     if answer.error is not None:
         raise ErrorInAnswer(error_code(answer.error))
     if not answer.choices:
         return Chunk(usage=_usage(answer.usage))
-    choice = answer.choices[0]
-    said = choice.delta or choice.message or _Said()
-    if len(answer.choices) > 1 or choice.index != 0 or choice.finish_reason == "function_call":
+    choice, *others = answer.choices
+    said = choice.delta or choice.message or _SAID_NOTHING
+    if others or choice.index != 0 or choice.finish_reason == "function_call":
         raise MalformedAnswer
-    for number, call in enumerate(said.tool_calls or ()):
-        function = call.function or _Function()
-        index = number if call.index is None and choice.delta is None else call.index
-        calls.add(index, call.id, function.name, function.arguments)
-    reason = _FINISH_REASONS.get(choice.finish_reason or "")
+    if said.tool_calls:
+        _add(said.tool_calls, calls, streamed=choice.delta is not None)
+    reason = _FINISH_REASONS.get(choice.finish_reason) if choice.finish_reason else None
+    usage = _usage(answer.usage) if answer.usage is not None else None
     working = bool(said.tool_calls or said.reasoning_content or said.reasoning)
-    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=working)
-    return calling(chunk, calls)
+    chunk = Chunk(said.content or "", said.refusal or "", reason, usage, working=working)
+    return chunk if reason is None and not said.tool_calls else calling(chunk, calls)
 
 
-def _usage(reported: Any) -> Usage | None:
+def _loosely(data: bytes) -> _LooseAnswer:
+    """Raises MalformedAnswer."""
+    try:
+        return _LOOSE_DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedAnswer from None
+
+
+def _add(pieces: list[_Call], calls: Calls, *, streamed: bool) -> None:
+    for number, call in enumerate(pieces):
+        function = call.function or _Function()
+        index = number if call.index is None and not streamed else call.index
+        calls.add(index, call.id, function.name, function.arguments)
+
+
+def _usage(counts: Any) -> Usage | None:
     """What a provider says it counted. None for what cannot be read: no answer is lost for its figures."""
+    if type(counts) is not _Counts:
+        return _loose_usage(counts)
+    prompt = counts.prompt_tokens
+    completion, total = put_out(prompt, counts.completion_tokens, counts.total_tokens)
+    of_prompt, of_completion = counts.prompt_tokens_details, counts.completion_tokens_details
+    return Usage(
+        prompt,
+        completion,
+        total,
+        cached_tokens=min(of_prompt.cached_tokens, prompt) if of_prompt else 0,
+        cache_write_tokens=min(of_prompt.cache_write_tokens, prompt) if of_prompt else 0,
+        reasoning_tokens=min(of_completion.reasoning_tokens, completion) if of_completion else 0,
+    )
+
+
+def _loose_usage(reported: Any) -> Usage | None:
     if not isinstance(reported, dict):
         return None
     prompt, completion = count(reported.get("prompt_tokens")), count(reported.get("completion_tokens"))

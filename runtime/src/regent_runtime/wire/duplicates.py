@@ -27,12 +27,11 @@ def refuse_duplicates(body: bytes) -> None:
 
 def _kept(document: Any) -> int:
     count = 0
-    waiting = [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
+    found = [document]
+    for value in found:  # what it holds is found on the way
+        if type(value) is dict:
             count += len(value)
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
+            found += value.values()
+        elif type(value) is list:
+            found += value
     return count

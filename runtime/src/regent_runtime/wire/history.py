@@ -63,11 +63,12 @@ def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, 
     at = f"messages[{index}]"
     if message.role not in _SPEAKING_ROLES | INSTRUCTING_ROLES:
         raise Refused(INVALID_VALUE, f"`{at}.role` must be user, assistant or tool.", param=f"{at}.role")
-    for name in ("function_call", "audio"):
-        if getattr(message, name) is not None:
+    for name, value in (("function_call", message.function_call), ("audio", message.audio)):
+        if value is not None:
             raise Refused(UNSUPPORTED_FIELD, f"`{at}.{name}` is not offered here.", param=f"{at}.{name}")
-    for name, role in (("tool_calls", "assistant"), ("tool_call_id", "tool")):
-        if getattr(message, name) not in (None, []) and message.role != role:
+    of_roles = ("tool_calls", message.tool_calls, "assistant"), ("tool_call_id", message.tool_call_id, "tool")
+    for name, value, role in of_roles:
+        if value not in (None, []) and message.role != role:
             raise Refused(INVALID_VALUE, f"`{at}.{name}` is for the role {role}.", param=f"{at}.{name}")
     content = _content(at, message)
     if "\0" in (content if isinstance(content, str) else images.words(content)):

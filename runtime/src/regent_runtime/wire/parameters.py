@@ -17,4 +17,8 @@ def temperature(request: ChatRequest, config: AgentConfig, provider: ProviderCon
 
 
 def _least(*values: float | None) -> float | None:
-    return min((value for value in values if value is not None), default=None)
+    least = None
+    for value in values:
+        if value is not None and (least is None or value < least):
+            least = value
+    return least

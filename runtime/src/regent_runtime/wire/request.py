@@ -26,6 +26,7 @@ from regent_runtime.wire.images import MOST_IMAGES, Image
 from regent_runtime.wire.request_table import REQUEST_TABLE, Message, ResponseFormat, StreamOptions, Treatment
 from regent_runtime.wire.strings import too_deep
 
+_NO_TOOLS: frozenset[str] = frozenset()
 STRUCTURED = ("response_format", "tools")
 """Of what is forwarded, the fields whose text a model reads."""
 _BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -90,12 +91,13 @@ class ChatRequest:
         """Names of the tools that a model may ask the caller to use."""
         if self.forwarded.get("tool_choice") == "none":
             return frozenset()
-        return frozenset(tool["function"]["name"] for tool in self.forwarded.get("tools", ()))
+        tools = self.forwarded.get("tools")
+        return frozenset(tool["function"]["name"] for tool in tools) if tools else _NO_TOOLS
 
 
 def parse(body: bytes) -> ChatRequest:
     """Read a body. Raises Refused (400), naming the field; time and memory are linear in the body."""
-    values = dict(_understood(_fields(body)))
+    values = _understood(_fields(body))
     messages: list[Message] | None = values.pop("messages", None)
     if messages is None:
         raise Refused(MISSING_FIELD, "`messages` is required.", param="messages")
@@ -103,7 +105,7 @@ def parse(body: bytes) -> ChatRequest:
     _settle_tools(values)
     _settle_format(values)
     for name in STRUCTURED:
-        if too_deep(values.get(name)):
+        if name in values and too_deep(values[name]):
             raise Refused(INVALID_JSON, f"`{name}` must not nest deeply.", param=name)
     options: StreamOptions = values.pop("stream_options", None) or StreamOptions()
     values.pop("model", None)
@@ -122,7 +124,12 @@ def parse(body: bytes) -> ChatRequest:
 
 def _images(messages: Sequence[dict[str, Any]]) -> Sequence[Image]:
     """Raises Refused (400) for more than a request may have."""
-    found = [each for message in messages if not isinstance(message["content"], str) for each in message["content"]]
+    found: list[Any] = []
+    for message in messages:
+        if type(message["content"]) is not str:
+            found += message["content"]
+    if not found:
+        return ()
     shown = tuple(each for each in found if isinstance(each, Image))
     if len(shown) > MOST_IMAGES:
         raise Refused(INVALID_VALUE, f"`messages` may hold at most {MOST_IMAGES} images.", param="messages")
@@ -144,6 +151,9 @@ def _settle_format(values: dict[str, Any]) -> None:
 
 def _settle_tools(values: dict[str, Any]) -> None:
     """Tools as plain JSON, or nothing of them where there are none. Raises Refused (400)."""
+    if "tools" not in values and "tool_choice" not in values:
+        values.pop("parallel_tool_calls", None)
+        return
     tools = msgspec.to_builtins(values.pop("tools", []))
     choice = msgspec.to_builtins(values.pop("tool_choice", None))
     parallel = values.pop("parallel_tool_calls", None)
@@ -182,8 +192,9 @@ def _fields(body: bytes) -> dict[str, msgspec.Raw]:
         raise Refused(INVALID_JSON, "The body must be valid JSON in UTF-8 and not nest deeply.") from None
 
 
-def _understood(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, Any]]:
+def _understood(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
     """Each field that counts, decoded. Raises Refused for one that is unknown, invalid or not offered."""
+    values = {}
     for name, raw in fields.items():
         field = REQUEST_TABLE.get(name)
         if field is None:
@@ -192,11 +203,16 @@ def _understood(fields: dict[str, msgspec.Raw]) -> Iterator[tuple[str, Any]]:
         if field.treatment is Treatment.DROPPED:
             continue
         value = _value(name, raw)
-        if value is None or any(type(value) is type(other) and value == other for other in field.neutral):
+        if value is None or (field.neutral and _is_neutral(value, field.neutral)):
             continue
         if field.treatment is Treatment.REFUSED:
             raise Refused(UNSUPPORTED_FIELD, f"`{name}` is not offered here: {field.meaning}", param=name)
-        yield name, value
+        values[name] = value
+    return values
+
+
+def _is_neutral(value: Any, neutral: Sequence[Any]) -> bool:
+    return any(type(value) is type(other) and value == other for other in neutral)
 
 
 def _value(name: str, raw: msgspec.Raw) -> Any:

@@ -3,7 +3,7 @@
 Lines end with LF or CRLF. A lone CR, which the standard permits too, ends none: no model API is known to send it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 LARGEST_EVENT = 1_048_576
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -22,8 +22,18 @@ class EventParser:
         self._size = 0
         self._begun = False
 
-    def feed(self, part: bytes) -> Iterator[bytes]:
-        """The data of the events that this part completes. Raises MalformedStream."""
+    def feed(self, part: bytes) -> Iterable[bytes]:
+        """The data of the events that this part completes. Raises MalformedStream, at once or when it comes to it."""
+        is_whole = part[-2:] == b"\n\n" and b"\r" not in part and len(part) <= LARGEST_EVENT
+        if is_whole and self._begun and not self._rest and not self._data:
+            events = part[:-2].split(b"\n\n")
+            for each in events:
+                if each[:6] != b"data: " or b"\n" in each:
+                    return self._events(part)
+            return [each[6:] for each in events]  # one line each, as most of them come
+        return self._events(part)
+
+    def _events(self, part: bytes) -> Iterator[bytes]:
         self._rest += part
         if b"\n" in part:
             *lines, rest = bytes(self._rest).split(b"\n")

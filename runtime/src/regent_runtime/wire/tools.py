@@ -99,6 +99,8 @@ def calling(chunk: Chunk, calls: Calls) -> Chunk:
 
     An answer that was cut makes none: its last call may be half of one. Raises MalformedAnswer.
     """
+    if chunk.finish_reason is None:
+        return chunk
     if chunk.finish_reason == "tool_calls" and not calls:
         raise MalformedAnswer
     if chunk.finish_reason not in {"stop", "tool_calls"} or not calls:

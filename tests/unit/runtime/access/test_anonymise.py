@@ -1,7 +1,6 @@
 """Personal data goes out and comes back exactly, whatever the texts hold and however the answer is cut."""
 
 import os
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -24,7 +23,7 @@ from regent_runtime.access.placeholders import (
     nonce,
     placeholder,
 )
-from regent_runtime.access.restore import Restoration, restored, visible
+from regent_runtime.access.restore import Restoration, Restored, visible
 from regent_runtime.guard.personal_data import find
 from regent_runtime.refusals import Refused
 from regent_runtime.wire.answer import Chunk, ToolCall
@@ -252,30 +251,28 @@ def test_who_may_not_read_gets_only_its_own_words_back() -> None:
     assert visible(made.originals, may_read=False) == {f"[QUOTED_1_{NONCE}]": "[CARD_1_bcdfghjk]"}
 
 
-async def test_chunks_keep_their_end_and_lose_no_text() -> None:
-    async def answer() -> AsyncGenerator[Chunk]:
-        for part in ("Write to [EMAIL", f"_1_{NONCE}", "] or [EMAIL"):
-            yield Chunk(part)
-        yield Chunk(refusal=f"[EMAIL_1_{NONCE}]", finish_reason="stop")
+def restored(made: Anonymised, *chunks: Chunk) -> list[Chunk]:
+    restoring = Restored(made.originals)
+    return [lifted for chunk in chunks if (lifted := restoring.let(chunk)) is not None]
 
-    made = made_of(asked("ann@example.com"))
-    chunks = [chunk async for chunk in restored(answer(), made.originals)]
+
+def test_chunks_keep_their_end_and_lose_no_text() -> None:
+    parts = map(Chunk, ("Write to [EMAIL", f"_1_{NONCE}", "] or [EMAIL"))
+    end = Chunk(refusal=f"[EMAIL_1_{NONCE}]", finish_reason="stop")
+    chunks = restored(made_of(asked("ann@example.com")), *parts, end)
 
     assert "".join(chunk.content for chunk in chunks) == "Write to ann@example.com or [EMAIL"
     assert [chunk.finish_reason for chunk in chunks] == [None, None, "stop"]
     assert chunks[-1].refusal == "ann@example.com"
 
 
-async def test_what_is_cut_within_a_placeholder_waits_for_its_rest_alone() -> None:
-    async def answer() -> AsyncGenerator[Chunk]:
-        for part in ("[EMAIL", "_1_", "", f"{NONCE}]"):
-            yield Chunk(part)
-        yield Chunk(finish_reason="stop")
+def test_what_is_cut_within_a_placeholder_waits_for_its_rest_alone() -> None:
+    parts = map(Chunk, ("[EMAIL", "_1_", "", f"{NONCE}]"))
+    chunks = restored(made_of(asked("ann@example.com")), *parts, Chunk(finish_reason="stop"))
 
-    made = made_of(asked("ann@example.com"))
-    chunks = [(chunk.content, bool(chunk)) async for chunk in restored(answer(), made.originals)]
-
-    assert chunks == [("", False), ("ann@example.com", True)], "an empty chunk tells a client that work goes on"
+    assert [(chunk.content, bool(chunk)) for chunk in chunks] == [("", False), ("ann@example.com", True)], (
+        "an empty chunk tells a client that work goes on"
+    )
 
 
 async def test_personal_data_is_searched_once_in_all_that_would_be_sent() -> None:
@@ -303,12 +300,8 @@ def test_calls_and_results_of_tools_are_searched_and_replaced() -> None:
     ]
 
 
-async def test_the_arguments_of_a_call_are_restored() -> None:
+def test_the_arguments_of_a_call_are_restored() -> None:
+    call = ToolCall("send", {"to": [f"[EMAIL_1_{NONCE}]"], "count": 1})
     made = made_of(asked("Write to ann@example.com."))
-
-    async def answer() -> AsyncGenerator[Chunk]:
-        call = ToolCall("send", {"to": [f"[EMAIL_1_{NONCE}]"], "count": 1})
-        yield Chunk(finish_reason="tool_calls", tool_calls=(call,))
-
-    (chunk,) = [each async for each in restored(answer(), made.originals)]
+    (chunk,) = restored(made, Chunk(finish_reason="tool_calls", tool_calls=(call,)))
     assert chunk.tool_calls == (ToolCall("send", {"to": ["ann@example.com"], "count": 1}),)

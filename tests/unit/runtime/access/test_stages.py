@@ -1,7 +1,6 @@
 """The stages as a turn calls them: what they decide, what they write down, and what a model sees."""
 
 import threading
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -92,10 +91,13 @@ async def veiled(
 async def lifted(drawn: Veil) -> str:
     """What the caller reads when the model echoes what it sees."""
 
-    async def answer() -> AsyncGenerator[Chunk]:
-        yield Chunk(drawn.request.messages[0]["content"], finish_reason="stop")
+    said: list[Chunk] = []
 
-    return "".join([chunk.content async for chunk in drawn.lift(answer())])
+    async def release(chunk: Chunk) -> None:
+        said.append(chunk)
+
+    await drawn.lifting(release)(Chunk(drawn.request.messages[0]["content"], finish_reason="stop"))
+    return "".join(chunk.content for chunk in said)
 
 
 def anonymised(*readers: list[str]) -> AgentConfig:

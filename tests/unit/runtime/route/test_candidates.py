@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
 from regent_runtime.refusals import Refused
-from regent_runtime.route.candidates import abilities, able, candidates, rule_for, verdicts
+from regent_runtime.route.candidates import Barriers, abilities, able, candidates, rule_for, verdicts
 from regent_runtime.wire.request import ChatRequest, parse
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -38,6 +38,16 @@ def code(config: Any, sensitivity: Sensitivity) -> str:
 def test_the_order_is_the_rules() -> None:
     config = configs.config(provider("b"), provider("a"), LOCAL)
     assert names(config, Sensitivity.INTERNAL) == ["b", "a", "local"]
+
+
+def test_what_was_found_for_one_label_or_class_stands_for_no_other() -> None:
+    config = configs.config(provider("cloud", maxSensitivity="Internal"), LOCAL)
+    rule, barriers = config.route.rules[0], Barriers(config)
+    for _ in range(2):
+        for sensitivity in Sensitivity:
+            for local_only in (False, True):
+                expected = verdicts(config, rule, sensitivity, local_only=local_only)
+                assert barriers.verdicts(rule, sensitivity, local_only=local_only) == expected
 
 
 def test_the_first_rule_that_matches_wins() -> None:

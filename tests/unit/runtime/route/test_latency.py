@@ -1,16 +1,14 @@
 """LeastLatency: what is remembered of a provider's quickness, and whom it sends first."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.config import ProviderConfig
-from regent_runtime.route.errors import ProviderError
-from regent_runtime.route.failure import Failure
-from regent_runtime.route.latency import EXPLORE_ONE_IN, STALE_SECONDS, Latency, fastest_first
+from regent_runtime.route.latency import EXPLORE_ONE_IN, STALE_SECONDS, Latency, Stopwatch, fastest_first
 from regent_runtime.wire.answer import Chunk, Usage
 from tests.fakes import configs
 from tests.fakes.clocks import Clock
@@ -87,30 +85,29 @@ def test_an_estimate_follows_what_is_measured_and_forgets_with_time() -> None:
     assert latency.seconds(stream=False) is None
 
 
-async def chunks(clock: Clock, *said: tuple[float, Chunk], fails: bool = False) -> AsyncGenerator[Chunk]:
+def saw(clock: Clock, latency: Latency, *said: tuple[float, Chunk]) -> Stopwatch:
+    watch = latency.begun(stream=True)
     for wait, chunk in said:
         clock.now += wait
-        yield chunk
-    if fails:
-        clock.now += 20
-        raise ProviderError(Failure.FIRST_TOKEN_TIMEOUT)
+        watch.saw(chunk)
+    return watch
 
 
-async def test_the_first_word_is_measured_and_not_what_comes_before_or_after() -> None:
+def test_the_first_word_is_measured_and_not_what_comes_before_or_after() -> None:
     clock = Clock()
     latency = Latency(clock)
     figures = Chunk(usage=Usage(1, 1, 2))
-    said = chunks(clock, (0.1, figures), (0.3, Chunk("Hi")), (5, Chunk(finish_reason="stop")))
-    assert len([each async for each in latency.timed(said, stream=True)]) == 3
+    saw(clock, latency, (0.1, figures), (0.3, Chunk("Hi")), (5, Chunk(finish_reason="stop")))
     assert latency.seconds(stream=True) == pytest.approx(0.4)
 
 
-async def test_a_failure_makes_a_provider_slower_and_never_quicker() -> None:
+def test_a_failure_makes_a_provider_slower_and_never_quicker() -> None:
     clock = Clock()
     latency = Latency(clock)
     latency.measured(1.0, stream=True)
-    with pytest.raises(ProviderError):
-        await anext(latency.timed(chunks(clock, fails=True), stream=True))
+    watch = saw(clock, latency)
+    clock.now += 20
+    watch.failed()
     slower = latency.seconds(stream=True)
     assert slower is not None
     assert slower > 2
@@ -118,11 +115,18 @@ async def test_a_failure_makes_a_provider_slower_and_never_quicker() -> None:
     assert latency.seconds(stream=True) == slower
 
 
-async def test_a_turn_that_ends_first_tells_nothing() -> None:
+def test_who_fails_after_its_first_word_was_measured_by_that() -> None:
+    clock = Clock()
+    latency = Latency(clock)
+    watch = saw(clock, latency, (1, Chunk("Hi")))
+    clock.now += 20
+    watch.failed()
+    assert latency.seconds(stream=True) == 1.0
+
+
+def test_a_turn_that_ends_first_tells_nothing() -> None:
     clock = Clock()
     latency = Latency(clock)
     latency.measured(1.0, stream=True)
-    running = latency.timed(chunks(clock, (9, Chunk(usage=Usage(1, 1, 2))), (9, Chunk("Hi"))), stream=True)
-    await anext(running)
-    await running.aclose()
+    saw(clock, latency, (9, Chunk(usage=Usage(1, 1, 2))))
     assert latency.seconds(stream=True) == 1.0

@@ -1,11 +1,19 @@
 import json
+from typing import Any
 
 from regent_runtime.wire.answer import AnswerWriter, Chunk, ToolCall, Usage
 
 
+def said(event: bytes) -> Any:
+    """The data of an event of one line."""
+    assert event.startswith(b"data: ")
+    assert event.endswith(b"\n\n")
+    return json.loads(event[6:])
+
+
 def test_chunks_are_written_as_openai_writes_them() -> None:
     writer = AnswerWriter("t1", 5, include_usage=True)
-    assert json.loads(writer.chunk("m", Chunk("Hi"), first=True)) == {
+    assert said(writer.event("m", Chunk("Hi"), first=True)) == {
         "id": "chatcmpl-t1",
         "object": "chat.completion.chunk",
         "created": 5,
@@ -15,7 +23,7 @@ def test_chunks_are_written_as_openai_writes_them() -> None:
         ],
         "usage": None,
     }
-    assert json.loads(writer.usage("m", Usage(5, 2, 7, cached_tokens=4, reasoning_tokens=1)))["usage"] == {
+    assert said(writer.usage("m", Usage(5, 2, 7, cached_tokens=4, reasoning_tokens=1)))["usage"] == {
         "prompt_tokens": 5,
         "completion_tokens": 2,
         "total_tokens": 7,
@@ -34,5 +42,5 @@ def test_calls_are_written_as_openai_writes_them() -> None:
     whole = json.loads(writer.completion("m", chunk))["choices"][0]
     assert whole["message"] == {"role": "assistant", "content": None, "refusal": None, "tool_calls": calls}
     assert whole["finish_reason"] == "tool_calls"
-    delta = json.loads(writer.chunk("m", chunk, first=False))["choices"][0]["delta"]
+    delta = said(writer.event("m", chunk, first=False))["choices"][0]["delta"]
     assert delta == {"tool_calls": [{**call, "index": index} for index, call in enumerate(calls)]}

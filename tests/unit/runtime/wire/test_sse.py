@@ -22,6 +22,16 @@ def test_where_the_bytes_are_split_does_not_matter(cuts: list[int]) -> None:
     assert [found for part in parts for found in parser.feed(part)] == EVENTS
 
 
+PARTS = [b"data: one\n\n", b"data: two\n\ndata: \n\n", b"data: a\ndata: b\n\n", b": c\n\n", b"\n", b"data: x\n", b"data: y\r\n\r\n", b"data: z\r\n\n", b"data:q\n\n", b"id: 1\n\n"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12))
+def test_parts_that_are_whole_events_are_read_as_their_bytes_are(parts: list[bytes]) -> None:
+    at_once, byte_by_byte, whole = EventParser(), EventParser(), b"".join(parts)
+    expected = [found for at in range(len(whole)) for found in byte_by_byte.feed(whole[at : at + 1])]
+    assert [found for part in parts for found in at_once.feed(part)] == expected
+
+
 def test_what_is_written_is_read() -> None:
     assert list(EventParser().feed(event(b'{"a":1}'))) == [b'{"a":1}']
 
