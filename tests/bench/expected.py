@@ -42,6 +42,9 @@ class Phase:
 
 ONCE = Count(1, 1)
 NEVER = Count(0, 0)
+COMES_UP = Count(
+    1, 3, "told while no pod serves, when pods or Deployment say so first, and when both do; looks may fall together"
+)
 TOLD = Count(
     1, 2, "an agent is told before its pods answer as well, unless others that were edited wait for their config"
 )
@@ -65,7 +68,7 @@ CREATION = Phase(
     {
         **{f"get {child}": ONCE for child in MADE},
         **{f"patch {child}": ONCE for child in MADE},
-        "patch aiagents/status": TOLD,
+        "patch aiagents/status": COMES_UP,
         "create events": ONCE,
         "get aiagents": SWEPT,
     },
