@@ -31,7 +31,6 @@ class View:
     loose: bool = False
 
 
-_CONTROLS = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 _ROT13 = bytes(codecs.encode(chr(code), "rot13").encode()[0] if code < 128 else code for code in range(256))
 _LEET = bytes.maketrans(b"013457@$!|+iI", b"oleastaslltlL")
 LATIN1 = re2.Options()
@@ -62,7 +61,7 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 def views(folded: str, depth: int = 0) -> Iterator[View]:
     """The text itself and everything that it decodes to."""
-    text = folded.encode("utf-8", "replace").translate(None, _CONTROLS)
+    text = folded.encode("utf-8", "replace")
     yield View(text)
     yield View(text.translate(_ROT13))
     if _LOOKS_LEET.search(text):

@@ -60,11 +60,17 @@ class InjectionModel:
         """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
         return max(score for _, score in self.scores(tokens_of(text)))
 
-    def scores(self, tokens: Sequence[bytes]) -> Iterator[tuple[int, float]]:
-        """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them."""
-        for begin in range(0, len(tokens) - WINDOW + STRIDE if len(tokens) > WINDOW else 1, BLOCK):
-            count = min(len(tokens) - begin, BLOCK + WINDOW - STRIDE)
-            yield count, self._worst(tokens[begin : begin + count + LONGEST_RUN - 1], count)
+    def scores(self, tokens: list[bytes], *, more: bool = False) -> Iterator[tuple[int, float]]:
+        """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them.
+
+        Takes tokens off the list as it goes. `more`: others will follow, so those stay that will be weighed with them.
+        """
+        whole, ahead = BLOCK + WINDOW - STRIDE, LONGEST_RUN - 1
+        while len(tokens) >= whole + (ahead if more else 1):
+            yield whole, self._worst(tokens[: whole + ahead], whole)
+            del tokens[:BLOCK]
+        if not more:
+            yield len(tokens), self._worst(tokens, len(tokens))
 
     def _worst(self, tokens: Sequence[bytes], count: int) -> float:
         """Of the stretches of the first `count` tokens; a run that begins in one counts in it."""

@@ -1,5 +1,6 @@
 import re
 from array import array
+from itertools import pairwise
 from math import sqrt
 
 import pytest
@@ -98,6 +99,20 @@ def test_figures_in_words_are_read_as_letters(disguised: bytes) -> None:
 def test_words_weigh_the_same_written_apart_and_together() -> None:
     apart, together = hashed(tokens_of(b"ignore all rules")), hashed(tokens_of(b"ignoreallrules"))
     assert apart[2] == together[0]
+
+
+@given(TEXTS, st.lists(st.integers(0, 400)))
+def test_tokens_that_come_in_parts_score_as_all_at_once(text: str, cuts: list[int]) -> None:
+    tokens = tokens_of(text.encode())
+    waiting: list[bytes] = []
+    scores = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(injection, "BLOCK", injection.STRIDE)
+        for begin, end in pairwise([0, *sorted(cuts)]):
+            waiting += tokens[begin:end]
+            scores += model().scores(waiting, more=True)
+        scores += model().scores(waiting + tokens[max(cuts, default=0) :])
+    assert max(score for _, score in scores) == model().score(text.encode())
 
 
 @pytest.mark.parametrize("weight", [-injection.MOST_WEIGHT, -7, 0, injection.MOST_WEIGHT])
