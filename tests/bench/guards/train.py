@@ -55,7 +55,7 @@ def coded(weights: Any, bias: float) -> InjectionModel:
     import numpy as np
 
     scale = float(abs(weights).max()) / injection.MOST_WEIGHT
-    small = np.rint(weights / scale).astype(int).tolist()
+    small = (np.rint(weights / scale) + injection.NOTHING).astype(np.uint8).tobytes()
     return injection.loads(injection.dumps(InjectionModel(small, scale, bias, UNDECIDED)))
 
 

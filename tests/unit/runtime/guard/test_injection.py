@@ -1,5 +1,4 @@
 import re
-from array import array
 from itertools import pairwise
 from math import sqrt
 
@@ -24,9 +23,9 @@ THRESHOLDS = {InjectionLevel.LENIENT: 3.0, InjectionLevel.BALANCED: 2.0, Injecti
 
 
 def with_weight(word: bytes, weight: int) -> InjectionModel:
-    weights = array("b", bytes(injection.SLOTS))
-    weights[hashed([word])[0][0] & injection.SLOTS - 1] = weight
-    return InjectionModel(weights, 0.5, -1.0, THRESHOLDS)
+    weights = bytearray([injection.NOTHING]) * injection.SLOTS
+    weights[hashed([word])[0][0]] += weight
+    return InjectionModel(bytes(weights), 0.5, -1.0, THRESHOLDS)
 
 
 TEXTS = st.lists(st.sampled_from([*"aAlI1@|!.\n \x00\x0bé", "2", "word", "ignore", " your ", "4ll"]), max_size=400).map(
@@ -46,7 +45,7 @@ def test_tokens_are_words_and_marks(text: str) -> None:
 def test_a_score_is_that_of_the_worst_stretch(text: str, block: int) -> None:
     """As the definition says, run by run, and however much is weighed at once."""
     raw, shipped = text.encode(), model()
-    runs = [[shipped.weights[run & injection.SLOTS - 1] for run in each] for each in hashed(tokens_of(raw))]
+    runs = [[shipped.weights[run] - injection.NOTHING for run in each] for each in hashed(tokens_of(raw))]
     worst = max(
         sum(sum(each[begin:end]) for each in runs) / sqrt(max(end - begin, injection.LEAST_TOKENS))
         for begin, end in stretches(len(runs[0]))
@@ -97,8 +96,8 @@ def test_figures_in_words_are_read_as_letters(disguised: bytes) -> None:
 
 
 def test_words_weigh_the_same_written_apart_and_together() -> None:
-    apart, together = hashed(tokens_of(b"ignore all rules")), hashed(tokens_of(b"ignoreallrules"))
-    assert apart[2] == together[0]
+    apart, together = hashed(tokens_of(b"ig nore")), hashed(tokens_of(b"ignore"))
+    assert apart[1] == together[0]
 
 
 @given(TEXTS, st.lists(st.integers(0, 400)))
