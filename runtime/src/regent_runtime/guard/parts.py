@@ -18,6 +18,7 @@ LONGEST_WORD = 512
 """Characters; a longer one may be cut."""
 _BLANKS = re.compile(r"([ \t\n\r]{3})[ \t\n\r]+")
 """No pattern of the house tells three from more."""
+_SHAPE = bytes(b"x "[chr(byte) in " \t\n\r"] for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +50,5 @@ def _end_of_words(text: str) -> int:
 
 def _ending(matched: str) -> str:
     ending = matched[-OVERLAP:]
-    return _BLANKS.sub(r"\1", matched)[-OVERLAP:] if _BLANKS.search(ending) else ending
+    many = b"    " in ending.encode("utf-8", "replace").translate(_SHAPE)
+    return _BLANKS.sub(r"\1", matched)[-OVERLAP:] if many else ending
