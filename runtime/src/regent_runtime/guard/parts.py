@@ -18,6 +18,8 @@ LONGEST_WORD = 512
 """Characters; a longer one may be cut."""
 _BLANKS = re.compile(r"([ \t\n\r]{3})[ \t\n\r]+")
 """No pattern of the house tells three from more."""
+_MANY_BLANKS = b" " * 16
+"""With fewer in each gap a match still fits into OVERLAP."""
 _SHAPE = bytes(b"x "[chr(byte) in " \t\n\r"] for byte in range(256))
 
 
@@ -50,5 +52,5 @@ def _end_of_words(text: str) -> int:
 
 def _ending(matched: str) -> str:
     ending = matched[-OVERLAP:]
-    many = b"    " in ending.encode("utf-8", "replace").translate(_SHAPE)
+    many = _MANY_BLANKS in ending.encode("utf-8", "replace").translate(_SHAPE)
     return _BLANKS.sub(r"\1", matched)[-OVERLAP:] if many else ending
