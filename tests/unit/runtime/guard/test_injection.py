@@ -18,6 +18,8 @@ from regent_runtime.guard.injection import (
     stretches,
     tokens_of,
 )
+from tests.bench.guards import quality
+from tests.bench.guards.__main__ import REFERENCE
 
 THRESHOLDS = {InjectionLevel.LENIENT: 3.0, InjectionLevel.BALANCED: 2.0, InjectionLevel.STRICT: 1.0}
 
@@ -148,6 +150,25 @@ def test_the_shipped_model_finds_attacks(text: bytes) -> None:
 )
 def test_the_shipped_model_lets_ordinary_texts_be(text: bytes) -> None:
     assert model().score(text) < model().thresholds[InjectionLevel.STRICT]
+
+
+def test_of_texts_from_outside_as_few_are_taken_for_attacks_as_the_reference_says() -> None:
+    """Its figures are of this code, not only of this model; its goal is 2 % at Balanced."""
+    measured = quality.outside()
+    whole = measured[0]
+    assert {each.name: len(each.scores) for each in measured} == {
+        "outside, all": 533,
+        "outside, mails and tickets": 215,
+        "outside, manuals": 158,
+        "outside, package descriptions": 160,
+    }
+    assert whole.above(model().thresholds[InjectionLevel.BALANCED]) <= 0.02
+    written = REFERENCE.read_text().splitlines()
+    assert [line for line in written if line.startswith("| outside")] == list(quality.lines(measured))
+    curve = [line.split("|") for line in written if re.match(r"\| \d+\.\d \|", line)]
+    assert [(cells[1].strip(), cells[-2].strip()) for cells in curve] == [
+        (f"{threshold:.1f}", f"{whole.above(threshold):.1%}") for threshold in quality.CURVE
+    ]
 
 
 def test_a_stricter_level_has_a_lower_threshold() -> None:
