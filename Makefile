@@ -83,8 +83,11 @@ bench-policy: cluster-needs  ## a policy edit, from kubectl to every pod of 20 a
 	@$(PYTHON) -m tests.bench.policy
 AGENTS ?= 100 1000
 bench-operator: cluster-needs  ## what agents cost the operator, beside a bare client that makes the same writes (AGENTS="100 1000 5000")
-	@$(PYTHON) -m tests.bench.operator --agents $(AGENTS)
-	$(PYTHON) -m tests.bench.takeover --agents 1000
+	@failed=0
+	$(PYTHON) -m tests.bench.operator --agents $(AGENTS) || failed=1
+	$(PYTHON) -m tests.bench.agent_calls || failed=1
+	$(PYTHON) -m tests.bench.takeover --agents 1000 || failed=1
+	exit $$failed
 bench-drain: cluster-needs  ## a minute of conversations while pods come, go, are replaced and evicted
 	@$(PYTHON) -m tests.bench.drain
 bench-state: contract-needs  ## what limits cost a turn, in the pod and in Redis, beside a bare PING

@@ -5,6 +5,7 @@ without a reader or without a test is a promise that nobody keeps: `unkept` name
 """
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from regent_api.types import Sensitivity
 
 ROOT = Path(__file__).resolve().parent.parent
 READERS = (
+    "crds/src/regent_api/config.py",
     "crds/src/regent_api/effective.py",
     "operator/src/regent_operator/plan",
     "operator/src/regent_operator/engine",
@@ -127,14 +129,33 @@ def _labels(path: str) -> list[str]:
     return [path.replace("*", label) for label in Sensitivity] if "*" in path else [path]
 
 
-def _read_attributes() -> Mapping[str, frozenset[str]]:
-    """Module -> names of the attributes that it reads, and the names that its patterns take apart."""
-    found: dict[str, frozenset[str]] = {}
-    for file in sorted(file for room in READERS for file in _modules(ROOT / room)):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class _Module:
+    """`attributes` that it reads, and those in pairs (`size.turn_timeout`), `classes` that it names, `words` of its
+    name, attributes and constants.
+    """
+
+    name: str
+    attributes: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    classes: frozenset[str]
+    words: frozenset[str]
+
+
+def _read_attributes() -> list[_Module]:
+    found = []
+    for file in sorted({file for room in READERS for file in _modules(ROOT / room)}):
         name = str(file).rpartition("/src/")[2]
         if not any(name.endswith(merger) for merger in MERGERS):
-            found[name] = frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+            nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+            reads = [node for node in nodes if isinstance(node, ast.Attribute)]
+            attributes = frozenset(node.attr for node in reads)
+            pairs = frozenset((node.value.attr, node.attr) for node in reads if isinstance(node.value, ast.Attribute))
+            named = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.alias)}
+            texts = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+            paths = {text for text in texts if " " not in text}
+            words = {word for text in {*paths, name} for word in re.split(r"[^A-Za-z]+", text)}
+            found.append(_Module(name, attributes, pairs, frozenset(named), frozenset(words | attributes)))
     return found
 
 
@@ -142,13 +163,50 @@ def _modules(room: Path) -> Iterable[Path]:
     return [room] if room.is_file() else room.rglob("*.py")
 
 
-def _readers(path: str, read: Mapping[str, frozenset[str]]) -> list[str]:
-    """Modules that read the attribute, those first that read its group as well."""
-    *groups, leaf = [to_snake(part) for part in path.split(".")]
-    names = {leaf, f"{leaf}_seconds", path.rpartition(".")[2]}
-    found = [module for module, attributes in read.items() if names & attributes]
-    within = [module for module in found if not groups or groups[-1] in read[module]]
-    return within or found
+def _readers(path: str, read: Iterable[_Module]) -> list[str]:
+    """Modules that read the attribute, and its group where some do.
+
+    None that only knows a class of something else with such a field. Where two fields of the policy end alike, such as
+    `patterns.re2`, those that know most of the path before it.
+    """
+    *groups, leaf = path.split(".")
+    names = {leaf, to_snake(leaf), f"{to_snake(leaf)}_seconds"}
+    own, foreign = _owners(names)
+    found = [each for each in read if names & each.attributes]
+    clear = {(to_snake(groups[-1]), name) for name in names} if groups else set()
+    found = [each for each in found if clear & each.pairs or own & each.classes or not foreign & each.classes] or found
+    found = [each for each in found if not groups or to_snake(groups[-1]) in each.attributes] or found
+    if sum(other.split(".")[-2:] == path.split(".")[-2:] for other in _paths()) > 1:
+        known = {each: sum(bool({group, to_snake(group)} & each.words) for group in groups) for each in found}
+        found = [each for each, much in known.items() if much == max(known.values())]
+    return [each.name for each in found]
+
+
+@cache
+def _classes() -> tuple[tuple[str, bool, frozenset[str]], ...]:
+    """Every class of regent_api: its name, whether it is of policies, its fields."""
+    room = ROOT / "crds/src/regent_api"
+    return tuple(
+        (
+            node.name,
+            file.parent.name == "policy" or file.name == "effective.py",
+            frozenset(
+                each.target.id
+                for each in node.body
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+            ),
+        )
+        for file in sorted(room.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+
+
+def _owners(names: set[str]) -> tuple[set[str], set[str]]:
+    """Classes that have a field of such a name: of policies, and of anything else."""
+    having = [(name, ours) for name, ours, has in _classes() if names & has]
+    own = {name for name, ours in having if ours}
+    return own, {name for name, ours in having if not ours} - own
 
 
 PREFACE = """\

@@ -1,18 +1,25 @@
 """A kubelet without a node: pods become ready, and answer /statusz honestly.
 
 It stands in for kubelet and runtime on the control tier, where no pod can run. What a pod says is computed from the
-config that it was offered, or the ConfigMap as it was mounted: read when the pod starts, again when the pod object is
+config that it was offered, or the ConfigMap as it was mounted: when the pod starts, again when the pod object is
 touched (the real kubelet does that within a second), and otherwise only every ten seconds. Seals are judged by the
 runtime's own code, with the trust that the pod's command gives. The e2e tests run the same operator against the real ones.
+
+Like the real one it watches ConfigMaps and polls nothing: a pod at rest costs a listening socket. What it costs the
+machine that a benchmark runs on is counted (`requests`, `cpu_seconds`).
 """
 
 import asyncio
+import errno
 import itertools
 import os
+import resource as limits
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,14 +30,21 @@ from aiohttp import web
 from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_api.seal import SEAL_KEY
 from regent_operator.engine.access import from_kubeconfig
-from regent_operator.engine.client import ApiClient
+from regent_operator.engine.client import STATUS_PORT, ApiClient
 from regent_operator.engine.errors import ApiError
+from regent_operator.engine.queue import WorkQueue
 from regent_operator.engine.reflector import Collection, Reflector
 from regent_operator.engine.resources import CONFIG_MAPS, OURS, PODS, Resource
 from regent_runtime.seal import SealRefused, Seals, Trust, trusted_keys
 
 REFRESH_SECONDS = 10.0
+RETRY_SECONDS = 0.2
+WORKERS = 16
+MEMORY = Path("/dev/shm")
+"""A pod syncs its seal's memory to its disk; all of them on one disk would wait for each other."""
 Object = dict[str, Any]
+Name = tuple[str, str]
+"""Namespace, agent."""
 
 
 def trust(command: list[str], memory: Path) -> Trust:
@@ -40,20 +54,9 @@ def trust(command: list[str], memory: Path) -> Trust:
     return Trust(dict(flags)["--agent-uid"], trusted_keys(keys), memory)
 
 
-async def _outliving(do: Callable[[], Awaitable[None]]) -> None:
-    """A kubelet goes on when its API server is back."""
-    while True:
-        try:
-            return await do()
-        except ApiError as error:
-            if not error.of_transport:
-                raise
-        await asyncio.sleep(0.2)
-
-
 class NobodyCounts:
     def request(self, verb: str, resource: str, status: int, seconds: float) -> None:
-        """The operator's requests are counted, not the kubelet's."""
+        """The operator's requests are counted, not those of who stands beside it."""
 
 
 @dataclass
@@ -85,15 +88,24 @@ class FakePod:
     name: str
     uid: str
     agent: str
-    address: str
     image: str
     annotations: Object
     seals: Seals
+    born: float
+    """By the loop's clock; the volumes are looked at every REFRESH_SECONDS from then on."""
+    address: str = ""
+    server: web.Server | None = None
+    listener: asyncio.Server | None = None
+    ready: bool | None = None
+    """As it was told to the API server; None: nothing was."""
+    mounted: Object | None = None
+    """The ConfigMap's data in the pod's volume."""
+    touched: bool = False
     config: AgentConfig | None = None
+    digests: Object | None = None
+    """Of `config`."""
     error: str | None = None
-    task: asyncio.Task[None] | None = None
     canary: Object | None = None
-    touched: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class FakeKubelet:
@@ -103,16 +115,23 @@ class FakeKubelet:
         self.rules = Rules()
         self.asked = 0
         """How many times pods were asked for their status."""
+        self.requests: Counter[str] = Counter()
+        """To the API server, such as "MERGE pods"."""
         self._kubeconfig = kubeconfig
         self._pods: dict[str, FakePod] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._of_agent: dict[Name, set[str]] = defaultdict(set)
+        self._config_maps: dict[Name, Object] = {}
+        self._queue: WorkQueue[str] = WorkQueue()
+        self._tasks: list[asyncio.Task[None]] = []
         mine = 20 + os.getpid() % 200
         self._addresses = (f"127.{mine}.{a}.{b}" for a, b in itertools.product(range(250), range(1, 250)))
         self._loop = asyncio.new_event_loop()
-        self._state = tempfile.TemporaryDirectory()
+        self._state = tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
+        most = limits.getrlimit(limits.RLIMIT_NOFILE)[1]
+        limits.setrlimit(limits.RLIMIT_NOFILE, (most, most))  # each pod listens
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
         return self
@@ -124,109 +143,168 @@ class FakeKubelet:
         self._loop.close()
         self._state.cleanup()
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Of its thread so far, while it runs."""
+        assert self._thread.ident
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
+
+    def request(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        """It counts its client's requests itself."""
+        self.requests[f"{verb} {resource}"] += 1
+
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
+        if resource == CONFIG_MAPS:
+            self._config_map_seen(obj)
+        else:
+            self._pod_seen(obj)
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        if resource == CONFIG_MAPS:
+            self._config_maps.pop((namespace, name), None)
+            return
+        pod = self._pods.pop(uid, None)
+        if pod:
+            self._of_agent[pod.namespace, pod.agent].discard(uid)
+            self._silence(pod)
+
+    def _pod_seen(self, obj: Object) -> None:
         meta = obj["metadata"]
         pod = self._pods.get(meta["uid"])
         if pod is None:
+            container = obj["spec"]["containers"][0]
             pod = FakePod(
                 meta["namespace"],
                 meta["name"],
                 meta["uid"],
                 meta["labels"]["regent.dev/agent"],
-                next(self._addresses),
-                obj["spec"]["containers"][0]["image"],
+                container["image"],
                 meta.get("annotations") or {},
-                Seals(trust(obj["spec"]["containers"][0]["command"], Path(self._state.name) / meta["uid"])),
+                Seals(trust(container["command"], Path(self._state.name) / meta["uid"])),
+                self._loop.time(),
             )
             self._pods[pod.uid] = pod
-            pod.task = asyncio.create_task(self._live(pod))
-            self._tasks.add(pod.task)
-            pod.task.add_done_callback(self._ended)
+            self._of_agent[pod.namespace, pod.agent].add(pod.uid)
+            self._queue.add(pod.uid)
         elif pod.annotations != (meta.get("annotations") or {}):
             pod.annotations = meta.get("annotations") or {}
-            pod.touched.set()
+            pod.touched = True
+            self._queue.add(pod.uid)
 
-    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        pod = self._pods.pop(uid, None)
-        if pod and pod.task:
-            pod.task.cancel()
+    def _config_map_seen(self, obj: Object) -> None:
+        where = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        self._config_maps[where] = obj.get("data") or {}
+        for uid in self._of_agent.get(where, ()):
+            self._queue.add(uid, delay=self._until_refresh(self._pods[uid]))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            traceback.print_exception(task.exception())
+    def _until_refresh(self, pod: FakePod) -> float:
+        return REFRESH_SECONDS - (self._loop.time() - pod.born) % REFRESH_SECONDS
 
     async def _start(self) -> None:
-        self._client = await ApiClient(from_kubeconfig(self._kubeconfig), NobodyCounts()).__aenter__()
-        self._reflector = asyncio.create_task(Reflector(self._client, Collection(PODS, labels=OURS), self).run())
+        self._client = await ApiClient(from_kubeconfig(self._kubeconfig), self).__aenter__()
+        collections = Collection(CONFIG_MAPS), Collection(PODS, labels=OURS)
+        self._tasks = [asyncio.create_task(Reflector(self._client, each, self).run()) for each in collections]
+        self._tasks += [asyncio.create_task(self._work()) for _ in range(WORKERS)]
 
     async def _stop(self) -> None:
-        self._reflector.cancel()
-        await asyncio.gather(self._reflector, return_exceptions=True)
-        for pod in self._pods.values():
-            if pod.task:
-                pod.task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # those of pods that are gone end by themselves
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pods = list(self._pods.values())
+        self._pods.clear()
+        for pod in pods:
+            self._silence(pod)
         await self._client.__aexit__(None, None, None)
         await asyncio.sleep(0.25)  # TLS connections say goodbye
 
-    async def _live(self, pod: FakePod) -> None:
-        await _outliving(lambda: self._mount(pod))
-        application = web.Application()
+    async def _work(self) -> None:
+        while True:
+            uid = await self._queue.get()
+            again = None
+            try:
+                pod = self._pods.get(uid)
+                again = await self._tend(pod) if pod else None
+            except Exception as error:  # noqa: BLE001 - the other pods go on
+                if isinstance(error, ApiError) and error.of_transport:
+                    again = RETRY_SECONDS  # a kubelet goes on when its API server is back
+                else:
+                    traceback.print_exception(error)
+            finally:
+                self._queue.done(uid)
+            if again is not None:
+                self._queue.add(uid, delay=again)
 
-        async def statusz(request: web.Request) -> web.Response:
-            while pod.name == self.rules.silent:  # noqa: ASYNC110 - changed from the test's thread
-                await asyncio.sleep(0.05)
-            if "canary" in request.query:
-                pod.canary = await self._try(str(request.remote), int(request.query["canary"]))
-            return self._statusz(pod)
+    async def _tend(self, pod: FakePod) -> float | None:
+        """Seconds until the pod wants something again; None: not before it, or its ConfigMap, changes."""
+        await self._mount(pod)
+        if pod.listener is None:
+            await self._listen(pod)
+        ready = pod.image != self.rules.bad_image
+        if ready is not pod.ready:
+            await self._report(pod, ready=ready)
+            pod.ready = ready
+        if not ready:
+            return RETRY_SECONDS
+        return self._until_refresh(pod) if self._lags(pod) else None
 
-        async def config(request: web.Request) -> web.Response:
+    def _lags(self, pod: FakePod) -> bool:
+        known = self._config_maps.get((pod.namespace, pod.agent))
+        return pod.error is not None or (known is not None and known != pod.mounted)
+
+    async def _mount(self, pod: FakePod) -> None:
+        """What the watch has brought; for a pod that was touched, what stands there now."""
+        if pod.config is not None and self.rules.keep_old_config:
+            return
+        data = None if pod.touched else self._config_maps.get((pod.namespace, pod.agent))
+        if data is None:
+            found = await self._client.get(CONFIG_MAPS, pod.namespace, pod.agent)
+            pod.touched = False
+            data = found.get("data") or {} if found else None
+        if data is not None and (data != pod.mounted or pod.error is not None):
+            pod.mounted = data
+            self._take(pod, data)
+
+    async def _listen(self, pod: FakePod) -> None:
+        """On the first address that no other test session of this machine has."""
+        pod.server = web.Server(partial(self._answer, pod), access_log=None)
+        for pod.address in itertools.islice(self._addresses, 1000):
+            try:
+                pod.listener = await self._loop.create_server(pod.server, pod.address, STATUS_PORT)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                break
+        else:
+            raise AssertionError("no free address in 127.0.0.0/8")
+        if pod.uid not in self._pods:
+            self._silence(pod)
+
+    def _silence(self, pod: FakePod) -> None:
+        """Nobody answers at its address any more."""
+        if pod.listener and pod.server:
+            pod.listener.close()
+            self._hang_up(pod.server)
+            self._loop.call_later(0.05, self._hang_up, pod.server)  # a connection that was taken in that moment
+
+    @staticmethod
+    def _hang_up(pods_server: web.Server) -> None:
+        for connection in pods_server.connections:
+            connection.force_close()
+
+    async def _answer(self, pod: FakePod, request: web.BaseRequest) -> web.StreamResponse:
+        if (request.method, request.path) == ("PUT", "/config"):
             if self.rules.keep_old_config:
                 raise web.HTTPServiceUnavailable
             self._take(pod, await request.json())
             return self._statusz(pod)
-
-        application.router.add_get("/statusz", statusz)
-        application.router.add_put("/config", config)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await self._listen(runner, pod)
-            ready = None
-            while True:
-                if ready is not (pod.image != self.rules.bad_image):
-                    ready = pod.image != self.rules.bad_image
-                    await _outliving(partial(self._report, pod, ready=ready))
-                try:
-                    async with asyncio.timeout(REFRESH_SECONDS if ready else 0.2):
-                        await pod.touched.wait()
-                except TimeoutError:
-                    pass
-                pod.touched.clear()
-                await _outliving(lambda: self._mount(pod))
-        finally:
-            server = runner.server
-            await runner.cleanup()
-            await asyncio.sleep(0.05)  # for a connection that was taken in that moment
-            if server is not None:
-                await server.shutdown()
-
-    async def _listen(self, runner: web.AppRunner, pod: FakePod) -> None:
-        """On the first address that no other test session of this machine has."""
-        for _ in range(1000):
-            try:
-                return await web.TCPSite(runner, pod.address, 9090).start()
-            except OSError:
-                pod.address = next(self._addresses)
-        raise AssertionError("no free address in 127.0.0.0/8")
-
-    async def _mount(self, pod: FakePod) -> None:
-        if pod.config is not None and self.rules.keep_old_config:
-            return
-        found = await self._client.get(CONFIG_MAPS, pod.namespace, pod.agent)
-        if found is not None:
-            self._take(pod, found["data"])
+        if (request.method, request.path) != ("GET", "/statusz"):
+            raise web.HTTPNotFound
+        while pod.name == self.rules.silent and pod.uid in self._pods:  # noqa: ASYNC110 - a rule of the test's thread
+            await asyncio.sleep(0.05)
+        if "canary" in request.query:
+            pod.canary = await self._try(str(request.remote), int(request.query["canary"]))
+        return self._statusz(pod)
 
     def _take(self, pod: FakePod, data: Object) -> None:
         """Load a config as the runtime does: what it refuses leaves the old one in force."""
@@ -241,7 +319,7 @@ class FakeKubelet:
             pod.error = self.rules.refuse_config
         else:
             pod.seals.accept(seal)
-            pod.config, pod.error = config, None
+            pod.config, pod.digests, pod.error = config, config.digests().wire(), None
 
     async def _report(self, pod: FakePod, *, ready: bool) -> None:
         status = {
@@ -275,7 +353,7 @@ class FakeKubelet:
             {
                 "pod": {"name": pod.name, "uid": pod.uid},
                 "version": "fake",
-                "digests": config.digests().wire() if config else None,
+                "digests": pod.digests,
                 "oldestTurn": None,
                 "configError": pod.error,
                 "configSequence": pod.seals.sequence,

@@ -22,6 +22,7 @@ from tests.cluster import Cluster, Request, tools
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "regent-system"
 USER = f"system:serviceaccount:{NAMESPACE}:"
+QUIET_SECONDS = 8.0
 PERMISSIONS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 Object = dict[str, Any]
 
@@ -159,6 +160,16 @@ class RunningOperator:
         assert self.process
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def settle(self) -> None:
+        """Until it has written nothing for longer than counts of a policy wait for being written."""
+
+        def quiet() -> bool:
+            mark = self.mark_now()
+            time.sleep(QUIET_SECONDS)
+            return not self.writes(mark)
+
+        eventually("no writes", quiet, 120)
 
     def leads(self) -> bool:
         return self.metric("regent_operator_leader") == 1.0

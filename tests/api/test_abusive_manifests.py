@@ -1,6 +1,8 @@
 """Manifests that somebody writes to get around a policy, to break the operator, or by a bad mistake.
 
-Each is refused by the API server, or the operator does not accept it; in either case the words say what to write instead.
+Each is refused by the API server, or the operator does not accept it (Accepted=False); in either case the words say what
+to write instead. One is valid and of no use: a foreign host that calls itself local is ResolvedRefs=False with the reason
+NoProviderAllowed, since a policy's edit may make it usable, and starts no pod either.
 """
 
 import json
@@ -25,6 +27,8 @@ OIDC = {"issuer": "https://id.example.com", "audience": "helper", "jwks": {"inli
 PRIVATE = json.dumps(
     {"keys": [RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048), as_dict=True)]}
 )
+BOMB = "record.decisions.all(d0, " * 12 + "true" + ")" * 12
+"""As many steps as there are decisions, to the power of twelve."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,14 @@ REFUSED = [
         POLICY,
         "spec.size.maxRequestBytes",
         2**70,
-        "spec.size.maxRequestBytes",
+        "should be less than or equal to 6",  # 67108864, as the API server writes it of a number that is no int64
     ),
     Refusal(
         "a time beyond all clocks",
         POLICY,
         "spec.size.turnTimeout",
         "999999h999999h999999h999999h",
-        "spec.size.turnTimeout",
+        "may not be more than 24",
     ),
     Refusal("a time before now", POLICY, "spec.size.turnTimeout", "-1s", "must be a duration such as 250ms, 30s"),
     Refusal("a billion pods", AGENT, "spec.scaling.replicas", 10**9, "should be less than or equal to 1000"),
@@ -250,6 +254,12 @@ REJECTED = [
         policy(audit={"alerts": [{"name": "a", "when": "secrets.all(s, s.value != '')"}]}),
         "InvalidExpression",
         "alerts",
+    ),
+    Rejection(
+        "an expression of macros within macros",
+        policy(audit={"alerts": [{"name": "bomb", "when": BOMB}]}),
+        "InvalidExpression",
+        "has more than 2 of all, exists, exists_one, map and filter",
     ),
     Rejection(
         "namespaces selected by a namespace's own policy",

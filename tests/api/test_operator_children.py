@@ -1,13 +1,21 @@
 """The children of an agent on a real API server: made, left alone, healed, collected."""
 
+import asyncio
 import json
 import time
 from typing import Any
 
 import pytest
 
+from regent_operator.engine.access import from_kubeconfig
+from regent_operator.engine.apply import NOBODYS_VERSION
+from regent_operator.engine.client import ApiClient
+from regent_operator.engine.errors import ApiError
+from regent_operator.engine.resources import CHILD_BY_KIND
+from tests.api.fake_kubelet import NobodyCounts
 from tests.api.operator_fixtures import CHILDREN, Object, World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
+from tests.cluster import Cluster
 
 QUIET_SECONDS = 4.0
 PLURALS = (
@@ -148,6 +156,28 @@ def test_a_foreign_object_of_the_name_is_reported_and_left_alone(
     world.await_ready("helper")
 
 
+@pytest.mark.parametrize("kind", [*CHILDREN, "poddisruptionbudget"])
+def test_what_is_made_where_there_is_none_is_never_written_into_one(
+    quiet_agent: World, control_plane: Cluster, kind: str
+) -> None:
+    """By the API server's own account, for each kind of child: the condition under which children are made."""
+    before = quiet_agent.get(kind, "helper")
+    named = {"namespace": quiet_agent.namespace, "name": "helper"}
+    taken = named | {"labels": {"taken": "over"}, "resourceVersion": NOBODYS_VERSION}
+    resource = CHILD_BY_KIND[before["kind"]]
+
+    async def take_over() -> None:
+        async with ApiClient(from_kubeconfig(control_plane.kubeconfig), NobodyCounts()) as client:
+            await client.apply(
+                resource, {"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": taken}
+            )
+
+    with pytest.raises(ApiError) as refused:
+        asyncio.run(take_over())
+    assert (refused.value.status, refused.value.reason) == (409, "Conflict")
+    assert _content(quiet_agent, kind) == _content_of(before)
+
+
 @pytest.fixture
 def quiet_agent(world: World, operator: RunningOperator) -> World:
     """An agent of two pods that is Ready."""
@@ -157,7 +187,10 @@ def quiet_agent(world: World, operator: RunningOperator) -> World:
 
 
 def _content(world: World, kind: str) -> Object:
-    found = world.get(kind, "helper") or {}
+    return _content_of(world.get(kind, "helper") or {})
+
+
+def _content_of(found: Object) -> Object:
     content = {name: value for name, value in found.items() if name not in {"metadata", "status"}}
     kept = ("labels", "ownerReferences")
     return content | {name: found.get("metadata", {}).get(name) for name in kept}

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -38,20 +39,34 @@ KIND = {
 
 
 @pytest.fixture
-def keda(control_plane: Cluster, operator_kubeconfig: object) -> Iterator[None]:
-    """The kind, and the operator's permissions where KEDA is the provider; none of both afterwards."""
+def permitted(control_plane: Cluster, operator_kubeconfig: object) -> Iterator[None]:
+    """The operator's permissions where KEDA is the provider; those where it is not afterwards."""
 
     def permit(*words: str) -> None:
         made = [o for o in render(control_plane, *words) if o["kind"] in PERMISSIONS]
         ours = [o for o in made if o["metadata"]["name"].startswith("regent-operator")]
         control_plane.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(ours))
 
-    control_plane.kubectl("apply", "-f", "-", text=json.dumps(KIND))
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=60s")
     permit("--set", "autoscaling.provider=KEDA")
     yield
     permit()
-    control_plane.kubectl("delete", "crd", "scaledobjects.keda.sh")
+
+
+@contextmanager
+def kedas_kind(cluster: Cluster) -> Iterator[None]:
+    """Served meanwhile, and gone with its objects afterwards."""
+    cluster.kubectl("apply", "-f", "-", text=json.dumps(KIND))
+    try:
+        cluster.kubectl("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=60s")
+        yield
+    finally:
+        cluster.kubectl("delete", "crd", "scaledobjects.keda.sh")
+
+
+@pytest.fixture
+def keda(control_plane: Cluster, permitted: None) -> Iterator[None]:
+    with kedas_kind(control_plane):
+        yield
 
 
 def deployment(world: World) -> tuple[int, int]:
@@ -111,3 +126,25 @@ def test_kedas_object_comes_and_goes_without_changing_the_number_of_pods(
         eventually("no object", lambda: world.get(OBJECT, "helper") is None)
         eventually("rest", lambda: at_rest(operator, world))
         assert deployment(world) == before
+
+
+def test_without_kedas_kind_the_agent_says_what_is_missing_and_heals_once_it_is_there(
+    world: World, permitted: None, start_operator: Start, kubelet: FakeKubelet, floor: Object
+) -> None:
+    with start_operator("keda", URL):
+        world.apply(route(), policy(selector={}), agent(scaling=AUTO))
+        world.await_ready("helper", "False", "ApplyRefused")
+        assert world.conditions("helper")["Accepted"] == ("False", "ApplyRefused")
+        assert world.conditions("helper")["ScalingActive"] == ("Unknown", "Pending")
+        found = world.get("aiagent", "helper")
+        assert found is not None
+        (accepted,) = (each for each in found["status"]["conditions"] if each["type"] == "Accepted")
+        assert accepted["message"] == (
+            f"The API server refused ScaledObject {world.namespace}/helper: it serves no ScaledObject of keda.sh/v1alpha1 "
+            "(is what brings it installed?). Correct the cause; it is tried again."
+        )
+        assert deployment(world)[0] == 2, "its pods serve: nothing but their number hangs on KEDA"
+        with kedas_kind(world.cluster):
+            eventually("KEDA's object", lambda: world.get(OBJECT, "helper"), 150)
+            world.await_ready("helper")
+            assert world.conditions("helper")["Accepted"] == ("True", "Accepted")

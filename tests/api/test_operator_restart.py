@@ -3,12 +3,13 @@
 import time
 from typing import Any
 
+import pytest
+
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, Start, World, agent, policy, route
-from tests.api.running_operator import RunningOperator, eventually
+from tests.api.running_operator import QUIET_SECONDS, eventually
 from tests.api.slow_proxy import SlowProxy
 
-QUIET_SECONDS = 8.0
 SWEEPS_SECONDS = 500.0
 """The first sweep is five seconds after the start, and on a slow machine too early; the next is within 450."""
 LEASE_WRITES = 'regent_operator_writes_total{resource="leases"}'
@@ -22,17 +23,6 @@ WORKLOAD = {
 """Written as people write it, and stored otherwise by the API server."""
 
 
-def _settle(operator: RunningOperator) -> None:
-    """Until the operator has written nothing for a while."""
-
-    def quiet() -> bool:
-        mark = operator.mark_now()
-        time.sleep(QUIET_SECONDS)
-        return not operator.writes(mark)
-
-    eventually("no writes", quiet, 120)
-
-
 def test_a_restart_with_nothing_changed_writes_nothing(
     world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
 ) -> None:
@@ -42,7 +32,7 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         world.await_ready("helper")
         world.await_ready("full")
         world.await_ready("lost", "False", "RouteMissing")
-        _settle(first)
+        first.settle()
         mark = first.mark_now()
     with start_operator("second", "--resync-seconds=2") as second:
         eventually("the second leads", second.leads)
@@ -53,15 +43,16 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         assert second.metric("regent_operator_writes_total") == leases > 0
 
 
-def test_no_worker_starts_before_the_policies_are_listed(
-    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
+@pytest.mark.parametrize("kind", ["agentpolicies", "aiagents", "modelroutes"])
+def test_no_worker_starts_before_all_three_kinds_are_listed(
+    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any, kind: str
 ) -> None:
     world.apply(route(), policy(selector={}), agent())
     with (
-        SlowProxy(control_plane.kubeconfig, hold="/agentpolicies") as proxy,
+        SlowProxy(control_plane.kubeconfig, hold=f"/{kind}") as proxy,
         start_operator(server=proxy.url) as operator,
     ):
-        eventually("the policies are asked for", lambda: proxy.held)
+        eventually("the list is asked for", lambda: proxy.held)
         eventually("it leads", operator.leads)
         time.sleep(QUIET_SECONDS)
         assert operator.writes() == []

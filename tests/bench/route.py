@@ -2,7 +2,8 @@
 
 One mock upstream, one run, in turns, in a network namespace that has only loopback. Row A: house patterns, escaping and
 output guards; B: and the injection model; C: and the audit log on a disk (for A and B it is in memory). Figures are
-medians of the rounds; CPU is the process's own, with its children's.
+medians of the rounds; CPU is the process's own, with its children's. Memory is measured once: a process does not give back
+what streams took, so another round would need processes of its own.
 """
 
 import argparse

@@ -4,7 +4,8 @@ Records are of finished requests, and of everyone but the system's own component
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ class Request:
     """`user` is such as system:serviceaccount:NAMESPACE:NAME, the impersonated one if there is one.
 
     `code` is the HTTP status; `message` and `causes` (reasons of the answer's details) say why it was refused; `at` is
-    RFC 3339 in UTC.
+    RFC 3339 in UTC, when it was received. `body` is what was sent, of the writes whose bodies the audit policy keeps.
     """
 
     user: str
@@ -32,6 +33,12 @@ class Request:
     message: str
     causes: tuple[str, ...]
     at: str
+    body: dict[str, Any] | None = field(default=None, compare=False)
+
+    @property
+    def moment(self) -> float:
+        """Seconds since 1970."""
+        return datetime.fromisoformat(self.at).timestamp()
 
     @property
     def is_write(self) -> bool:
@@ -51,11 +58,14 @@ class AuditLog:
 
         The server writes a record after it has answered: ask once the requests of interest are a moment old.
         """
+        return [r for r in self.read(mark)[0] if r.user.startswith(user) and r.agent.startswith(agent)]
+
+    def read(self, mark: int) -> tuple[list[Request], int]:
+        """What was asked after `mark`, and where to read on: who looks often reads each record once."""
         with self.file.open("rb") as log:
             log.seek(mark)
-            lines = log.read().split(b"\n")[:-1]
-        requests = (_request(json.loads(line)) for line in lines)
-        return [r for r in requests if r.user.startswith(user) and r.agent.startswith(agent)]
+            text, _, _ = log.read().rpartition(b"\n")
+        return [_request(json.loads(line)) for line in text.splitlines()], mark + len(text) + bool(text)
 
 
 def _request(event: dict[str, Any]) -> Request:
@@ -74,4 +84,5 @@ def _request(event: dict[str, Any]) -> Request:
         message=answer.get("message", ""),
         causes=tuple(cause.get("reason", "") for cause in answer.get("details", {}).get("causes") or ()),
         at=event["requestReceivedTimestamp"],
+        body=event.get("requestObject"),
     )

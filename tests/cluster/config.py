@@ -25,7 +25,7 @@ def write(folder: Path, network: Network, pki: Path, programs: Path) -> None:
 
 
 def audit_policy() -> dict[str, Any]:
-    """One record for each finished request, of everyone but the system's own components."""
+    """One record for each finished request, of everyone but the system's own components; of what an agent is told, whole."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -34,6 +34,11 @@ def audit_policy() -> dict[str, Any]:
             {"level": "None", "nonResourceURLs": ["/livez*", "/readyz*", "/healthz*"]},
             {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
             {"level": "None", "users": ["system:apiserver", *_COMPONENTS]},
+            {
+                "level": "Request",
+                "verbs": ["patch"],
+                "resources": [{"group": "regent.dev", "resources": ["aiagents/status"]}],
+            },
             {"level": "Metadata"},
         ],
     }

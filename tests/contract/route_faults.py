@@ -26,6 +26,8 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error"}}
 TOO_LONG = {"error": {"type": "exceed_context_size_error"}}
 QUOTA = {"error": {"code": "insufficient_quota"}}
 SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
+NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+"""By a provider's own clock, as its `Date` says."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class Fault:
     sent: Sequence[str] = ()
     """Keys that the first provider was shown, in order; whatever their turn where empty."""
     policy: Mapping[str, Any] = field(default_factory=dict)
+    finish: str = "stop"
+    """The finish reason, where `told` is an answer."""
+    retry: bool = True
+    """`x-should-retry`, where `told` is a refusal."""
+    retry_after: str | None = None
+    """`Retry-After` of a refusal."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the caller's request besides its words."""
     way: str = ""
@@ -75,9 +83,12 @@ CLASSES = {
         [status(400, TOO_LONG)],
         "422 context_too_long",
         ["first context_window 0"],
+        retry=False,
         route={"fallback": {"errors": ["Transient"]}},
     ),
-    "a content filter": Fault([status(400, FILTERED)], "400 content_filter", ["first content_filter atMost"]),
+    "a content filter": Fault(
+        [status(400, FILTERED)], "400 content_filter", ["first content_filter atMost"], retry=False
+    ),
     "a content filter, declared": Fault(
         [status(400, FILTERED)],
         "Second.",
@@ -89,12 +100,14 @@ CLASSES = {
         "400 content_filter",
         ["first content_filter atMost", "second server_error atMost"],
         second=[status(500)],
+        retry=False,
         route={"fallback": {"errors": ["ContentFilter"]}},
     ),
     "an answer cut by a filter is passed on": Fault(
         [json_answer(completion("Par", finish_reason="content_filter"))],
         "Par",
         ["first answered 0.000041"],
+        finish="content_filter",
         streams=PLAIN,
     ),
     "an answer cut by a filter, declared": Fault(
@@ -109,6 +122,7 @@ CLASSES = {
         "Par",
         ["first server_error atMost", "second answered 0.000041"],
         second=[json_answer(completion("Par", finish_reason="content_filter"))],
+        finish="content_filter",
         route={"fallback": {"errors": ["ContentFilter", "Transient"]}},
         streams=PLAIN,
     ),
@@ -123,10 +137,11 @@ CLASSES = {
         [stream_of(chunk({"content": "Par"}), chunk({}, "content_filter"), b"data: [DONE]\n\n")],
         "Par",
         ["first answered atMost"],
+        finish="content_filter",
         route={"fallback": {"errors": ["ContentFilter"]}},
         streams=STREAMED,
     ),
-    "an invalid request": Fault([status(400)], "502 provider_rejected", ["first rejected 0"]),
+    "an invalid request": Fault([status(400)], "502 provider_rejected", ["first rejected 0"], retry=False),
     "an invalid request, declared": Fault(
         [status(400)],
         "Second.",
@@ -140,6 +155,25 @@ CLASSES = {
         [json_answer(completion("Hi"))],
         "Second.",
         ["first malformed atMost", "second answered 0.000041"],
+        streams=STREAMED,
+    ),
+    "an answer that was broken off": Fault(
+        [json_answer(completion("Half an ans", finish_reason="abort"))],
+        "Second.",
+        ["first incomplete atMost", "second answered 0.000041"],
+        streams=PLAIN,
+    ),
+    "an answer that its model's window cut is passed on": Fault(
+        [json_answer(completion("Par", finish_reason="model_length"))],
+        "Par",
+        ["first answered 0.000041"],
+        finish="length",
+        streams=PLAIN,
+    ),
+    "a stream that was broken off at once": Fault(
+        [stream_of(chunk({}, "insufficient_system_resource"), b"data: [DONE]\n\n")],
+        "Second.",
+        ["first incomplete atMost", "second answered 0.000041"],
         streams=STREAMED,
     ),
     "an error with status 200": Fault(
@@ -179,7 +213,7 @@ RETRIES = {
         route={**RETRY, "fallback": {"maxAttempts": 2}},
     ),
     "an invalid request is not retried": Fault(
-        [status(400)], "502 provider_rejected", ["first rejected 0"], route=RETRY
+        [status(400)], "502 provider_rejected", ["first rejected 0"], retry=False, route=RETRY
     ),
     "a cut reply is retried": Fault(
         [raw(b"HTTP/1.1 200 OK\r\nContent-"), answers("First.")],
@@ -205,6 +239,48 @@ RETRIES = {
     "Retry-After as a date, too long": Fault(
         [status(429, Retry_After=SOON)], "Second.", ["first rate_limited 0", "second answered 0.000041"], route=RETRY
     ),
+    "Retry-After as a date, short": Fault(
+        [
+            status(
+                429,
+                Date=format_datetime(NOW, usegmt=True),
+                Retry_After=format_datetime(NOW + dt.timedelta(seconds=1), usegmt=True),
+            ),
+            answers("First."),
+        ],
+        "First.",
+        ["first rate_limited 0", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "Anthropic's reset time, short": Fault(
+        [
+            status(
+                429,
+                Date=format_datetime(NOW, usegmt=True),
+                anthropic_ratelimit_requests_remaining="0",
+                anthropic_ratelimit_requests_reset=(NOW + dt.timedelta(seconds=0.05)).isoformat(),
+                anthropic_ratelimit_tokens_remaining="9",
+                anthropic_ratelimit_tokens_reset=(NOW + dt.timedelta(hours=1)).isoformat(),
+            ),
+            answers("First."),
+        ],
+        "First.",
+        ["first rate_limited 0", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "Anthropic's reset time, too long": Fault(
+        [
+            status(
+                429,
+                Date=format_datetime(NOW, usegmt=True),
+                anthropic_ratelimit_input_tokens_remaining="0",
+                anthropic_ratelimit_input_tokens_reset=(NOW + dt.timedelta(hours=1)).isoformat(),
+            )
+        ],
+        "Second.",
+        ["first rate_limited 0", "second answered 0.000041"],
+        route=RETRY,
+    ),
     "Retry-After beyond the deadline": Fault(
         [status(429, Retry_After="5")],
         "Second.",
@@ -225,6 +301,7 @@ RETRIES = {
         "429 provider_rate_limited",
         ["first rate_limited 0", "second rate_limited 0"],
         second=[status(429, Retry_After="40")],
+        retry_after="31",
         route=RETRY,
     ),
 }
@@ -295,6 +372,14 @@ BREAKERS = {
         route=TRIP,
         breakers="open open",
     ),
+    "a stream that was broken off trips": Fault(
+        [stream_of(chunk({"content": "Hi"}), chunk({}, "error"), usage_chunk(), b"data: [DONE]\n\n")],
+        "Hi provider_failed",
+        ["first incomplete atMost"],
+        route=TRIP,
+        streams=STREAMED,
+        breakers="open closed",
+    ),
     "a truncated stream trips": Fault(
         [stream_of(chunk({"content": "Hi"}), b"data: [DONE]\n\n")],
         "Hi provider_failed",
@@ -335,6 +420,7 @@ CALLS = {
         [calling(called(0, "a", "Rome"), called(1, "a", "Oslo"))],
         'weather({"city":"Rome"}) weather({"city":"Oslo"})',
         ["first answered 0.000041"],
+        finish="tool_calls",
         streams=STREAMED,
         asked=TOOLS,
     ),
@@ -342,6 +428,7 @@ CALLS = {
         [calls_at_once(called(0, "a", "Rome"), called(1, "a", "Oslo"))],
         'weather({"city":"Rome"}) weather({"city":"Oslo"})',
         ["first answered 0.000041"],
+        finish="tool_calls",
         streams=PLAIN,
         asked=TOOLS,
     ),

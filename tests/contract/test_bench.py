@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.bench import audit, calls, route
+from tests.bench import agent_calls, audit, cache, calls, route
 from tests.bench.runtime import Amount, rows, run
 
 
@@ -41,11 +41,40 @@ def test_the_benchmark_of_the_route_has_its_figures() -> None:
     assert found["direct"]["fdatasyncMs"] > 0
 
 
+def test_guards_of_meaning_let_few_different_questions_pass_and_most_paraphrases() -> None:
+    """On the committed sets, half of each held out from tuning. `near` is what the cache would have hit without guards."""
+    found = cache.meaning()
+    different, paraphrases = (
+        [found[f"{name}, {half}"] for half in ("tuned", "held out")] for name in ("different", "paraphrases")
+    )
+    assert sum(each["pairs"] for each in different) >= 300
+    assert sum(each["pairs"] for each in paraphrases) >= 300
+    assert all(each["same"] <= 0.01 * each["pairs"] for each in different)
+    assert all(each["near"] > 0.3 * each["pairs"] for each in different), "which the guards alone keep apart"
+    assert sum(each["same"] for each in paraphrases) >= 0.8 * sum(each["near"] for each in paraphrases)
+
+
+def test_the_benchmark_of_the_cache_has_its_figures() -> None:
+    rows = cache.index((1_000,))
+    found = {"exact hit, us CPU": cache.exact(1_000), "meaning": {}, "index": rows, "sentence, ms CPU": 0.0}
+    assert len(list(cache.lines(found))) == 4
+    assert [(row["vectors"], row["crowd"]) for row in rows] == [(1_000, 1), (1_000, cache.CROWD)]
+    assert all(row["recall@1"] >= 0.99 for row in rows)
+
+
 MOST_CALLS, MOST_CALLS_A_CHUNK = 2500, 215
 """A tenth more than it has. Who makes a turn dearer pays for it elsewhere, or says here why not: from one capability to the next
 turns had come to cost twice what they had, and no figure that a busy machine could show had told."""
 
 
+MOST_CALLS_AN_AGENT = 11_000
+"""A tenth more than it has. Five writes of children, one or two of its status and one Event are the most of it."""
+
+
 def test_a_turn_costs_no_more_calls_than_it_did() -> None:
     assert 500 < calls.of_a_turn({}) < MOST_CALLS
     assert 50 < calls.of_a_chunk({}) < MOST_CALLS_A_CHUNK
+
+
+def test_an_agent_costs_the_operator_no_more_calls_than_it_did() -> None:
+    assert 5_000 < agent_calls.of_an_agent() < MOST_CALLS_AN_AGENT

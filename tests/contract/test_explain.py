@@ -257,11 +257,14 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
         "limits": {"requestsPerMinute": 60, "maxConcurrent": 4},
     }
     narrow = {**ROUTE["spec"]["providers"][0], "name": "narrow", "capabilities": {"contextWindow": 1}}
+    spare = {**ROUTE["spec"]["providers"][0], "name": "spare"}
     spec = {
-        "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low, narrow],
-        "rules": [{"name": "all", "providers": []}],
+        "providers": [{**ROUTE["spec"]["providers"][0], **priced}, low, narrow, spare],
+        "rules": [
+            {"name": "secret", "match": {"sensitivity": {"atLeast": "Restricted"}}, "providers": [{"name": "spare"}]},
+            {"name": "all", "providers": [{"name": "low"}, {"name": "narrow"}, {"name": "onprem"}]},
+        ],
     }
-    spec["rules"][0]["providers"] = [{"name": "low"}, {"name": "narrow"}, {"name": "onprem"}]
     documents = [AGENT, {**ROUTE, "spec": spec}, policy()]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(documents))
     code, out, _ = run("-f", str(tmp_path), *CALLER, *PROMPT, "--route")
@@ -273,6 +276,7 @@ def test_the_route_shows_each_provider_its_place_or_what_keeps_it_out(tmp_path: 
             ["1", "onprem", model, "-", "0.5/1.5", "60/min", "4", "at", "once", "-", "-"],
             ["-", "low", model, "-", "unknown", "-", "maxSensitivity", "-"],
             ["-", "narrow", model, "-", "unknown", "-", "capabilities.contextWindow", "-"],
+            ["-", "spare", model, "-", "unknown", "-", "not", "in", "rule", "all", "-"],
             [],
             ["Would", "go", "on:", "Internal,", "rule", "all", "(Ordered),", "to", "onprem"],
         ],

@@ -1,4 +1,4 @@
-"""Answers, streams, errors and usage as OpenAI, Azure OpenAI and Anthropic document them, read to the last figure.
+"""Answers, streams, errors and usage as OpenAI, Azure OpenAI, Anthropic and xAI document them, read to the last figure.
 
 From which page each is: `golden/README.md`.
 """
@@ -28,6 +28,7 @@ TOLD = b"""{"messages": [{"role": "user", "content": "Hi"}],
 FORMATS: dict[str, WireFormat] = {
     "openai": ChatCompletions(),
     "azure": ChatCompletions(),
+    "xai": ChatCompletions(),
     "responses": Responses(),
     "messages": Messages(),
     "local": ToolsBySchema(ChatCompletions(), parse(TOLD)),
@@ -108,6 +109,9 @@ ANSWERS = {
         tool_calls=(ToolCall("weather", {"city": "Rome", "days": 1}),),
     ),
     "azure/answer.json": Chunk("Done.", "", "stop", Usage(20, 1843, 1863, reasoning_tokens=448)),
+    "xai/answer.json": Chunk(
+        "101 times 3 is 303.", "", "stop", Usage(32, 103, 135, cached_tokens=6, reasoning_tokens=94)
+    ),
     "responses/answer.json": Chunk(
         "The capital of France is Paris.",
         "",
@@ -139,6 +143,7 @@ ERRORS = {
     "azure/429-rate.json": Failure.RATE_LIMITED,
     "responses/400-flagged.json": Failure.CONTENT_FILTER,
     "responses/400-max-output-tokens.json": Failure.REJECTED,
+    "messages/400-credit.json": Failure.QUOTA_EXHAUSTED,
     "messages/400-invalid.json": Failure.REJECTED,
     "messages/400-too-long.json": Failure.CONTEXT_WINDOW,
     "messages/401-key.json": Failure.UNAUTHENTICATED,

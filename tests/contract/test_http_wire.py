@@ -13,7 +13,7 @@ import pytest_asyncio
 from regent_runtime.serve import listener
 from tests.contract.raw_http import answered, connect, head
 from tests.fakes import configs
-from tests.fakes.provider import chunk, provider, stream_of
+from tests.fakes.provider import Received, chunk, provider, send_stream, stream_of
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
@@ -150,3 +150,42 @@ async def test_a_caller_that_never_reads_is_cut_off(
             await eventually(unsent, lambda sizes: sizes == [])
             await served.until(lambda status: status["turns"] == 0)
             sock.close()
+
+
+async def test_a_caller_that_reads_slowly_opens_no_breaker(tmp_path: Path) -> None:
+    """Though its answer takes longer than an attempt may: only the end of it is waited for after that."""
+    body = json.dumps({**json.loads(BODY), "stream": True}).encode()
+    size, gate = 6_000_000, asyncio.Event()
+
+    async def behave(request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await send_stream(writer, [chunk({"content": "x" * 100_000})] * (size // 100_000), end=False)
+        await gate.wait()
+        end = chunk({}, "stop") + b"data: [DONE]\n\n"
+        writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(end), end))
+
+    async with provider(behave) as fake:
+        document = configs.document(
+            configs.provider_config("local", fake.url),
+            policy={"size": {"maxOutputTokens": 20_000}},
+            route={"timeouts": {"attempt": 3}, "circuitBreaker": {"consecutiveFailures": 1}},
+        )
+        async with serving(tmp_path, document) as served:
+            connections = served.runtime.serving.server_state.connections
+
+            async def unsent() -> int:
+                return sum(each.transport.get_write_buffer_size() for each in connections)
+
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", served.runtime.serving.port))
+            reader, writer = await asyncio.open_connection(sock=sock)
+            writer.write(head("Connection: close", f"Content-Length: {len(body)}") + body)
+            await eventually(unsent, lambda bytes_left: bytes_left > 0)
+            await asyncio.sleep(3.5)
+            await reader.readexactly(size)
+            gate.set()
+            assert b"[DONE]" in await reader.read()
+            writer.close()
+            assert await served.attempts() == [("local", "answered", "")]
+            assert (await served.statusz())["providers"][0]["breaker"] == "closed"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract import test_batch, test_shortening
 from tests.contract.redis_server import redis_server
 from tests.contract.test_budget import PRICE, SILENT, TELLING, asked, shared
 from tests.contract.test_route_faults import booked
@@ -59,6 +60,29 @@ async def test_tokens_that_were_not_used_come_back_and_unknown_ones_do_not(
                 served.forget_standings()
                 assert (await asked(served))[0] == 200
         assert len(one.requests) == (2 if fit else 1)
+
+
+async def test_a_prompt_that_was_shortened_takes_what_is_sent_of_it(tmp_path: Path) -> None:
+    limits = {"tokensPerMinute": test_shortening.CAP + OUTPUT}
+    messages = [{"role": "user", "content": test_shortening.PASSAGE}] * 2
+    async with provider() as one:
+        limited = test_shortening.document(configs.provider_config("p", one.url, limits=limits))
+        async with serving(tmp_path, limited) as served:
+            assert await test_shortening.refusal(served, messages) == (200, "")
+            assert served.runtime.records[-1].input_estimate > test_shortening.CAP
+
+
+async def test_a_batchs_group_takes_what_all_its_questions_take(tmp_path: Path) -> None:
+    behaviour = test_batch.echoing()
+    async with provider(behaviour) as one, provider(behaviour) as other:
+        first, second = configs.provider_config("p0", one.url), configs.provider_config("p1", other.url)
+        async with serving(tmp_path / "open", test_batch.document(first)) as served:
+            await test_batch.answers(served, *test_batch.CITIES)
+            of_one = served.runtime.records[-1].input_estimate + one.requests[0].body["max_tokens"]
+        first["limits"] = {"tokensPerMinute": of_one}
+        async with serving(tmp_path / "limited", test_batch.document(first, second)) as served:
+            await test_batch.answers(served, *test_batch.CITIES)
+        assert (len(one.requests), len(other.requests)) == (1, 1)
 
 
 async def test_no_more_requests_run_at_once_than_may(tmp_path: Path) -> None:

@@ -160,26 +160,30 @@ async def test_a_stream_falls_back_before_its_first_chunk(pair: Pair, name: str)
     assert outcomes[-2:] == [("first", word), ("second", "answered")]
 
 
+ROLE = {"role": "assistant", "content": ""}
+FIGURES = {"usage": {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}}
 SILENCES = {
-    "no answer": (stalls(), "first_token_timeout"),
-    "no first token": (stream_of(chunk({"role": "assistant", "content": ""}), then="stall"), "first_token_timeout"),
-    "only comments": (stream_of(b": wait\n\n", then="stall"), "first_token_timeout"),
-    "silence after the first token": (stream_of(chunk({"content": "Hi"}), then="stall"), "idle_timeout"),
-    "comments after it": (stream_of(chunk({"content": "Hi"}), b": wait\n\n", then="stall"), "idle_timeout"),
+    "no answer": (stalls(), 504, "first_token_timeout"),
+    "no first token": (stream_of(chunk(ROLE), then="stall"), 504, "first_token_timeout"),
+    "a role with figures": (stream_of(chunk(ROLE, **FIGURES), then="stall"), 504, "first_token_timeout"),
+    "only comments": (stream_of(b": wait\n\n", then="stall"), 504, "first_token_timeout"),
+    "silence after the first token": (stream_of(chunk({"content": "Hi"}), then="stall"), 200, "idle_timeout"),
+    "comments after it": (stream_of(chunk({"content": "Hi"}), b": wait\n\n", then="stall"), 200, "idle_timeout"),
+    "silence after a thought": (stream_of(chunk({"reasoning_content": "Hm"}), then="stall"), 504, "idle_timeout"),
 }
 
 
 @pytest.mark.parametrize("name", SILENCES)
 async def test_a_silent_stream_is_left(tmp_path: Path, name: str) -> None:
-    behaviour, word = SILENCES[name]
+    behaviour, code, word = SILENCES[name]
     async with (
         provider(behaviour) as fake,
         serving(
             tmp_path, configs.document(configs.provider_config("local", fake.url), route={"timeouts": SHORT})
         ) as served,
     ):
-        code, found = await stream(served)
-        assert code == (200 if word == "idle_timeout" else 504)
+        status_code, found = await stream(served)
+        assert status_code == code
         assert found[-1]["error"]["code"] == "provider_timeout"
         assert await served.attempts() == [("local", word, "")]
 

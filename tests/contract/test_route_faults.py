@@ -3,10 +3,12 @@ down, and how the providers stand afterwards.
 """
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from regent_api.policy import OUTPUT_TOKENS_DEFAULT, REFUSAL_DEFAULT
 from regent_api.price import words
 from regent_runtime.cost.bound import UNSEEN_TOKENS
 from tests.contract.route_faults import AFTER_ONE, BREAKERS, CALLS, CLASSES, KEYS, RETRIES, TRIP, Fault
-from tests.contract.test_providers import stream
 from tests.contract.way_faults import COMMITS, ENDS, WAYS
 from tests.fakes import configs
 from tests.fakes.certificates import self_signed
@@ -100,7 +101,7 @@ async def test_a_fault_has_its_exact_outcome(
         served = await stack.enter_async_context(serving(tmp_path, made_of))
         served.secret(SECRET, hosts="first.demo.svc", **{key: f"sk-{key}" for key in fault.keys})
         served.secret("elsewhere", hosts="elsewhere.demo.svc", bad="sk-bad")
-        assert await told(served, streamed=streamed, asked=fault.asked) == fault.told
+        assert await told(served, streamed=streamed, asked=fault.asked) == expected(fault)
         await served.attempts()
         found = await served.statusz()
         spent = booked(served)
@@ -198,18 +199,40 @@ def certificate(directory: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> s
     return tls
 
 
-async def told(served: Served, *, streamed: bool, asked: Mapping[str, Any] | None = None) -> str:
+@dataclass(frozen=True)
+class Told:
     """The answer's words and calls, or the refusal as `status code`; of a stream that broke, its words and the code."""
-    if not streamed:
-        code, answer = await served.ask(**(asked or {}))
-        return words_of(answer["choices"][0]["message"]) if code == 200 else f"{code} {answer['error']['code']}"
-    code, events = await stream(served, **(asked or {}))
+
+    words: str
+    finish: str | None = None
+    retry: str | None = None
+    """The header `x-should-retry`."""
+    retry_after: str | None = None
+
+
+def expected(fault: Fault) -> Told:
+    outcome, *_ = ended(fault).split()
+    if outcome in {"refused", "failed"}:
+        return Told(fault.told, None, str(fault.retry).lower(), fault.retry_after)
+    return Told(fault.told, None if outcome == "interrupted" else fault.finish)
+
+
+async def told(served: Served, *, streamed: bool, asked: Mapping[str, Any] | None = None) -> Told:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": streamed, **(asked or {})}
+    headers = {"Authorization": f"Bearer {configs.token()}"}
+    async with served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers) as response:
+        text, code, given = await response.text(), response.status, response.headers
     if code != 200:
-        return f"{code} {events[0]['error']['code']}"
-    said = [event for event in events if event != "[DONE]" and "choices" in event]
-    text = "".join(words_of(event["choices"][0]["delta"]) for event in said)
-    assert events[-1] == "[DONE]" or "error" in events[-1]
-    return text if events[-1] == "[DONE]" else f"{text} {events[-1]['error']['code']}"
+        word = json.loads(text)["error"]["code"]
+        return Told(f"{code} {word}", None, given.get("x-should-retry"), given.get("Retry-After"))
+    events = [each.removeprefix("data: ") for each in text.split("\n\n") if each]
+    said = [json.loads(each) for each in events if each != "[DONE]"]
+    choices = [choice for each in said for choice in each.get("choices", ())]
+    words = "".join(words_of(choice["delta" if streamed else "message"]) for choice in choices)
+    if streamed and events[-1] != "[DONE]":
+        return Told(f"{words} {said[-1]['error']['code']}")
+    (finish,) = (choice["finish_reason"] for choice in choices if choice["finish_reason"])
+    return Told(words, finish, given.get("x-should-retry"), given.get("Retry-After"))
 
 
 def words_of(said: Mapping[str, Any]) -> str:
@@ -253,11 +276,11 @@ async def test_a_breaker_outlives_a_reload_of_the_config_and_ends_with_its_provi
     async with provider(status(500), answers("First.")) as first, provider(answers("Second.")) as second:
         made_of = document(TWO_TRIPS, [first.port, second.port])
         async with serving(tmp_path, made_of) as served:
-            assert await told(served, streamed=False) == "Second."
+            assert (await told(served, streamed=False)).words == "Second."
             served.volume.write(configs.merged(made_of, {"instructions": "Answer in two sentences."}))
             before = (await served.statusz())["digests"]
             await served.until(lambda found: found["digests"] != before)
-            assert await told(served, streamed=False) == "Second."
+            assert (await told(served, streamed=False)).words == "Second."
             assert await breakers(served) == ["open", "closed"]
             assert await served.series("regent_breaker_state") == {
                 'regent_breaker_state{provider="first"}': 2,
@@ -268,7 +291,7 @@ async def test_a_breaker_outlives_a_reload_of_the_config_and_ends_with_its_provi
             before = (await served.statusz())["digests"]
             served.volume.write(edited)
             await served.until(lambda found: found["digests"] != before)
-            assert await told(served, streamed=False) == "First."
+            assert (await told(served, streamed=False)).words == "First."
             assert await breakers(served) == ["closed", "closed"]
 
 
@@ -279,16 +302,16 @@ async def test_a_provider_is_probed_when_its_time_has_passed(tmp_path: Path) -> 
         provider(answers("Second.")) as second,
         serving(tmp_path, document(trip, [first.port, second.port])) as served,
     ):
-        assert await told(served, streamed=False) == "Second."
+        assert (await told(served, streamed=False)).words == "Second."
         await served.until(lambda found: found["providers"][0]["breaker"] == "halfOpen")
-        assert await told(served, streamed=False) == "First."
+        assert (await told(served, streamed=False)).words == "First."
         assert await breakers(served) == ["closed", "closed"]
 
 
 async def test_when_every_breaker_is_open_the_caller_learns_when_to_come_again(tmp_path: Path) -> None:
     async with provider(status(500)) as first, provider(status(500)) as second:
         async with serving(tmp_path, document(TWO_TRIPS, [first.port, second.port])) as served:
-            assert await told(served, streamed=False) == "502 provider_failed"
+            assert (await told(served, streamed=False)).words == "502 provider_failed"
             code, answer, headers = await served.post({"messages": [{"role": "user", "content": "Hi"}]})
             assert (code, answer["error"]["code"]) == (502, "provider_failed")
             assert 0 < int(headers["retry-after"]) <= 60

@@ -170,6 +170,37 @@ async def test_short_instructions_are_the_last_step(tmp_path: Path) -> None:
     assert [messages[0]["content"] for messages in sent(fake)] == ["Answer shortly.", long]
 
 
+STEPS = {
+    "an old conversation": (conversation(12), "Answer in one sentence.", ["Summarise"]),
+    "a passage that stands twice, then long instructions": (
+        [
+            {"role": "user", "content": PASSAGE},
+            {"role": "assistant", "content": "Noted."},
+            {"role": "user", "content": PASSAGE},
+            {"role": "assistant", "content": "Noted again."},
+            *conversation(1)[:-1],
+            {"role": "user", "content": "Which of them " * 80},
+        ],
+        "Answer in one sentence, and weigh every word of it. " * 70,
+        ["Deduplicate", "Summarise", "ShortInstructions"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+async def test_the_steps_come_in_their_order_and_end_as_soon_as_it_fits(tmp_path: Path, name: str) -> None:
+    messages, instructions, steps = STEPS[name]
+    async with provider(telling()) as fake:
+        one = configs.provider_config("p", fake.url)
+        made = document(one, short="Shortly.", instructions=instructions)
+        async with serving(tmp_path, made) as served:
+            assert await refusal(served, messages) == (200, "")
+            taken = served.runtime.records[-1].shortened
+    assert [each.step for each in taken] == steps
+    assert all(each.before > CAP for each in taken)
+    assert [each.after <= CAP for each in taken] == [False] * (len(taken) - 1) + [True]
+
+
 async def test_what_cannot_fit_is_refused_and_nobody_is_asked(tmp_path: Path) -> None:
     async with (
         provider(telling()) as fake,

@@ -2,6 +2,7 @@
 that goes out with others), no byte of it reaches a provider below it, or anybody else, under any fault.
 """
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from regent_runtime.prompt import summary
 from tests.contract.test_batch import echoing, post, questions, requests
 from tests.contract.test_providers import BAD, BAD_STREAMS
 from tests.fakes import configs, connections
-from tests.fakes.provider import Behaviour, Provider, answers, completion, provider, send_json
+from tests.fakes.deaf import deaf
+from tests.fakes.provider import Behaviour, answers, chunk, completion, provider, send_json, stalls, stream_of
+from tests.fakes.resolver import NOWHERE, loopback
 from tests.fakes.serving import Served, serving
 
 CONFIDENTIAL = {"X-Regent-Sensitivity": "Confidential"}
@@ -36,6 +39,14 @@ FAULTS = {
     name: behaviour
     for name, (behaviour, _) in (BAD | {f"{key}, streamed": bad for key, bad in BAD_STREAMS.items()}).items()
 }
+SILENCES = {
+    "silence": stalls(),
+    "silence after the head": stream_of(then="stall"),
+    "silence after a word": stream_of(chunk({"content": "Yes"}), then="stall"),
+}
+WAYS = {"no such name": "connect", "no answer to a connection": "connect_timeout"}
+"""To the provider that may see the turns, each with what becomes of all attempts."""
+HURRIED = {"connect": 0.2, "firstToken": 0.5, "idle": 0.5, "attempt": 0.5}
 
 
 async def well(request: Any, reader: Any, writer: Any) -> None:
@@ -50,19 +61,19 @@ async def well(request: Any, reader: Any, writer: Any) -> None:
         await answers("Yes.")(request, reader, writer)
 
 
-def document(home: Provider, below: Provider) -> dict[str, Any]:
+def document(home: str, below: str, **timeouts: float) -> dict[str, Any]:
     """Everything that asks more than a turn's own request is on, and who may not see the turns is the cheapest."""
     settled = {"temperature": 0.2, "capabilities": {"contextWindow": WINDOW, "tokenCounter": "InputTokens"}}
     providers = [
-        configs.provider_config("below", below.url, price=FREE, maxSensitivity="Internal", **settled),
-        configs.provider_config("home", home.url, price=PRICE, **settled),
+        configs.provider_config("below", below, price=FREE, maxSensitivity="Internal", **settled),
+        configs.provider_config("home", home, price=PRICE, **settled),
     ]
     rule = {"name": "all", "atLeast": "Public", "providers": ["below", "home"], "strategy": "LeastCost"}
     return configs.document(
         *providers,
         prompt={"whenTooLong": "Shorten"},
         batch={"grouping": "Similar"},
-        route={"rules": [rule]},
+        route={"rules": [rule], **({"timeouts": timeouts} if timeouts else {})},
         policy={
             "cache": {"maxSensitivity": "Confidential", "semantic": "Allow"},
             "budget": {"perConversationUsd": "100"},
@@ -90,7 +101,7 @@ async def test_no_byte_of_a_confidential_turn_goes_anywhere_else_on_any_path(tmp
         async with (
             provider() as below,
             provider(behaviour) as home,
-            serving(tmp_path, document(home, below)) as served,
+            serving(tmp_path, document(home.url, below.url)) as served,
         ):
             await everything(served)
             ours = {home.port, served.runtime.serving.port, served.runtime.telling.port}
@@ -101,6 +112,29 @@ async def test_no_byte_of_a_confidential_turn_goes_anywhere_else_on_any_path(tmp
     assert {each.sensitivity for each in turns} == {"Confidential"}
     if name == "none":
         assert_every_path_was_taken(turns)
+
+
+@pytest.mark.parametrize("name", [*SILENCES, *WAYS])
+async def test_nor_where_its_provider_is_silent_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", loopback)
+    with connections.recorded() as begun, deaf() as silent:
+        async with provider() as below, provider(SILENCES.get(name, well)) as home:
+            urls = {
+                "no such name": f"http://{NOWHERE}/v1",
+                "no answer to a connection": f"http://127.0.0.1:{silent}/v1",
+            }
+            made = document(urls.get(name, home.url), below.url, **HURRIED)
+            async with serving(tmp_path, made) as served:
+                await everything(served)
+                ours = {home.port, silent, served.runtime.serving.port, served.runtime.telling.port}
+                turns = list(served.runtime.records)
+    assert (below.connections, below.requests) == (0, [])
+    assert set(begun) <= {("127.0.0.1", port) for port in ours}
+    assert {each.sensitivity for each in turns} == {"Confidential"}
+    outcomes = {attempt.outcome for each in turns for attempt in each.attempts}
+    assert outcomes == {WAYS.get(name, "attempt_timeout")}
 
 
 def assert_every_path_was_taken(turns: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from regent_api.types import Sensitivity
 from regent_runtime.state.answers import OVERHEAD
 from regent_runtime.state.contract import (
     CONVERSATION_SECONDS,
+    MOST_APPROVALS_OF_AN_OWNER,
     Approval,
     Conversation,
+    OwnerFull,
     Slots,
     StateFull,
     Verdict,
@@ -289,13 +292,46 @@ async def test_a_denied_approval_cannot_be_used(world: World) -> None:
     assert found.verdict is Verdict.DENIED
 
 
-async def test_the_same_request_waits_once(world: World) -> None:
+async def test_equal_requests_wait_each_for_itself(world: World) -> None:
+    """Each has a name of its own, which the state does not know, so it could not tell a second caller of the first."""
     await world.state.propose(approval(), 60)
-    await world.advance(20)
-    standing = await world.state.propose(approval("a-2"), 60)
-    assert (standing.id, standing.seconds_left) == ("a-1", pytest.approx(40))
-    assert await world.state.approval("a-2") is None
-    assert (await world.state.propose(approval("a-3", "y"), 60)).id == "a-3"
+    assert (await world.state.propose(approval("a-2"), 60)).id == "a-2"
+    for each in ("a-1", "a-2"):
+        await world.state.decide(each, Verdict.APPROVED, "eve")
+        assert await world.state.consume(each, "x") is True
+
+
+async def test_the_approvals_of_an_owner_are_discarded_and_nobody_elses(world: World) -> None:
+    for number in range(3):
+        await world.state.propose(approval(f"a-{number}"), 60)
+    await world.state.propose(replace(approval("b-1"), owner="bob"), 60)
+    await world.state.decide("a-0", Verdict.APPROVED, "eve")
+    assert await world.another().discard_approvals("ann") == 3
+    assert await world.state.discard_approvals("ann") == 0
+    assert await world.state.consume("a-0", "x") is False
+    assert [await world.state.approval(f"a-{number}") for number in range(3)] == [None] * 3
+    assert await world.state.approval("b-1") is not None
+    for number in range(MOST_APPROVALS_OF_AN_OWNER):
+        await world.state.propose(approval(f"c-{number}"), 60)
+
+
+async def test_one_owner_takes_sixteen_places_and_no_more(world: World) -> None:
+    for number in range(MOST_APPROVALS_OF_AN_OWNER):
+        await world.state.propose(approval(f"a-{number}"), 60)
+    with pytest.raises(OwnerFull):
+        await world.another().propose(approval("more"), 60)
+    assert await world.state.approval("more") is None
+    await world.state.propose(replace(approval("b-1"), owner="bob"), 60)
+    await world.state.decide("a-0", Verdict.APPROVED, "eve")
+    with pytest.raises(OwnerFull):
+        await world.state.propose(approval("more"), 60)
+    await world.state.consume("a-0", "x")
+    await world.state.propose(approval("more"), 60)
+    with pytest.raises(OwnerFull):
+        await world.state.propose(approval("one-more"), 60)
+    await world.advance(60)
+    for number in range(MOST_APPROVALS_OF_AN_OWNER):
+        await world.state.propose(approval(f"c-{number}"), 60)
 
 
 async def test_an_approval_expires_whatever_was_decided(world: World) -> None:
@@ -309,14 +345,6 @@ async def test_an_approval_expires_whatever_was_decided(world: World) -> None:
     assert (await world.state.propose(approval("a-2"), 60)).id == "a-2"
 
 
-async def test_a_used_approval_makes_room_for_the_next_of_its_binding(world: World) -> None:
-    await world.state.propose(approval(), 60)
-    await world.state.decide("a-1", Verdict.APPROVED, "eve")
-    await world.state.consume("a-1", "x")
-    fresh = await world.state.propose(approval("a-2"), 60)
-    assert (fresh.id, fresh.verdict) == ("a-2", Verdict.PENDING)
-
-
 async def test_content_beyond_the_bound_is_refused(world: World) -> None:
     with pytest.raises(StateFull):
         await world.state.propose(approval(content=b"x" * 65_537), 60)
@@ -325,9 +353,10 @@ async def test_content_beyond_the_bound_is_refused(world: World) -> None:
 async def test_no_more_approvals_wait_than_may(world: World) -> None:
     most = 256 if isinstance(world, PodWorld) else 1000
     for number in range(most):
-        await world.state.propose(approval(f"a-{number}", f"x-{number}", b""), 60)
-    with pytest.raises(StateFull):
+        await world.state.propose(replace(approval(f"a-{number}", content=b""), owner=f"o-{number // 16}"), 60)
+    with pytest.raises(StateFull) as full:
         await world.state.propose(approval("more", "more", b""), 60)
+    assert full.type is StateFull
     await world.advance(60)
     assert (await world.state.propose(approval("more", "more", b""), 60)).id == "more"
 

@@ -260,12 +260,18 @@ WAYS = {
 KEY = "sk-proj-Ab3dEf6hIj9kLm2nOp5q"
 ENDS = {
     "an answer that a guard denies": Fault(
-        [answers("The key is ", KEY)], REFUSAL_DEFAULT, ["first abandoned 0.000041"], streams=PLAIN, route=TRIP
+        [answers("The key is ", KEY)],
+        REFUSAL_DEFAULT,
+        ["first abandoned 0.000041"],
+        finish="content_filter",
+        streams=PLAIN,
+        route=TRIP,
     ),
     "an answer that a guard denies before its first word is out": Fault(
         [answers("The key is ", KEY)],
         REFUSAL_DEFAULT,
         ["first abandoned atMost"],
+        finish="content_filter",
         streams=STREAMED,
         policy=BUFFERED,
         route={**RETRY, **TRIP},
@@ -274,6 +280,7 @@ ENDS = {
         [stalls()],
         "504 turn_timeout",
         ["first abandoned atMost"],
+        retry=False,
         route={**RETRY, **TRIP, "timeouts": {"total": 3}},
         streams=PLAIN,
     ),
@@ -281,6 +288,7 @@ ENDS = {
         [stalls()],
         "504 turn_timeout",
         ["first abandoned atMost"],
+        retry=False,
         route={**RETRY, **TRIP},
         policy={"size": {"turnTimeoutSeconds": 3}},
         streams=STREAMED,

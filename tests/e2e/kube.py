@@ -4,7 +4,8 @@ import itertools
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -204,3 +205,28 @@ class History:
 
     def phases(self) -> list[str]:
         return phases(list(self.versions))
+
+
+@contextmanager
+def recorded(kube: Kube, where: str) -> Iterator[History]:
+    """What the agent `helper` tells, from rest to rest."""
+    kube.until_current("aiagent", "helper", where)
+    with kube.record("aiagent", "helper", where) as history:
+        kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
+        yield history
+        kube.until_current("aiagent", "helper", where)
+        latest = kube.get("aiagent", "helper", where)["metadata"]["resourceVersion"]
+        kube.until(
+            "the watch has told the end",
+            lambda: latest in [each["metadata"]["resourceVersion"] for each in history.versions],
+        )
+
+
+@contextmanager
+def standing_still(kube: Kube, where: str) -> Iterator[None]:
+    """Nothing that happens meanwhile changes what is in force in the pods of the agent `helper`, nor what it tells."""
+    with recorded(kube, where) as history:
+        yield
+    assert history.of("Ready") == [("True", "Ready")]
+    assert history.of("PolicyEnforced") == [("True", "Enforced")]
+    assert history.phases() == ["Current"]

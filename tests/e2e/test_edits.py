@@ -10,7 +10,7 @@ import pytest
 from tests.cluster import CommandError
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
-from tests.e2e.kube import History, Kube, Object, condition, kstatus
+from tests.e2e.kube import History, Kube, Object, condition, kstatus, recorded, standing_still
 
 
 def config_of(kube: Kube, namespace: str, name: str = "helper") -> Object:
@@ -127,14 +127,14 @@ def test_a_laxer_config_written_by_hand_is_refused_by_the_pod_and_healed(regent:
     lax["policy"]["callers"]["anonymous"] = "Allow"
     (pod,) = kube.pods("helper", namespace)
     before = kube.statusz(pod)
-    with operator_away(kube):
-        edit_config(kube, namespace, {"agent.json": json.dumps(lax)})
-        refusal(kube, pod, "not the one that the operator sealed")
-        assert kube.statusz(pod)["digests"] == before["digests"]
-        assert nobody.ask(f"{namespace}/helper", token=None).status == 401
-    kube.until("it is healed", lambda: kube.get("configmap", "helper", namespace)["data"] == good)
-    kube.until("the pod says nothing more", lambda: kube.statusz(pod)["configError"] is None)
-    kube.until_ready("helper", namespace)
+    with standing_still(kube, namespace):
+        with operator_away(kube):
+            edit_config(kube, namespace, {"agent.json": json.dumps(lax)})
+            refusal(kube, pod, "not the one that the operator sealed")
+            assert kube.statusz(pod)["digests"] == before["digests"]
+            assert nobody.ask(f"{namespace}/helper", token=None).status == 401
+        kube.until("it is healed", lambda: kube.get("configmap", "helper", namespace)["data"] == good)
+        kube.until("the pod says nothing more", lambda: kube.statusz(pod)["configError"] is None)
     assert kube.statusz(pod)["configSequence"] == before["configSequence"], "the seal stood, and was not made anew"
     assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
 
@@ -153,19 +153,24 @@ def test_an_old_config_put_back_by_hand_is_refused_also_by_a_container_that_star
     kube.until("the pod holds less", lambda: kube.statusz(pod)["configSequence"] > sequence_of(old))
     kube.until("its file does, too", lambda: sequence_of(mounted(kube, pod)) > sequence_of(old))
     digests = kube.statusz(pod)["digests"]
-    with operator_away(kube):
-        edit_config(kube, namespace, old)
-        refusal(kube, pod, "older than the config in force")
-        assert kube.statusz(pod)["digests"] == digests
-        end_process(kube, pod)
-        kube.until(
-            "its container started again",
-            lambda: kube.pods("helper", namespace)[0]["status"]["containerStatuses"][0]["restartCount"] == 1,
-        )
-        refusal(kube, pod, "older than the config in force")
-        assert kube.statusz(pod)["digests"] is None, "it remembers what it held, and would rather hold nothing"
-    kube.until("the newest is back in force", lambda: said(kube, pod).get("digests") == digests)
-    kube.until_ready("helper", namespace)
+    with recorded(kube, namespace) as history:
+        with operator_away(kube):
+            edit_config(kube, namespace, old)
+            refusal(kube, pod, "older than the config in force")
+            assert kube.statusz(pod)["digests"] == digests
+            end_process(kube, pod)
+            kube.until(
+                "its container started again",
+                lambda: kube.pods("helper", namespace)[0]["status"]["containerStatuses"][0]["restartCount"] == 1,
+            )
+            refusal(kube, pod, "older than the config in force")
+            assert kube.statusz(pod)["digests"] is None, "it remembers what it held, and would rather hold nothing"
+        kube.until("the newest is back in force", lambda: said(kube, pod).get("digests") == digests)
+        kube.until_ready("helper", namespace)
+    first, *between, last = history.of("Ready")
+    assert first == last == ("True", "Ready")
+    assert {status for status, _ in between} == {"False"}, "its only pod holds nothing, and it is said"
+    tells_the_truth(history)
     assert kube.pod_uids("helper", namespace) == {pod["metadata"]["uid"]}
 
 
@@ -214,15 +219,17 @@ def test_an_invalid_config_written_by_hand_leaves_the_last_good_one_in_force(reg
     good = config_of(kube, namespace)
     friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
     (pod,) = kube.pods("helper", namespace)
-    with operator_away(kube):
-        edit_config(kube, namespace, {"agent.json": "{", "agent.seal.json": None})
-        refusal(kube, pod, "agent.seal.json is missing")
-        assert friend.ask(f"{namespace}/helper").status == 200
-        assert friend.ask(f"{namespace}/helper", token=None).status == 401
-    kube.until("the config is healed", lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{")
-    assert config_of(kube, namespace) == good
-    kube.until("the pod holds it, sealed anew", lambda: kube.statusz(pod)["configError"] is None)
-    kube.until_ready("helper", namespace)
+    with standing_still(kube, namespace):
+        with operator_away(kube):
+            edit_config(kube, namespace, {"agent.json": "{", "agent.seal.json": None})
+            refusal(kube, pod, "agent.seal.json is missing")
+            assert friend.ask(f"{namespace}/helper").status == 200
+            assert friend.ask(f"{namespace}/helper", token=None).status == 401
+        kube.until(
+            "the config is healed", lambda: kube.get("configmap", "helper", namespace)["data"]["agent.json"] != "{"
+        )
+        assert config_of(kube, namespace) == good
+        kube.until("the pod holds it, sealed anew", lambda: kube.statusz(pod)["configError"] is None)
 
 
 def tells_the_truth(history: History) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.ownnode import OwnNode
-from tests.e2e import caller
+from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
-from tests.e2e.kube import Kube, Object
+from tests.e2e.kube import Kube, Object, condition
 
 METADATA = "169.254.169.254"
 """Where clouds serve their instances' credentials; the node gets this address, and a server that answers there."""
@@ -46,9 +46,10 @@ class Scene:
         (pod,) = self.kube.pods("helper", self.namespace)
         return str(pod["metadata"]["name"])
 
-    def tried(self, pod: str, places: Places) -> dict[str, str]:
-        """What became of a connection to each place, from within the pod."""
-        found: dict[str, str] = json.loads(self.kube.python(pod, self.namespace, f"PLACES = {places!r}\n{TRY}"))
+    def tried(self, pod: str, places: Places, namespace: str = "") -> dict[str, str]:
+        """What became of a connection to each place, from within the pod: of the agent's namespace, or of another."""
+        program = f"PLACES = {places!r}\n{TRY}"
+        found: dict[str, str] = json.loads(self.kube.python(pod, namespace or self.namespace, program))
         return found
 
     def ip(self, name: str, namespace: str) -> str:
@@ -145,6 +146,69 @@ def test_the_pod_reaches_its_provider_and_names_and_nothing_else(scene: Scene, r
     found = scene.tried(scene.agents_pod(), {**provider, **forbidden})
     assert found == {"provider": "through", **dict.fromkeys(forbidden, "TimeoutError")}
     assert scene.friend.ask(f"{where}/helper").status == 200
+
+
+def test_who_may_call_an_agent_reaches_its_turns_and_not_what_it_says_of_itself(scene: Scene) -> None:
+    address = scene.ip(scene.agents_pod(), scene.namespace)
+    turns: Places = {"turns": (address, 8080)}
+    status: Places = {"status": (address, 9090)}
+    assert scene.tried("friend", {**turns, **status}) == {"turns": "through", "status": "TimeoutError"}
+    (operator, *_) = scene.kube.all_of("pods", SYSTEM, "app.kubernetes.io/name=regent-operator")
+    asks = operator["metadata"]["name"]
+    assert scene.tried(asks, status, SYSTEM) == {"status": "through"}, "whom the agent tells it gets there"
+
+
+OUTSIDE = "undeclared.example.com"
+ASKS_OUTSIDE = f"""
+import asyncio, json, pathlib
+from regent_api.config import AgentConfig
+from regent_runtime.addresses import DestinationRefused
+from regent_runtime.credentials import Credentials
+from regent_runtime.transport import channels
+from regent_runtime.wire.format import Outbound
+
+async def asked(channel):
+    try:
+        async with channel.post(Outbound("/chat/completions", b'{{"model": "quick"}}'), "application/json"):
+            return "through"
+    except DestinationRefused as refused:
+        return refused.reason
+    finally:
+        await channel.close()
+
+async def main(config):
+    declared, = config.route.providers
+    undeclared = declared.model_copy(update={{"name": "undeclared", "base_url": "https://{OUTSIDE}/v1"}})
+    route = config.route.model_copy(update={{"providers": [declared, undeclared]}})
+    ways = channels(config.model_copy(update={{"route": route}}), Credentials(pathlib.Path("/nowhere")))
+    print(json.dumps({{name: await asked(channel) for name, channel in ways.items()}}))
+
+asyncio.run(main(AgentConfig.model_validate_json(pathlib.Path(CONFIG).read_text())))
+"""
+"""In an agent's pod: its own transport, under its own policy, and a provider more than its config holds."""
+
+
+def test_an_outside_host_that_no_policy_opens_is_left_out_and_refused_by_the_transport(
+    regent: Installed, namespace: str
+) -> None:
+    kube = regent.kube
+    regent.standin("cloud", namespace)
+    outside = manifests.provider("outside", OUTSIDE, baseURL=f"https://{OUTSIDE}/v1")
+    cloud = manifests.provider("cloud", f"cloud.{namespace}.svc")
+    kube.apply(
+        manifests.policy("house", namespace, selector={}, egress={"hosts": ["*.svc"]}),
+        manifests.route("route", namespace, [outside, cloud]),
+        manifests.agent("helper", namespace, "route"),
+    )
+    found = kube.until_condition("aiagent", "helper", namespace, "ResolvedRefs", "True", "ProvidersExcluded")
+    assert f"egress.hosts does not let {OUTSIDE}" in condition(found, "ResolvedRefs")["message"]
+    kube.until_ready("helper", namespace)
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper")
+    assert friend.ask(f"{namespace}/helper").text == "from cloud"
+    (pod,) = kube.pods("helper", namespace)
+    assert [provider["name"] for provider in kube.statusz(pod)["providers"]] == ["cloud"]
+    said = kube.python(pod["metadata"]["name"], namespace, f"CONFIG = '/etc/regent/config/agent.json'\n{ASKS_OUTSIDE}")
+    assert json.loads(said) == {"cloud": "through", "undeclared": "host_not_allowed"}
 
 
 def test_it_is_proved_and_a_policy_that_opens_a_way_is_found_out(scene: Scene) -> None:

@@ -1,15 +1,16 @@
-"""The operator itself: take-over, restart without a write, and a role without Secrets."""
+"""The operator itself: take-over, restart without a write, a start without the policies, and a role without Secrets."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.cluster import AuditLog
-from tests.e2e import manifests
+from tests.e2e import caller, manifests
 from tests.e2e.conftest import OPERATOR_USER, SYSTEM, Installed
-from tests.e2e.kube import Kube, Object, phases, told
-
-OPERATOR = "app.kubernetes.io/name=regent-operator"
+from tests.e2e.kube import Kube, Object, condition, phases, standing_still, told
+from tests.e2e.releases import operators
+from tests.e2e.test_edits import operator_away
 
 
 def leader(kube: Kube) -> str:
@@ -19,6 +20,10 @@ def leader(kube: Kube) -> str:
         str(lease["spec"].get("holderIdentity") or "") for lease in leases if "regent" in lease["metadata"]["name"]
     ]
     return holders[0].partition("_")[0] if holders else ""
+
+
+def until_rolled_out(kube: Kube) -> None:
+    kube("rollout", "status", "deployment/regent-operator", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
 
 
 def audit(kube: Kube) -> AuditLog:
@@ -101,15 +106,70 @@ def test_a_restart_with_nothing_changed_writes_nothing_but_its_lease(regent: Ins
     # Counts in statuses lag, and other tests' agents have come and gone.
     kube.until("the operator has had nothing to say for longer", lambda: is_silent(kube, 65), seconds=500)
     mark = audit(kube).mark()
-    before = {pod["metadata"]["name"] for pod in kube.all_of("pods", SYSTEM, OPERATOR)}
-    kube("rollout", "restart", "deployment/regent-operator", "--namespace", SYSTEM)
-    kube("rollout", "status", "deployment/regent-operator", "--namespace", SYSTEM, "--timeout=120s", timeout=130)
-    kube.until("a new pod leads", lambda: leader(kube) not in {"", *before})
-    kube.until("it has looked at everything", lambda: reconciled(kube, leader(kube)))
-    time.sleep(10)
+    before = operators(kube)
+    with standing_still(kube, namespace):
+        kube("rollout", "restart", "deployment/regent-operator", "--namespace", SYSTEM)
+        until_rolled_out(kube)
+        kube.until("a new pod leads", lambda: leader(kube) not in {"", *before})
+        kube.until("it has looked at everything", lambda: reconciled(kube, leader(kube)))
+        time.sleep(10)
     requests = audit(kube).since(mark, user=OPERATOR_USER)
     assert any(request.verb == "list" and request.resource == "aiagents" for request in requests)
     assert writes_since(kube, mark) == []
+
+
+@contextmanager
+def policies_withheld(regent: Installed) -> Iterator[None]:
+    """The operator may not list policies meanwhile, as if the list came late: it asks until it gets one."""
+    kube, role = regent.kube, ("clusterrole", f"regent-operator:{SYSTEM}")
+    rules = json.loads(kube("get", *role, "--output", "json"))["rules"]
+    fewer = [rule for rule in rules if "agentpolicies" not in rule.get("resources", [])]
+    assert fewer != rules
+    regent.asked.look()
+    kube("patch", *role, "--type=merge", "--patch", json.dumps({"rules": fewer}))
+    try:
+        yield
+    finally:
+        kube("patch", *role, "--type=merge", "--patch", json.dumps({"rules": rules}))
+        until_rolled_out(kube)  # both have their lists
+        regent.asked.forget()
+
+
+def test_an_operator_that_starts_writes_nothing_before_it_has_the_list_of_the_policies(
+    regent: Installed, namespace: str
+) -> None:
+    """It would plan without them, and let through what they forbid."""
+    kube = regent.kube
+    regent.slow_agent(namespace)
+    kube.until_current("aiagent", "helper", namespace)
+    with kube.record("aiagent", "late", namespace) as history:
+        with policies_withheld(regent):
+            with operator_away(kube):
+                mark = audit(kube).mark()
+                closed = {"serviceAccounts": [{"name": "someone-else"}]}
+                kube.apply(
+                    manifests.policy("house", namespace, selector={}, callers=closed),
+                    manifests.agent("late", namespace, "route"),
+                )
+            kube.until("a pod of now leads", lambda: leader(kube) in operators(kube))
+            kube.until("it is refused the list", lambda: ("agentpolicies", 403) in answers_since(kube, mark))
+            time.sleep(10)
+            assert writes_since(kube, mark) == []
+            assert told(history.versions, "Ready") == [("Unknown", "Pending")]
+            assert kube.find("deployment", "late", namespace) is None
+            assert condition(kube.get("aiagent", "helper", namespace), "Ready")["status"] == "True"
+        kube.until_ready("late", namespace)
+        kube.until_current("aiagent", "late", namespace)
+    comes_up(history.versions)
+    kube.until_condition("agentpolicy", "house", namespace, "Ready", "True", "Enforced")
+    friend = caller.start(kube, "friend", namespace, "friend", f"{namespace}/helper", f"{namespace}/late")
+    for name in ("helper", "late"):
+        assert friend.ask(f"{namespace}/{name}").status == 403, "the policy is in force"
+
+
+def answers_since(kube: Kube, mark: int) -> set[tuple[str, int]]:
+    """(Resource, status) of the operator's requests."""
+    return {(request.resource, request.code) for request in audit(kube).since(mark, user=OPERATOR_USER)}
 
 
 def test_the_operator_may_not_read_secrets(regent: Installed) -> None:

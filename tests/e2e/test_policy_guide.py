@@ -7,7 +7,7 @@ import pytest
 from tests.e2e import guides
 from tests.e2e.conftest import Installed
 
-STEPS = ("install", "try", "told", "enforce", "refused", "conflict", "broken", "remove")
+STEPS = ("install", "try", "told", "enforce", "refused", "why", "conflict", "broken", "remove")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,13 @@ def test_an_injection_meets_the_refusal_and_the_third_request_the_limit(printed:
     assert choice["finish_reason"] == "content_filter"
     assert choice["message"]["content"] == "Ask me about documentation."
     assert limited["error"]["type"] == "rate_limit_error"
+
+
+def test_explain_and_the_audit_log_name_the_policy_behind_a_refusal(printed: dict[str, str]) -> None:
+    *stages, record = printed["why"].strip().splitlines()
+    assert any("Deny" in line and "size.maxInputTokens" in line and "quickstart/trial" in line for line in stages)
+    decisions = json.loads(record)["decisions"]
+    assert any(each["field"] == "limits" and "quickstart/trial" in each["policies"] for each in decisions)
 
 
 def test_a_conflict_names_both_policies(printed: dict[str, str]) -> None:

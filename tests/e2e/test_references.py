@@ -3,14 +3,13 @@
 import itertools
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster import CommandError
 from tests.e2e import caller, manifests
 from tests.e2e.conftest import SYSTEM, Installed
-from tests.e2e.kube import History, Kube, Object, condition, kstatus
+from tests.e2e.kube import History, Object, condition, kstatus, recorded, standing_still
 from tests.e2e.test_operator import comes_up
 
 ORDERS = list(itertools.permutations(("agent", "policy", "route")))
@@ -45,26 +44,10 @@ def test_references_may_come_in_any_order(
         applied.add(part)
         lacking = [reason for name, reason in missing.items() if name not in applied]
         if "agent" in applied and lacking:
-            found = kube.until_condition("aiagent", "helper", namespace, "Ready", "False")
-            assert condition(found, "Ready")["reason"] in lacking
+            found = kube.until_condition("aiagent", "helper", namespace, "Ready", "False", lacking[0])
             assert kstatus(found) == ["InProgress"]
             assert kube.find("deployment", "helper", namespace) is None
     assert kstatus(kube.until_ready("helper", namespace)) == ["Current"]
-
-
-@contextmanager
-def recorded(kube: Kube, where: str) -> Iterator[History]:
-    """What the agent `helper` tells, from rest to rest."""
-    kube.until_current("aiagent", "helper", where)
-    with kube.record("aiagent", "helper", where) as history:
-        kube.until("the status before is known", lambda: history.of("Ready") == [("True", "Ready")])
-        yield history
-        kube.until_current("aiagent", "helper", where)
-        latest = kube.get("aiagent", "helper", where)["metadata"]["resourceVersion"]
-        kube.until(
-            "the watch has told the end",
-            lambda: latest in [each["metadata"]["resourceVersion"] for each in history.versions],
-        )
 
 
 def tells_what_is_missing(history: History, reason: str) -> None:
@@ -149,10 +132,13 @@ def test_a_typo_in_a_floor_policy_is_refused_and_the_floor_stays(regent: Install
     before = kube.until_ready("helper", namespace)["status"]["digests"]
     floor = kube.get("agentpolicy", "floor", SYSTEM)
     typo = manifests.policy("floor", SYSTEM, **(floor["spec"] | {"calers": {"anonymous": "Allow"}}))
-    with pytest.raises(CommandError) as refusal:
-        kube.apply(typo)
-    assert "spec.calers" in str(refusal.value)
-    assert kube.get("agentpolicy", "floor", SYSTEM)["spec"] == floor["spec"]
+    with standing_still(kube, namespace):
+        with pytest.raises(CommandError) as refusal:
+            kube.apply(typo)
+        assert "spec.calers" in str(refusal.value)
+        kept = kube.until_condition("agentpolicy", "floor", SYSTEM, "Ready", "True", "Enforced")
+        assert kept["spec"] == floor["spec"]
+        assert kept["status"]["digest"] == floor["status"]["digest"]
     assert kube.until_ready("helper", namespace)["status"]["digests"] == before
 
 

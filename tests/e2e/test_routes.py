@@ -5,7 +5,7 @@ import json
 from tests.e2e import caller, manifests
 from tests.e2e.caller import Caller
 from tests.e2e.conftest import Installed
-from tests.e2e.kube import Kube, Object, condition
+from tests.e2e.kube import Kube, Object, condition, standing_still
 
 
 def seen(kube: Kube, namespace: str, standin: str) -> list[Object]:
@@ -81,11 +81,11 @@ def test_a_dead_first_provider_falls_back_and_an_edit_changes_the_order(regent: 
 def test_confidential_never_reaches_a_provider_below_it(regent: Installed, namespace: str) -> None:
     kube = regent.kube
     friend = two_clouds(regent, namespace)
-    refused = friend.ask(
-        f"{namespace}/helper", "the secret figures", stream=False, headers={"x-regent-sensitivity": "Confidential"}
-    )
-    assert (refused.status, refused.code) == (403, "no_provider_allowed")
-    assert friend.ask(f"{namespace}/helper", "the open figures", stream=False).status == 200
+    confidential = {"x-regent-sensitivity": "Confidential"}
+    with standing_still(kube, namespace):
+        refused = friend.ask(f"{namespace}/helper", "the secret figures", stream=False, headers=confidential)
+        assert (refused.status, refused.code) == (403, "no_provider_allowed")
+        assert friend.ask(f"{namespace}/helper", "the open figures", stream=False).status == 200
     prompts = json.dumps([seen(kube, namespace, name) for name in ("first", "second")])
     assert "the open figures" in prompts
     assert "the secret figures" not in prompts

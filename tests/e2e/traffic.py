@@ -190,4 +190,5 @@ def settled(kube: Kube, namespace: str, replicas: int) -> bool:
     """Whether so many pods serve, and none ends."""
     found = kube.all_of("pods", namespace, f"regent.dev/agent={AGENT}")
     ready = [pod for pod in found if condition(pod, "Ready").get("status") == "True"]
-    return len(found) == len(ready) == replicas
+    ending = [pod for pod in found if "deletionTimestamp" in pod["metadata"]]
+    return len(found) == len(ready) == replicas and not ending

@@ -134,9 +134,14 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    directory: Path, document: dict[str, Any] | bytes | None, *, pod: str = "uid-1", sealing: Sealing | None = None
+    directory: Path,
+    document: dict[str, Any] | bytes | None,
+    *,
+    pod: str = "uid-1",
+    sealing: Sealing | None = None,
+    collector: str | None = None,
 ) -> AsyncIterator[Served]:
-    """A running runtime; it has ended when the block is left. In a folder of an earlier one it is the same pod again."""
+    """A running runtime; it has ended when the block is left. `collector`: its address; DIR/token is taken there. In a folder of an earlier one it is the same pod again."""
     volume = ConfigVolume(directory / "config", sealing)
     volume.directory.mkdir(parents=True, exist_ok=True)
     if document is not None:
@@ -152,6 +157,8 @@ async def serving(
         host="127.0.0.1",
         port=0,
         status_port=0,
+        collector=collector,
+        collector_token=directory / "token",
     )
     options.state.mkdir(exist_ok=True)
     runtime = Observed(options, PodIdentity("helper-1", pod))

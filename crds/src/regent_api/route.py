@@ -304,18 +304,27 @@ class Rule(Model):
         Strategy | None,
         Field(
             description="Ordered (when absent): as they stand. Weighted: drawn by weight, the same for all turns of a "
-            "conversation. Sticky: drawn by weight, the same for all turns with the same first message, which keeps a "
-            "provider's prompt cache warm. LeastCost: the cheapest for this turn; who has no price comes last. "
-            "LeastLatency: who took the least time to its first words of late, as each pod has seen it."
+            "conversation. Sticky: drawn by weight, the same for all turns of a conversation, without one for all with "
+            "the same first message, which keeps a provider's prompt cache warm. LeastCost: the cheapest for this "
+            "turn; who has no price comes last. LeastLatency: who took the least time to its first words of late, as "
+            "each pod has seen it."
         ),
     ] = None
 
 
 class Timeouts(Model):
     connect: Annotated[Duration | None, Field(description="To an open connection; 2s when absent.")] = None
-    first_token: Annotated[Duration | None, Field(description="From the request to the first delta; 20s.")] = None
-    idle: Annotated[Duration | None, Field(description="Between two chunks of an answer; 15s.")] = None
-    attempt: Annotated[Duration | None, Field(description="One attempt at one provider; 60s.")] = None
+    first_token: Annotated[
+        Duration | None,
+        Field(
+            description="From the request to the first delta of a streamed answer: of its text, of a call, or of "
+            "reasoning that the provider shows; 20s."
+        ),
+    ] = None
+    idle: Annotated[Duration | None, Field(description="Between two deltas of an answer; 15s.")] = None
+    attempt: Annotated[
+        Duration | None, Field(description="One attempt at one provider, without what its caller takes to read; 60s.")
+    ] = None
     total: Annotated[Duration | None, Field(description="All attempts of a turn; 90s.")] = None
     min_bytes_per_second: Annotated[
         int | None,

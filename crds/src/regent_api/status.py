@@ -40,7 +40,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.RECONCILING: "There only while true: work is under way, or waits for something that may come.",
     ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
-    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod does not follow on what is kept.",
+    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod is damaged, or follows on nothing.",
     ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
     ConditionType.SCALING_ACTIVE: "There only with `scaling.auto`: every target is measured, and pods follow it.",
     ConditionType.NETWORK_RESTRICTED: "Every pod that can serve has shown that its NetworkPolicy is enforced.",
@@ -60,6 +60,7 @@ class Reason(StrEnum):
     POLICY_CONFLICT = "PolicyConflict"
     COLLECTOR_REQUIRED = "CollectorRequired"
     SHARED_STATE_REQUIRED = "SharedStateRequired"
+    NO_CONVERSATIONS = "NoConversations"
     REFERENCES_RESOLVED = "ReferencesResolved"
     POLICY_MISSING = "PolicyMissing"
     POLICY_INVALID = "PolicyInvalid"
@@ -82,6 +83,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     TERMINATING = "Terminating"
     APPLY_REFUSED = "ApplyRefused"
+    LOG_DAMAGED = "LogDamaged"
     LOG_FORKED = "LogForked"
     LOG_FOREIGN = "LogForeign"
     LOG_GAP = "LogGap"
@@ -108,6 +110,7 @@ MEANING: dict[Reason, str] = {
     Reason.POLICY_CONFLICT: "The policies that apply leave nothing permitted together; the message names them.",
     Reason.COLLECTOR_REQUIRED: "`audit.durability: Collector` holds, and the installation has no collector.",
     Reason.SHARED_STATE_REQUIRED: "Several pods need a state that all of them share, and have none that they may use.",
+    Reason.NO_CONVERSATIONS: "The spec is valid; several pods share no state, so no ids of conversations are issued.",
     Reason.REFERENCES_RESOLVED: "Every object that is named exists and is valid.",
     Reason.POLICY_MISSING: "A policy that the agent names does not exist. A running agent keeps its last config.",
     Reason.POLICY_INVALID: "A policy that applies, or might apply, is invalid. A running agent keeps its last config.",
@@ -130,6 +133,7 @@ MEANING: dict[Reason, str] = {
     Reason.SUSPENDED: "The agent is suspended on purpose (`spec.suspend`).",
     Reason.TERMINATING: "The object is being deleted.",
     Reason.APPLY_REFUSED: "The API server refused a child (quota, admission); the message bears its words.",
+    Reason.LOG_DAMAGED: "The audit log of a pod was changed where it is kept, on its disk or the collector's volume.",
     Reason.LOG_FORKED: "A pod sent other audit records than the collector has of it; the message names the pod.",
     Reason.LOG_FOREIGN: "A pod sent audit records of another agent; the message names it.",
     Reason.LOG_GAP: "A pod left audit records out, or let them go before the collector had them.",
@@ -137,7 +141,7 @@ MEANING: dict[Reason, str] = {
     Reason.BUDGET_ALERT: "A threshold of `budget.alertAtPercent` is reached; the message names it and the budget.",
     Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",
     Reason.METRICS_AVAILABLE: "The autoscaler has a figure for every target.",
-    Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target; the message bears its words.",
+    Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target, or nobody looks at it; see the message.",
     Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods; the message bears its words.",
     Reason.RESTRICTED: "Every pod that can serve tried a forbidden connection, and none came through.",
     Reason.NOT_ENFORCED: "A pod made a connection that its NetworkPolicy forbids; the message names it.",

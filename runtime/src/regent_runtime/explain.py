@@ -85,7 +85,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Considered:
-    """A provider of the rule that the turn matches, those that are no part of the config among them."""
+    """A provider of the route, those that are no part of the config among them."""
 
     name: str
     model: str
@@ -97,7 +97,7 @@ class Considered:
     limits: str
     """Of the provider, as the route states them: `60/min 90000 tokens/min 4 at once`; empty where it states none."""
     field: str
-    """Of a policy or the route: what keeps it from the turn; empty where nothing does."""
+    """Of a policy or the route: what keeps it from the turn, or `not in rule NAME`; empty where nothing does."""
     policies: tuple[str, ...]
 
 
@@ -188,7 +188,11 @@ def _explained(
         rule=record.rule,
         providers=providers,
         strategy=next((rule.strategy.value for rule in config.route.rules if rule.name == record.rule), ""),
-        considered=(*_considered(config, record, providers), *(_left_out(config, record, cut) if cut else ())),
+        considered=(
+            *_considered(config, record, providers),
+            *(_left_out(config, record, cut) if cut else ()),
+            *_unnamed(cut.route if cut else config.route, record),
+        ),
         decisions=tuple(_every_stage(record, providers, refused=refused is not None)),
     )
 
@@ -209,6 +213,14 @@ def _left_out(config: AgentConfig, record: TurnRecord, cut: Cut) -> Iterator[Con
         if name in cut.fields:
             field = cut.fields[name]
             yield _described(cut.route, name, record, 0, field, tuple(config.sources.get(field, ())))
+
+
+def _unnamed(route: RouteConfig, record: TurnRecord) -> Iterator[Considered]:
+    """The route's other providers, in its order, where a rule is for the turn."""
+    rule = next((rule for rule in route.rules if rule.name == record.rule), None)
+    for each in route.providers if rule else ():
+        if rule and each.name not in rule.providers:
+            yield _described(route, each.name, record, 0, f"not in rule {rule.name}")
 
 
 def _described(

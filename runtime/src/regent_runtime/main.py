@@ -167,8 +167,8 @@ class Runtime:
         snapshot = self.lifecycle.snapshot
         if snapshot is None:
             return False
-        forgotten = await snapshot.cache.forget(subject)
-        return await snapshot.conversations.forget_all(subject) and forgotten
+        parts = (snapshot.cache.forget, snapshot.approvals.forget, snapshot.conversations.forget_all)
+        return all([await forget(subject) for forget in parts])
 
     def _acted(self, record: TurnRecord) -> None:
         self.audit.ended(record)

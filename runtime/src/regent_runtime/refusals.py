@@ -205,6 +205,12 @@ RATE_LIMITED = Refusal(
     "The policy's `limits` let no more turns begin, or run at once; `Retry-After` says when there is room.",
     retry=True,
 )
+TOO_MANY_APPROVALS = Refusal(
+    "too_many_approvals",
+    429,
+    _RATE,
+    "As many of the caller's turns wait for an approval, or to use one, as may: 16.",
+)
 BUDGET_SPENT = Refusal(
     "insufficient_quota",
     429,

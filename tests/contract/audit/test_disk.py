@@ -11,17 +11,23 @@ import aiohttp
 import pytest
 
 from regent_api.audit import content, segment
+from regent_api.audit.content import seal
+from regent_api.audit.contents import Contents
+from regent_api.audit.frame import Damaged, frames
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, decode
 from regent_api.audit.subjects import SubjectKey
 from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
 from regent_runtime.audit.disk import Disk, Keeping, stamp
+from regent_runtime.audit.entry import Writer
+from regent_runtime.audit.journal import AuditFailed, Journal
 from tests.contract.audit.test_turns import document
 from tests.contract.processes import request, running
 from tests.contract.streams import Stream
 from tests.enforces import enforces
 from tests.fakes.audit import NAME, record
+from tests.fakes.collecting import POD
 from tests.fakes.provider import answers, gated, provider
 from tests.fakes.serving import serving
 
@@ -135,3 +141,70 @@ async def test_records_and_content_go_when_their_retention_ends(
         assert (await served.ask())[0] == 200
     assert ages(tmp_path / "audit") == (kept, Counter(content_kept))
     assert verify(tmp_path / "audit")[0].problem is None
+
+
+@enforces("audit.onFailure")
+@pytest.mark.parametrize(("on_failure", "status"), [("Deny", 503), ("Continue", 200)])
+async def test_a_log_that_its_disk_changed_is_kept_and_not_gone_on_with(
+    tmp_path: Path, on_failure: str, status: int
+) -> None:
+    log = Log(tmp_path / "audit", f"demo/helper/{POD}")
+    log.append([record() for _ in range(12)])
+    log.close()
+    (path,) = segment.segments(tmp_path / "audit")
+    data = bytearray(path.read_bytes())
+    data[[each.start for each in frames(bytes(data))][1 + 3] + 40] ^= 4
+    path.write_bytes(data)
+    async with (
+        provider(answers("Hi.")) as fake,
+        running(tmp_path, document(fake.url, audit={"onFailure": on_failure}), POD_UID=POD) as pod,
+        aiohttp.ClientSession() as http,
+    ):
+        async with http.post(f"{pod.url}/v1/chat/completions", **request()) as answered:
+            assert answered.status == status
+        told = await (await http.get(f"{pod.status_url}/statusz")).json()
+        assert told["audit"]["failing"] == "log_damaged"
+    assert path.read_bytes() == bytes(data)
+
+
+async def test_damage_is_looked_at_once_and_never_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look reads a whole segment: turns go on under `Continue`, so it would be read with every commit."""
+    looks = []
+
+    def damaged(data: bytes) -> None:
+        looks.append(len(data))
+        raise Damaged("here")
+
+    log = Log(tmp_path, "demo/helper/uid")
+    log.append([record()])
+    log.close()
+    monkeypatch.setattr(segment, "tail", damaged)
+    journal = Journal(Disk(tmp_path), lambda size, payloads: None)
+    journal.begin("demo/helper/uid", Writer("demo/helper", ""))
+    running = asyncio.create_task(journal.run())
+    for _ in range(3):
+        with pytest.raises(AuditFailed, match="log_damaged"):
+            await journal.write([record()])
+    running.cancel()
+    await asyncio.wait([running])
+    assert len(looks) == 1
+
+
+def test_content_that_a_disk_changed_is_not_cut(tmp_path: Path) -> None:
+    sealed = [seal(b"x" * 300, turn="t", label=Sensitivity.PUBLIC, day="2026-11-26", key=KEY) for _ in range(3)]
+    contents = Contents(tmp_path)
+    contents.add(sealed[:2])
+    contents.close()
+    (path,) = content.files(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + sealed[2].data[:-1])
+    contents = Contents(tmp_path)
+    contents.add(sealed[2:])
+    contents.close()
+    assert path.read_bytes() == whole + sealed[2].data, "a torn end is cut"
+    changed = bytearray(whole)
+    changed[20] ^= 4
+    path.write_bytes(changed)
+    with pytest.raises(Damaged):
+        Contents(tmp_path).add(sealed[2:])
+    assert path.read_bytes() == bytes(changed)

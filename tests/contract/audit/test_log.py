@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.chain import BrokenChain
+from regent_api.audit.chain import BrokenChain, Chain
+from regent_api.audit.frame import CONTENT, RECORD, Damaged, frame, frames
 from regent_api.audit.log import TORN, Log, LogBusy
 from regent_api.audit.verify import verify
 from tests.fakes.audit import NAME, record, turns
@@ -52,6 +53,74 @@ def test_a_segment_cut_within_its_header_is_begun_anew(tmp_path: Path) -> None:
     log.append([record()])
     log.close()
     assert verify(tmp_path)[0].size == 4
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def turned(path: Path, at: int) -> None:
+    """One bit, as a disk may turn it."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("of_frame", [0, 3, 5, 8, 9, 40])
+def test_a_record_that_a_disk_changed_is_no_torn_end_and_nothing_is_cut(tmp_path: Path, of_frame: int) -> None:
+    """In its length, checksum, kind and text; nine whole records that were acknowledged stand behind it."""
+    log = Log(tmp_path, NAME)
+    log.append(turns(4))
+    log.close()
+    path = last(tmp_path)
+    at = [each.start for each in frames(path.read_bytes())][1 + 3]
+    turned(path, at + of_frame)
+    before = files_of(tmp_path)
+    for _ in range(2):
+        with pytest.raises(Damaged, match="record 3"):
+            Log(tmp_path, NAME)
+    assert files_of(tmp_path) == before
+    (found,) = verify(tmp_path)
+    assert found.problem is not None
+    assert found.problem.sequence == 3
+
+
+def test_what_a_writer_did_not_write_is_damage_too(tmp_path: Path) -> None:
+    """A record that does not follow, a frame that is no record, a header behind which records stand."""
+    log = Log(tmp_path / "whole", NAME)
+    payloads = log.append(turns(2))
+    log.close()
+    chain = Chain(NAME)
+    header, whole = segment.header(chain), last(tmp_path / "whole").read_bytes()
+    for number, (data, why) in enumerate(
+        [
+            (header + frame(RECORD, payloads[0]) + frame(RECORD, payloads[2]), "record 1"),
+            (header + frame(RECORD, b"{}"), "record 0"),
+            (header + frame(CONTENT, payloads[0]), "no record stands"),
+            (b"x" + whole[1:], "records stand behind it"),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / segment.name(0)).write_bytes(data)
+        with pytest.raises(Damaged, match=why):
+            Log(folder, NAME)
+        assert (folder / segment.name(0)).read_bytes() == data
+
+
+def test_a_segment_that_is_empty_is_a_torn_beginning_only_where_the_one_before_it_is_whole(tmp_path: Path) -> None:
+    log = Log(tmp_path, NAME, segment_bytes=1)
+    log.append(turns(1))
+    log.append(turns(1))
+    log.close()
+    before, path = segment.segments(tmp_path)
+    os.truncate(path, 0)
+    os.truncate(before, before.stat().st_size - 1)
+    with pytest.raises(Damaged, match="does not begin with record 2"):
+        Log(tmp_path, NAME)
+    before.unlink()
+    with pytest.raises(Damaged, match="does not begin with record 0"):
+        Log(tmp_path, NAME)
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:

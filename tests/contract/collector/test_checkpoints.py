@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from regent_api.audit import segment
+from regent_api.audit.frame import Damaged
+from regent_api.audit.log import Log
 from regent_api.audit.note import Signer
 from regent_api.audit.verify import verify
-from regent_operator.collector.checkpoints import Checkpoints
+from regent_operator.collector.checkpoints import Checkpoints, write
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.logs import Logs
 from regent_operator.collector.tokens import Origin
 from tests.fakes import virtual_time
+from tests.fakes.audit import NAME, turns
 from tests.fakes.collecting import OTHER_POD, POD, Writer
 
 SIGNER = Signer("collector", Ed25519PrivateKey.generate())
@@ -58,3 +62,19 @@ def test_a_record_is_signed_within_a_second_and_256_at_once(
     assert virtual_time.run(signings(tmp_path, sent)) == expected
     for found in verify(tmp_path, SIGNER.verifier):
         assert (found.signed, found.problem) == (found.size, None)
+
+
+def test_a_file_of_checkpoints_that_a_disk_changed_is_not_written_anew(tmp_path: Path) -> None:
+    """What stands behind the changed one would be forgotten, and a log that was set back could be signed."""
+    log = Log(tmp_path, NAME)
+    for _ in range(3):
+        log.append(turns(1))
+        write(log, SIGNER)
+    path = tmp_path / segment.CHECKPOINTS
+    data = bytearray(path.read_bytes())
+    data[20] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(Damaged):
+        write(log, SIGNER)
+    log.close()
+    assert path.read_bytes() == bytes(data)

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, decode
 from regent_api.audit.subjects import FILE
 from regent_api.audit.verify import verify
 from regent_operator.collector.retention import wanted
+from regent_runtime.audit import audit, collectorkeys
+from regent_runtime.state.contract import Approval, hashed
 from tests.contract.processes import Process, request, running
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.collecting import POD, CollectorProcess, collector, token
 from tests.fakes.provider import answers, provider
+from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 LOG = Path("demo", "helper", POD)
@@ -172,6 +176,42 @@ async def test_the_command_verifies_exports_and_erases_what_the_collector_keeps(
         path.write_bytes(path.read_bytes().replace(b'"kind":"intent"', b'"kind":"attemp"'))
     code, said = await command("verify", at.logs, "--key", key)
     assert (code, "BAD: record 1" in said) == (3, True)
+
+
+async def test_an_erasure_at_the_collector_ends_what_a_pod_keeps_of_the_subject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its conversations, its kept answers and its approvals: noticed at its next turn, when a pod asks for its key again."""
+    monkeypatch.setattr(collectorkeys, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(audit, "ERASURE_SECONDS", 0.05)
+    (tmp_path / "pod").mkdir()
+    (tmp_path / "pod" / "token").write_text(token())
+    async with collector(tmp_path) as at, provider(*[answers("Yes.")] * 4) as fake:
+        only = configs.provider_config("local", fake.url, temperature=0.2)
+        document = configs.document(
+            only, policy={"cache": {"maxSensitivity": "Internal"}}, state={"conversations": True}
+        )
+        async with serving(tmp_path / "pod", document, pod=POD, collector=at.url) as served:
+            told = await asked(served)
+            assert await asked(served, told) == told
+            assert len(fake.requests) == 1, "the second time the kept answer is given"
+            state = served.runtime.lifecycle.snapshot.state.state
+            await state.propose(Approval("a", "x", hashed("serviceaccount:demo/caller"), b""), 600)
+            assert (await command("erase", at.logs, "--subject", "serviceaccount:demo/caller"))[0] == 0
+            assert await state.approval("a") is not None, "nothing tells a pod before the subject's next turn"
+            await asked(served)
+            await eventually(lambda: state.approval("a"), lambda found: found is None)
+            assert await asked(served, told) == "404"
+            assert len(fake.requests) == 1
+            await asked(served)
+            assert len(fake.requests) == 2
+
+
+async def asked(served: Served, conversation: str | None = None) -> str:
+    """The conversation's id, or the status of a refusal."""
+    headers = {"X-Regent-Conversation": conversation} if conversation else {}
+    status, _, answered = await served.post({"messages": [{"role": "user", "content": "Hi"}]}, headers=headers)
+    return str(answered["X-Regent-Conversation"]) if status == 200 else str(status)
 
 
 async def command(verb: str, folder: Path, *flags: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.frame import frame
+from regent_api.audit.frame import frame, frames
 from regent_api.audit.verify import verify
 from tests.fakes import configs
 from tests.fakes.collecting import OTHER_POD, POD, CollectorProcess, Writer, body, cluster_keys, collector, token
@@ -260,6 +260,31 @@ async def test_a_torn_end_is_cut_and_what_was_acknowledged_stays(tmp_path: Path)
         assert len(verify(running.logs)) == 1, "what was cut off is no log"
 
 
+async def test_a_log_that_a_disk_changed_is_kept_as_it_is_and_told_of(tmp_path: Path) -> None:
+    """Signed records stand behind the bad one: nothing of them is cut off, at the start or for a pod that sends more."""
+    async with collector(tmp_path) as running:
+        key = await running.verifier()
+        writer = Writer()
+        await running.take(writer.write(12))
+        await eventually(lambda: signed(running), lambda size: size == 12)
+        await running.kill()
+        (path,) = segment.segments(running.logs / LOG)
+        data = bytearray(path.read_bytes())
+        data[[each.start for each in frames(bytes(data))][1 + 3] + 40] ^= 4
+        path.write_bytes(data)
+        (running.logs / LOG / segment.CHECKPOINTS).touch()
+        path.touch()  # as if it had been written after its last checkpoint: the start looks at it
+        await running.start()
+        await eventually(lambda: found(running), lambda told: told == [("demo", "helper", POD, "damaged")])
+        status, said = await running.call("POST", "/v1/log", body(writer.write(1)))
+        assert (status, said["error"]["code"]) == (409, "damaged")
+        assert await running.stop() == 0
+        assert path.read_bytes() == bytes(data)
+        (verified,) = verify(running.logs, key)
+        assert verified.problem is not None
+        assert verified.problem.sequence == 3
+
+
 async def test_a_log_that_was_changed_on_the_volume_is_not_signed_again(tmp_path: Path) -> None:
     async with collector(tmp_path) as running:
         key = await running.verifier()
@@ -271,7 +296,10 @@ async def test_a_log_that_was_changed_on_the_volume_is_not_signed_again(tmp_path
         forged.write(3, code="forged")
         path.write_bytes(segment.header(Writer().chain) + body(forged.payloads))
         await running.start()
+        await eventually(lambda: found(running), lambda told: told == [("demo", "helper", POD, "damaged")])
+        status, said = await running.call("POST", "/v1/log", body(forged.write(1)))
+        assert (status, said["error"]["code"]) == (409, "damaged"), "nothing is put behind what was forged"
         assert await running.stop() == 0
-        (found,) = verify(running.logs, key)
-        assert found.problem is not None
-        assert "not those that were signed" in found.problem.what
+        (verified,) = verify(running.logs, key)
+        assert verified.problem is not None
+        assert "not those that were signed" in verified.problem.what

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.cluster import command
-from tests.unit.chart.helm import Object, one, render
+from tests.unit.chart.helm import ROOT, Object, one, render
 
 NAMESPACED: Object = {"watchNamespaces": ["acme", "beta"]}
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
@@ -30,15 +30,23 @@ def test_in_named_namespaces_others_are_held_only_there_and_the_operator_everywh
         assert spec.get("matchResources", {}).get("namespaceSelector", {}) == expected
 
 
-def rules(part: str) -> dict[str, list[str]]:
+def rules(part: str, values: Object | None = None) -> dict[str, list[str]]:
     """Resource -> operations that a policy looks at."""
-    found = one(render(), POLICY, f"regent-{part}.regent-system")["spec"]["matchConstraints"]["resourceRules"]
+    found = one(render(values), POLICY, f"regent-{part}.regent-system")["spec"]["matchConstraints"]["resourceRules"]
     return {
         f"{group}/{name}".strip("/"): rule["operations"]
         for rule in found
         for group in rule["apiGroups"]
         for name in rule["resources"]
     }
+
+
+def test_the_security_page_names_every_kind_that_is_held_as_a_child() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    (row,) = (line.lower() for line in page.splitlines() if line.startswith("| `regent-children` |"))
+    held = rules("children", {"autoscaling": {"provider": "KEDA"}})
+    named = {resource.rpartition("/")[2].replace("ephemeralcontainers", "ephemeral containers") for resource in held}
+    assert {name for name in named if name not in row} == set()
 
 
 def test_where_an_agents_service_leads_is_held_by_its_label_and_by_the_services_name() -> None:

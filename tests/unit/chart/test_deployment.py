@@ -190,3 +190,17 @@ def test_a_label_of_the_user_cannot_break_the_selector() -> None:
     spec = deployment({"podLabels": labels})["spec"]
 
     assert spec["template"]["metadata"]["labels"].items() >= spec["selector"]["matchLabels"].items()
+
+
+def test_the_signing_key_is_mounted_by_the_operator_alone() -> None:
+    """With every part of the chart on: neither the collector nor the metrics API nor a job could sign a config."""
+    everything: Object = {"collector": {"enabled": True}, "autoscaling": {"provider": "Regent"}}
+    for more, secret in (
+        ({}, "regent-operator-signing"),
+        ({"signing": {"existingSecret": "house-keys"}}, "house-keys"),
+    ):
+        objects = render({**everything, **more})
+        workloads = [o for o in objects if "template" in o.get("spec", {}) or "jobTemplate" in o.get("spec", {})]
+        assert len(workloads) >= 3
+        mounting = [f"{o['kind']} {o['metadata']['name']}" for o in workloads if secret in str(o["spec"])]
+        assert mounting == ["Deployment regent-operator"]

@@ -64,3 +64,25 @@ def test_who_is_impersonated_asks(tmp_path: Path) -> None:
     by_hand = event(user={"username": "admin"}, impersonatedUser={"username": USER})
     found = asked(tmp_path, event(user={"username": "admin"}), by_hand, user=USER)
     assert [request.user for request in found] == [USER]
+
+
+def test_who_reads_on_reads_each_record_once_and_none_in_part(tmp_path: Path) -> None:
+    log, first, second = AuditLog(tmp_path / "audit.log"), event(verb="get"), event(verb="list")
+    log.file.write_text(f"{first}\n{second[:40]}")
+    found, mark = log.read(0)
+    assert [request.verb for request in found] == ["get"]
+    assert log.read(mark) == ([], mark)
+    log.file.write_text(f"{first}\n{second}\n")
+    found, mark = log.read(mark)
+    assert [request.verb for request in found] == ["list"]
+    assert mark == log.mark()
+
+
+def test_a_body_is_there_where_the_policy_keeps_it(tmp_path: Path) -> None:
+    kept, not_kept = asked(tmp_path, event(requestObject={"status": {"replicas": 1}}), event())
+    assert (kept.body, not_kept.body) == ({"status": {"replicas": 1}}, None)
+
+
+def test_a_moment_is_that_of_the_servers_record(tmp_path: Path) -> None:
+    (request,) = asked(tmp_path, event(requestReceivedTimestamp="1970-01-01T00:01:00.250000Z"))
+    assert request.moment == 60.25

@@ -40,7 +40,14 @@ class FakeClient:
         return self._put("replace", resource, obj)
 
     async def apply(self, resource: Resource, obj: Object, manager: str = "regent") -> Object:
-        return self._put("apply" if manager == "regent" else f"apply as {manager}", resource, obj)
+        meta = obj["metadata"]
+        live = self.objects.get((resource.kind, meta["namespace"], meta["name"]))
+        if live is not None and meta.get("resourceVersion") not in {None, live["metadata"]["resourceVersion"]}:
+            self._note("refused", resource.kind, meta["namespace"], meta["name"])
+            raise ApiError(409, "Conflict", "the object has been modified")
+        about = {"uid": live["metadata"]["uid"] if live else f"{resource.kind}-{meta['name']}"} | meta
+        verb = "apply" if manager == "regent" else f"apply as {manager}"
+        return self._put(verb, resource, obj | {"metadata": about})
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         self._note("delete", resource.kind, namespace, name)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.apply import Applier
+from regent_operator.engine.apply import Applier, Outcome
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import SERVICE_ACCOUNTS, SERVICES
+from regent_operator.plan.observation import Refusal
 from tests.unit.engine.fake_client import FakeClient
 
 Object = dict[str, Any]
@@ -38,28 +39,54 @@ def scene() -> Scene:
     return Scene()
 
 
-async def test_what_is_not_there_is_made(scene: Scene) -> None:
-    answer = scene.client.apply
-
-    async def apply(resource: Any, obj: Object, manager: str = "regent") -> Object:
-        stored = await answer(resource, obj, manager)
-        return stored | {"metadata": stored["metadata"] | {"uid": "new"}}
-
-    scene.client.apply = apply  # type: ignore[method-assign]
+async def test_what_nobody_told_of_is_made_without_a_look(scene: Scene) -> None:
     outcome = await scene.applier.apply("agent", BODIES)
-    assert scene.written == ["ServiceAccount", "Service"]
-    assert outcome.written == {"ServiceAccount", "Service"}
+    assert scene.client.calls == [("apply", "ServiceAccount", "n", "a"), ("apply", "Service", "n", "a")]
+    assert outcome == Outcome(written={"ServiceAccount", "Service"})
+
+
+async def test_a_foreign_object_is_never_written_into_and_ends_what_is_made(scene: Scene) -> None:
+    scene.put("ServiceAccount", owner=None)
+    before = dict(scene.client.objects)
+    for _ in range(2):
+        outcome = await scene.applier.apply("agent", BODIES)
+        assert outcome.conflicts == ["ServiceAccount n/a"]
+        assert scene.written == []
+        assert scene.client.objects == before
+    assert sum(call[0] == "refused" for call in scene.client.calls) == 1, "after that it is read first"
+
+
+async def test_beside_a_foreign_object_ours_follow_the_plan(scene: Scene) -> None:
+    scene.put("Service", owner=None)
+    scene.put("ServiceAccount", owner="agent")
+    outcome = await scene.applier.apply("agent", BODIES)
+    assert outcome.conflicts == ["Service n/a"]
+    assert scene.written == ["ServiceAccount"]
+
+
+async def test_what_was_there_unheard_of_and_is_ours_follows_the_plan(scene: Scene) -> None:
+    """A write of ours whose answer was lost, or a child whose label a hand has taken away."""
+    scene.put("ServiceAccount", owner="agent")
+    outcome = await scene.applier.apply("agent", BODIES[:1])
+    assert [call[0] for call in scene.client.calls] == ["refused", "get", "apply"]
     assert not outcome.conflicts
 
 
-async def test_beside_a_foreign_object_nothing_new_is_made_and_ours_follow(scene: Scene) -> None:
-    scene.put("Service", owner=None)
-    outcome = await scene.applier.apply("agent", BODIES)
-    assert outcome.conflicts == ["Service n/a"]
+async def test_what_is_refused_although_nothing_is_there_is_tried_again_later(scene: Scene) -> None:
+    async def refuse(*_: Any) -> Object:
+        raise ApiError(409, "Conflict", "a quota is being counted")
+
+    scene.client.apply = refuse  # type: ignore[method-assign, assignment]
+    with pytest.raises(ApiError, match="quota"):
+        await scene.applier.apply("agent", BODIES)
+
+
+async def test_the_number_of_pods_is_handed_over_into_no_foreign_deployment(scene: Scene) -> None:
+    scene.put("Deployment", owner=None)
+    open_ended = BODIES[0] | {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}
+    outcome = await scene.applier.apply("agent", (open_ended,), 3)
+    assert outcome.conflicts == ["Deployment n/a"]
     assert scene.written == []
-    scene.put("ServiceAccount", owner="agent")
-    await scene.applier.apply("agent", BODIES)
-    assert scene.written == ["ServiceAccount"]
 
 
 @pytest.mark.parametrize(
@@ -85,3 +112,29 @@ async def test_a_failure_of_transport_is_raised_as_it_is(scene: Scene) -> None:
     scene.client.failure = ApiError(503, "Unavailable", "not now")
     with pytest.raises(ApiError, match="not now"):
         await scene.applier.apply("agent", BODIES)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ApiError(403, "Forbidden", "exceeded quota"), "exceeded quota"),
+        (
+            ApiError(404, "Not Found", "404 page not found\n"),
+            "it serves no Service of v1 (is what brings it installed?)",
+        ),
+    ],
+    ids=["refused", "a kind that is not served"],
+)
+async def test_a_refusal_is_told_beside_the_children_that_are_taken(scene: Scene, error: ApiError, words: str) -> None:
+    scene.put("ServiceAccount", owner="agent")
+    answer = scene.client.apply
+
+    async def refuses_services(resource: Any, obj: Object, manager: str = "regent") -> Object:
+        if resource == SERVICES:
+            raise error
+        return await answer(resource, obj, manager)
+
+    scene.client.apply = refuses_services  # type: ignore[method-assign]
+    outcome = await scene.applier.apply("agent", BODIES)
+    assert outcome.refused == [Refusal("Service n/a", words)]
+    assert outcome.written == {"ServiceAccount"}

@@ -134,6 +134,24 @@ async def test_what_is_at_rest_is_looked_at_again_within_half_an_hour_but_not_al
     assert engine.queue.take() == AGENT
 
 
+async def test_the_clusters_signing_keys_are_read_every_minute(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/security.md promises: a caller whose token bears a new key is refused no longer."""
+    waits: list[float] = []
+
+    async def reads() -> None:
+        """Everything is as it was."""
+
+    async def sleeps(seconds: float) -> None:
+        waits.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(engine.facts, "refresh", reads)
+    monkeypatch.setattr(asyncio, "sleep", sleeps)
+    with pytest.raises(asyncio.CancelledError):
+        await engine.facts.run()
+    assert waits == [60.0]
+
+
 def test_pods_are_watched_by_the_label_that_services_select(engine: Engine) -> None:
     [labels] = [c.labels for c, _ in engine._collections() if c.resource == PODS]
     assert labels == "regent.dev/agent"

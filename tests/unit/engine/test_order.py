@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from regent_operator.engine import plans
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import CONFIG_MAPS, PODS
+from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS
+from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.inputs import AgentInputs, Installation
 from tests.unit.engine.world import WORKERS, World
 
 AGENTS = 20
@@ -20,6 +23,25 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     await made.begin(AGENTS)
     assert {made.ready(f"a{number:03}") for number in range(AGENTS)} == {"Ready"}
     return made
+
+
+async def test_an_agent_costs_a_write_for_each_child_and_no_read_until_it_is_ready(world: World) -> None:
+    children = {kind: world.creation["apply", kind] for kind in CHILD_BY_KIND if world.creation["apply", kind]}
+    assert children == {resource.kind: AGENTS for resource in CHILDREN}
+    assert sum(count for (verb, _), count in world.creation.items() if verb == "get") == 1, "the provider's Service"
+    assert AGENTS <= world.creation["merge", "AIAgent"] <= 2 * AGENTS
+
+
+async def test_an_agent_is_planned_once_until_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[str] = []
+
+    def count(inputs: AgentInputs, installation: Installation) -> AgentPlan:
+        planned.append(inputs.agent.metadata.name)
+        return plan_agent(inputs, installation)
+
+    monkeypatch.setattr(plans, "plan_agent", count)
+    await World(monkeypatch).begin(AGENTS)
+    assert sorted(planned) == [f"a{number:03}" for number in range(AGENTS)]
 
 
 async def test_while_configs_wait_for_a_worker_nothing_less_urgent_is_written(world: World) -> None:
@@ -42,7 +64,7 @@ async def test_an_edit_costs_a_config_an_offer_or_a_touch_for_each_pod_and_no_re
     assert world.calls("merge", "Pod") == (0 if offers else AGENTS * PODS_EACH)
     assert AGENTS <= world.calls("merge", "AIAgent") <= 2 * AGENTS
     assert {call[1] for call in world.api.calls if call[0] == "apply"} == {"ConfigMap"}
-    assert world.calls("get", "ConfigMap") == 0
+    assert [call for call in world.api.calls if call[0] in {"get", "list"}] == []
     documents = [obj["data"]["agent.json"] for (kind, *_), obj in world.api.objects.items() if kind == "ConfigMap"]
     assert {json.loads(text)["policy"]["size"]["maxOutputTokens"] for text in documents} == {64}
     assert {world.ready(f"a{number:03}") for number in range(AGENTS)} == {"Ready"}

@@ -5,6 +5,7 @@ What each request does to real objects, the tests against a real API server show
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -48,13 +49,16 @@ class MemoryApi(FakeClient):
         self.mounted: dict[str, Object] = {}
         self.stored: Callable[[Resource, Object], None] = lambda _resource, _obj: None
 
-    async def apply(self, resource: Resource, obj: Object) -> Object:
+    async def apply(self, resource: Resource, obj: Object, manager: str = "regent") -> Object:
+        """What another manager applies is beside what we apply; what we do not apply any more is gone."""
         await asyncio.sleep(0)
         known = self.objects.get((resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
+        if known and manager != "regent":
+            obj = _merged(known, obj)
         mine = {"uid": f"{resource.kind}-{obj['metadata']['name']}", "generation": 1}
         if known:
             mine["generation"] = known["metadata"]["generation"] + 1
-        return self._put("apply", resource, obj | {"metadata": obj["metadata"] | mine})
+        return await super().apply(resource, obj | {"metadata": obj["metadata"] | mine}, manager)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, patch: Object, subresource: str | None = None
@@ -111,6 +115,8 @@ class World:
             "spec": {"selector": {"app": "demo"}, "ports": [{"port": 8080}]}
         }
         self.put(ROUTES.kind, "local", ROUTE)
+        self.creation: Counter[tuple[str, ...]] = Counter()
+        """Verb and kind of the requests until all agents were Ready."""
         self.put(POLICIES.kind, "house", {"selector": {}, "models": {"localHosts": ["*.svc"]}})
 
     def put(self, kind: str, name: str, spec: Object) -> None:
@@ -131,6 +137,7 @@ class World:
         for number in range(agents):
             self._start_pods(f"a{number:03}")
         await self.settle()
+        self.creation = Counter(call[:2] for call in self.api.calls)
         self.api.calls.clear()
 
     async def settle(self) -> None:

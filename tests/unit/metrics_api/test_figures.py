@@ -60,6 +60,23 @@ async def test_two_questions_at_once_are_one_and_an_answer_is_good_for_a_second(
     assert scene.asked == ["a", "a"]
 
 
+async def test_a_question_asks_all_of_its_pods_at_the_same_time_and_gives_each_a_second() -> None:
+    scene = Scene()
+    given: list[float] = []
+
+    async def answers_once_all_are_asked(address: str, seconds: float) -> dict[str, Any]:
+        given.append(seconds)
+        for _ in range(100):
+            if len(given) == 3:
+                return said(address, 1)
+            await asyncio.sleep(0)
+        raise ApiError(0, "Unreachable", "the others are not asked")
+
+    scene.client.pod_status = answers_once_all_are_asked  # type: ignore[assignment, method-assign]
+    assert await scene.of("a", "b", "c") == {"a": 1, "b": 1, "c": 1}
+    assert given == [1.0] * 3
+
+
 async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """More pods than may be asked at once: the last ones wait for a place, and have their own time then."""
     monkeypatch.setattr(figures, "QUESTIONS_AT_ONCE", 1)

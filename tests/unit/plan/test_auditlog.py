@@ -30,6 +30,7 @@ def test_a_log_in_order_is_not_spoken_of() -> None:
         ("fork", "LogForked", "the collector has other records than this pod"),
         ("foreign", "LogForeign", "it sent records of another agent"),
         ("gap", "LogGap", "it left out records"),
+        ("damaged", "LogDamaged", "what the collector keeps of its log was changed on the volume"),
     ],
 )
 def test_what_the_collector_found_names_the_pod(code: str, reason: str, words: str) -> None:
@@ -62,3 +63,13 @@ def test_what_passes_by_itself_is_not_kept_of_a_pods_word(failing: str, kept: st
     echo = echo_of({"pod": {"uid": "u1"}, "audit": {"collector": {"records": 1, "failing": failing}}})
     assert echo is not None
     assert echo.log_failing == kept
+
+
+def test_a_pod_whose_own_log_is_damaged_says_so_without_a_collector_too() -> None:
+    for collector in (None, {"records": 1, "failing": "unreachable"}):
+        echo = echo_of({"pod": {"uid": "u1"}, "audit": {"failing": "log_damaged", "collector": collector}})
+        assert echo is not None
+        assert said(pods=(PodSeen("helper-1", "u1").with_echo(echo),)) == (
+            "LogDamaged",
+            "pod helper-1: its own log was changed on its disk",
+        )

@@ -8,10 +8,12 @@ import pytest
 
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import ChildKind, children, settled
+from regent_operator.plan.inputs import Installation, ServiceFacts
 from regent_operator.plan.observation import Echo, Observation
 from tests.unit.plan.samples import (
     INSTALLATION,
     LOCAL_HOSTS,
+    SERVICES,
     agent,
     deployment,
     echoing,
@@ -37,13 +39,20 @@ BEHAVIOR = {
 }
 
 
+SHARED = {
+    "redis": {"url": "redis://redis.data.svc", "passwordFrom": {"secretKeyRef": {"name": "redis", "key": "word"}}}
+}
+REDIS = ServiceFacts(selector={"app": "redis"}, target_ports={6379: (6380,)})
+COLLECTING = replace(INSTALLATION, collector_url="http://regent-collector.regent-system.svc:8080")
+
+
 SEAL = "{}"
 SCALER = ChildKind("autoscaling/v2", "HorizontalPodAutoscaler")
 SCALERS = (SCALER, ChildKind("keda.sh/v1alpha1", "ScaledObject"))
 
 
-def planned(**changes: Any) -> AgentPlan:
-    return plan_agent(inputs(**changes), INSTALLATION)
+def planned(installation: Installation = INSTALLATION, **changes: Any) -> AgentPlan:
+    return plan_agent(inputs(**changes), installation)
 
 
 def kinds(plan: AgentPlan, seen: Observation | None = None) -> list[str]:
@@ -86,22 +95,28 @@ def test_nothing_is_applied_for_an_agent_without_config() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])
+@pytest.mark.parametrize("installation", [INSTALLATION, COLLECTING], ids=["", "with a collector"])
 @pytest.mark.parametrize(
     "given",
     [
         {},
         {"scaling": {"replicas": 3}, "workload": WORKLOAD},
+        {"scaling": {"replicas": 3}, "state": SHARED},
+        {"state": {"redis": {"url": "rediss://cache.example.com:6380"}}},
         {"scaling": {"auto": {}}},
         {"scaling": {"auto": {"minReplicas": 1, "targets": {"cpuUtilization": 5}, "behavior": BEHAVIOR}}},
     ],
 )
-def test_every_child_is_strictly_valid(version: str, given: dict[str, Any]) -> None:
+def test_every_child_is_strictly_valid(version: str, installation: Installation, given: dict[str, Any]) -> None:
     ingress = for_all(
         "ingress",
         callers={"ingressFrom": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}]},
         **LOCAL_HOSTS,
     )
-    for body in children(planned(agent=agent(**given), policies=(ingress,)), Observation(), SEAL).apply:
+    services = {**SERVICES, "data/redis": REDIS}
+    plan = planned(installation, agent=agent(**given), policies=(ingress,), services=services)
+    assert (plan.problems, plan.unreachable) == ((), ())
+    for body in children(plan, Observation(), SEAL).apply:
         kubernetes_validate.validate(body, version, strict=True)
 
 

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
-from regent_api.status import ConditionStatus
+from regent_api.status import Condition, ConditionStatus
 from regent_operator.plan.agent import AgentPlan, plan_agent
+from regent_operator.plan.conditions import dated
+from regent_operator.plan.inputs import Installation
 from regent_operator.plan.observation import AutoscalerSeen, Observation, autoscaler_seen
-from regent_operator.plan.scaling import scaling_active
-from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs
+from regent_operator.plan.scaling import scaling_active, silent_in
+from tests.unit.plan.nextstep import ends_with_the_next_step
+from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, NOW, agent, for_all, inputs
 
+KEDA = replace(INSTALLATION, keda_url="http://metrics")
 MEASURED = frozenset({"active_conversations", "cpu"})
 WELL = AutoscalerSeen(told=True, active=True, measured=MEASURED)
 PODS = {
@@ -30,8 +34,23 @@ def planned(**changes: Any) -> AgentPlan:
 
 
 def told(seen: AutoscalerSeen | None, plan: AgentPlan | None = None) -> tuple[ConditionStatus, str, str] | None:
-    found = scaling_active(plan or planned(), Observation(autoscaler=seen))
+    found = scaling_active(plan or planned(), Observation(autoscaler=seen), None, NOW)
     return None if found is None else (found.status, found.reason.value, found.message)
+
+
+class Silent:
+    """An autoscaler that tells nothing, and what the status makes of it while the clock goes on."""
+
+    def __init__(self, plan: AgentPlan) -> None:
+        self.plan = plan
+        self.seen: AutoscalerSeen | None = None
+        self.conditions: list[Condition] = []
+
+    def at(self, now: str) -> tuple[str, str]:
+        """(Status, reason)."""
+        found = scaling_active(self.plan, Observation(autoscaler=self.seen), self.conditions, now)
+        self.conditions = dated([found], 1, self.conditions, now)
+        return (self.conditions[0].status, self.conditions[0].reason)
 
 
 def condition(kind: str, status: str, message: str = "fine") -> dict[str, str]:
@@ -70,6 +89,48 @@ def test_an_autoscaler_that_cannot_scale() -> None:
 @pytest.mark.parametrize("seen", [None, AutoscalerSeen()])
 def test_until_its_controller_has_looked_nobody_knows(seen: AutoscalerSeen | None) -> None:
     assert (told(seen) or ("", ""))[:2] == ("Unknown", "Pending")
+
+
+@pytest.mark.parametrize(
+    ("installation", "words"),
+    [
+        (INSTALLATION, ["Nobody has looked at the autoscaler", "kube-controller-manager"]),
+        (KEDA, ["KEDA", "ScaledObject"]),
+    ],
+    ids=["Kubernetes", "KEDA"],
+)
+def test_an_autoscaler_at_which_nobody_looks_is_told_as_such_after_five_minutes(
+    installation: Installation, words: list[str]
+) -> None:
+    silent = Silent(plan_agent(inputs(agent=agent(scaling={"auto": {}})), installation))
+    assert silent.at("2026-11-25T20:41:00Z") == ("Unknown", "Pending")
+    assert silent_in(silent.conditions, "2026-11-25T20:41:00Z") == 300.0
+    assert silent.at("2026-11-25T20:45:59Z") == ("Unknown", "Pending")
+    assert silent_in(silent.conditions, "2026-11-25T20:45:59Z") == 1.0
+    assert silent.at("2026-11-25T20:46:00Z") == ("False", "MetricUnavailable")
+    (condition,) = silent.conditions
+    assert all(word in condition.message for word in words)
+    assert ends_with_the_next_step(condition.message)
+    assert silent_in(silent.conditions, "2026-11-25T20:46:00Z") is None
+    assert silent.at("2026-11-25T20:46:01Z") == ("False", "MetricUnavailable"), "it stays so"
+    silent.seen = WELL
+    assert silent.at("2026-11-25T20:47:00Z") == ("True", "MetricsAvailable")
+    assert silent_in(silent.conditions, "2026-11-25T20:47:00Z") is None
+
+
+def test_one_that_told_something_and_was_made_anew_has_five_minutes_again() -> None:
+    silent = Silent(planned())
+    silent.seen = AutoscalerSeen(told=True, message="no custom metrics API")
+    assert silent.at("2026-11-25T20:41:00Z") == ("False", "MetricUnavailable")
+    silent.seen = AutoscalerSeen()
+    assert silent.at("2026-11-25T21:41:00Z") == ("Unknown", "Pending")
+    assert silent.at("2026-11-25T21:45:00Z") == ("Unknown", "Pending")
+    assert silent.at("2026-11-25T21:46:00Z") == ("False", "MetricUnavailable")
+
+
+def test_without_a_config_there_is_no_autoscaler_that_could_be_silent() -> None:
+    """Its five minutes begin when it is made, however long the route was missing."""
+    assert told(None, planned(route=None)) is None
 
 
 @pytest.mark.parametrize(
@@ -131,18 +192,13 @@ def test_what_is_read_of_an_autoscaler(status: dict[str, Any] | None, seen: Auto
 
 
 def test_where_keda_scales_its_figure_counts_and_its_absence_is_told_as_kedas() -> None:
-    keda = replace(INSTALLATION, keda_url="http://metrics")
-    plan = plan_agent(inputs(agent=agent(scaling={"auto": {}})), keda)
+    plan = plan_agent(inputs(agent=agent(scaling={"auto": {}})), KEDA)
     conversations = {"type": "External", "external": {"metric": {"name": "s0"}, "current": {"averageValue": "3"}}}
     raw = {"status": {"conditions": [condition("ScalingActive", "True")], "currentMetrics": [conversations, CPU]}}
-    found = scaling_active(plan, Observation(autoscaler=autoscaler_seen(raw)))
-    assert found is not None
-    assert found.reason == "MetricsAvailable"
+    assert (told(autoscaler_seen(raw), plan) or ("", ""))[1] == "MetricsAvailable"
     raw["status"]["currentMetrics"] = [CPU]
-    found = scaling_active(plan, Observation(autoscaler=autoscaler_seen(raw)))
-    assert found is not None
-    assert found.reason == "MetricUnavailable"
-    assert "ScaledObject" in found.message
-    found = scaling_active(plan, Observation())
-    assert found is not None
-    assert (found.status, "ScaledObject" in found.message) == ("Unknown", True)
+    _, reason, message = told(autoscaler_seen(raw), plan) or ("", "", "")
+    assert reason == "MetricUnavailable"
+    assert "ScaledObject" in message
+    status, _, message = told(None, plan) or ("", "", "")
+    assert (status, "ScaledObject" in message) == ("Unknown", True)

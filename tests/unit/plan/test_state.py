@@ -122,6 +122,16 @@ def test_several_pods_need_nothing_where_no_policy_needs_it() -> None:
     assert planned(agent=pods(3)).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [(pods(1), "Accepted"), (pods(3), "NoConversations"), (pods(3, state=IN_CLUSTER), "Accepted")],
+)
+def test_that_no_ids_of_conversations_are_issued_is_told(subject: Any, reason: str) -> None:
+    accepted = agent_status(planned(agent=subject), Observation(), None, NOW).conditions[1]
+    assert (accepted.type, accepted.status, accepted.reason) == ("Accepted", "True", reason)
+    assert ("3 pods share no state" in accepted.message) == (reason == "NoConversations")
+
+
 def test_a_running_agent_takes_the_limits_up_and_says_that_they_are_not_kept_together() -> None:
     last = running(agent=pods(2))
     plan = planned(agent=pods(2), policies=(BASE, LIMITED), last=last)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from regent_api.audit.content import FOLDER, Sealed, path_of
-from regent_api.audit.frame import BadFrame, frames
+from regent_api.audit.frame import CONTENT, whole_frames
 
 MOST_OPEN = 8
 
@@ -20,7 +20,7 @@ class Contents:
         self._open: dict[Path, int] = {}
 
     def add(self, sealed: Iterable[Sealed]) -> None:
-        """Raises OSError."""
+        """Raises Damaged, OSError."""
         by_file: dict[Path, list[bytes]] = {}
         for each in sealed:
             by_file.setdefault(path_of(self.folder, each.part), []).append(each.data)
@@ -53,13 +53,13 @@ class Contents:
         self.kept += len(data)
 
     def _opened(self, path: Path) -> int:
-        """A file that was torn by a crash is mended first: what follows could not be read."""
+        """A file that was torn by a crash is mended first: what follows could not be read. Raises Damaged, OSError."""
         if path in self._open:
             return self._open[path]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        end = whole_frames(path.read_bytes(), CONTENT) if path.exists() else 0
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._open[path] = file
-        end = _whole_frames(path.read_bytes())
         self.kept -= os.fstat(file).st_size - end
         os.ftruncate(file, end)
         for other in list(self._open)[: max(0, len(self._open) - MOST_OPEN)]:
@@ -70,13 +70,3 @@ class Contents:
         file = self._open.pop(path, None)
         if file is not None:
             os.close(file)
-
-
-def _whole_frames(data: bytes) -> int:
-    end = 0
-    try:
-        for each in frames(data):
-            end = each.end
-    except BadFrame:
-        pass
-    return end

@@ -19,6 +19,8 @@ LARGEST_PAYLOAD = 32 * 1024 * 1024
 OVERHEAD = 9
 _KINDS = frozenset((HEADER, RECORD, CONTENT, CHECKPOINT))
 _HEAD = struct.Struct(">II")
+_LARGEST = {RECORD: 65_536, CONTENT: 1024 * 1024, CHECKPOINT: 65_536}
+"""Bytes of a payload that a writer makes; by it a head is told from what only looks like one."""
 _MOST_TRIES = 1000
 
 
@@ -39,6 +41,10 @@ class BadFrame(ValueError):  # noqa: N818 - what a reader found, not a fault of 
         super().__init__(why)
         self.at = at
         self.torn = torn
+
+
+class Damaged(ValueError):  # noqa: N818 - what a reader found, not a fault of the program
+    """A file was changed where no cut write explains it. Nothing of it may be cut off, and nothing appended."""
 
 
 def frame(kind: bytes, payload: bytes) -> bytes:
@@ -73,21 +79,37 @@ def frame_at(view: memoryview, at: int) -> Frame:
     return Frame(at, end, kind, payload)
 
 
-def frame_after(data: bytes | memoryview, at: int) -> Frame | None:
-    """The next whole frame behind a bad one, where it is soon found: then the bad one is no torn tail.
+def frame_follows(data: bytes | memoryview, at: int, kind: bytes = RECORD) -> bool:
+    """Whether a whole frame of a kind stands anywhere behind `at`: then what begins there is no torn end.
 
-    Bounded in work: it looks at a thousand places that look like a record's head.
+    Bounded in work: it looks at a thousand places that look like such a frame's head, and takes more for damage.
     """
     view, tries = memoryview(data), 0
     whole = bytes(view[at + 1 :])
-    place = whole.find(RECORD)
+    place = whole.find(kind)
     while place >= 0 and tries < _MOST_TRIES:
         start = at + 1 + place - 8
-        if start > at and _HEAD.unpack_from(view, start)[0] <= 65_536:
+        if start > at and _HEAD.unpack_from(view, start)[0] <= _LARGEST[kind]:
             tries += 1
             try:
-                return frame_at(view, start)
+                frame_at(view, start)
             except BadFrame:
                 pass
-        place = whole.find(RECORD, place + 1)
-    return None
+            else:
+                return True
+        place = whole.find(kind, place + 1)
+    return place >= 0
+
+
+def whole_frames(data: bytes, kind: bytes) -> int:
+    """Bytes of the frames of a kind at the beginning; what stands behind them is a torn end. Raises Damaged."""
+    end = 0
+    try:
+        for each in frames(data):
+            if each.kind != kind:
+                raise Damaged(f"a frame of another kind stands at byte {end}")
+            end = each.end
+    except BadFrame as bad:
+        if frame_follows(data, bad.at, kind):
+            raise Damaged(f"no whole frame stands at byte {end}, and others behind it") from None
+    return end

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from regent_api.audit import segment
 from regent_api.audit.chain import Chain
-from regent_api.audit.frame import RECORD, frame
+from regent_api.audit.frame import RECORD, Damaged, frame
 from regent_api.audit.record import Record
 
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -29,7 +29,8 @@ class LogBusy(OSError):  # noqa: N818
 class Log:
     """`chain` is what is on disk. An append that raises has added nothing that will be kept, and the next one recovers.
 
-    Raises OSError (a full disk among them), LogBusy, ValueError for a folder that holds another log.
+    Raises OSError (a full disk among them), LogBusy, Damaged for a log that was changed where no cut write explains it,
+    ValueError for a folder that holds another log.
     """
 
     def __init__(self, folder: Path, log: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -140,34 +141,40 @@ class Log:
         self._file = None
 
     def _recover(self) -> None:
-        """Continue where the last good record ends; what was torn was acknowledged to nobody."""
-        chain, path, end = Chain(self.chain.log), None, 0
+        """Continue where the last record ends. Only a torn end is cut, as an unfinished write leaves it.
+
+        Raises Damaged, having changed nothing.
+        """
+        chain, path, end, rest = Chain(self.chain.log), None, 0, b""
+        torn: list[tuple[Path, bytes]] = []
         for candidate in reversed(segment.segments(self.folder)):
             data = segment.read(candidate)
-            try:
-                found = segment.tail(data)
-            except segment.BadSegment:
-                self._set_aside(candidate, data, 0)
-                candidate.unlink()
-                continue
-            if found.cut:
-                self._set_aside(candidate, data, found.end)
-            chain, path, end = found.chain, candidate, found.end
-            break
+            found = segment.tail(data)
+            if found is not None:
+                chain, path, end, rest = found.chain, candidate, found.end, data[found.end :]
+                break
+            torn.append((candidate, data))
         if chain.log != self.chain.log:
             raise ValueError(f"the folder holds the log {chain.log}")
+        if any(segment.first_of(each) != chain.size for each, _ in torn):
+            raise Damaged(f"a segment that cannot be read does not begin with record {chain.size}, the next one")
+        for each, data in torn:
+            self._set_aside(each, data)
+            each.unlink()
         self.chain, self._path, self._end = chain, path, end
         if path is not None:
+            if rest:
+                self._set_aside(path, rest)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             os.ftruncate(self._file, end)
             os.fdatasync(self._file)
         self.kept = sum(each.stat().st_size for each in segment.segments(self.folder))
 
-    def _set_aside(self, path: Path, data: bytes, end: int) -> None:
-        self.recovered += len(data) - end
+    def _set_aside(self, path: Path, rest: bytes) -> None:
+        self.recovered += len(rest)
         with suppress(OSError):  # a courtesy; the disk may be full
             (self.folder / TORN).mkdir(mode=0o700, exist_ok=True)
-            (self.folder / TORN / path.with_suffix(".cut").name).write_bytes(data[end:])
+            (self.folder / TORN / path.with_suffix(".cut").name).write_bytes(rest)
 
 
 def _sync_folder(folder: Path) -> None:

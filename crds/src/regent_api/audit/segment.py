@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from regent_api.audit.chain import BrokenChain, Chain
-from regent_api.audit.frame import HEADER, RECORD, BadFrame, Frame, frame, frames
+from regent_api.audit.frame import HEADER, RECORD, BadFrame, Damaged, Frame, frame, frame_follows, frames
 from regent_api.audit.merkle import Tree
 from regent_api.audit.record import MalformedRecord
 
@@ -103,18 +103,29 @@ def opened(data: bytes) -> tuple[Chain, Iterator[Frame]]:
     return chain, found
 
 
-def tail(data: bytes) -> Tail:
-    """How far a segment can be read: up to the first frame that is not whole or does not follow. Raises BadSegment."""
-    chain, found = opened(data)
+def tail(data: bytes) -> Tail | None:
+    """How far the last segment of a log can be read, up to a torn end; None: its very first write was cut.
+
+    Raises Damaged where a record does not follow on the one before it, or one that cannot be read is not the end.
+    """
+    try:
+        chain, found = opened(data)
+    except BadSegment as bad:
+        if frame_follows(data, -1):
+            raise Damaged(f"{bad}, and records stand behind it") from None
+        return None
     end = len(header(chain))
     try:
         for each in found:
             if each.kind != RECORD:
-                break
+                raise Damaged(f"a frame that is no record stands where record {chain.size} belongs")
             chain.follow(each.payload)
             end = each.end
-    except (BadFrame, MalformedRecord, BrokenChain):
-        pass
+    except BadFrame as bad:
+        if frame_follows(data, bad.at):
+            raise Damaged(f"record {chain.size} cannot be read, and others stand behind it") from None
+    except (MalformedRecord, BrokenChain) as bad:
+        raise Damaged(f"record {chain.size}: {bad}") from None
     return Tail(chain, end, len(data) - end)
 
 

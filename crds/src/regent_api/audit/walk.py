@@ -6,7 +6,7 @@ from pathlib import Path
 
 from regent_api.audit import segment
 from regent_api.audit.chain import BrokenChain, Chain, OtherPrevious
-from regent_api.audit.frame import RECORD, BadFrame, Frame, frame_after
+from regent_api.audit.frame import RECORD, BadFrame, Frame, frame_follows
 from regent_api.audit.merkle import leaf_hash
 from regent_api.audit.record import MalformedRecord, Record, decode
 
@@ -64,7 +64,7 @@ class Walk:
         try:
             self._records(path.name, chain, found)
         except BadFrame as bad:
-            if not (last and bad.torn) or frame_after(data, bad.at) is not None:
+            if not (last and bad.torn) or frame_follows(data, bad.at):
                 raise _Found(chain.size, f"{path.name}:{bad.at}", str(bad)) from None
             self.torn = len(data) - bad.at
         return chain

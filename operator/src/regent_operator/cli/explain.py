@@ -93,7 +93,7 @@ def _stages(explanation: "Explanation") -> str:
 
 
 def _route(explanation: "Explanation") -> str:
-    """Each provider of the rule: its place, or what keeps it from the turn."""
+    """Each provider of the route: its place, or what keeps it from the turn."""
     rows = [
         {
             "place": str(each.place or "-"),

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from regent_api.audit.note import Signer
 from regent_operator.collector.checkpoints import Checkpoints, load_signer
-from regent_operator.collector.findings import Findings
+from regent_operator.collector.findings import DAMAGED, Findings
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import AgentKeys
 from regent_operator.collector.logs import Logs
@@ -56,6 +56,7 @@ class Collector:
         self.intake.told += [self.checkpoints.taken, *(feed.taken for feed in self.feeds)]
         self._settings = settings
         findings = Findings()
+        self.intake.damaged = lambda origin: findings.found(origin, DAMAGED)
         collecting = Collecting(trust, self.intake, self.keys, self.retention, self.metrics, findings)
         telling = Telling(self._missing, self.metrics, str(signer.verifier), findings)
         self._runners = [

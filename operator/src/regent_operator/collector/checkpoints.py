@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from regent_api.audit import segment
 from regent_api.audit.checkpoint import Checkpoint, opened_checkpoint
-from regent_api.audit.frame import CHECKPOINT, BadFrame, frame, frames
+from regent_api.audit.frame import CHECKPOINT, BadFrame, Damaged, frame, frame_follows, frames
 from regent_api.audit.log import Log
 from regent_api.audit.note import BadNote, Signer, Verifier
 from regent_operator.collector.disk import append_durably, replace_durably
@@ -28,10 +28,6 @@ RECORDS = 256
 KEPT = 64
 """Checkpoints that stay when the file is cut: the last ones."""
 CUT_AT_BYTES = 256 * 1024
-
-
-class LogDamaged(Exception):  # noqa: N818 - what was found, not a fault of the program
-    """The log on the volume is not the one that was signed."""
 
 
 def load_signer(pem: Path, name: str) -> Signer:
@@ -87,7 +83,11 @@ class Checkpoints:
     async def _sign_one(self, origin: Origin, count: int) -> bool:
         try:
             await self._intake.with_log(origin, self._sign)
-        except (OSError, ValueError, LogDamaged) as error:
+        except Damaged as damaged:
+            log.warning("checkpoint of %s: %s; it is kept as it is, and signed no more", origin, damaged)
+            del self._waiting[origin]
+            return True
+        except (OSError, ValueError) as error:
             log.warning("checkpoint of %s: %s", origin, type(error).__name__)
             return False
         left = self._waiting.pop(origin) - count
@@ -112,12 +112,12 @@ class Checkpoints:
 
 
 def write(of: Log, signer: Signer, first: int | None = None) -> None:
-    """Sign the log as it is; `first`: the oldest record that will stay. Raises OSError, LogDamaged."""
+    """Sign the log as it is; `first`: the oldest record that will stay. Raises OSError, Damaged."""
     before = last(of.folder, signer.verifier)
     if before is not None and (
         of.chain.size < before.size or (of.chain.size == before.size and of.chain.tree.root() != before.root)
     ):
-        raise LogDamaged(f"{of.chain.log} holds {of.chain.size} records, and {before.size} were signed")
+        raise Damaged(f"{of.chain.log} holds {of.chain.size} records, and {before.size} were signed")
     oldest = of.first if first is None else first
     made = Checkpoint(of.chain.log, of.chain.size, of.chain.tree.root(), oldest)
     if made == before:
@@ -130,7 +130,7 @@ def write(of: Log, signer: Signer, first: int | None = None) -> None:
 
 
 def last(folder: Path, trusted: Verifier) -> Checkpoint | None:
-    """The newest checkpoint of ours beside a log; a torn last one is passed over. Raises OSError."""
+    """The newest checkpoint of ours beside a log; a torn last one is passed over. Raises OSError, Damaged."""
     for note in reversed(_notes(folder / segment.CHECKPOINTS)):
         try:
             return opened_checkpoint(note.decode(), trusted)
@@ -140,12 +140,15 @@ def last(folder: Path, trusted: Verifier) -> Checkpoint | None:
 
 
 def _notes(path: Path) -> list[bytes]:
+    """Raises OSError, Damaged for a file of which a torn end is not all that cannot be read."""
     notes: list[bytes] = []
+    data = path.read_bytes() if path.exists() else b""
     try:
-        for each in frames(path.read_bytes()):
+        for each in frames(data):
             notes.append(bytes(each.payload))  # noqa: PERF401 - what was read before a torn frame counts
-    except (BadFrame, FileNotFoundError):
-        pass
+    except BadFrame as bad:
+        if frame_follows(data, bad.at, CHECKPOINT):
+            raise Damaged(f"checkpoint {len(notes)} cannot be read, and others stand behind it") from None
     return notes
 
 

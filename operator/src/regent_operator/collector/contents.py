@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from regent_api.audit.content import FOLDER
-from regent_api.audit.frame import CONTENT, BadFrame, frames
+from regent_api.audit.frame import CONTENT, Damaged, whole_frames
 from regent_api.types import Sensitivity
 from regent_operator.collector.disk import append_durably, truncate_durably
 from regent_operator.collector.logs import Gap, Logs, Malformed
@@ -24,13 +24,13 @@ class Contents:
         self._logs = logs
 
     def size(self, origin: Origin, label: str, file: str) -> int:
-        """Bytes that are kept of a file; what a crash has torn is cut off first. Raises Malformed, OSError."""
+        """Bytes that are kept of a file; what a crash has torn is cut off first. Raises Malformed, Damaged, OSError."""
         path = self._path(origin, label, file)
         try:
             whole = path.stat().st_size
         except FileNotFoundError:
             return 0
-        end = _whole_frames(path.read_bytes())
+        end = whole_frames(path.read_bytes(), CONTENT)
         if end < whole:
             truncate_durably(path, end)
         return end
@@ -41,8 +41,7 @@ class Contents:
         size = path.stat().st_size if path.exists() else 0
         if at != size:
             raise Gap(f"content from byte {at} was sent, and byte {size} is the next", size)
-        if _whole_frames(data) != len(data):
-            raise Malformed("content comes in whole frames")
+        _check_whole(data)
         self._logs.make_room(len(data), size)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         append_durably(path, data)
@@ -54,14 +53,11 @@ class Contents:
         return self._logs.folder_of(origin) / FOLDER / label / file
 
 
-def _whole_frames(data: bytes) -> int:
-    """Bytes of the content frames that stand whole at the beginning."""
-    end = 0
+def _check_whole(data: bytes) -> None:
+    """Raises Malformed."""
     try:
-        for each in frames(data):
-            if each.kind != CONTENT:
-                break
-            end = each.end
-    except BadFrame:
-        pass
-    return end
+        whole = whole_frames(data, CONTENT) == len(data)
+    except Damaged:
+        whole = False
+    if not whole:
+        raise Malformed("content comes in whole frames")

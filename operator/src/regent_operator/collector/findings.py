@@ -1,4 +1,5 @@
-"""Pods whose log is not in order: what they sent cannot follow on what is kept, or is another agent's.
+"""Pods whose log is not in order: what they sent cannot follow on what is kept, or is another agent's, or
+what is kept was changed.
 
 The operator asks for it and tells it where people look, on the agent. In memory: a restart forgets, and a pod that goes
 on with such a log is found again at its next call.
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 from regent_operator.collector.tokens import Origin
 
+DAMAGED = "damaged"
+"""The code of a log that was changed on the volume; the others are those of refusals: fork, gap and foreign."""
 MOST = 256
 """Findings that are kept; the one that was seen longest ago goes."""
 KEPT_SECONDS = 86_400.0
@@ -27,8 +30,6 @@ class Finding:
 
 
 class Findings:
-    """`code` is that of a refusal: fork, gap or foreign."""
-
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._found: OrderedDict[tuple[Origin, str], float] = OrderedDict()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from regent_api.audit.frame import Damaged
 from regent_api.audit.log import Log
 from regent_operator.collector.logs import Logs, Taken
 from regent_operator.collector.tokens import Origin
@@ -18,11 +19,14 @@ T = TypeVar("T")
 
 
 class Intake:
-    """`told` is called with each origin and how many fresh records it has, once they are on the disk."""
+    """`told` is called with each origin and how many fresh records it has, once they are on the disk, `damaged` with
+    one whose log was changed on the volume.
+    """
 
     def __init__(self, logs: Logs) -> None:
         self.logs = logs
         self.told: list[Callable[[Origin, int], None]] = []
+        self.damaged: Callable[[Origin], None] = lambda _: None
         self._threads = asyncio.Semaphore(AT_ONCE)
         self._turns: dict[Origin, tuple[asyncio.Lock, int]] = {}
 
@@ -53,6 +57,9 @@ class Intake:
             working = asyncio.ensure_future(asyncio.to_thread(work))
             try:
                 return await asyncio.shield(working)
+            except Damaged:
+                self.damaged(origin)
+                raise
             finally:
                 while not working.done():
                     await asyncio.wait([working])

@@ -16,7 +16,7 @@ from stat import S_ISREG
 
 from regent_api.audit import segment
 from regent_api.audit.chain import BrokenChain, Chain
-from regent_api.audit.frame import OVERHEAD
+from regent_api.audit.frame import OVERHEAD, Damaged
 from regent_api.audit.log import Log
 from regent_api.audit.record import MalformedRecord, Record, decode
 from regent_operator.collector.tokens import Origin
@@ -79,6 +79,8 @@ class Logs:
         self._most_open = most_open
         self._guard = threading.Lock()
         self._idle: OrderedDict[Origin, Log] = OrderedDict()
+        self._damaged: dict[Origin, str] = {}
+        """What was found of logs on the volume: nothing mends them, and looking again costs a reading of a segment."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.bytes = 0
         self.weigh()
@@ -129,23 +131,33 @@ class Logs:
 
     @contextmanager
     def opened(self, origin: Origin) -> Iterator[Log]:
-        """The log, opened or of those that are open. Raises OSError, ValueError."""
+        """The log, opened or of those that are open. Raises OSError, ValueError; Damaged, and then to whoever asks."""
         with self._guard:
+            if origin in self._damaged:
+                raise Damaged(self._damaged[origin])
             log = self._idle.pop(origin, None)
-        if log is None:
-            log = Log(self.folder_of(origin), str(origin))
         try:
+            log = log or Log(self.folder_of(origin), str(origin))
             yield log
-        finally:
+        except Damaged as damaged:
             with self._guard:
-                self._idle[origin] = log
-                closing = self._idle.popitem(last=False)[1] if len(self._idle) > self._most_open else None
-            if closing is not None:
-                closing.close()
+                self._damaged[origin] = str(damaged)
+            raise
+        finally:
+            if log is not None:
+                self._put_back(origin, log)
+
+    def _put_back(self, origin: Origin, log: Log) -> None:
+        with self._guard:
+            self._idle[origin] = log
+            closing = self._idle.popitem(last=False)[1] if len(self._idle) > self._most_open else None
+        if closing is not None:
+            closing.close()
 
     def forget(self, origin: Origin) -> None:
         """Close the log: its folder is about to go."""
         with self._guard:
+            self._damaged.pop(origin, None)
             log = self._idle.pop(origin, None)
         if log is not None:
             log.close()

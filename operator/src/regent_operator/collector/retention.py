@@ -74,7 +74,7 @@ class Retention:
         for origin in await asyncio.to_thread(logs.origins):
             try:
                 await self._intake.alone(origin, partial(self._let_go, origin))
-            except (OSError, ValueError, checkpoints.LogDamaged) as error:
+            except (OSError, ValueError) as error:
                 log.warning("retention of %s: %s", origin, type(error).__name__)
         await asyncio.to_thread(logs.weigh)
 

@@ -22,11 +22,11 @@ from typing import Any
 
 from aiohttp import web
 
-from regent_api.audit.frame import RECORD, BadFrame, frames
+from regent_api.audit.frame import RECORD, BadFrame, Damaged, frames
 from regent_api.audit.subjects import TooManySubjects
 from regent_api.types import Sensitivity
 from regent_operator.collector.contents import Contents
-from regent_operator.collector.findings import Finding, Findings
+from regent_operator.collector.findings import DAMAGED, Finding, Findings
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import LONGEST_SUBJECT, AgentKeys
 from regent_operator.collector.logs import Foreign, Fork, Full, Gap, Malformed, Refused, Taken
@@ -94,6 +94,10 @@ class Collecting:
                 return _error(STATUS_OF[type(refused)], refused.code, str(refused), refused.size)
             except TimeoutError:
                 return _error(408, "too_slow", "the body did not come in time")
+            except Damaged as damaged:
+                self._metrics.refused(DAMAGED)
+                log.warning("%s: %s; the log is kept as it is", origin, damaged)
+                return _error(409, DAMAGED, "what is kept of this log was changed on the volume")
             except (OSError, ValueError) as error:
                 self._metrics.refused("disk")
                 log.warning("%s: %s", origin, type(error).__name__)

@@ -1,11 +1,10 @@
 """What answers mean: the lines of a watch, JSON objects, and refusals as ApiError."""
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from regent_operator.engine.errors import ApiError
 
@@ -13,12 +12,15 @@ Object = dict[str, Any]
 MOST_REFUSAL_BYTES = 65_536
 
 
-@dataclass(frozen=True)
-class WatchEvent:
+class WatchEvent(msgspec.Struct, frozen=True):
     """`type` is ADDED, MODIFIED, DELETED or BOOKMARK."""
 
     type: str
     object: Object
+
+
+_event = msgspec.json.Decoder(WatchEvent)
+_object = msgspec.json.Decoder(Object)
 
 
 async def raise_for(answer: aiohttp.ClientResponse) -> None:
@@ -28,9 +30,9 @@ async def raise_for(answer: aiohttp.ClientResponse) -> None:
     text = (await answer.content.read(MOST_REFUSAL_BYTES)).decode(errors="replace")
     retry_after = answer.headers.get("Retry-After", "")
     try:
-        status = json.loads(text)
+        status = _object.decode(text)
         reason, message = str(status.get("reason", "")), str(status.get("message", ""))
-    except (ValueError, AttributeError):
+    except (msgspec.DecodeError, RecursionError):
         reason, message = "", text[:500]
     raise ApiError(
         answer.status,
@@ -51,23 +53,24 @@ async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         parts.append(rest)
 
 
-def event(document: Object) -> WatchEvent:
-    """Of a line. Raises ApiError for one that tells of an error."""
-    if document["type"] != "ERROR":
-        return WatchEvent(document["type"], document["object"])
-    status = document["object"]
+def event_of(line: bytes) -> WatchEvent:
+    """Raises ApiError for a line that tells of an error, or of nothing."""
+    try:
+        event = _event.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ApiError(200, "NotJson", "a line of a watch is not an event") from error
+    if event.type != "ERROR":
+        return event
+    status = event.object
     raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
 
 
 def object_of(body: bytes, status: int) -> Object:
     """Raises ApiError for whatever is not a JSON object."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise ApiError(status, "NotJson", "the answer is not a JSON object")
-    return document
+        return _object.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ApiError(status, "NotJson", "the answer is not a JSON object") from error
 
 
 def unreachable(error: BaseException) -> ApiError:

@@ -1,7 +1,8 @@
-"""How a child comes to be as planned: read before the first write, never into a foreign object, nothing twice.
+"""How a child comes to be as planned: never by a write into a foreign object, and nothing twice.
 
-- A child that is not known is read first. Absent: applied without uid. Ours: applied with its uid, and only when the
-  fields that we own differ from those that we want.
+- A child that nobody has told us of is made, on the condition that there is none: server-side apply would otherwise
+  write into whatever bears the name. Where that is refused, it is read, and goes on as one that is known.
+- Ours is applied with its uid, and only when the fields that we own differ from those that we want.
 - Ours is what the agent's uid controls. An object of a deleted agent of the same name goes by itself: wait for it.
 - What others put into a child beside our fields is cut away, since an apply leaves it standing.
 """
@@ -21,6 +22,13 @@ from regent_operator.plan.observation import Refusal
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
+NOBODYS_VERSION = "1"
+"""As the version of what is applied: a condition that no object fulfils, and that is not asked of one that is made.
+
+The API server makes what is not there before it compares versions, and compares them before it writes into what is
+there (`Store.Update` in apiserver's registry/generic). Versions are those of etcd, one more with each write, and
+whatever lies in a namespace was written after the namespace. 0 would be no condition.
+"""
 IDENTITY_FIELDS = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -51,7 +59,7 @@ class Applier:
         """Bring the children of the agent with this uid to what is planned. Raises ApiError for transport only.
 
         `replicas`: what an autoscaler begins with, where the Deployment leaves it to one.
-        Beside a foreign object nothing new is made; children that are ours already follow the plan nevertheless, so
+        Beside a foreign object nothing more is made; children that are ours already follow the plan nevertheless, so
         that a name conflict cannot hold back a tighter policy.
         """
         outcome = Outcome()
@@ -59,9 +67,10 @@ class Applier:
         for body, child in found:
             self._judge(uid, body, child, outcome)
         for body, child in found:
-            ours = child is not None and child.owner == uid and not child.deleting
-            if ours or (child is None and not outcome.conflicts):
+            if child is not None and _is_of(uid, child):
                 await self._bring(body, child, replicas, outcome)
+            elif child is None and not outcome.conflicts:
+                await self._make(uid, body, replicas, outcome)
         return outcome
 
     async def remove(self, uid: str, key: ChildKey) -> None:
@@ -83,7 +92,7 @@ class Applier:
 
     def _is_ours(self, uid: str, key: ChildKey) -> bool:
         child = self._children.get(key)
-        return child is not None and child.owner == uid and not child.deleting
+        return child is not None and _is_of(uid, child)
 
     def forget(self, namespace: str, name: str) -> None:
         """The agent is gone."""
@@ -95,12 +104,13 @@ class Applier:
         self._wanted.clear()
 
     async def _look(self, body: Object) -> Child | None:
-        """The live child; read when it is not known what it holds."""
+        """The live child, as far as we were told of one; read when it is not known what it holds."""
+        child = self._children.get(key_of(CHILD_BY_KIND[body["kind"]], body))
+        return child if child is None or child.known else await self._read(body)
+
+    async def _read(self, body: Object) -> Child | None:
         resource = CHILD_BY_KIND[body["kind"]]
         key = key_of(resource, body)
-        child = self._children.get(key)
-        if child is not None and child.known:
-            return child
         live = await self._client.get(resource, key.namespace, key.name)
         return self._children.read(resource, live) if live is not None else None
 
@@ -114,6 +124,20 @@ class Applier:
             outcome.waiting = outcome.predecessor = True
         else:
             outcome.conflicts.append(str(key))
+
+    async def _make(self, uid: str, body: Object, replicas: int, outcome: Outcome) -> None:
+        """Where one is there nevertheless, whose it is decides on what is done with it."""
+        try:
+            await self._bring(body, None, replicas, outcome)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            child = await self._read(body)
+            if child is None:
+                raise
+            self._judge(uid, body, child, outcome)
+            if _is_of(uid, child):
+                await self._bring(body, child, replicas, outcome)
 
     async def _bring(self, body: Object, child: Child | None, replicas: int, outcome: Outcome) -> None:
         resource = CHILD_BY_KIND[body["kind"]]
@@ -130,7 +154,7 @@ class Applier:
         except ApiError as error:
             if error.of_transport:
                 raise
-            outcome.refused.append(Refusal(str(key), error.message))
+            outcome.refused.append(Refusal(str(key), _words(error, body)))
             return
         self._wanted[key] = wanted
         outcome.written.add(resource.kind)
@@ -143,16 +167,16 @@ class Applier:
         self._children.writing(key_of(resource, body))
         if child is None:
             whole = with_replicas(body, replicas)
-            answer = await self._client.apply(resource, whole)
+            answer = await self._client.apply(resource, _with_metadata(whole, resourceVersion=NOBODYS_VERSION))
             child = self._children.wrote(resource, answer, wanted_hash(whole), stripped=False)
         answer = await self._client.apply(resource, number_alone(body, child.uid, replicas), KEEPER)
         return self._children.read(resource, answer)
 
     async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> None:
         if child is None or wanted not in {child.owned, child.applied}:
-            metadata = body["metadata"] | ({"uid": child.uid} if child else {})
+            condition = {"uid": child.uid} if child else {"resourceVersion": NOBODYS_VERSION}
             self._children.writing(key_of(resource, body))
-            answer = await self._client.apply(resource, body | {"metadata": metadata})
+            answer = await self._client.apply(resource, _with_metadata(body, **condition))
             child = self._children.wrote(resource, answer, wanted, stripped=False)
         if child.intruded:
             answer = await self._strip(resource, body, child)
@@ -177,3 +201,19 @@ class Applier:
             else:
                 patch.append({"op": "remove", "path": path})
         return await self._client.json_patch(resource, meta["namespace"], meta["name"], patch)
+
+
+def _words(error: ApiError, body: Object) -> str:
+    """Of a kind that the API server does not serve it says that there is no such page."""
+    if error.message.startswith("404 page not found"):
+        return f"it serves no {body['kind']} of {body['apiVersion']} (is what brings it installed?)"
+    return error.message
+
+
+def _is_of(uid: str, child: Child) -> bool:
+    """Whether the child is the agent's with this uid, and stays."""
+    return child.owner == uid and not child.deleting
+
+
+def _with_metadata(body: Object, **more: str) -> Object:
+    return body | {"metadata": body["metadata"] | more}

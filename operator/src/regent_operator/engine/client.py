@@ -6,7 +6,6 @@ False; calls are counted; the Lease waits behind nobody. Raises ApiError, and No
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -14,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import aiohttp
+import msgspec
 
 from regent_operator.engine.access import ClusterAccess
-from regent_operator.engine.answers import Object, WatchEvent, event, lines, object_of, raise_for, unreachable
+from regent_operator.engine.answers import Object, WatchEvent, event_of, lines, object_of, raise_for, unreachable
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.gated import GatedBody
 from regent_operator.engine.resources import LEASES, Resource
@@ -171,7 +171,7 @@ class ApiClient:
                 status = answer.status
                 await raise_for(answer)
                 async for line in lines(answer.content):
-                    yield event(json.loads(line))
+                    yield event_of(line)
         except aiohttp.SocketTimeoutError as error:
             if status != 200:
                 raise unreachable(error) from error
@@ -293,7 +293,7 @@ class ApiClient:
                 path,
                 verb=verb or method,
                 params=params,
-                body=json.dumps(body, separators=(",", ":")).encode(),
+                body=msgspec.json.encode(body),
                 content_type=content_type,
                 seconds=WRITE_SECONDS,
                 gated=gated,

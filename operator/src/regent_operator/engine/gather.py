@@ -57,7 +57,6 @@ class Gatherer:
         labels = self._namespaces.labels(key.namespace)
         if labels is None:
             raise ApiError(0, "NamespaceUnknown", f"the labels of namespace {key.namespace} are not known yet")
-        deployment = self._children.deployment(key.namespace, key.name)
         return AgentInputs(
             agent=agent,
             namespace_labels=labels,
@@ -66,12 +65,13 @@ class Gatherer:
             instructions=instructions,
             services=services,
             key_sets={each: await self._text(*each) for each in sorted(key_sets)},
-            live_credentials=deployment.credentials if deployment else None,
         )
 
     async def with_last(self, inputs: AgentInputs, status: AIAgentStatus | None, cluster_domain: str) -> AgentInputs:
         """The inputs, and what the agent runs now. Needed only where something is missing or invalid."""
         meta = inputs.agent.metadata
+        deployment = self._children.deployment(meta.namespace, meta.name)
+        inputs = replace(inputs, live_credentials=deployment.credentials if deployment else None)
         last = await self.last(inputs.agent, status)
         if last is None:
             return inputs

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz` and `/metrics`. Beside the client the only module that knows aiohttp.
+"""`/livez`, `/readyz` and `/metrics`.
 
 Alive means progress: the lease is being looked at, no reconcile hangs, and the oldest key that is due gets its turn. An
 API server that is away is no reason to restart, since a restart would not bring it back.

@@ -6,12 +6,13 @@ children can be remembered.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from regent_operator.engine.client import FIELD_MANAGER
 
@@ -22,6 +23,10 @@ _SCALE = {"m": Decimal("0.001"), "k": Decimal(1000), "": Decimal(1)} | {
     for power, prefix in enumerate("KMGTPE", start=1)
     for suffix, base in (("i", 1024), ("", 1000))
 }
+_QUANTITIES = frozenset({"resources", "sizeLimit"})
+"""Fields in which quantities stand."""
+_STORED_OTHERWISE = re.compile("|".join(["null", *sorted(_QUANTITIES)]).encode())
+"""Text without any of these is stored as it is written; with one it may be stored otherwise."""
 _RESTART = ("f:spec", "f:template", "f:metadata", "f:annotations")
 _IDENTITY = {"name", "namespace", "uid"}
 
@@ -53,7 +58,7 @@ def owned_hash(live: Object) -> str | None:
     """Hash of the values that we own in a live object; None: we own nothing of it."""
     for entry in live["metadata"].get("managedFields") or []:
         if _is_ours(entry):
-            return _hash(_normal(_extract(live, entry.get("fieldsV1") or {})))
+            return _normal_hash(_extract(live, entry.get("fieldsV1") or {}))
     return None
 
 
@@ -61,7 +66,7 @@ def wanted_hash(wanted: Object) -> str:
     """Hash of an SSA body; equal to `owned_hash` of the live object once it is applied."""
     body = {name: value for name, value in wanted.items() if name not in {"apiVersion", "kind"}}
     body["metadata"] = {name: value for name, value in wanted["metadata"].items() if name not in _IDENTITY}
-    return _hash(_normal(body))
+    return _normal_hash(body)
 
 
 def sets_replicas(metadata: Mapping[str, Any]) -> bool:
@@ -109,12 +114,12 @@ def _extract(value: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
-    members = {json.dumps(json.loads(name[2:])) for name in fields if name.startswith("v:")}
-    keyed = [(json.loads(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
+    members = [_decode(name[2:]) for name in fields if name.startswith("v:")]
+    keyed = [(_decode(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
     found = []
     for item in value:
         if not isinstance(item, dict):
-            if json.dumps(item) in members:
+            if item in members:
                 found.append(item)
             continue
         for key, sub in keyed:
@@ -123,11 +128,17 @@ def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
     return found
 
 
+def _normal_hash(value: Object) -> str:
+    """Most bodies hold nothing that is stored otherwise than it is written, and need not be walked to be hashed."""
+    text = _canonical(value)
+    return _digest(text if _STORED_OTHERWISE.search(text) is None else _canonical(_normal(value)))
+
+
 def _normal(value: Any, *, quantities: bool = False) -> Any:
     """Equal for what the API server stores alike: absent and null, `0.5` and `500m` where quantities stand."""
     if isinstance(value, dict):
         return {
-            name: _normal(item, quantities=quantities or name in {"resources", "sizeLimit"})
+            name: _normal(item, quantities=quantities or name in _QUANTITIES)
             for name, item in value.items()
             if item is not None
         }
@@ -141,5 +152,12 @@ def _normal(value: Any, *, quantities: bool = False) -> Any:
 
 
 def _hash(value: Any) -> str:
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+    return _digest(_canonical(value))
+
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.decode
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -44,6 +44,7 @@ from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import autoscaled, children, replicas, settled
 from regent_operator.plan.observation import LogFinding, Observation
+from regent_operator.plan.scaling import silent_in
 from regent_operator.plan.status import (
     agent_figures,
     agent_status,
@@ -166,31 +167,29 @@ class Reconciler:
         if self._may_tell_later(key, outcome):
             self._store.set_figures(key, agent_figures(plan, seen))
             return Again(0.0)
-        due = await self._tell(key, stored, plan, seen, outcome)
+        told = await self._tell(key, stored, plan, seen, outcome)
         again = self._again(key, plan, seen, outcome)
-        return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(due)
+        return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(told.after)
 
     def _may_tell_later(self, key: Key, outcome: Outcome) -> bool:
         """A config has left, and others that somebody has edited still wait for theirs: they go before a status."""
         smooth = outcome == Outcome(written=outcome.written)
         return smooth and CONFIG_MAPS.kind in outcome.written and self._urgent_beside(key)
 
-    async def _tell(
-        self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome
-    ) -> float | None:
-        """Status, counts and Events; seconds until figures may be written, None: all is told."""
+    async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
+        """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
         if kept and kept.told == (seen, stored.status) and outcome == Outcome():
-            return None
-        before = read_status(stored, AIAgentStatus)
-        status = agent_status(plan, seen, before, self._statuses.now())
+            return Again()
+        before, now = read_status(stored, AIAgentStatus), self._statuses.now()
+        status = agent_status(plan, seen, before, now)
         due = await self._statuses.write(key, stored, status)
         self._store.set_figures(key, agent_figures(plan, seen))
         self._narrator.tell(key, plan.agent, before, status, outcome)
         by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
         if kept and due is None and not by_the_clock and self._store.get(key) is stored:
             kept.told = (seen, stored.status)
-        return due
+        return Again(due).or_sooner(silent_in(status.conditions, now))
 
     async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:
         installation = self._facts.installation

@@ -4,11 +4,12 @@ Fed from two sides (kopf's watches; our own lists and the answers to our own wri
 older version never replaces a newer one, and a uid that was reported as gone never comes back.
 """
 
-import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
+
+import msgspec
 
 from regent_api.objects import AgentPolicy, AIAgent, Invalid, Metadata, ModelRoute, Valid, parse
 from regent_operator.engine.queue import Priority
@@ -39,7 +40,7 @@ class Stored:
 
     @property
     def live_status(self) -> Object:
-        return cast("Object", json.loads(self.status))
+        return msgspec.json.decode(self.status, type=Object)
 
 
 class Store:
@@ -103,7 +104,7 @@ class Store:
         same = before is not None and before.metadata.uid == meta["uid"]
         if before is not None and version_of(obj) <= before.version:
             return
-        status = json.dumps(obj.get("status") or {}, separators=(",", ":")).encode()
+        status = msgspec.json.encode(obj.get("status") or {})
         if before is not None and same and _unchanged(before.metadata, meta):
             self._objects[key] = Stored(before.object, version_of(obj), status)
             if status != before.status and obj.get("status") != meant:

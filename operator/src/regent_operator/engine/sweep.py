@@ -6,7 +6,7 @@ store.
 """
 
 from regent_operator.engine.client import ApiClient
-from regent_operator.engine.resources import KINDS, Resource, version_number, version_of
+from regent_operator.engine.resources import KINDS, Key, Resource, version_number, version_of
 from regent_operator.engine.store import Store
 
 
@@ -40,9 +40,9 @@ async def _sweep(client: ApiClient, store: Store, resource: Resource, namespace:
         absent = item is None and stored.version <= version_number(listing.resource_version)
         if absent or replaced:
             store.gone(resource, key.namespace, key.name, stored.metadata.uid)
-    known = {(key.namespace, key.name): stored.version for key, stored in held.items()}
     for where, item in live.items():
-        if known.get(where, -1) < version_of(item):
+        told = store.get(Key(resource.kind, *where))  # by now: meanwhile kopf's watch may have been faster
+        if told is None or told.version < version_of(item):
             obj = await client.get(resource, *where)
             if obj is not None:
                 store.seen(resource, obj)

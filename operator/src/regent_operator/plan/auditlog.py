@@ -10,6 +10,8 @@ from regent_operator.plan.observation import Observation
 
 MOST_NAMED = 8
 _REASONS = {
+    "damaged": (Reason.LOG_DAMAGED, "what the collector keeps of its log was changed on the volume"),
+    "log_damaged": (Reason.LOG_DAMAGED, "its own log was changed on its disk"),
     "fork": (Reason.LOG_FORKED, "the collector has other records than this pod"),
     "foreign": (Reason.LOG_FOREIGN, "it sent records of another agent"),
     "gap": (Reason.LOG_GAP, "it left out records"),

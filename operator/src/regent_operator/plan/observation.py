@@ -20,8 +20,8 @@ CREDENTIALS_VOLUME = "credentials"
 MOST_ERROR_CHARACTERS = 1024
 CONVERSATIONS = "active_conversations"
 """The metric that agents are scaled by."""
-LASTING = frozenset({"fork", "records_let_go"})
-"""Why a pod's audit log does not reach the collector, and never will. What else it says passes."""
+LASTING = frozenset({"log_damaged", "fork", "records_let_go"})
+"""Why a pod's audit log goes on neither on its disk nor at the collector, and never will. What else it says passes."""
 
 CredentialPair = tuple[str, str]
 """(Secret, key)."""
@@ -264,9 +264,7 @@ def echo_of(body: object) -> Echo | None:
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
         config_sequence=said.config_sequence,
         missing_credentials=tuple(said.missing_credentials),
-        log_failing=said.audit.collector.failing
-        if said.audit.collector and said.audit.collector.failing in LASTING
-        else "",
+        log_failing=said.audit.lasting,
         providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
         budgets=tuple(BudgetSaid(**each.model_dump()) for each in said.budgets),
         active_conversations=said.active_conversations,
@@ -315,14 +313,24 @@ class _Alert(_Said):
     fired_at: Annotated[_Figure | None, Field(alias="firedAt")] = None
 
 
+_Failing = Annotated[str, StringConstraints(max_length=64)]
+
+
 class _Collector(_Said):
-    failing: Annotated[str, StringConstraints(max_length=64)]
+    failing: _Failing
 
 
 class _Audit(_Said):
+    failing: _Failing = ""
     collector: _Collector | None = None
     alerts: Annotated[list[_Alert], Field(max_length=64)] = []
     alert_moves: Annotated[_Figure, Field(alias="alertMoves")] = 0
+
+    @property
+    def lasting(self) -> str:
+        """One of LASTING, or empty."""
+        said = (self.failing, self.collector.failing if self.collector else "")
+        return next((each for each in said if each in LASTING), "")
 
 
 class _Provider(_Said):

@@ -20,6 +20,7 @@ from regent_operator.plan.references import Problem
 from regent_operator.plan.restricted import network_restricted
 from regent_operator.plan.scaling import scaling_active
 from regent_operator.plan.spend import budget_available, spend
+from regent_operator.plan.state import state_config
 from regent_operator.plan.usage import policy_status, route_status
 
 __all__ = [
@@ -43,7 +44,8 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
     generation = plan.agent.metadata.generation
     spent = spend(plan, seen, previous, now)
     before = previous.conditions if previous else None
-    findings = [*_findings(plan, seen), budget_available(plan, spent), network_restricted(plan, seen, before)]
+    scaling = scaling_active(plan, seen, before, now)
+    findings = [*_findings(plan, seen, scaling), budget_available(plan, spent), network_restricted(plan, seen, before)]
     return AIAgentStatus(
         observed_generation=generation,
         conditions=dated(findings, generation, before, now),
@@ -70,13 +72,12 @@ def invalid_agent_status(agent: Invalid, previous: AIAgentStatus | None, now: st
     return kept.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
 
-def _findings(plan: AgentPlan, seen: Observation) -> list[Finding | None]:
+def _findings(plan: AgentPlan, seen: Observation, scaling: Finding | None) -> list[Finding | None]:
     accepted, resolved = _accepted(plan, seen), _resolved(plan, seen)
     enforced, available = policy_enforced(plan, seen), workload.available(plan, seen)
     suspended = _suspended(plan, seen)
     ready = _ready(plan, seen, (accepted, resolved, enforced, available), suspended)
     beside = workload.rollout(plan, seen) if ready.holds else progress(ready)
-    scaling = scaling_active(plan, seen)
     return [ready, accepted, resolved, enforced, available, scaling, beside, suspended, audit_log(seen)]
 
 
@@ -118,6 +119,12 @@ def _accepted(plan: AgentPlan, seen: Observation) -> Finding:
         refused = seen.refused[0]
         words = f"The API server refused {refused.child}: {refused.message}. Correct the cause; it is tried again."
         return false(kind, Reason.APPLY_REFUSED, words)
+    if not state_config(plan.agent).conversations:
+        words = (
+            f"The spec is valid. {plan.agent.spec.most_replicas} pods share no state, so no ids of conversations are "
+            "issued. Set spec.state.redis to have them; nothing to do if that is meant."
+        )
+        return true(kind, Reason.NO_CONVERSATIONS, words)
     return true(kind, Reason.ACCEPTED, "The spec is valid. Nothing to do.")
 
 

@@ -5,6 +5,7 @@ seen and approved is what runs. It waits in the state, sealed under its own name
 to an approver, and without it nobody reads, decides or uses the approval. Deciding and using are atomic in the state.
 """
 
+import asyncio
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -33,14 +34,26 @@ from regent_runtime.refusals import (
     NOT_FOUND,
     OWN_APPROVAL,
     STATE_UNAVAILABLE,
+    TOO_MANY_APPROVALS,
     Refused,
 )
-from regent_runtime.state.contract import MOST_APPROVAL_BYTES, Approval, State, StateAway, StateFull, Verdict, hashed
+from regent_runtime.state.contract import (
+    MOST_APPROVAL_BYTES,
+    Approval,
+    OwnerFull,
+    State,
+    StateAway,
+    StateFull,
+    Verdict,
+    hashed,
+)
 from regent_runtime.wire.images import spoken
 from regent_runtime.wire.request import ChatRequest
 
 _LARGEST_SHOWN = 64 * MOST_APPROVAL_BYTES
-"""Of what comes out of the seal when it is unpacked."""
+"""Bytes of what comes out of the seal when it is unpacked."""
+_ON_THE_LOOP = 16 * 1024
+"""Bytes that are compressed at once: a fraction of a millisecond. More are in a thread."""
 
 
 class Shown(Struct, frozen=True):
@@ -129,14 +142,15 @@ class Approvals:
         )
         name = new_name()
         seal = Seal.of(name, self._audience)
-        packed = msgspec.json.encode(shown)
-        content = seal.close(zlib.compress(packed))
-        if len(packed) > _LARGEST_SHOWN or len(content) > MOST_APPROVAL_BYTES:
-            words = "Turns of this sensitivity need an approval, and this one is longer than an approver can be shown."
-            raise Refused(APPROVAL_TOO_LARGE, words, param="messages")
+        content = seal.close(await _packed(shown))
+        if len(content) > MOST_APPROVAL_BYTES:
+            raise _too_large()
         approval = Approval(seal.id, case.binding(seal), hashed(case.caller.identity), content)
         try:
             await self._state.propose(approval, self._policy.ttl_seconds)
+        except OwnerFull:
+            words = "As many of your turns wait for approval as may: use or let expire those that you have asked for."
+            raise Refused(TOO_MANY_APPROVALS, words) from None
         except StateFull:
             words = "As many turns wait for approval as may; try again."
             raise Refused(STATE_UNAVAILABLE, words, retry_after=60) from None
@@ -164,7 +178,7 @@ class Approvals:
         """
         self._check_approver(approver, record)
         seal, approval = await self._find(name, missing=_unknown)
-        shown = _opened(seal, approval)
+        shown = await asyncio.to_thread(_opened, seal, approval)
         record.approval, record.sensitivity = seal.id, shown.sensitivity
         return shown, approval.verdict
 
@@ -175,7 +189,7 @@ class Approvals:
         """
         self._check_approver(approver, record)
         seal, approval = await self._find(name, missing=_unknown)
-        shown = _opened(seal, approval)
+        shown = await asyncio.to_thread(_opened, seal, approval)
         record.approval, record.sensitivity = seal.id, shown.sensitivity
         if self._policy.four_eyes:
             if hashed(approver.identity) == approval.owner:
@@ -191,6 +205,14 @@ class Approvals:
             raise _unknown()
         if (stands.verdict, stands.decided_by) != (verdict, by):
             raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
+
+    async def forget(self, identity: str) -> bool:
+        """Delete every approval that a caller has asked for; False: the state cannot be reached."""
+        try:
+            await self._state.discard_approvals(hashed(identity))
+        except StateAway:
+            return False
+        return True
 
     def _check_approver(self, caller: Caller, record: TurnRecord) -> None:
         subject = membership.subject(caller)
@@ -208,6 +230,14 @@ class Approvals:
         return seal, approval
 
 
+async def _packed(shown: Shown) -> bytes:
+    """Compressed, on the event loop only what takes no time. Raises Refused (413)."""
+    whole = msgspec.json.encode(shown)
+    if len(whole) > _LARGEST_SHOWN:
+        raise _too_large()
+    return zlib.compress(whole) if len(whole) <= _ON_THE_LOOP else await asyncio.to_thread(zlib.compress, whole)
+
+
 def _opened(seal: Seal, approval: Approval) -> Shown:
     """Raises Refused (404) for content that was changed."""
     try:
@@ -215,6 +245,11 @@ def _opened(seal: Seal, approval: Approval) -> Shown:
         return msgspec.json.decode(packed.decompress(seal.open(approval.content), _LARGEST_SHOWN), type=Shown)
     except (SealBroken, zlib.error, msgspec.DecodeError):
         raise _unknown() from None
+
+
+def _too_large() -> Refused:
+    words = "Turns of this sensitivity need an approval, and this one is longer than an approver can be shown."
+    return Refused(APPROVAL_TOO_LARGE, words, param="messages")
 
 
 def unavailable() -> Refused:

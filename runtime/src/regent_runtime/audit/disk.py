@@ -33,7 +33,7 @@ class Keeping:
 
 
 class Disk:
-    """`commit` opens the log when it must. Raises OSError, ValueError (the folder holds another log)."""
+    """`commit` opens the log when it must. Raises OSError, Damaged, ValueError (the folder holds another log)."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.folder = folder

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from regent_api.audit.content import Sealed
+from regent_api.audit.frame import Damaged
 from regent_api.audit.record import Record
 from regent_runtime.audit import entry
 from regent_runtime.audit.disk import Disk
@@ -23,6 +24,7 @@ MOST_WAITING = 8192
 """Records that wait for the disk; one more is lost, and counted."""
 COMMIT_SECONDS = 10.0
 """A disk that takes longer has failed."""
+LOG_DAMAGED = "log_damaged"
 TIDY_SECONDS = 600.0
 
 
@@ -141,6 +143,8 @@ class Journal:
         writer = self._writer
         if writer is None:
             raise OSError("nobody writes yet")
+        if self.failing == LOG_DAMAGED:
+            raise Damaged("it was found before: nothing mends it, and looking again costs a reading of the segment")
         log = self.disk.open(self._name)
         records = [] if self._started else [writer.started(log.recovered)]
         if time.monotonic() - self._tidied > TIDY_SECONDS:
@@ -167,4 +171,4 @@ def _reason(error: OSError | ValueError) -> str:
     """A word: never the path."""
     if isinstance(error, OSError) and error.errno is not None:
         return {28: "disk_full", 122: "disk_full", 27: "disk_full", 30: "disk_read_only"}.get(error.errno, "disk_error")
-    return "log_unusable"
+    return LOG_DAMAGED if isinstance(error, Damaged) else "log_unusable"

@@ -13,10 +13,12 @@ from regent_api.policy import StateError
 from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.sending import Sending
 from regent_runtime.decision import Decision, Stage, decided
+from regent_runtime.prompt import weight
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import STATE_UNAVAILABLE, Refused
 from regent_runtime.state.contract import Period, Purse, Slots, State, StateAway, StateFull, Want, Window, hashed
 from regent_runtime.state.source import StateInUse
+from regent_runtime.wire.request import ChatRequest
 
 MARGIN_SECONDS = 90.0
 """What an attempt may take beyond the turn's time limit before its slot is free again."""
@@ -27,12 +29,15 @@ class ProviderLimits:
     """Of one config."""
 
     def __init__(self, config: AgentConfig, state: StateInUse) -> None:
+        self._config = config
         self._sources = config.sources
         self._state = state
         self._lease = config.turn_seconds + MARGIN_SECONDS
 
     @asynccontextmanager
-    async def room(self, provider: ProviderConfig, sending: Sending, record: TurnRecord) -> AsyncIterator[float]:
+    async def room(
+        self, request: ChatRequest, provider: ProviderConfig, sending: Sending, record: TurnRecord
+    ) -> AsyncIterator[float]:
         """0.0: there is room, and the attempt has it while the block is open; else seconds until there may be.
 
         Raises Refused (503) while the state is away and no pod may count alone.
@@ -42,7 +47,7 @@ class ProviderLimits:
             yield 0.0
             return
         bucket, holder = hashed("provider", provider.name), f"{record.id}:{len(record.attempts)}:{provider.name}"
-        tokens = record.input_estimate + sending.output_cap
+        tokens = weight.of_prompt(request, self._config) + sending.output_cap
         wants: list[Want] = []
         if limits.requests_per_minute is not None:
             wants.append(Window(bucket, limits.requests_per_minute, MINUTE_SECONDS))

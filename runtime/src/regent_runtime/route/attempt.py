@@ -4,6 +4,7 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Collection
 from contextlib import AsyncExitStack, aclosing
 from operator import itemgetter
@@ -94,7 +95,8 @@ async def _streamed(reply: Reply, reader: StreamReader, most_bytes: int, clock: 
                     text = chunk.content or chunk.refusal
                     bare = not (text or finished or chunk.working)
                     yield msgspec.structs.replace(chunk, size=len(data)) if bare else chunk
-                    clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
+                    if not bare:
+                        clock.released(len(data) if chunk.working else len(text.encode()), finished=finished)
                 if reader.over:
                     break
             if reader.over:
@@ -123,7 +125,7 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
 
 
 class Deadlines:
-    """When each wait of one attempt ends, in the loop's time."""
+    """When each wait of one attempt ends, in the loop's time; what the caller takes to read is none of it."""
 
     def __init__(self, timeouts: TimeoutsConfig, *, stream: bool) -> None:
         self._loop = asyncio.get_running_loop()
@@ -134,21 +136,19 @@ class Deadlines:
         """For the provider, since its rate was looked at last; None before its first delta."""
         self._came = 0
         """Bytes of text in that time, or of events whose text is kept back."""
-        self._whole = (begun + timeouts.attempt, Failure.ATTEMPT_TIMEOUT)
-        self._next = min(self._whole, (begun + timeouts.first_token, Failure.FIRST_TOKEN_TIMEOUT), key=itemgetter(0))
-        if not stream:
-            self._next = self._whole
+        self._left = timeouts.attempt
+        """Of the attempt, in seconds of waiting."""
+        self._next = (begun + timeouts.first_token if stream else math.inf, Failure.FIRST_TOKEN_TIMEOUT)
 
     def released(self, size: int, *, finished: bool) -> None:
-        """So many bytes were taken: from here the provider has the idle time for the next. Raises ProviderError."""
+        """A delta of this size was taken: from here the next one has the idle time. Raises ProviderError."""
         longest = LAST_WORDS_SECONDS if finished else self._idle
-        idle = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
-        self._next = min(self._whole, idle, key=itemgetter(0))
+        self._next = (self._loop.time() + min(longest, self._idle), Failure.IDLE_TIMEOUT)
         if self._rate and not finished:
             self._judge_rate(size)
 
     def _judge_rate(self, size: int) -> None:
-        """Over stretches of the idle time; what the caller took to read is no fault of the provider."""
+        """Over stretches of the idle time."""
         if self._waited is None:
             self._waited = 0.0
             return
@@ -159,8 +159,8 @@ class Deadlines:
             self._waited, self._came = 0.0, 0
 
     async def wait(self, awaited: Awaitable[T]) -> T:
-        moment, failure = self._next
         began = self._loop.time()
+        moment, failure = min((began + self._left, Failure.ATTEMPT_TIMEOUT), self._next, key=itemgetter(0))
         try:
             async with asyncio.timeout_at(moment) as scope:
                 return await awaited
@@ -169,8 +169,10 @@ class Deadlines:
                 raise ProviderError(failure) from None
             raise
         finally:
+            waited = self._loop.time() - began
+            self._left -= waited
             if self._waited is not None:
-                self._waited += self._loop.time() - began
+                self._waited += waited
 
 
 def typed(error: Exception) -> ProviderError:

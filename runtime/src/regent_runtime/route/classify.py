@@ -18,9 +18,12 @@ def failure_of_reply(status: int, body: bytes) -> Failure:
     """The row of a reply whose status is not 200."""
     if 300 <= status < 400:
         return Failure.REDIRECTED
-    for word in _words(body):
+    error = _error(body)
+    for word in _words(error):
         if word in _OF_WORD:
             return _OF_WORD[word]
+    if status == 400 and str(error.get("message")).startswith(_UNPAID_TEXT):
+        return Failure.QUOTA_EXHAUSTED
     if status in _TOO_LONG_STATUSES and any(text in body for text in _TOO_LONG_TEXTS):
         return Failure.CONTEXT_WINDOW
     return _OF_STATUS.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.REJECTED)
@@ -31,15 +34,18 @@ def failure_of_code(code: str) -> Failure:
     return _OF_WORD.get(code) or _OF_LOOSE_WORD.get(code, Failure.SERVER_ERROR)
 
 
-def _words(body: bytes) -> Iterator[str]:
-    """The most telling first."""
+def _error(body: bytes) -> Mapping[str, Any]:
+    """The error object; empty where there is none."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
+        return {}
     error = document.get("error", document) if isinstance(document, Mapping) else None
-    if not isinstance(error, Mapping):
-        return
+    return error if isinstance(error, Mapping) else {}
+
+
+def _words(error: Mapping[str, Any]) -> Iterator[str]:
+    """The most telling first."""
     inner: list[Any] = [error.get(name) for name in _DETAILS]
     for part in (*inner, error):
         if isinstance(part, Mapping):
@@ -80,6 +86,10 @@ _OF_LOOSE_WORD = {
     "requests": Failure.RATE_LIMITED,
 }
 """They say less than a status does; OpenAI's `invalid_request_error` comes with a 401 too."""
+_UNPAID_TEXT = "Your credit balance is too low"
+"""Anthropic's sentence for an empty account, which comes as `invalid_request_error`. A message must begin with it: what
+one repeats may be a caller's words, and a key without quota is left alone for all.
+"""
 _TOO_LONG_STATUSES = {400, 413, 422}
 _TOO_LONG_TEXTS = (
     b"context_length_exceeded",

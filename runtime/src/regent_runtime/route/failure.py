@@ -112,7 +112,7 @@ class Failure(Enum):
         "first_token_timeout", _C.TIMEOUT, _TRIPS, PROVIDER_TIMEOUT, "`timeouts.firstToken` passed."
     )
     IDLE_TIMEOUT = _Row(
-        "idle_timeout", _C.TIMEOUT, _TRIPS, PROVIDER_TIMEOUT, "`timeouts.idle` passed between two chunks."
+        "idle_timeout", _C.TIMEOUT, _TRIPS, PROVIDER_TIMEOUT, "`timeouts.idle` passed between two deltas."
     )
     ATTEMPT_TIMEOUT = _Row("attempt_timeout", _C.TIMEOUT, _TRIPS, PROVIDER_TIMEOUT, "`timeouts.attempt` passed.")
     SLOW_STREAM = _Row(

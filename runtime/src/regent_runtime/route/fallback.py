@@ -112,7 +112,7 @@ async def _admitted(
                 tries.unpaid(paid)
                 yield None
                 return
-            async with snapshot.provider_limits.room(tried.provider, paid, record) as wait:
+            async with snapshot.provider_limits.room(request, tried.provider, paid, record) as wait:
                 if wait:
                     tries.limited(tried, wait)
                     yield None

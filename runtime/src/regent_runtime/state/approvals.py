@@ -1,9 +1,17 @@
 """Approvals of one process: decided once, used once, gone at their expiry."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from regent_runtime.state.contract import Approval, StateFull, Verdict, check_content
+from regent_runtime.state.contract import (
+    MOST_APPROVALS_OF_AN_OWNER,
+    Approval,
+    OwnerFull,
+    StateFull,
+    Verdict,
+    check_content,
+)
 
 MOST_APPROVALS = 256
 """That wait or wait to be used; with their content 16 MiB at the most."""
@@ -22,19 +30,19 @@ class Approvals:
         self._now = now
         self._most = most
         self._kept: dict[str, _Kept] = {}
-        self._by_binding: dict[str, str] = {}
+        self._of: Counter[str] = Counter()
+        """How many each owner has."""
 
     def propose(self, approval: Approval, seconds: float) -> Approval:
         check_content(approval)
         self._end_expired()
-        standing = self._by_binding.get(approval.binding)
-        if standing is not None:
-            return self._seen(self._kept[standing])
+        if self._of[approval.owner] >= MOST_APPROVALS_OF_AN_OWNER:
+            raise OwnerFull
         if len(self._kept) >= self._most:
             raise StateFull
         kept = _Kept(replace(approval, verdict=Verdict.PENDING, decided_by=""), self._now() + seconds)
         self._kept[approval.id] = kept
-        self._by_binding[approval.binding] = approval.id
+        self._of[approval.owner] += 1
         return self._seen(kept)
 
     def approval(self, id_: str) -> Approval | None:
@@ -59,6 +67,13 @@ class Approvals:
             self._drop(id_)
         return usable
 
+    def discard(self, owner: str) -> int:
+        self._end_expired()
+        owned = [id_ for id_, kept in self._kept.items() if kept.approval.owner == owner]
+        for id_ in owned:
+            self._drop(id_)
+        return len(owned)
+
     def _seen(self, kept: _Kept) -> Approval:
         return replace(kept.approval, seconds_left=kept.expires - self._now())
 
@@ -68,4 +83,4 @@ class Approvals:
             self._drop(id_)
 
     def _drop(self, id_: str) -> None:
-        del self._by_binding[self._kept.pop(id_).approval.binding]
+        self._of -= Counter([self._kept.pop(id_).approval.owner])

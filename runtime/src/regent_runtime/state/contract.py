@@ -34,6 +34,8 @@ from regent_api.types import Sensitivity
 CONVERSATION_SECONDS = 86_400.0
 """After its last turn a conversation is forgotten."""
 MOST_APPROVAL_BYTES = 65_536
+MOST_APPROVALS_OF_AN_OWNER = 16
+"""That wait, for a verdict or to be used: nobody's requests take the places of all others."""
 BUSY_SECONDS = 1.0
 """What `take` says of a full set of slots: nobody knows when a turn will end."""
 
@@ -48,6 +50,10 @@ class StateAway(Exception):  # noqa: N818 - an outcome, not a fault of the progr
 
 class StateFull(Exception):  # noqa: N818 - an outcome, not a fault of the program
     """There is no room for one more."""
+
+
+class OwnerFull(StateFull):
+    """There is none for one more of this owner's."""
 
 
 @dataclass(frozen=True)
@@ -215,9 +221,9 @@ class State(Protocol):
         """Delete every conversation of an owner, and say how many there were. Raises StateAway."""
 
     async def propose(self, approval: Approval, seconds: float) -> Approval:
-        """Keep an approval that is pending for this long; where its binding has one already, that one stands.
+        """Keep an approval that is pending for this long.
 
-        Raises StateAway, and StateFull when as many wait as may.
+        Raises StateAway, and StateFull when as many wait as may, OwnerFull when as many of its owner's do.
         """
 
     async def approval(self, id_: str) -> Approval | None:
@@ -231,6 +237,9 @@ class State(Protocol):
 
     async def consume(self, id_: str, binding: str) -> bool:
         """Use an approved one up: True once, and only for the binding that it was made for. Raises StateAway."""
+
+    async def discard_approvals(self, owner: str) -> int:
+        """Delete every approval of an owner, and say how many there were. Raises StateAway."""
 
     async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
         """Keep an answer for at most this long, in the place of one of the same id; False: it is too large.

@@ -87,6 +87,9 @@ class PodState:
     async def consume(self, id_: str, binding: str) -> bool:
         return self._approvals.consume(id_, binding)
 
+    async def discard_approvals(self, owner: str) -> int:
+        return self._approvals.discard(owner)
+
     async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
         return self._answers.keep(id_, owner, content, seconds)
 

@@ -16,9 +16,11 @@ from regent_runtime.state import scripts
 from regent_runtime.state.contract import (
     BUSY_SECONDS,
     CONVERSATION_SECONDS,
+    MOST_APPROVALS_OF_AN_OWNER,
     Approval,
     Attended,
     Conversation,
+    OwnerFull,
     Purse,
     Reservation,
     StateFull,
@@ -123,17 +125,17 @@ class RedisState:
         check_content(approval)
         record: dict[str, Word] = {
             "id": approval.id,
-            "owner": approval.owner,
             "content": approval.content,
             "verdict": Verdict.PENDING,
             "by": "",
         }
-        bounds = _micros(seconds), self._most_approvals
-        words = approval.binding, *bounds, *chain(*record.items())
-        standing = _approval(await self._approval("propose", approval.id, *words))
-        if standing is None:
-            raise StateFull
-        return standing
+        bounds = _micros(seconds), self._most_approvals, MOST_APPROVALS_OF_AN_OWNER
+        words = approval.binding, *bounds, approval.owner, *chain(*record.items())
+        said = await self._approval("propose", approval.id, *words)
+        proposed = _approval(said)
+        if proposed is None:
+            raise OwnerFull if said else StateFull
+        return proposed
 
     async def approval(self, id_: str) -> Approval | None:
         return _approval(await self._approval("look", id_))
@@ -143,6 +145,9 @@ class RedisState:
 
     async def consume(self, id_: str, binding: str) -> bool:
         return bool(await self._approval("consume", id_, binding))
+
+    async def discard_approvals(self, owner: str) -> int:
+        return int(await self._approval("discard_approvals", "", owner))
 
     async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
         bounds = _micros(seconds), self._most_answer_bytes, ANSWER_OVERHEAD
@@ -166,7 +171,7 @@ class RedisState:
 
     async def _approval(self, name: str, id_: str, *words: Word) -> Any:
         keys = [self._key("approval", id_), self._key("approvals")]
-        return await self._run(name, keys, self._key("approval", ""), self._key("binding", ""), id_, *words)
+        return await self._run(name, keys, self._key("approvals", "of", ""), id_, *words)
 
     async def _answer(self, name: str, id_: str, *words: Word) -> Any:
         keys = [self._key("answer", id_), *(self._key("answers", index) for index in ("used", "ends", "sizes"))]
@@ -188,8 +193,8 @@ class RedisState:
 
 
 def _approval(found: Any) -> Approval | None:
-    """From a script's `seen`; None for nil, and for the 0 of no room."""
-    if not found:
+    """From a script's `seen`; None for nil, and for the numbers that say there is no room."""
+    if not isinstance(found, list):
         return None
     pairs, left = found
     raw = dict(zip(pairs[::2], pairs[1::2], strict=True))

@@ -75,6 +75,16 @@ def part(details: Any, name: str, whole: int) -> int:
     return min(count(details.get(name)) or 0, whole) if isinstance(details, dict) else 0
 
 
+def put_out(prompt: int, completion: int, total: int | None) -> tuple[int, int]:
+    """Tokens of the completion, and in total: where that is more than both sides, the rest was put out as well.
+
+    xAI counts reasoning beside the completion, in the total alone.
+    """
+    if total is None:
+        return completion, prompt + completion
+    return max(completion, total - prompt), total
+
+
 class _OutFunction(Struct):
     name: str
     arguments: str

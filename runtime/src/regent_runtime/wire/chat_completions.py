@@ -8,7 +8,7 @@ from msgspec import Struct
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -91,6 +91,8 @@ class _Said(Struct):
     content: str | None = None
     refusal: str | None = None
     tool_calls: list[_Call] | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(Struct):
@@ -106,7 +108,19 @@ class _Answer(Struct):
     error: Any = None
 
 
-_FINISH_REASONS = {"stop", "length", "content_filter", "tool_calls"}
+_FINISH_REASONS = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+}
+"""OpenAI's, Together's `eos`, TGI's `eos_token` and `stop_sequence`, Mistral's `model_length`. Others are no ends:
+`abort` of vLLM and SGLang, `insufficient_system_resource` of DeepSeek, `error` of Mistral and OpenRouter.
+"""
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
@@ -128,10 +142,9 @@ def _read(data: bytes, calls: Calls) -> Chunk:
         function = call.function or _Function()
         index = number if call.index is None and choice.delta is None else call.index
         calls.add(index, call.id, function.name, function.arguments)
-    reason = choice.finish_reason or None
-    if reason is not None and reason not in _FINISH_REASONS:
-        reason = "stop"
-    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=bool(said.tool_calls))
+    reason = _FINISH_REASONS.get(choice.finish_reason or "")
+    working = bool(said.tool_calls or said.reasoning_content or said.reasoning)
+    chunk = Chunk(said.content or "", said.refusal or "", reason, _usage(answer.usage), working=working)
     return calling(chunk, calls)
 
 
@@ -142,11 +155,13 @@ def _usage(reported: Any) -> Usage | None:
     prompt, completion = count(reported.get("prompt_tokens")), count(reported.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
-    total = count(reported.get("total_tokens"))
+    completion, total = put_out(prompt, completion, count(reported.get("total_tokens")))
+    read = reported.get("prompt_tokens_details")
     return Usage(
         prompt,
         completion,
-        prompt + completion if total is None else total,
-        cached_tokens=part(reported.get("prompt_tokens_details"), "cached_tokens", prompt),
+        total,
+        cached_tokens=part(read, "cached_tokens", prompt),
+        cache_write_tokens=part(read, "cache_write_tokens", prompt),
         reasoning_tokens=part(reported.get("completion_tokens_details"), "reasoning_tokens", completion),
     )

@@ -95,7 +95,7 @@ class _Stream:
     def _begun(self, index: int, block: "_Block") -> Chunk:
         if block.type == _CALL:
             self._calls.add(index, block.id, block.name, object_text(block.input) if block.input else None)
-        return Chunk(_said(block), working=block.type != "text")
+        return Chunk(_said(block), working=block.type not in {"text", "thinking"})
 
     def _note(self, usage: Any) -> None:
         """Counts are of the whole stream so far, so they never fall."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
 from regent_runtime.wire.format import Outbound, error_code
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
@@ -215,6 +215,8 @@ class _Stream:
                 return self._ended(_answer(_decoded(_RESPONSE, event.response)))
             case "error" | "":
                 self._report(event)
+            case str(name) if name.startswith("response.reasoning"):
+                return Chunk(working=name.endswith(".delta"))
         return Chunk()
 
     def _report(self, event: _Event) -> None:
@@ -299,12 +301,12 @@ def _usage(reported: Any) -> Usage | None:
     prompt, completion = count(reported.get("input_tokens")), count(reported.get("output_tokens"))
     if prompt is None or completion is None:
         return None
-    total = count(reported.get("total_tokens"))
+    completion, total = put_out(prompt, completion, count(reported.get("total_tokens")))
     read = reported.get("input_tokens_details")
     return Usage(
         prompt,
         completion,
-        prompt + completion if total is None else total,
+        total,
         cached_tokens=part(read, "cached_tokens", prompt),
         cache_write_tokens=part(read, "cache_write_tokens", prompt),
         reasoning_tokens=part(reported.get("output_tokens_details"), "reasoning_tokens", completion),

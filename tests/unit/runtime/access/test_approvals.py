@@ -1,14 +1,17 @@
 """The flow of an approval, with the state in the pod: who may do what, once, and for exactly what was seen."""
 
 import secrets
+import threading
 import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from regent_api.types import Sensitivity
+from regent_runtime.access import approvals
 from regent_runtime.access.approvals import Approvals, Case
 from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
@@ -324,6 +327,38 @@ async def test_what_says_little_at_length_is_shown_whole_or_refused() -> None:
     shown, _ = await house.approvals.show(await house.asked(saying(room)), LEAD, TurnRecord())
     assert shown.messages == saying(room).request.messages
     assert await code(house.approvals.request(saying(room + 1), TurnRecord())) == "approval_too_large"
+
+
+@pytest.mark.parametrize(
+    ("size", "on_the_loop", "beside"), [(10_000, True, False), (1_000_000, False, True), (5_000_000, False, False)]
+)
+async def test_the_event_loop_compresses_little_and_nobody_what_is_too_long(
+    monkeypatch: pytest.MonkeyPatch, size: int, on_the_loop: bool, beside: bool
+) -> None:
+    """Counted, not timed: whether anything was compressed in the loop's thread, and in another one."""
+    threads: list[int] = []
+
+    def counted(data: bytes) -> bytes:
+        threads.append(threading.get_ident())
+        return zlib.compress(data)
+
+    monkeypatch.setattr(approvals, "zlib", SimpleNamespace(compress=counted))
+    long = replace(TURN, request=replace(REQUEST, messages=[{"role": "user", "content": "a" * size}]))
+    assert await code(House().approvals.check(long, None, TurnRecord())) == (
+        "approval_required" if on_the_loop or beside else "approval_too_large"
+    )
+    ours = threading.get_ident()
+    assert (ours in threads, any(each != ours for each in threads)) == (on_the_loop, beside)
+
+
+async def test_one_callers_requests_take_the_places_of_nobody_else() -> None:
+    house = House()
+    for _ in range(16):
+        await house.asked()
+    with pytest.raises(Refused) as refused:
+        await house.asked()
+    assert (refused.value.refusal.code, refused.value.refusal.status) == ("too_many_approvals", 429)
+    await house.asked(replace(TURN, caller=LEAD))
 
 
 async def test_no_more_turns_wait_than_the_state_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,8 @@ generativelanguage.googleapis.com gemini-2.5-pro | 2.5 15 0.25 2.5 | 200001 0 0;
 generativelanguage.googleapis.com gemini-2.5-pro | 2.5 15 0.25 2.5 | 900000 800000 0; 65535 | 100000 x 2.5 = 250000 + 800000 x 0.25 = 200000 + 65535 x 15 = 983025; 1433025 | 1.433025
 generativelanguage.googleapis.com gemini-2.5-flash | 0.3 2.5 0.03 0.3 | 3210 2048 0; 987 | 1162 x 0.3 = 348.6 + 2048 x 0.03 = 61.44 + 987 x 2.5 = 2467.5; 2877.54 | 0.00287754
 generativelanguage.googleapis.com gemini-2.5-flash-lite | 0.1 0.4 0.01 0.1 | 11 0 0; 13 | 11 x 0.1 = 1.1 + 13 x 0.4 = 5.2; 6.3 | 0.0000063
+# xAI, reasoning: its tokens are output, counted beside the completion (9 + 94)
+api.x.ai grok-4 | 3 15 0.75 3 | 32 6 0; 103 | 26 x 3 = 78 + 6 x 0.75 = 4.5 + 103 x 15 = 1545; 1627.5 | 0.0016275
 # Hosts of open models: no price of a cache, so cached input is input
 api.groq.com llama-3.1-8b-instant | 0.05 0.08 0.05 0.05 | 6001 0 0; 499 | 6001 x 0.05 = 300.05 + 499 x 0.08 = 39.92; 339.97 | 0.00033997
 api.groq.com llama-3.3-70b-versatile | 0.59 0.79 0.59 0.59 | 1234 0 0; 5678 | 1234 x 0.59 = 728.06 + 5678 x 0.79 = 4485.62; 5213.68 | 0.00521368
@@ -86,3 +88,21 @@ api.x.ai grok-3-mini | 0.3 0.5 0.075 0.3 | 99 0 0; 98 | 99 x 0.3 = 29.7 + 98 x 0
 api.x.ai grok-4.3 | 1.25 2.5 0.2 1.25 | 199999 0 0; 5 | 199999 x 1.25 = 249998.75 + 5 x 2.5 = 12.5; 250011.25 | 0.25001125
 api.x.ai grok-4.3 | 2.5 5 0.4 2.5 | 200000 0 0; 5 | 200000 x 2.5 = 500000 + 5 x 5 = 25; 500025 | 0.500025
 """
+
+REPORTED = {
+    "api.x.ai grok-4": {
+        "prompt_tokens": 32,
+        "completion_tokens": 9,
+        "total_tokens": 135,
+        "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 94, "audio_tokens": 0},
+    },
+    "api.openai.com gpt-4o": {
+        "prompt_tokens": 2006,
+        "completion_tokens": 300,
+        "total_tokens": 2306,
+        "prompt_tokens_details": {"cached_tokens": 1920},
+        "completion_tokens_details": {"reasoning_tokens": 64},
+    },
+}
+"""What the provider says that it counted, for the line above of the same host and model with the same prompt."""

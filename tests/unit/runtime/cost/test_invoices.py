@@ -1,3 +1,4 @@
+import json
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,8 @@ from regent_api.route import Provider
 from regent_operator.plan.prices import in_force
 from regent_runtime.cost.price import band, price
 from regent_runtime.wire.answer import Usage
-from tests.unit.runtime.cost.invoices import INVOICES
+from regent_runtime.wire.chat_completions import ChatCompletions
+from tests.unit.runtime.cost.invoices import INVOICES, REPORTED
 
 LINES = [line for line in INVOICES.splitlines() if line and not line.startswith("#")]
 
@@ -36,6 +38,22 @@ def test_an_invoice_is_reproduced_to_the_last_digit(line: str) -> None:
     applied = band(prices, prompt)
     assert [applied.input, applied.output, applied.cached_input, applied.cache_write] == rates.split()
     usage = Usage(prompt, int(output), prompt + int(output), cached_tokens=cached, cache_write_tokens=written)
+    cost = price(prices, usage)
+    assert cost is not None
+    assert words(cost) == usd
+
+
+@pytest.mark.parametrize("named", REPORTED)
+def test_an_invoice_follows_from_what_the_provider_reports(named: str) -> None:
+    reported = REPORTED[named]
+    (usd,) = (
+        line.rpartition("| ")[2]
+        for line in LINES
+        if line.startswith(f"{named} |") and f"| {reported['prompt_tokens']} " in line
+    )
+    prices, usage = in_force(provider(named)), ChatCompletions().whole(json.dumps({"usage": reported}).encode()).usage
+    assert prices is not None
+    assert usage is not None
     cost = price(prices, usage)
     assert cost is not None
     assert words(cost) == usd

@@ -59,6 +59,42 @@ def test_the_answer_does_not_depend_on_how_it_was_cut(text: str, sizes: list[int
     assert f" {KEY} " not in whole
 
 
+def flowing(action: str) -> OutputGuard:
+    """A guard that lets out what can no longer be a match: its pattern has a bound."""
+    pattern = {"policy": "demo/a", "name": "n", "re2": "tu{1,3}lip|é{2,4}", "action": action}
+    return guard(**{**REDACTED, "secrets": [action], "patterns": [pattern]})
+
+
+REDACTING, DENYING = flowing("Redact"), flowing("Deny")
+
+
+async def until_withheld(pieces: list[str]) -> tuple[str, bool]:
+    """What was said, and whether the answer was then withheld."""
+    screening, said = Screening(DENYING, [].append), ""
+    try:
+        for chunk in [*map(Chunk, pieces), Chunk(finish_reason="stop")]:
+            said += (await screening.feed(chunk)).content
+    except Withheld:
+        return said, True
+    return said, False
+
+
+@given(TEXTS, st.lists(st.integers(0, 9), max_size=30))
+def test_what_is_denied_never_shows_however_it_was_cut(text: str, sizes: list[int]) -> None:
+    """What was said before is a beginning of the text in which the same matches are redacted, and holds none of them."""
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(text[at : at + size])
+        at += size
+    said, withheld = asyncio.run(until_withheld([*pieces, text[at:]]))
+    found: list[Decision] = []
+    redacted = asyncio.run(screened(REDACTING, [text], found))
+    matched = any(each.field in {"guardrails.output.secrets", "guardrails.output.patterns"} for each in found)
+    assert withheld == matched
+    assert redacted.startswith(said) if withheld else said == redacted
+    assert not any(each in said for each in (KEY, "tulip", "éé"))
+
+
 async def test_a_replacement_makes_no_image() -> None:
     assert await screened(GUARD, ["!a@b.example(https://www.example.com/x.png)"]) == "(image removed)"
 

@@ -11,10 +11,13 @@ import pytest
 
 from regent_api.config import TimeoutsConfig
 from regent_runtime.route.attempt import attempt
+from regent_runtime.route.errors import ProviderError
+from regent_runtime.route.failure import Failure
 from regent_runtime.transport import Reply
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import Outbound
+from tests.fakes import virtual_time
 from tests.fakes.provider import chunk
 
 PATIENT = TimeoutsConfig(connect=60, first_token=60, idle=60, attempt=60, total=60)
@@ -50,7 +53,7 @@ class _Reply:
             yield await self._parts.get()
 
 
-def attempted(held: Held) -> AsyncGenerator[Chunk]:
+def attempted(held: Held, timeouts: TimeoutsConfig = PATIENT) -> AsyncGenerator[Chunk]:
     return attempt(
         held,  # the part of it that is used
         ChatCompletions(),
@@ -59,7 +62,7 @@ def attempted(held: Held) -> AsyncGenerator[Chunk]:
         stream=True,
         output_cap=10,
         offered=(),
-        timeouts=PATIENT,
+        timeouts=timeouts,
     )
 
 
@@ -120,3 +123,57 @@ async def test_a_stream_that_waits_holds_nothing_of_what_has_come() -> None:
         assert sys.getrefcount(part) == alone, reader.__name__
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+HURRIED = TimeoutsConfig(connect=2, first_token=20, idle=15, attempt=60, total=600)
+END = chunk({}, "stop") + b"data: [DONE]\n\n"
+
+
+async def read(*parts: tuple[float, bytes], reading: float = 0) -> list[str]:
+    """What is said of parts that come so many seconds after each other, by a caller who takes so long to read a word."""
+    held, said = Held(), []
+    held.head.set()
+
+    async def send() -> None:
+        for after, part in parts:
+            await asyncio.sleep(after)
+            held.parts.put_nowait(part)
+
+    sending = asyncio.create_task(send())
+    try:
+        async for each in attempted(held, HURRIED):
+            if each.content:
+                said.append(each.content)
+                await asyncio.sleep(reading)
+    finally:
+        sending.cancel()
+    return said
+
+
+def test_what_a_caller_takes_to_read_is_no_time_of_the_attempt() -> None:
+    words = [(11, chunk({"content": f"{number} "})) for number in range(20)]
+    assert len(virtual_time.run(read(*words, (1, END), reading=10))) == 20
+
+
+@pytest.mark.parametrize(
+    ("parts", "failure"),
+    [
+        ([(14, chunk({"content": "Hi"}))] * 5, Failure.ATTEMPT_TIMEOUT),
+        ([(21, chunk({"content": "Hi"}))], Failure.FIRST_TOKEN_TIMEOUT),
+        ([(1, chunk({"content": "Hi"})), (16, END)], Failure.IDLE_TIMEOUT),
+        ([(14, chunk({"reasoning": "Hm"}))] * 5, Failure.ATTEMPT_TIMEOUT),
+        (
+            [(5, chunk({"role": "assistant"}, usage={"prompt_tokens": 1, "completion_tokens": 0}))] * 5,
+            Failure.FIRST_TOKEN_TIMEOUT,
+        ),
+    ],
+)
+def test_what_a_provider_takes_is(parts: list[tuple[float, bytes]], failure: Failure) -> None:
+    with pytest.raises(ProviderError) as raised:
+        virtual_time.run(read(*parts))
+    assert raised.value.failure is failure
+
+
+def test_a_model_may_think_for_longer_than_its_first_token_may_take() -> None:
+    thoughts = [(5, chunk({"reasoning_content": "Hm"}))] * 8
+    assert virtual_time.run(read(*thoughts, (5, chunk({"content": "Hi"})), (1, END))) == ["Hi"]

@@ -35,6 +35,9 @@ AZURE_FILTER = {
 }
 AZURE_INNER = {"error": {"code": "BadRequest", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}
 ANTHROPIC_LONG = {"error": {"type": "invalid_request_error", "message": "prompt is too long: 9 tokens > 8 maximum"}}
+UNPAID = "Your credit balance is too low to access the Anthropic API."
+ANTHROPIC_UNPAID = {"error": {"type": "invalid_request_error", "message": UNPAID}}
+ECHOED = {"error": {"type": "invalid_request_error", "message": f"Invalid value: '{UNPAID}'", "param": UNPAID}}
 VLLM_LONG = {"object": "error", "message": "This model's maximum context length is 8", "type": "BadRequestError"}
 LLAMA_LONG = {"error": {"code": 400, "type": "exceed_context_size_error", "n_ctx": 512}}
 
@@ -44,6 +47,8 @@ LLAMA_LONG = {"error": {"code": 400, "type": "exceed_context_size_error", "n_ctx
     [
         (400, {"error": {"code": "context_length_exceeded"}}, Failure.CONTEXT_WINDOW),
         (400, ANTHROPIC_LONG, Failure.CONTEXT_WINDOW),
+        (400, ANTHROPIC_UNPAID, Failure.QUOTA_EXHAUSTED),
+        (400, ECHOED, Failure.REJECTED),
         (400, VLLM_LONG, Failure.CONTEXT_WINDOW),
         (400, LLAMA_LONG, Failure.CONTEXT_WINDOW),
         (413, {"type": "error", "error": {"type": "request_too_large"}}, Failure.CONTEXT_WINDOW),

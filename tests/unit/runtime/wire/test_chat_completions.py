@@ -88,7 +88,7 @@ def test_an_answer_is_read() -> None:
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 4},
         }
     )
-    assert CHAT.whole(raw.encode()) == Chunk("Hi", "", "stop", Usage(1, 2, 3))
+    assert CHAT.whole(raw.encode()) == Chunk("Hi", "", "stop", Usage(1, 2, 3), working=True)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,7 @@ def test_an_answer_is_read() -> None:
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2, 3)),
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": None}, Usage(1, 2, 3)),
+        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 7}, Usage(1, 6, 7)),
         ({"prompt_tokens": 1.0, "completion_tokens": 2.0, "total_tokens": 3.0}, Usage(1, 2, 3)),
         ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0, 0)),
         (
@@ -128,8 +129,25 @@ def test_no_answer_is_lost_for_its_figures(choices: list[object], reported: obje
     assert (chunk.usage, chunk.content) == (usage, "Hi" if choices else "")
 
 
-@pytest.mark.parametrize(("given", "read_as"), [("length", "length"), ("eos_token", "stop"), (None, None), ("", None)])
-def test_only_known_finish_reasons_pass(given: str | None, read_as: str | None) -> None:
+@pytest.mark.parametrize(
+    ("given", "read_as"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("stop_sequence", "stop"),
+        ("model_length", "length"),
+        ("abort", None),
+        ("insufficient_system_resource", None),
+        ("error", None),
+        ("something new", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_end_that_is_not_known_is_none(given: str | None, read_as: str | None) -> None:
     assert CHAT.whole(answer(delta={"content": "x"}, finish_reason=given)).finish_reason == read_as
 
 
@@ -137,6 +155,12 @@ def test_only_known_finish_reasons_pass(given: str | None, read_as: str | None) 
 def test_what_is_no_answer_of_one_choice_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedAnswer):
         CHAT.whole(raw)
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_reasoning_stays_behind_and_is_a_sign_of_life(name: str) -> None:
+    assert CHAT.stream().read(answer(delta={name: "hidden thoughts"})) == Chunk(working=True)
+    assert CHAT.stream().read(answer(delta={name: "", "content": None})) == Chunk()
 
 
 def test_a_chunk_that_says_nothing_is_false() -> None:

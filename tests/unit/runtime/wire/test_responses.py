@@ -209,6 +209,15 @@ def test_what_is_no_answer_of_text_is_malformed(raw: bytes) -> None:
             Usage(1, 2, 3, cached_tokens=1),
         ),
         ({"input_tokens": 1, "output_tokens": 2, "output_tokens_details": [9]}, Usage(1, 2, 3)),
+        (
+            {
+                "input_tokens": 1,
+                "output_tokens": 2,
+                "total_tokens": 7,
+                "output_tokens_details": {"reasoning_tokens": 4},
+            },
+            Usage(1, 6, 7, reasoning_tokens=4),
+        ),
         ({"input_tokens": "1", "output_tokens": 2}, None),
         ({"input_tokens": 1}, None),
         ([], None),
@@ -251,6 +260,14 @@ def test_a_stream_is_read() -> None:
         ended(THOUGHT, message(text("Hello.")), usage=COUNTED),
         delta("behind the end"),
     ) == [Chunk("Hel"), Chunk("lo."), Chunk(finish_reason="stop", usage=Usage(9, 5, 14, 8, 1, 2))]
+
+
+@pytest.mark.parametrize("kind", ["reasoning_text", "reasoning_summary_text"])
+def test_reasoning_is_a_sign_of_life(kind: str) -> None:
+    reader = RESPONSES.stream()
+    done = {"type": f"response.{kind}.done", "text": "hidden thoughts"}
+    events = [delta("hidden thoughts", kind), done]
+    assert [reader.read(json.dumps(event).encode()).working for event in events] == [True, False]
 
 
 def test_a_streamed_refusal() -> None:

@@ -1,6 +1,6 @@
--- What the scripts of approvals share. KEYS: record, index. ARGV: prefix of records, prefix of bindings, id, ...
+-- What the scripts of approvals share. KEYS: record, index. ARGV: prefix of owners' indices, id, ...
 local record, index = KEYS[1], KEYS[2]
-local records, bindings, id = ARGV[1], ARGV[2], ARGV[3]
+local owners, id = ARGV[1], ARGV[2]
 local now = clock()
 
 local function fields(key)

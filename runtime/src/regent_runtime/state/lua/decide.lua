@@ -1,6 +1,6 @@
 -- ARGV: ..., verdict, by.
 local found = fields(record)
 if found and found.verdict == 'Pending' then
-  redis.call('HSET', record, 'verdict', ARGV[4], 'by', ARGV[5])
+  redis.call('HSET', record, 'verdict', ARGV[3], 'by', ARGV[4])
 end
 return seen(record)

@@ -1,0 +1,100 @@
+"""`/livez` means progress: what the operator's own parts let it say over HTTP, and its figures of the queue beside it.
+
+The clocks are the test's; the engine is whole, and nothing in it runs.
+"""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.engine import Engine
+from regent_operator.engine.queue import Priority
+from regent_operator.engine.resources import AGENTS, POLICIES, ROUTES, Key
+from regent_operator.settings import Settings
+from regent_operator.signing import Signer
+
+FIRST, SECOND, THIRD = (Key(AGENTS.kind, "acme", name) for name in ("first", "second", "third"))
+
+
+class Leader:
+    """An engine that knows all that it needs, and leads."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        settings = Settings("regent-system", "runtime:1", "/keys", metrics_host="127.0.0.1", metrics_port=0)
+        self.engine = Engine(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new())
+        self.engine.queue._clock = self.engine.leadership._clock = lambda: self.now
+        self.engine.reflectors = []
+        for resource in (AGENTS, POLICIES, ROUTES):
+            self.engine.store.took_list(resource, [])
+        self.engine.facts.known.set()
+        self.engine.autoscalers.listed.set()
+        self.engine.leadership.held.set()
+        self.passes(0.0)
+
+    def passes(self, seconds: float, *, looked_at_the_lease: bool = True) -> None:
+        self.now += seconds
+        if looked_at_the_lease:
+            self.engine.leadership._attempted_at = self.engine.leadership._renewed_at = self.now
+
+    async def page(self, path: str) -> tuple[int, str]:
+        url = f"http://127.0.0.1:{self.engine._health.port}{path}"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return answer.status, await answer.text()
+
+    async def figure(self, name: str) -> float:
+        lines = (await self.page("/metrics"))[1].splitlines()
+        return next(float(line.removeprefix(f"{name} ")) for line in lines if line.startswith(f"{name} "))
+
+
+@pytest.fixture
+async def leader() -> AsyncIterator[Leader]:
+    made = Leader()
+    async with made.engine._health:
+        yield made
+
+
+async def test_a_key_that_is_held_and_not_let_go_is_no_progress(leader: Leader) -> None:
+    leader.engine.queue.add(FIRST)
+    assert leader.engine.queue.take() == FIRST
+    leader.passes(180.0)
+    assert await leader.page("/livez") == (200, "ok")
+    leader.passes(1.0)
+    assert await leader.page("/livez") == (503, "a reconcile has been running for 181 s")
+    leader.engine.queue.done(FIRST)
+    assert await leader.page("/livez") == (200, "ok")
+
+
+async def test_a_key_that_is_due_and_nobody_takes_is_no_progress_of_a_leader(leader: Leader) -> None:
+    leader.engine.queue.add(FIRST)
+    leader.passes(300.0)
+    assert await leader.page("/livez") == (200, "ok")
+    leader.passes(1.0)
+    assert await leader.page("/livez") == (503, "the oldest key has been due for 301 s")
+    leader.engine.leadership.held.clear()
+    assert await leader.page("/livez") == (200, "ok"), "a standby takes none"
+    leader.engine.leadership.held.set()
+    leader.engine.autoscalers.listed.clear()
+    assert await leader.page("/livez") == (200, "ok"), "neither does a leader that does not know everything yet"
+
+
+async def test_a_lease_that_nobody_looks_at_is_no_progress(leader: Leader) -> None:
+    leader.passes(60.0, looked_at_the_lease=False)
+    assert await leader.page("/livez") == (200, "ok")
+    leader.passes(1.0, looked_at_the_lease=False)
+    assert await leader.page("/livez") == (503, "the lease was last looked at 61 s ago")
+
+
+async def test_the_queues_figures_are_those_of_the_queue(leader: Leader) -> None:
+    depth, oldest = "regent_operator_queue_depth", "regent_operator_queue_oldest_seconds"
+    assert (await leader.figure(depth), await leader.figure(oldest)) == (0.0, 0.0)
+    leader.engine.queue.add(FIRST)
+    leader.passes(4.0)
+    leader.engine.queue.add(SECOND)
+    leader.engine.queue.add(THIRD, Priority.RESYNC, 3600.0)
+    leader.passes(3.0)
+    assert (await leader.figure(depth), await leader.figure(oldest)) == (2.0, 7.0)
+    assert leader.engine.queue.take() == FIRST
+    assert (await leader.figure(depth), await leader.figure(oldest)) == (1.0, 3.0)
