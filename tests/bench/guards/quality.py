@@ -1,7 +1,7 @@
 """How much the guards of input find, and how often they are wrong: shares by set and level."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from regent_api.policy import InjectionLevel
@@ -50,8 +50,7 @@ def sets() -> list[Measured]:
     """The test splits, and what lies outside both sets."""
     s_labs, neuralchemy = corpora.s_labs("test"), corpora.neuralchemy("test")
     others = corpora.neuralchemy("test", whole=False)
-    outside = corpora.outside()
-    made = [
+    return [
         measure("S-Labs test", [row.text for row in s_labs if row.attack], attacks=True),
         measure("neuralchemy test", [row.text for row in neuralchemy if row.attack], attacks=True),
         measure("S-Labs test", [row.text for row in s_labs if not row.attack], attacks=False),
@@ -59,11 +58,17 @@ def sets() -> list[Measured]:
         measure(
             "neuralchemy test without WildGuard's rows", [row.text for row in others if not row.attack], attacks=False
         ),
-        measure("outside, all", [text for _, text in outside], attacks=False),
+        *outside(),
     ]
-    kinds = sorted({kind for kind, _ in outside})
-    return made + [
-        measure(f"outside, {kind}", [text for each, text in outside if each == kind], attacks=False) for kind in kinds
+
+
+def outside() -> list[Measured]:
+    """What lies outside both sets, in all and by kind. The texts are committed, so whoever has the repository has them."""
+    texts = corpora.outside()
+    kinds = sorted({kind for kind, _ in texts})
+    return [
+        measure("outside, all", [text for _, text in texts], attacks=False),
+        *(measure(f"outside, {kind}", [text for each, text in texts if each == kind], attacks=False) for kind in kinds),
     ]
 
 
@@ -71,23 +76,27 @@ def table(measured: Sequence[Measured]) -> str:
     """Markdown: recall and false positives of each set at each level, and of the patterns alone."""
     thresholds = injection.model().thresholds
     head = " | ".join(f"{level} (>= {thresholds[level]:.2f})" for level in LEVELS)
-    lines = [f"| set | texts | {head} | patterns |", "|---|---|---|---|---|---|"]
+    return "\n".join([f"| set | texts | {head} | patterns |", "|---|---|---|---|---|---|", *lines(measured)])
+
+
+def lines(measured: Sequence[Measured]) -> Iterator[str]:
+    """Of that table, one a set."""
+    thresholds = injection.model().thresholds
     for each in measured:
         kind = "recall" if each.attacks else "false positives"
         shares = " | ".join(f"{each.above(thresholds[level]):.1%}" for level in LEVELS)
-        lines.append(f"| {each.name}: {kind} | {len(each.scores)} | {shares} | {each.by_patterns:.1%} |")
-    return "\n".join(lines)
+        yield f"| {each.name}: {kind} | {len(each.scores)} | {shares} | {each.by_patterns:.1%} |"
 
 
 def curve(measured: Sequence[Measured]) -> str:
     """Markdown: the same at other thresholds."""
     chosen = measured[:6]
-    lines = [
+    rows = [
         "| threshold | " + " | ".join(f"{each.name} {'recall' if each.attacks else 'FP'}" for each in chosen) + " |",
         "|---|" + "---|" * len(chosen),
     ]
-    lines += [
+    rows += [
         f"| {threshold:.1f} | " + " | ".join(f"{each.above(threshold):.1%}" for each in chosen) + " |"
         for threshold in CURVE
     ]
-    return "\n".join(lines)
+    return "\n".join(rows)

@@ -39,7 +39,7 @@ def rows(texts: Iterable[str], most: int | None = None) -> Rows:
         runs = injection.hashed(tokens)
         for begin, end in islice(injection.stretches(len(tokens)), most):
             for each in runs:
-                columns.extend([run & injection.SLOTS - 1 for run in each[begin:end]])
+                columns.extend(each[begin:end])
             values.extend([1 / sqrt(max(end - begin, injection.LEAST_TOKENS))] * (len(columns) - len(values)))
             pointers.append(len(columns))
         begins.append(len(pointers) - 1)

@@ -2,13 +2,14 @@
 
 From the train splits alone; the thresholds of the levels are chosen on texts that were not learned from: the validation
 splits, manuals that were kept apart, programs and licences, and each kind of our own texts by a model that has not
-learned that kind. The test splits and `outside.jsonl` stay for measuring. Rows from WildGuard take part in
-neither. The same inputs give the same file.
+learned that kind. The test splits and `outside.jsonl` stay for measuring: whatever equals one of their texts but for case,
+white space and punctuation is taken out. Rows from WildGuard take part in neither. The same inputs give the same file.
 """
 
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def coded(weights: Any, bias: float) -> InjectionModel:
     import numpy as np
 
     scale = float(abs(weights).max()) / injection.MOST_WEIGHT
-    small = np.rint(weights / scale).astype(int).tolist()
+    small = (np.rint(weights / scale) + injection.NOTHING).astype(np.uint8).tobytes()
     return injection.loads(injection.dumps(InjectionModel(small, scale, bias, UNDECIDED)))
 
 
@@ -69,12 +70,15 @@ def main() -> None:
     target: Path = parser.parse_args().out
     corpora.install("data.txt", "train.txt")
     manuals = [text for name, text in corpora.manuals() if corpora.for_training(name)]
-    labelled = dict.fromkeys((*corpora.s_labs("train"), *corpora.neuralchemy("train", whole=False)))
+    labelled = corpora.learned()
     attacks = rows(row.text for row in labelled if row.attack)
     seen = rows((*(row.text for row in labelled if not row.attack), *manuals), MOST_STRETCHES)
     kinds: dict[str, dict[str, None]] = {}
     for kind, text in negatives.texts(NEGATIVES, SEED):
         kinds.setdefault(kind, {})[text] = None
+    sets = [*kinds.values(), *prompts().values(), *attempts().values(), *documents().values()]
+    used = (*(row.text for row in labelled), *manuals, *chain.from_iterable(sets))
+    corpora.check_apart(used, corpora.measured())
     made = {kind: rows(texts, MOST_STRETCHES) for kind, texts in kinds.items()}
     model = learn(attacks, [seen, *made.values()])
     said = {name: scores(model, texts) for name, texts in prompts().items()}
@@ -92,18 +96,13 @@ def main() -> None:
 
 def prompts() -> dict[str, list[str]]:
     """What is said to an assistant in good faith, by set; none is learned from."""
-    return {
-        "S-Labs validation": [row.text for row in corpora.s_labs("validation") if not row.attack],
-        "neuralchemy validation": [
-            row.text for row in corpora.neuralchemy("validation", whole=False) if not row.attack
-        ],
-    }
+    splits = corpora.for_levels()
+    return {f"{name} validation": [row.text for row in split if not row.attack] for name, split in splits.items()}
 
 
 def attempts() -> dict[str, list[str]]:
     """Attacks, by set; none is learned from."""
-    splits = {"S-Labs": corpora.s_labs("validation"), "neuralchemy": corpora.neuralchemy("validation", whole=False)}
-    return {name: [row.text for row in split if row.attack] for name, split in splits.items()}
+    return {name: [row.text for row in split if row.attack] for name, split in corpora.for_levels().items()}
 
 
 def documents() -> dict[str, list[str]]:

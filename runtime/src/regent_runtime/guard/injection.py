@@ -2,33 +2,36 @@
 
 The weights were learned by `tests/bench/guards/train.py` and ship with the program; docs/reference/injection-model.md
 is their card. A text's score is that of its worst stretch of WINDOW tokens, so neither its length nor what an attacker
-wraps around an attack changes it. Runs of one, two and three tokens are hashed into one table of a byte a weight by the
-checksum of their letters: words weigh the same written apart and together.
+wraps around an attack changes it. Tokens and runs of two are hashed into one table of a byte a weight by the checksum
+of their letters: words weigh the same written apart and together.
 """
 
+import binascii
 import string
 import struct
 import zlib
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import repeat
 from math import exp, sqrt
 
 from regent_api.policy import InjectionLevel
 
 FILE = "injection_model.bin"
-SLOTS = 1 << 18
+SLOTS = 1 << 16
+"""Checksums that there are."""
 WINDOW = 64
 STRIDE = 16
 BLOCK = 64 * STRIDE
 """Tokens that begin the stretches which are weighed at once."""
-LONGEST_RUN = 3
 LEAST_TOKENS = 8
 """A shorter text weighs as one of this length, so that one word alone proves little."""
 MOST_WEIGHT = 127
-_MAGIC = b"RGNTINJ2"
+NOTHING = 128
+"""The byte of a weight of 0."""
+_MAGIC = b"RGNTINJ3"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
 _NO_MARKS = f"{string.ascii_lowercase}{string.digits}{string.whitespace}".encode() + bytes(range(0x80, 0x100))
@@ -44,14 +47,12 @@ _SHAPE = bytes(
 _LETTERS = bytes.maketrans(b"013456789@$!|+l", b"oieasgtbgasiiti")
 _ONE_LETTER = bytes.maketrans(b"l", b"i")
 """A figure 1 may stand for either, so l and i are one letter everywhere."""
-_ROOTS = [sqrt(max(tokens, LEAST_TOKENS)) for tokens in range(WINDOW + 1)]
-"""By which the weight of a stretch of so many tokens is divided."""
 
 
 @dataclass(frozen=True)
 class InjectionModel:
-    weights: Sequence[int]
-    """-MOST_WEIGHT to MOST_WEIGHT a slot, in units of `scale`."""
+    weights: bytes
+    """One a slot: NOTHING and -MOST_WEIGHT to MOST_WEIGHT in units of `scale`."""
     scale: float
     bias: float
     thresholds: dict[InjectionLevel, float]
@@ -60,25 +61,34 @@ class InjectionModel:
         """The log-odds of the worst stretch of a folded text (UTF-8). Linear in its length."""
         return max(score for _, score in self.scores(tokens_of(text)))
 
-    def scores(self, tokens: Sequence[bytes]) -> Iterator[tuple[int, float]]:
-        """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them."""
-        for begin in range(0, len(tokens) - WINDOW + STRIDE if len(tokens) > WINDOW else 1, BLOCK):
-            count = min(len(tokens) - begin, BLOCK + WINDOW - STRIDE)
-            yield count, self._worst(tokens[begin : begin + count + LONGEST_RUN - 1], count)
+    def scores(self, tokens: list[bytes], *, more: bool = False) -> Iterator[tuple[int, float]]:
+        """The score block by block: how many tokens were weighed, and the log-odds of the worst stretch among them.
+
+        Takes tokens off the list as it goes. `more`: others will follow, so those stay that will be weighed with them.
+        """
+        whole = BLOCK + WINDOW - STRIDE
+        while len(tokens) > whole:
+            yield whole, self._worst(tokens[: whole + 1], whole)
+            del tokens[:BLOCK]
+        if not more:
+            yield len(tokens), self._worst(tokens, len(tokens))
 
     def _worst(self, tokens: Sequence[bytes], count: int) -> float:
         """Of the stretches of the first `count` tokens; a run that begins in one counts in it."""
-        weights, mask = self.weights, SLOTS - 1
-        ones, twos, threes = ([weights[run & mask] for run in runs] for runs in hashed(tokens))
-        strides = [
-            sum(ones[at : at + STRIDE] + twos[at : at + STRIDE] + threes[at : at + STRIDE])
-            for at in range(0, count, STRIDE)
-        ]
+        weights = self.weights
+        ones, twos = ([weights[run] for run in runs] for runs in hashed(tokens))
+        twos.append(NOTHING)
+        strides = [sum(ones[at : at + STRIDE] + twos[at : at + STRIDE]) for at in range(0, count, STRIDE)]
         *whole, last = (
             sum(strides[at : at + WINDOW // STRIDE]) for at in range(max(len(strides) - WINDOW // STRIDE, 0) + 1)
         )
-        of_last = last / _ROOTS[count - STRIDE * len(whole)]
-        return self.bias + self.scale * max([of_last, *(each / _ROOTS[WINDOW] for each in whole)])
+        worst = _by_root(last, count - STRIDE * len(whole))
+        return self.bias + self.scale * (max(worst, _by_root(max(whole), WINDOW)) if whole else worst)
+
+
+def _by_root(weights: int, tokens: int) -> float:
+    """What a stretch of so many tokens weighs, by the root of their number."""
+    return (weights - 2 * NOTHING * tokens) / sqrt(max(tokens, LEAST_TOKENS))
 
 
 def probability(score: float) -> float:
@@ -86,11 +96,10 @@ def probability(score: float) -> float:
     return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
 
 
-def hashed(tokens: Sequence[bytes]) -> tuple[list[int], list[int], list[int]]:
-    """Hashes of each token, and of each run of two and of three, by their first; `& SLOTS - 1` gives the slot."""
-    ones = list(map(zlib.crc32, tokens))
-    twos = list(map(zlib.crc32, tokens[1:], ones))
-    return ones, twos, list(map(zlib.crc32, tokens[2:], twos))
+def hashed(tokens: Sequence[bytes]) -> tuple[list[int], list[int]]:
+    """Slots of each token, and of each run of two by its first: the CRC-16 of their letters (CCITT's)."""
+    ones = list(map(binascii.crc_hqx, tokens, repeat(0)))
+    return ones, list(map(binascii.crc_hqx, tokens[1:], ones))
 
 
 def tokens_of(text: bytes) -> list[bytes]:
@@ -134,14 +143,14 @@ def model() -> InjectionModel:
 def dumps(model: InjectionModel) -> bytes:
     """The file of a model."""
     thresholds = (model.thresholds[level] for level in _LEVELS)
-    packed = zlib.compress(array("b", model.weights).tobytes(), 9)
+    packed = zlib.compress(model.weights, 9)
     return _HEADER.pack(_MAGIC, model.scale, model.bias, *thresholds) + packed
 
 
 def loads(data: bytes) -> InjectionModel:
     """Raises ValueError when the bytes are no model of this form."""
     magic, scale, bias, *thresholds = _HEADER.unpack_from(data)
-    weights = array("b", zlib.decompress(data[_HEADER.size :]))
+    weights = zlib.decompress(data[_HEADER.size :])
     if magic != _MAGIC or len(weights) != SLOTS:
         raise ValueError(f"{FILE} is no injection model")
     return InjectionModel(weights, scale, bias, dict(zip(_LEVELS, thresholds, strict=True)))

@@ -1,13 +1,13 @@
 """Screening what a caller sends: every text that a model will read and that nobody vouches for.
 
 Attack patterns, the injection model and the policy's own patterns look at each text and at all that it decodes to;
-special tokens are escaped in what goes on. Nothing is read whole in one go: a text is taken in pieces, each look at a
-piece is a step of its own, and between steps the event loop has its turn. A guard that fails, however, denies.
+special tokens are escaped in what goes on. Nothing is read whole in one go: a text is taken in parts, each look at a
+part is a step of its own, and between steps the event loop has its turn. A guard that fails, however, denies.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import inf
 
@@ -18,8 +18,8 @@ from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
 from regent_runtime.guard.escaping import escaped
 from regent_runtime.guard.findings import Findings, PatternKey, decisions, denies
-from regent_runtime.guard.normalise import folds
 from regent_runtime.guard.pace import Pace
+from regent_runtime.guard.parts import STEP, parts
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
 from regent_runtime.telemetry import log
@@ -29,12 +29,8 @@ from regent_runtime.wire.request import STRUCTURED, ChatRequest
 from regent_runtime.wire.strings import strings
 from regent_runtime.withheld import Withheld
 
-PIECE = 4096
-"""Characters that are looked at in one step."""
 TOKEN = 4
 """Characters of ordinary text that the model reads in the time of a token."""
-OVERLAP = 512
-"""Characters that a piece shares with the one before: no pattern of the house matches more."""
 MOST_SCORED = 262_144
 """Characters of a text that the injection model weighs: as many from its end as from its beginning."""
 SECONDS = 10.0
@@ -84,17 +80,17 @@ class InputGuard:
     async def _look_at(self, text: str, found: Findings, pace: Pace) -> None:
         if self._users is not None:
             await self._ask_users([text.encode("utf-8", "replace")], found)
-        for begin, piece in pieces(text):
-            folded = []
-            for part in folds(piece):
-                folded.append(part)
-                await pace.took(max(len(part), len(piece)))
-            for _, part in pieces("".join(folded)):  # one, but where a character folds to many
-                await self._match(part, found, pace)
-                if self._model is not None and weighed(begin, len(text)):
-                    await self._weigh(self._model, part, found, pace)
-                found.special_tokens = found.special_tokens or special_tokens.found(part)
-                await pace.took(len(part))
+        tokens: list[bytes] = []
+        for part in parts(text):
+            await pace.took(min(STEP, len(text)))
+            if part.folded:
+                await self._match(part.matched, found, pace)
+                found.special_tokens = found.special_tokens or special_tokens.found(part.matched)
+                await pace.took(len(part.matched))
+            if self._model is not None and weighed(part.end, len(text)):
+                tokens += injection.tokens_of(part.folded.encode("utf-8", "replace"))
+                await pace.took(len(part.folded))
+                await self._weigh(self._model.scores(tokens, more=part.end < len(text)), found, pace)
 
     async def _match(self, folded: str, found: Findings, pace: Pace) -> None:
         plain, loose = self._house
@@ -109,10 +105,8 @@ class InputGuard:
         if self._users is not None:
             await self._ask_users(read, found)
 
-    async def _weigh(self, model: injection.InjectionModel, folded: str, found: Findings, pace: Pace) -> None:
-        read = injection.tokens_of(folded.encode("utf-8", "replace"))
-        await pace.took(len(folded))
-        for tokens, score in model.scores(read):
+    async def _weigh(self, scores: Iterator[tuple[int, float]], found: Findings, pace: Pace) -> None:
+        for tokens, score in scores:
             found.score = max(found.score, score)
             await pace.took(TOKEN * tokens)
 
@@ -143,21 +137,9 @@ class InputGuard:
                     yield dataclasses.replace(decision, shadow=shadow, policies=(shadow,))
 
 
-def pieces(text: str) -> Iterable[tuple[int, str]]:
-    """Begin and characters of each piece; each overlaps the one before it."""
-    return _pieces(text) if len(text) > PIECE else ((0, text),)
-
-
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    begin = 0
-    while begin == 0 or begin + OVERLAP < len(text):
-        yield begin, text[begin : begin + PIECE]
-        begin += PIECE - OVERLAP
-
-
-def weighed(begin: int, length: int) -> bool:
-    """Whether the model weighs the piece that begins there in a text of that length."""
-    return begin < MOST_SCORED // 2 or begin + PIECE > length - MOST_SCORED // 2
+def weighed(end: int, length: int) -> bool:
+    """Whether the model weighs the part that ends there in a text of that length."""
+    return end <= MOST_SCORED // 2 or end > length - MOST_SCORED // 2
 
 
 def untrusted(request: ChatRequest) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Two forms. `canonical` keeps the meaning: it is what a provider may make of a text (NFKC, invisible characters gone,
 tag characters as the ASCII that they spell), so it can be sent. `fold` goes on to a skeleton in which look-alikes
-and accents are gone; it is for matching only. ASCII is its own form in both, and costs nothing.
+and accents are gone; it is for matching only. ASCII is its own form in both, but for control characters in a skeleton.
 """
 
 import unicodedata
@@ -18,7 +18,7 @@ MOST_ROUNDS = 8
 """A canonical form is reached in two or three; more is a fault, and a fault denies."""
 MOST_MARKS = 32
 """Of the combining characters in a row; Unicode's stream-safe text (annex 15) has at most 30."""
-MOST_FOLDED = 8192
+MOST_FOLDED = 4096
 """Characters of a part of a skeleton. One character may decompose to eighteen."""
 
 
@@ -46,10 +46,16 @@ def _marks() -> dict[str, str]:
     return {chr(code): "" for first, last in ranges for code in range(first, last + 1)}
 
 
+def _controls() -> dict[str, str]:
+    """But for those that stand for space."""
+    return {chr(code): "" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
+
+
 _TAGS = {chr(0xE0000 + code): chr(code) for code in range(0x20, 0x7F)}
 """Unicode's tag characters spell ASCII invisibly (block E0000)."""
 _INVISIBLE = {**_invisible(), **_TAGS}
-_SKELETON = {**confusables.TABLE, **_INVISIBLE, **_marks()}
+_SKELETON = {**confusables.TABLE, **_INVISIBLE, **_marks(), **_controls()}
+_ASCII_CONTROLS = "".join(filter(str.isascii, _controls())).encode()
 
 
 _SOME_MARKS = re2.compile(rb"[\p{M}\x{FF9E}\x{FF9F}]{8}")
@@ -101,7 +107,9 @@ def fold(text: str) -> str:
 def folds(text: str) -> Iterator[str]:
     """The same in parts of at most MOST_FOLDED characters, so that much need not be done at once."""
     if text.isascii():
-        yield text
+        raw = text.encode()
+        shown = raw.translate(None, _ASCII_CONTROLS)
+        yield text if len(shown) == len(raw) else shown.decode()
         return
     decomposed = normal("NFKD", text)
     for begin in range(0, len(decomposed), MOST_FOLDED):

@@ -4,8 +4,8 @@ import pytest
 
 from regent_runtime.guard import house
 from regent_runtime.guard.decoding import views
-from regent_runtime.guard.input import OVERLAP
 from regent_runtime.guard.normalise import fold
+from regent_runtime.guard.parts import OVERLAP
 from regent_runtime.guard.patternset import PatternSet
 
 ATTACKS = {

@@ -1,5 +1,5 @@
 import re
-from array import array
+from itertools import pairwise
 from math import sqrt
 
 import pytest
@@ -18,14 +18,16 @@ from regent_runtime.guard.injection import (
     stretches,
     tokens_of,
 )
+from tests.bench.guards import quality
+from tests.bench.guards.__main__ import REFERENCE
 
 THRESHOLDS = {InjectionLevel.LENIENT: 3.0, InjectionLevel.BALANCED: 2.0, InjectionLevel.STRICT: 1.0}
 
 
 def with_weight(word: bytes, weight: int) -> InjectionModel:
-    weights = array("b", bytes(injection.SLOTS))
-    weights[hashed([word])[0][0] & injection.SLOTS - 1] = weight
-    return InjectionModel(weights, 0.5, -1.0, THRESHOLDS)
+    weights = bytearray([injection.NOTHING]) * injection.SLOTS
+    weights[hashed([word])[0][0]] += weight
+    return InjectionModel(bytes(weights), 0.5, -1.0, THRESHOLDS)
 
 
 TEXTS = st.lists(st.sampled_from([*"aAlI1@|!.\n \x00\x0bé", "2", "word", "ignore", " your ", "4ll"]), max_size=400).map(
@@ -45,7 +47,7 @@ def test_tokens_are_words_and_marks(text: str) -> None:
 def test_a_score_is_that_of_the_worst_stretch(text: str, block: int) -> None:
     """As the definition says, run by run, and however much is weighed at once."""
     raw, shipped = text.encode(), model()
-    runs = [[shipped.weights[run & injection.SLOTS - 1] for run in each] for each in hashed(tokens_of(raw))]
+    runs = [[shipped.weights[run] - injection.NOTHING for run in each] for each in hashed(tokens_of(raw))]
     worst = max(
         sum(sum(each[begin:end]) for each in runs) / sqrt(max(end - begin, injection.LEAST_TOKENS))
         for begin, end in stretches(len(runs[0]))
@@ -96,8 +98,22 @@ def test_figures_in_words_are_read_as_letters(disguised: bytes) -> None:
 
 
 def test_words_weigh_the_same_written_apart_and_together() -> None:
-    apart, together = hashed(tokens_of(b"ignore all rules")), hashed(tokens_of(b"ignoreallrules"))
-    assert apart[2] == together[0]
+    apart, together = hashed(tokens_of(b"ig nore")), hashed(tokens_of(b"ignore"))
+    assert apart[1] == together[0]
+
+
+@given(TEXTS, st.lists(st.integers(0, 400)))
+def test_tokens_that_come_in_parts_score_as_all_at_once(text: str, cuts: list[int]) -> None:
+    tokens = tokens_of(text.encode())
+    waiting: list[bytes] = []
+    scores = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(injection, "BLOCK", injection.STRIDE)
+        for begin, end in pairwise([0, *sorted(cuts)]):
+            waiting += tokens[begin:end]
+            scores += model().scores(waiting, more=True)
+        scores += model().scores(waiting + tokens[max(cuts, default=0) :])
+    assert max(score for _, score in scores) == model().score(text.encode())
 
 
 @pytest.mark.parametrize("weight", [-injection.MOST_WEIGHT, -7, 0, injection.MOST_WEIGHT])
@@ -134,6 +150,25 @@ def test_the_shipped_model_finds_attacks(text: bytes) -> None:
 )
 def test_the_shipped_model_lets_ordinary_texts_be(text: bytes) -> None:
     assert model().score(text) < model().thresholds[InjectionLevel.STRICT]
+
+
+def test_of_texts_from_outside_as_few_are_taken_for_attacks_as_the_reference_says() -> None:
+    """Its figures are of this code, not only of this model; its goal is 2 % at Balanced."""
+    measured = quality.outside()
+    whole = measured[0]
+    assert {each.name: len(each.scores) for each in measured} == {
+        "outside, all": 533,
+        "outside, mails and tickets": 215,
+        "outside, manuals": 158,
+        "outside, package descriptions": 160,
+    }
+    assert whole.above(model().thresholds[InjectionLevel.BALANCED]) <= 0.02
+    written = REFERENCE.read_text().splitlines()
+    assert [line for line in written if line.startswith("| outside")] == list(quality.lines(measured))
+    curve = [line.split("|") for line in written if re.match(r"\| \d+\.\d \|", line)]
+    assert [(cells[1].strip(), cells[-2].strip()) for cells in curve] == [
+        (f"{threshold:.1f}", f"{whole.above(threshold):.1%}") for threshold in quality.CURVE
+    ]
 
 
 def test_a_stricter_level_has_a_lower_threshold() -> None:
