@@ -35,7 +35,7 @@ def _whole(agents: int) -> int:
     with tempfile.TemporaryDirectory() as scratch, MemoryApiServer() as api:
         folder = Path(scratch)
         api.put(*_objects(agents))
-        with FakeKubelet(api.kubeconfig(folder, "kubelet")), process(*_operator(api, folder)):
+        with FakeKubelet(api.kubeconfig(folder)), process(*_operator(api, folder)):
             end = time.monotonic() + WAIT_SECONDS
             while _ready(api) < agents:
                 if time.monotonic() > end:
@@ -56,7 +56,7 @@ def _operator(api: MemoryApiServer, folder: Path) -> tuple[str, ...]:
         f"--namespace={SYSTEM}",
         "--runtime-image=regent/runtime:test",
         f"--signing-keys={keys}",
-        f"--kubeconfig={api.kubeconfig(folder, 'operator')}",
+        f"--kubeconfig={api.kubeconfig(folder)}",
         "--cluster-cidr=10.0.0.0/16",
         "--metrics-host=127.0.0.1",
         f"--metrics-port={free_port()}",

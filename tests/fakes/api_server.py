@@ -1,8 +1,8 @@
-"""A Kubernetes API server of memory: what the operator asks of one, on the wire, without etcd and without controllers.
+"""A Kubernetes API server of memory: what the operator asks of one, on the wire.
 
 It knows lists, watches by label, server-side apply, merge patches, creation and replacement; no schema, no defaults, no
-conflicts between managers. Deployments become available as soon as they are there, so that agents become Ready. What
-an answer means to real objects, the tests against a real API server show (`tests/api`).
+conflicts between managers. In the place of controllers it gives each Deployment a pod, and makes it available when a
+kubelet says that the pod runs. What requests mean to real objects, the tests against a real API server show.
 """
 
 import asyncio
@@ -28,8 +28,13 @@ from regent_operator.engine.resources import (
     Resource,
 )
 
-Object = dict[str, Any]
 T = TypeVar("T")
+Object = dict[str, Any]
+Where = tuple[str, str, str]
+"""Plural, namespace, name."""
+RESOURCES = {each.plural: each for each in (*KINDS, *CHILD_BY_KIND.values(), EVENTS, LEASES, NAMESPACES, PODS)}
+NOW = "2026-01-01T00:00:00Z"
+GROUP = {"name": "regent.dev", "versions": [{"version": "v1alpha1"}], "preferredVersion": {"version": "v1alpha1"}}
 
 
 def _discovered(each: Resource) -> Object:
@@ -37,11 +42,6 @@ def _discovered(each: Resource) -> Object:
     return {"kind": each.kind, "name": each.plural, "singularName": "", "namespaced": each.namespaced, "verbs": verbs}
 
 
-Where = tuple[str, str, str]
-"""Plural, namespace, name."""
-RESOURCES = {each.plural: each for each in (*KINDS, *CHILD_BY_KIND.values(), EVENTS, LEASES, NAMESPACES, PODS)}
-NOW = "2026-01-01T00:00:00Z"
-GROUP = {"name": "regent.dev", "versions": [{"version": "v1alpha1"}], "preferredVersion": {"version": "v1alpha1"}}
 DOCUMENTS: dict[str, Object] = {
     "/version": {"major": "1", "minor": "37"},
     "/.well-known/openid-configuration": {"issuer": "https://kubernetes.default.svc"},
@@ -75,8 +75,6 @@ class MemoryApiServer:
     """Use as a context manager; its loop runs in a thread of its own."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, str, str]] = []
-        """User, verb and plural of each, with its subresource. Users are who their tokens say that they are."""
         self.port = 0
         self._objects: dict[Where, Object] = {}
         self._watches: list[tuple[str, str, str, bool, asyncio.Queue[bytes]]] = []
@@ -95,12 +93,12 @@ class MemoryApiServer:
         self._thread.join(10)
         self._loop.close()
 
-    def kubeconfig(self, folder: Path, user: str) -> Path:
-        path = folder / f"{user}.kubeconfig"
+    def kubeconfig(self, folder: Path) -> Path:
+        path = folder / "memory.kubeconfig"
         named = {"name": "memory"}
         document = {
             "clusters": [named | {"cluster": {"server": f"http://127.0.0.1:{self.port}"}}],
-            "users": [named | {"user": {"token": user}}],
+            "users": [named | {"user": {}}],
             "contexts": [named | {"context": {"cluster": "memory", "user": "memory"}}],
             "current-context": "memory",
         }
@@ -142,8 +140,6 @@ class MemoryApiServer:
         if request.path in DOCUMENTS:
             return web.json_response(DOCUMENTS[request.path])
         target = Target.read(request.path)
-        user = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.requests.append((user, request.method, "/".join(filter(None, (target.plural, target.subresource)))))
         if request.method == "GET" and not target.name:
             partial = "PartialObjectMetadata" in request.headers.get("Accept", "")
             selector = request.query.get("labelSelector", "")
@@ -163,8 +159,8 @@ class MemoryApiServer:
             if known and version and version != known["metadata"]["resourceVersion"]:
                 return _refusal(409, "Conflict")
             return web.json_response(self._apply(where, sent, request.query["fieldManager"]))
-        if request.method == "POST" and known is None:
-            return web.json_response(self._store(where, sent), status=201)
+        if request.method == "POST":
+            return _refusal(409, "AlreadyExists") if known else web.json_response(self._store(where, sent), status=201)
         if known is None:
             return _refusal(404, "NotFound")
         if request.method == "GET":

@@ -86,6 +86,10 @@ def test_what_others_add_beside_is_not_ours() -> None:
     assert owned_hash(live) == wanted_hash(WANTED)
 
 
+def test_null_is_as_good_as_absent() -> None:
+    assert wanted_hash({"metadata": {}, "spec": {"type": None}}) == wanted_hash({"metadata": {}, "spec": {}})
+
+
 def test_quantities_are_compared_by_value() -> None:
     def deployment(cpu: str, memory: str) -> Object:
         return {"metadata": {}, "spec": {"resources": {"limits": {"cpu": cpu, "memory": memory}}}}
