@@ -12,8 +12,8 @@ _POLICY = configs.config(
     configs.provider_config("local", "http://127.0.0.1:1/v1"),
     policy={"guardrails": {"output": {"links": {"allow": [["*.example.com"]], "images": ["Strip"]}}}},
 ).policy.guardrails.output
-_TREATMENTS = tuple(addresses(_POLICY))
-_PASS = Pass(RuleSet(treatment.rule for treatment in _TREATMENTS), _TREATMENTS)
+_TREATMENTS = {treatment.rule: treatment for treatment in addresses(_POLICY)}
+_PASS = Pass(RuleSet(_TREATMENTS), _TREATMENTS)
 _IMAGE = re2.compile(rb"<img\s", re2.Options())
 
 
