@@ -7,7 +7,8 @@ import pytest
 
 from tests.api.conftest import ROOT
 from tests.api.kubectl import Kubectl
-from tests.cluster import Cluster
+from tests.api.running_operator import eventually
+from tests.cluster import Cluster, CommandError
 
 EXAMPLES = [folder for folder in sorted((ROOT / "examples").iterdir()) if folder.is_dir()]
 
@@ -28,9 +29,21 @@ def test_the_examples_of_the_readme_are_there() -> None:
     assert {"quickstart", "hybrid", "classes"} <= {folder.name for folder in EXAMPLES}
 
 
+def await_no_difference(kubectl: Kubectl, *words: str) -> None:
+    """A controller may write a status between kubectl's two looks: that is a difference, once."""
+
+    def none() -> bool:
+        try:
+            return kubectl("diff", *words) == ""
+        except CommandError as error:
+            raise AssertionError(error) from error
+
+    eventually("no difference", none)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name, indirect=True)
 def test_an_example_applies_and_has_no_difference_then(kubectl: Kubectl, example: str) -> None:
     kubectl("apply", "--filename", example)
-    assert kubectl("diff", "--filename", example) == ""
+    await_no_difference(kubectl, "--filename", example)
     kubectl("apply", "--server-side", "--filename", example)
-    assert kubectl("diff", "--server-side", "--filename", example) == ""
+    await_no_difference(kubectl, "--server-side", "--filename", example)

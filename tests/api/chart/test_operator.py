@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from regent_operator.engine.resources import OURS
 from tests.api.chart.releases import ROOT, Releases
 from tests.api.running_operator import eventually
 from tests.cluster import Cluster, Request
@@ -121,19 +122,26 @@ def test_the_operator_makes_an_agent_and_is_refused_nothing(
 
 
 def scale_and_edit_by_hand(releases: Releases, acme: str) -> None:
-    """What needs a disruption budget and an autoscaler, their deletion, and an Event."""
+    """What needs a disruption budget and an autoscaler, their deletion, an Event, and each child read."""
+    past_admission = ("--as", "system:serviceaccount:kube-system:by-hand", "--as-group", "system:masters")
+    label, _, ours = OURS.partition("=")
 
     def patch(kind: str, spec: str, *who: str) -> None:
         words = ("patch", kind, "helper", "-n", acme, "--type=merge", "-p", f'{{"spec": {spec}}}')
         releases.cluster.kubectl(*words, *who)
 
+    def labelled(kind: str) -> bool:
+        return (releases.get(kind, "helper", acme) or {"metadata": {}})["metadata"].get("labels", {}).get(label) == ours
+
     patch("aiagent", '{"scaling": {"auto": {"minReplicas": 1, "maxReplicas": 2}}}')
     eventually("a disruption budget", lambda: releases.get("poddisruptionbudget", "helper", acme), 60)
     eventually("an autoscaler", lambda: releases.get("horizontalpodautoscaler", "helper", acme), 60)
+    for kind in (*CHILDREN, "poddisruptionbudget"):  # no watch tells of it then: made anew it is refused, and then read
+        releases.cluster.kubectl("label", kind, "helper", "-n", acme, f"{label}-", *past_admission)
+        eventually(f"a {kind} with our label again", lambda kind=kind: labelled(kind), 60)
     patch("aiagent", '{"scaling": {"auto": null, "replicas": 1}}')
     eventually("no autoscaler", lambda: not releases.get("horizontalpodautoscaler", "helper", acme), 60)
     eventually("no budget for one pod", lambda: not releases.get("poddisruptionbudget", "helper", acme), 60)
-    past_admission = ("--as", "system:serviceaccount:kube-system:by-hand", "--as-group", "system:masters")
     patch("networkpolicy", '{"ingress": [{}]}', *past_admission)
 
 
