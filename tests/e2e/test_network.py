@@ -169,8 +169,9 @@ from regent_runtime.wire.format import Outbound
 
 async def asked(channel):
     try:
-        async with channel.post(Outbound("/chat/completions", b'{{"model": "quick"}}'), "application/json"):
-            return "through"
+        reply = await channel.post(Outbound("/chat/completions", b'{{"model": "quick"}}'), "application/json")
+        await reply.close()
+        return "through"
     except DestinationRefused as refused:
         return refused.reason
     finally:
