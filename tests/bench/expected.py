@@ -42,8 +42,11 @@ class Phase:
 
 ONCE = Count(1, 1)
 NEVER = Count(0, 0)
+EVENT = Count(0, 1, "Events are few: what more than 512 that wait would add is dropped")
 COMES_UP = Count(
-    1, 3, "told while no pod serves, when pods or Deployment say so first, and when both do; looks may fall together"
+    1,
+    4,
+    "told at first, while no pod serves, when pods or Deployment say so, and when both do; looks may fall together",
 )
 TOLD = Count(
     1, 2, "an agent is told before its pods answer as well, unless others that were edited wait for their config"
@@ -68,7 +71,7 @@ CREATION = Phase(
     {
         **{f"patch {child}": ONCE for child in MADE},
         "patch aiagents/status": COMES_UP,
-        "create events": ONCE,
+        "create events": EVENT,
         "get aiagents": SWEPT,
     },
     {**dict.fromkeys(USERS, replace(COUNTS, least=1)), **SWEEP, "get services": PROVIDER},
