@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import resource
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,6 +189,23 @@ async def test_damage_is_looked_at_once_and_never_again(tmp_path: Path, monkeypa
     running.cancel()
     await asyncio.wait([running])
     assert len(looks) == 1
+
+
+async def test_a_disk_that_fails_at_its_close_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "gone")
+
+    disk = Disk(tmp_path)
+    journal = Journal(disk, lambda size, payloads: None)
+    journal.begin("demo/helper/uid", Writer("demo/helper", ""))
+    monkeypatch.setattr(disk, "close", fail)
+    running = asyncio.create_task(journal.run())
+    await journal.write([record()])
+    assert [each for each in threading.enumerate() if each.name == "audit"]
+    running.cancel()
+    with pytest.raises(OSError, match="gone"):
+        await running
+    assert not [each for each in threading.enumerate() if each.name == "audit"]
 
 
 def test_content_that_a_disk_changed_is_not_cut(tmp_path: Path) -> None:

@@ -106,9 +106,11 @@ class Journal:
                 self._woken = asyncio.get_running_loop().create_future()
                 await self._woken
         finally:
-            if self._name:
-                await asyncio.shield(self._finish())
-            self._thread.stop()
+            try:
+                if self._name:
+                    await asyncio.shield(self._finish())
+            finally:
+                self._thread.stop()
 
     async def _finish(self) -> None:
         while self._waiting:

@@ -12,7 +12,10 @@ _Work = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 
 
 class Worker:
-    """`stop` it: what it was given before is done, and its thread ends. The thread begins with the first work."""
+    """`stop` it: what it was given before is done, and its thread ends. The thread begins with the first work.
+
+    It keeps no process alive: one that ends without a stop ends what is under way, as SIGKILL would.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -22,7 +25,7 @@ class Worker:
     def run(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         """What it returns, or raises."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name)
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._given.put((work, done))

@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -48,3 +50,10 @@ async def test_who_waits_no_longer_disturbs_nobody_and_stopping_waits_for_what_w
     assert done == ["slow", "next"]
     await asyncio.sleep(0)
     worker.stop()
+
+
+def test_a_process_that_never_stops_it_ends_nevertheless() -> None:
+    program = "import asyncio; from regent_runtime.audit.worker import Worker; print(asyncio.run(main()))"
+    program = f"async def main(): return await Worker('test').run(lambda: 7)\n{program}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("7\n", 0)
