@@ -10,10 +10,14 @@ import aiohttp
 import pytest
 
 from regent_api.audit import content, segment
+from regent_api.audit.content import Sealed
 from regent_api.audit.record import Kind, Record, decode
 from regent_api.audit.subjects import FILE, KeyFile
 from regent_api.audit.verify import verify
 from regent_runtime import __version__
+from regent_runtime.audit.disk import Disk
+from regent_runtime.serve.chat import Answer
+from regent_runtime.wire.answer import Chunk
 from tests.contract.processes import request, running
 from tests.contract.streams import Stream
 from tests.enforces import enforces
@@ -132,7 +136,21 @@ async def test_intent_and_attempt_are_on_disk_before_a_request_is_sent(tmp_path:
         assert len(one.requests) + len(two.requests) == turns_logged(tmp_path).count(Kind.ATTEMPT)
 
 
-async def test_the_outcome_is_on_disk_before_the_finish_chunk(tmp_path: Path) -> None:
+async def test_the_outcome_is_on_disk_before_the_finish_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    commit, release = Disk.commit, Answer.release
+
+    def committed(self: Disk, records: list[Record], sealed: list[Sealed]) -> list[bytes]:
+        payloads = commit(self, records, sealed)
+        happened.extend(each.kind for each in records)
+        return payloads
+
+    async def released(self: Answer, chunk: Chunk) -> None:
+        happened.append("finish" if chunk.finish_reason else chunk.content)
+        await release(self, chunk)
+
+    monkeypatch.setattr(Disk, "commit", committed)
+    monkeypatch.setattr(Answer, "release", released)
     gate = asyncio.Event()
     async with (
         provider(gated(gate, "Hel", "lo.")) as fake,
@@ -146,6 +164,15 @@ async def test_the_outcome_is_on_disk_before_the_finish_chunk(tmp_path: Path) ->
         assert await stream.content() == "lo."
         await stream.event()
         assert turns_logged(tmp_path) == ONE_TURN
+    begun = happened.index(Kind.INTENT)
+    assert happened[begun : happened.index("finish") + 1] == [
+        Kind.INTENT,
+        Kind.ATTEMPT,
+        "Hel",
+        "lo.",
+        Kind.OUTCOME,
+        "finish",
+    ]
 
 
 async def test_an_outcome_tells_where_its_label_came_from(tmp_path: Path) -> None:
