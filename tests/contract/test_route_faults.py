@@ -308,6 +308,32 @@ async def test_a_provider_is_probed_when_its_time_has_passed(tmp_path: Path) -> 
         assert await breakers(served) == ["closed", "closed"]
 
 
+async def test_a_probe_that_tells_nothing_of_its_provider_gives_its_place_back(tmp_path: Path) -> None:
+    """Its caller goes, and a guard withholds the next one's answer: the third is asked nevertheless."""
+    breaker = {"consecutiveFailures": 1, "openFor": 0.2, "halfOpenProbes": 1}
+    trip = Fault([], "", [], route={"circuitBreaker": breaker})
+    leaks = answers("The key is AKIAQ3EGTWVPLMN7RXZB.")
+
+    async def asked() -> int:
+        return len(first.requests)
+
+    async with (
+        provider(status(500), stalls(), leaks, answers("First.")) as first,
+        provider(answers("Second.")) as second,
+        serving(tmp_path, document(trip, [first.port, second.port])) as served,
+    ):
+        assert (await told(served, streamed=False)).words == "Second."
+        await served.until(lambda found: found["providers"][0]["breaker"] == "halfOpen")
+        asking = asyncio.create_task(served.ask())
+        await eventually(asked, lambda times: times == 2)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await served.until(lambda found: found["turns"] == 0)
+        assert (await told(served, streamed=False)).words == REFUSAL_DEFAULT
+        assert (await told(served, streamed=False)).words == "First."
+        assert await breakers(served) == ["closed", "closed"]
+
+
 async def test_when_every_breaker_is_open_the_caller_learns_when_to_come_again(tmp_path: Path) -> None:
     async with provider(status(500)) as first, provider(status(500)) as second:
         async with serving(tmp_path, document(TWO_TRIPS, [first.port, second.port])) as served:
