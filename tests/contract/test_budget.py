@@ -7,19 +7,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, Record, decode
 from regent_api.price import words
-from regent_runtime.state import link
-from tests.contract.processes import request
+from tests.contract.processes import request, running
 from tests.contract.redis_server import RedisServer, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Behaviour, answers, completion, json_answer, provider, send_json, stalls, status
 from tests.fakes.serving import Served, serving
-from tests.fakes.waiting import WAIT_SECONDS, eventually
+from tests.fakes.waiting import eventually
 from tests.rows import row
 
 PRICE = {
@@ -371,27 +371,34 @@ def spends(chance: random.Random, booked: list[Decimal]) -> Behaviour:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_three_pods_at_sixty_four_turns_at_once_spend_all_of_a_budget_and_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    tmp_path: Path, seed: int
 ) -> None:
-    """Closed loop, until fifty refusals in a row: nothing is overspent, and at least 95 % is used."""
-    monkeypatch.setattr(link, "ANSWER_SECONDS", WAIT_SECONDS)  # a slow machine's Redis is not away
-    cap, booked = Decimal("0.7"), list[Decimal]()
+    """Three processes, in a closed loop until fifty refusals in a row: nothing is overspent, and at least 95 % is used.
+
+    A turn that gives the state up on a slow machine may leave what it reserved behind.
+    """
+    cap, booked, given_up = Decimal("0.7"), list[Decimal](), 0
     in_a_row = 0
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(redis_server(tmp_path))
         fake = await stack.enter_async_context(provider(spends(random.Random(seed), booked)))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
         paid = document(fake.url, budget={"perDayUsd": str(cap)}, **shared(server))
-        pods = [await stack.enter_async_context(serving(tmp_path / str(pod), paid)) for pod in range(3)]
+        directories = [tmp_path / str(pod) for pod in range(3)]
+        for directory in directories:
+            directory.mkdir()
+        pods = [await stack.enter_async_context(running(directory, paid)) for directory in directories]
 
         async def loop(number: int) -> None:
-            nonlocal in_a_row
-            while in_a_row < 50:
-                pod = pods[number % 3]
-                async with pod.http.post(f"{pod.url}/v1/chat/completions", **request()) as response:
+            nonlocal in_a_row, given_up
+            while in_a_row < 50 and sum(booked) <= cap:
+                async with http.post(f"{pods[number % 3].url}/v1/chat/completions", **request()) as response:
                     await response.read()
-                assert response.status in {200, 429}
-                in_a_row = 0 if response.status == 200 else in_a_row + 1
+                assert response.status in {200, 429, 503}
+                in_a_row = in_a_row + 1 if response.status == 429 else 0
+                given_up += response.status == 503
 
         await asyncio.gather(*(loop(number) for number in range(64)))
     assert sum(booked) <= cap
-    assert sum(booked) >= cap * Decimal("0.95")
+    assert sum(booked) >= cap * Decimal("0.95") - given_up * Decimal(ONE_TURN)
+    assert all(outcomes(directory) for directory in directories)
