@@ -10,6 +10,7 @@ import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import CachePart, CostPart, Kind, Record, TokensPart, decode
+from regent_api.audit.subjects import subject_digest
 from tests.contract.redis_server import RedisServer, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -345,7 +346,7 @@ async def test_answers_that_are_gone_are_not_found_by_meaning(tmp_path: Path, wh
         async with serving(tmp_path / "one", made) as served:
             await said(served, **asking("How do I turn on dark mode?"))
             await said(served, **asking("How can I enable dark mode?"))
-            assert await served.runtime._forget("serviceaccount:demo/caller")
+            assert await served.runtime._forget(subject_digest("serviceaccount:demo/caller"))
             await said(served, **asking("How can I turn on dark mode?"))
             assert results(served) == ["miss", "semantic", "miss"]
 
@@ -493,7 +494,7 @@ async def test_what_a_subject_was_answered_goes_with_its_key(tmp_path: Path, whe
         async with serving(tmp_path / "one", made) as served:
             for name in ("ann", "bob"):
                 await said(served, name=name)
-            assert await served.runtime._forget("serviceaccount:demo/ann")
+            assert await served.runtime._forget(subject_digest("serviceaccount:demo/ann"))
             for name in ("ann", "bob"):
                 await said(served, name=name)
             assert results(served) == ["miss", "miss", "miss", "hit"]

@@ -142,10 +142,10 @@ class Conversations:
         if not known:
             raise not_found()
 
-    async def forget_all(self, identity: str) -> bool:
-        """Delete every conversation of a caller; False: the state cannot be reached."""
+    async def forget_all(self, caller: str) -> bool:
+        """Delete every conversation of the caller with this digest; False: the state cannot be reached."""
         try:
-            await self._state.state.forget_all(hashed("conversations", identity))
+            await self._state.state.forget_all(hashed("conversations", caller))
         except StateAway:
             return False
         return True
@@ -204,7 +204,7 @@ def closes(stated: str | None) -> bool:
 
 def owner(caller: Caller) -> str:
     """What the state knows of a caller."""
-    return hashed("conversations", caller.identity)
+    return hashed("conversations", caller.digest)
 
 
 def not_found() -> Refused:

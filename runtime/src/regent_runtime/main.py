@@ -162,13 +162,13 @@ class Runtime:
             log.write("semantic_cache_missing", lacks=missing)
         log.write("config", suspended=new.config.suspended, **new.digests.wire())
 
-    async def _forget(self, subject: str) -> bool:
-        """Whether nothing of a subject is left in the state."""
+    async def _forget(self, digest: str) -> bool:
+        """Whether nothing of the subject with this digest is left in the state."""
         snapshot = self.lifecycle.snapshot
         if snapshot is None:
             return False
         parts = (snapshot.cache.forget, snapshot.approvals.forget, snapshot.conversations.forget_all)
-        return all([await forget(subject) for forget in parts])
+        return all([await forget(digest) for forget in parts])
 
     def _acted(self, record: TurnRecord) -> None:
         self.audit.ended(record)

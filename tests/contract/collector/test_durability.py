@@ -13,20 +13,22 @@ import pytest
 
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, decode
-from regent_api.audit.subjects import FILE
+from regent_api.audit.subjects import FILE, subject_digest
 from regent_api.audit.verify import verify
 from regent_operator.collector.retention import wanted
 from regent_runtime.audit import audit, collectorkeys
 from regent_runtime.state.contract import Approval, hashed
 from tests.contract.processes import Process, request, running
+from tests.contract.redis_server import redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
-from tests.fakes.collecting import POD, CollectorProcess, collector, token
+from tests.fakes.collecting import OTHER_POD, POD, CollectorProcess, collector, token
 from tests.fakes.provider import answers, provider
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 LOG = Path("demo", "helper", POD)
+SUBJECT = "serviceaccount:demo/caller"
 
 
 @asynccontextmanager
@@ -178,12 +180,16 @@ async def test_the_command_verifies_exports_and_erases_what_the_collector_keeps(
     assert (code, "BAD: record 1" in said) == (3, True)
 
 
-async def test_an_erasure_at_the_collector_ends_what_a_pod_keeps_of_the_subject(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its conversations, its kept answers and its approvals: noticed at its next turn, when a pod asks for its key again."""
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pods ask at once who was erased."""
     monkeypatch.setattr(collectorkeys, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(audit, "ERASURE_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("prompt")
+async def test_an_erasure_at_the_collector_ends_what_a_pod_keeps_of_the_subject(tmp_path: Path) -> None:
+    """Its conversations, its kept answers and its approvals, though the subject never comes back; and nobody else's."""
     (tmp_path / "pod").mkdir()
     (tmp_path / "pod" / "token").write_text(token())
     async with collector(tmp_path) as at, provider(*[answers("Yes.")] * 4) as fake:
@@ -196,15 +202,34 @@ async def test_an_erasure_at_the_collector_ends_what_a_pod_keeps_of_the_subject(
             assert await asked(served, told) == told
             assert len(fake.requests) == 1, "the second time the kept answer is given"
             state = served.runtime.lifecycle.snapshot.state.state
-            await state.propose(Approval("a", "x", hashed("serviceaccount:demo/caller"), b""), 600)
-            assert (await command("erase", at.logs, "--subject", "serviceaccount:demo/caller"))[0] == 0
-            assert await state.approval("a") is not None, "nothing tells a pod before the subject's next turn"
-            await asked(served)
+            await state.propose(Approval("a", "x", owned("caller"), b""), 600)
+            await state.propose(Approval("b", "x", owned("other"), b""), 600)
+            assert (await command("erase", at.logs, "--subject", SUBJECT))[0] == 0
             await eventually(lambda: state.approval("a"), lambda found: found is None)
+            assert await state.approval("b") is not None
             assert await asked(served, told) == "404"
-            assert len(fake.requests) == 1
             await asked(served)
             assert len(fake.requests) == 2
+
+
+@pytest.mark.usefixtures("prompt")
+async def test_a_pod_that_starts_after_an_erasure_ends_what_the_state_keeps(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "token").write_text(token(POD if name == "first" else OTHER_POD))
+    async with collector(tmp_path) as at, provider(answers("Yes.")) as fake, redis_server(tmp_path) as redis:
+        shared = {"redis": {"url": redis.url}, "conversations": True}
+        document = configs.document(configs.provider_config("local", fake.url), state=shared)
+        async with serving(tmp_path / "first", document, pod=POD, collector=at.url) as served:
+            told = await asked(served)
+        assert (await command("erase", at.logs, "--subject", SUBJECT))[0] == 0
+        async with serving(tmp_path / "second", document, pod=OTHER_POD, collector=at.url) as served:
+            await eventually(lambda: asked(served, told), lambda status: status == "404")
+
+
+def owned(name: str) -> str:
+    """What approvals bear of a caller."""
+    return hashed(subject_digest(f"serviceaccount:demo/{name}"))
 
 
 async def asked(served: Served, conversation: str | None = None) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
+from regent_api.audit.erase import erase
 from regent_api.audit.frame import frame, frames
+from regent_api.audit.subjects import subject_digest
 from regent_api.audit.verify import verify
 from tests.fakes import configs
 from tests.fakes.collecting import OTHER_POD, POD, CollectorProcess, Writer, body, cluster_keys, collector, token
@@ -155,7 +157,12 @@ REFUSED_TOKENS = {
 
 async def test_without_a_pods_token_nothing_is_taken(collecting: CollectorProcess) -> None:
     for what, bearer in REFUSED_TOKENS.items():
-        for method, path in (("POST", "/v1/log"), ("GET", "/v1/log"), ("POST", "/v1/subjects")):
+        for method, path in (
+            ("POST", "/v1/log"),
+            ("GET", "/v1/log"),
+            ("POST", "/v1/subjects"),
+            ("GET", "/v1/erasures"),
+        ):
             status, said = await collecting.call(method, path, b"", bearer)
             assert (status, said["error"]["code"]) == (401, "token_refused"), (what, path)
     assert list(collecting.logs.iterdir()) == []
@@ -229,6 +236,29 @@ async def test_a_subjects_key_is_the_same_in_all_pods_of_an_agent_and_no_other_a
         await running.kill()
         await running.start()
         assert await key(running, "alice", token()) == mine
+
+
+async def test_who_was_erased_is_told_to_the_pods_of_that_agent_alone(tmp_path: Path) -> None:
+    async with collector(tmp_path) as running:
+
+        async def erased(after: str, **of: str) -> tuple[str, list[str]]:
+            status, said = await running.call("GET", f"/v1/erasures{after}", bearer=token(**of))
+            assert status == 200
+            return f"?after={said['next']}", said["subjects"]
+
+        for agent in ("helper", "other"):
+            await running.call("POST", "/v1/subjects", b'{"subject":"alice"}', token(agent=agent))
+        await running.call("POST", "/v1/subjects", b'{"subject":"bob"}', token())
+        first, none = await erased("")
+        assert none == []
+        assert (await asyncio.to_thread(erase, running.logs / "demo" / "helper", "alice")).keys == 1
+        second, told = await erased(first)
+        assert told == [subject_digest("alice")]
+        assert await erased(second) == (second, [])
+        assert (await erased("", agent="other"))[1] == []
+        assert (await asyncio.to_thread(erase, running.logs, "bob")).keys == 1
+        assert (await erased(second))[1] == [subject_digest("bob")]
+        assert (await erased("?after=nonsense"))[1] == [subject_digest("alice"), subject_digest("bob")]
 
 
 async def test_a_malformed_subject_is_refused(collecting: CollectorProcess) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from regent_api.audit import segment
+from regent_api.audit import erasures, segment
 from regent_api.audit.log import Log
 from regent_api.audit.note import Signer
 from regent_api.audit.verify import Verified, verify
 from regent_operator.collector.intake import Intake
+from regent_operator.collector.keys import AgentKeys
 from regent_operator.collector.logs import Logs
 from regent_operator.collector.retention import Retention
 from regent_operator.collector.tokens import Origin
@@ -47,7 +48,7 @@ def names(intake: Intake) -> list[str]:
 
 
 def retention(intake: Intake, floor_days: float) -> Retention:
-    return Retention(intake, SIGNER, int(floor_days * DAY), lambda: NOW)
+    return Retention(intake, AgentKeys(intake.logs.folder), SIGNER, int(floor_days * DAY), lambda: NOW)
 
 
 def verified(intake: Intake) -> Verified:
@@ -97,3 +98,11 @@ async def test_a_segment_missing_without_a_signature_for_it_is_found(intake: Int
     problem = verified(intake).problem
     assert problem is not None
     assert "cut at its beginning" in problem.what
+
+
+async def test_notes_of_erasures_go_after_a_day(intake: Intake) -> None:
+    aged(intake, 1)
+    path = intake.logs.folder_of(ORIGIN).parent / erasures.FILE
+    erasures.note(path, "alice", lambda: 1)
+    await retention(intake, 30).sweep()
+    assert path.read_bytes() == b""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from regent_api.audit import erasures
 from regent_api.audit.content import Head, files
 from regent_api.audit.frame import CONTENT, BadFrame, frame, frames
 from regent_api.audit.subjects import FILE, KeyFile
@@ -25,7 +26,8 @@ class Erased:
 def erase(root: Path, subject: str) -> Erased:
     """Everything of a subject at or below a folder. Raises OSError, ValueError. Repeating it is harmless.
 
-    Content goes before its key, so that an erasure which was cut can be found again and finished.
+    Content goes before its key, and the note for the pods comes before that too, so that an erasure which was cut can
+    be found again and finished.
     """
     keys = contents = 0
     for path in sorted(root.rglob(FILE)):
@@ -34,6 +36,7 @@ def erase(root: Path, subject: str) -> Erased:
             known = file.get(subject)
             if known is not None:
                 contents += sum(_overwrite(each, known.pseudonym) for each in files(path.parent))
+                erasures.note(path.with_name(erasures.FILE), subject)
                 keys += file.erase(subject)
         finally:
             file.close()

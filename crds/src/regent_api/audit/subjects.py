@@ -65,7 +65,7 @@ class SubjectKeys(Protocol):
         """The subject's key, made durably where it has none. Raises OSError (TimeoutError among them)."""
 
     async def erased(self) -> list[str]:
-        """Subjects that were served here and whose keys somebody has destroyed since the last call."""
+        """Digests of the subjects whose keys somebody has destroyed since the last call. Raises OSError."""
 
 
 class TooManySubjects(OSError):  # noqa: N818
@@ -137,6 +137,11 @@ class KeyFile:
         if os.pwrite(self._file, slot, number * _SLOT.size) != len(slot):
             raise OSError("the key was not written whole")
         os.fdatasync(self._file)
+
+
+def subject_digest(subject: str) -> str:
+    """SHA-256 of a subject, in hex: by this name erasures are told."""
+    return _hash(subject).hex()
 
 
 def _hash(subject: str) -> bytes:

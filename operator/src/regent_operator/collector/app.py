@@ -49,7 +49,7 @@ class Collector:
         self.keys = AgentKeys(settings.data / LOGS)
         self.intake = Intake(self.logs)
         self.checkpoints = Checkpoints(self.intake, signer, self.metrics.signed)
-        self.retention = Retention(self.intake, signer, settings.min_retention)
+        self.retention = Retention(self.intake, self.keys, signer, settings.min_retention)
         sinks: list[Sink] = [JsonLines()] if settings.json_lines else []
         sinks += [Webhook(settings.webhook)] if settings.webhook else []
         self.feeds = [Feed(sink, self.logs, settings.data / CURSORS, self.metrics.sink_failed) for sink in sinks]

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from regent_api.audit import erasures
 from regent_api.audit.subjects import FILE, KeyFile, SubjectKey
 from regent_operator.collector.tokens import Origin
 
@@ -29,13 +30,25 @@ class AgentKeys:
 
     def key(self, origin: Origin, subject: str) -> SubjectKey:
         """The subject's key with the origin's agent, on the disk. Raises OSError (TooManySubjects), ValueError."""
-        path = self._folder / origin.namespace / origin.agent / FILE
+        path = self._of(origin) / FILE
         with self._guard:
             file = self._open.pop(path, None) or KeyFile(path)
             self._open[path] = file
             if len(self._open) > self._most_open:
                 self._open.popitem(last=False)[1].close()
             return file.make(subject)
+
+    def erased(self, origin: Origin, after: int | None, most: int) -> tuple[int, list[str]]:
+        """As `erasures.noted`, of the origin's agent. Raises OSError."""
+        return erasures.noted(self._of(origin) / erasures.FILE, after, most)
+
+    def prune(self) -> None:
+        """Let go of the notes of erasures that every pod has had a day to read. Raises OSError."""
+        for path in self._folder.glob(f"*/*/{erasures.FILE}"):
+            erasures.prune(path)
+
+    def _of(self, origin: Origin) -> Path:
+        return self._folder / origin.namespace / origin.agent
 
     def close(self) -> None:
         with self._guard:

@@ -23,6 +23,7 @@ from regent_api.types import Sensitivity
 from regent_operator.collector import checkpoints
 from regent_operator.collector.disk import replace_durably
 from regent_operator.collector.intake import Intake
+from regent_operator.collector.keys import AgentKeys
 from regent_operator.collector.tokens import Origin
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,15 @@ class Retention:
     """`ask` remembers what a pod asked for; `run` lets go, hour by hour, until it is cancelled."""
 
     def __init__(
-        self, intake: Intake, signer: Signer, floor_seconds: int, now: Callable[[], float] = time.time
+        self,
+        intake: Intake,
+        keys: AgentKeys,
+        signer: Signer,
+        floor_seconds: int,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._intake = intake
+        self._keys = keys
         self._signer = signer
         self._floor = floor_seconds
         self._now = now
@@ -76,6 +83,10 @@ class Retention:
                 await self._intake.alone(origin, partial(self._let_go, origin))
             except (OSError, ValueError) as error:
                 log.warning("retention of %s: %s", origin, type(error).__name__)
+        try:
+            await asyncio.to_thread(self._keys.prune)
+        except OSError as error:
+            log.warning("notes of erasures: %s", type(error).__name__)
         await asyncio.to_thread(logs.weigh)
 
     def _let_go(self, origin: Origin) -> None:

@@ -5,6 +5,7 @@
     GET  :8080/v1/content/LABEL/FILE        {"size"}: bytes that are kept of a file of encrypted content
     POST :8080/v1/content/LABEL/FILE?at=N   C frames, the next bytes of it -> {"size"}
     POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
+    GET  :8080/v1/erasures?after=N   {"next", "subjects"}: SHA-256 of the subjects of this agent erased since, in hex
     GET  :9090/livez /readyz /metrics /key
     GET  :9090/findings      {"findings": [{"namespace", "agent", "pod", "code", "at"}]}: pods whose log is not in order
 
@@ -41,6 +42,8 @@ LARGEST_BATCH = 4 * 1024 * 1024
 """Bytes of a body."""
 BODIES_AT_ONCE = 16
 BODY_SECONDS = 30.0
+ERASURES_AT_ONCE = 512
+NANOSECOND_DIGITS = 20
 RETENTION = "X-Regent-Retention"
 """Header: seconds for which the pod's policy wants its records kept."""
 STATUS_OF = {Malformed: 400, Foreign: 403, Gap: 409, Fork: 409, Full: 507}
@@ -76,6 +79,7 @@ class Collecting:
         made.router.add_get("/v1/content/{label}/{file}", self._guarded(self._content_size))
         made.router.add_post("/v1/content/{label}/{file}", self._guarded(self._content))
         made.router.add_post("/v1/subjects", self._guarded(self._key))
+        made.router.add_get("/v1/erasures", self._guarded(self._erased))
         return made
 
     def _guarded(self, handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -150,6 +154,11 @@ class Collecting:
         except TooManySubjects:
             return _error(507, "too_many_subjects", "this agent has as many subjects as it may have")
         return _json(200, {"key": base64.b64encode(key.master).decode()})
+
+    async def _erased(self, request: web.Request, origin: Origin) -> web.Response:
+        after = _number(request.query.get("after"), NANOSECOND_DIGITS)
+        following, subjects = await asyncio.to_thread(self._keys.erased, origin, after, ERASURES_AT_ONCE)
+        return _json(200, {"next": following, "subjects": subjects})
 
     def _report(self, origin: Origin, refused: Refused) -> None:
         self._metrics.refused(refused.code)
@@ -235,8 +244,8 @@ def _file(request: web.Request) -> tuple[str, str]:
     return request.match_info["label"], request.match_info["file"]
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 12 else None
+def _number(text: str | None, digits: int = 12) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _json(status: int, said: dict[str, Any]) -> web.Response:

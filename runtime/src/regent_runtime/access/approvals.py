@@ -145,7 +145,7 @@ class Approvals:
         content = seal.close(await _packed(shown))
         if len(content) > MOST_APPROVAL_BYTES:
             raise _too_large()
-        approval = Approval(seal.id, case.binding(seal), hashed(case.caller.identity), content)
+        approval = Approval(seal.id, case.binding(seal), hashed(case.caller.digest), content)
         try:
             await self._state.propose(approval, self._policy.ttl_seconds)
         except OwnerFull:
@@ -192,24 +192,24 @@ class Approvals:
         shown = await asyncio.to_thread(_opened, seal, approval)
         record.approval, record.sensitivity = seal.id, shown.sensitivity
         if self._policy.four_eyes:
-            if hashed(approver.identity) == approval.owner:
+            if hashed(approver.digest) == approval.owner:
                 raise Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
             record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", "approvals.fourEyes"))
         return Judged(approval, shown, approver)
 
     async def decide(self, judged: Judged, verdict: Verdict) -> None:
         """Approve or deny, once. Raises Refused (404, 409), StateAway."""
-        by = hashed(judged.by.identity)
+        by = hashed(judged.by.digest)
         stands = await self._state.decide(judged.approval.id, verdict, by)
         if stands is None:
             raise _unknown()
         if (stands.verdict, stands.decided_by) != (verdict, by):
             raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
 
-    async def forget(self, identity: str) -> bool:
-        """Delete every approval that a caller has asked for; False: the state cannot be reached."""
+    async def forget(self, caller: str) -> bool:
+        """Delete every approval that the caller with this digest has asked for; False: the state cannot be reached."""
         try:
-            await self._state.discard_approvals(hashed(identity))
+            await self._state.discard_approvals(hashed(caller))
         except StateAway:
             return False
         return True

@@ -42,8 +42,8 @@ class Audit:
     """`run` until cancelled. Before a first config there is no log, and no turn either.
 
     Where there is a collector, it gets the log and holds the subjects' keys; otherwise they stay beside the log.
-    `alerted` is called with policy and name of each alert, `forget` with each subject whose key was destroyed, until
-    it says that nothing of the subject is left.
+    `alerted` is called with policy and name of each alert, `forget` with the digest of each subject whose key was
+    destroyed, until it says that nothing of the subject is left.
     """
 
     def __init__(

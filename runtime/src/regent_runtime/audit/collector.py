@@ -53,6 +53,14 @@ class Kept:
     head: str
 
 
+@dataclass(frozen=True)
+class Erasures:
+    """Digests of subjects, and what to ask after the next time."""
+
+    next: int
+    subjects: list[str]
+
+
 class InRanges(AddressRule):
     """The cluster's ranges, as the config in force names them."""
 
@@ -117,6 +125,15 @@ class Collector:
         if len(master) != KEY_BYTES:
             raise CollectorAway("malformed_answer")
         return SubjectKey(subject, master)
+
+    async def erased(self, after: int | None) -> Erasures:
+        """The next of this pod's agent's erasures; None: the latest."""
+        query = "" if after is None else f"?after={after}"
+        said = await self._call("GET", f"/v1/erasures{query}", b"", {}, CALL_SECONDS)
+        following, subjects = said.get("next"), said.get("subjects")
+        if not isinstance(following, int) or not isinstance(subjects, list):
+            raise CollectorAway("malformed_answer")
+        return Erasures(following, [str(each) for each in subjects])
 
     async def _call(
         self, method: str, path: str, body: bytes, headers: dict[str, str], seconds: float

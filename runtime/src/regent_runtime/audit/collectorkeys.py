@@ -1,8 +1,8 @@
 """The subjects' keys, while a collector holds them: asked for, and remembered for a minute.
 
-So an erasure at the collector holds in every pod within a minute. While the collector cannot be asked, a remembered key
-serves for an hour; a subject that is new then gets a key of the pod's own where the policy's durability is Pod (what is
-written under it can be linked in this pod alone), and none where it is Collector.
+So an erasure at the collector holds in every pod within a minute; who was erased is asked as often. While the collector
+cannot be asked, a remembered key serves for an hour; a subject that is new then gets a key of the pod's own where the
+policy's durability is Pod (what is written under it can be linked in this pod alone), and none where it is Collector.
 """
 
 import time
@@ -39,7 +39,8 @@ class CollectorKeys:
         self._lenient = lenient
         self._now = now
         self._known: OrderedDict[str, _Remembered] = OrderedDict()
-        self._gone: set[str] = set()
+        self._heard: int | None = None
+        self._asked_at = float("-inf")
 
     async def key(self, subject: str) -> SubjectKey:
         """Raises OSError: the collector is away, and nothing else may serve."""
@@ -54,15 +55,21 @@ class CollectorKeys:
             if self._lenient():
                 return await self._own.key(subject)
             raise OSError(f"collector_{away.reason}") from None
-        if known is not None and known.key != key:
-            self._gone.add(subject)
         self._remember(subject, key)
         return key
 
     async def erased(self) -> list[str]:
-        """A key is missed when its subject comes back, at most a minute after it was destroyed."""
-        gone, self._gone = sorted(self._gone), set()
-        return gone
+        """Asks the collector once a minute, and at once for the rest where it has told all that it tells at once."""
+        if self._now() - self._asked_at < FRESH_SECONDS:
+            return []
+        try:
+            told = await self._collector.erased(self._heard)
+        except CollectorAway:
+            return []
+        self._heard = told.next
+        if not told.subjects:
+            self._asked_at = self._now()
+        return told.subjects
 
     def _remember(self, subject: str, key: SubjectKey) -> None:
         self._known[subject] = _Remembered(key, self._now())

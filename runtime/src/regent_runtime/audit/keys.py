@@ -4,9 +4,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from regent_api.audit import erasures
 from regent_api.audit.subjects import FILE, KeyFile, SubjectKey
 
 MAKING_SECONDS = 10.0
+MOST_AT_ONCE = 512
+"""Erasures that are heard of at once."""
 
 
 class PodKeys:
@@ -15,9 +18,7 @@ class PodKeys:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._file: KeyFile | None = None
-        self._served: set[str] = set()
-        self._gone: set[str] = set()
-        self._seen_at = 0
+        self._heard: int | None = None
         self._thread = ThreadPoolExecutor(1, "audit-keys")
 
     async def key(self, subject: str) -> SubjectKey:
@@ -25,16 +26,14 @@ class PodKeys:
         known = self._file.get(subject) if self._file else None
         if known is not None:
             return known
-        if subject in self._served:
-            self._gone.add(subject)
         async with asyncio.timeout(MAKING_SECONDS):
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._made, subject)
 
     async def erased(self) -> list[str]:
-        """Looks at the file only when it has been written to."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
-        gone, self._gone = sorted(self._gone), set()
-        return gone
+        notes = self._path.with_name(erasures.FILE)
+        loop = asyncio.get_running_loop()
+        self._heard, found = await loop.run_in_executor(self._thread, erasures.noted, notes, self._heard, MOST_AT_ONCE)
+        return found
 
     def close(self) -> None:
         self._thread.shutdown()
@@ -44,17 +43,4 @@ class PodKeys:
     def _made(self, subject: str) -> SubjectKey:
         if self._file is None:
             self._file = KeyFile(self._path)
-        key = self._file.make(subject)
-        self._served.add(subject)
-        return key
-
-    def _look(self) -> None:
-        """Every key that was made or used here and is not there any more."""
-        if self._file is None:
-            return
-        written_at = self._path.stat().st_mtime_ns
-        if written_at != self._seen_at:
-            self._seen_at = written_at
-            gone = {subject for subject in self._served if self._file.get(subject) is None}
-            self._served -= gone
-            self._gone |= gone
+        return self._file.make(subject)

@@ -57,11 +57,11 @@ class Cache:
         """The answer that is kept, screened again; else what `ask` brings. Raises what both raise."""
         return ask() if kept_at is None else self._answered(kept_at, record, ask, screen)
 
-    async def forget(self, identity: str) -> bool:
-        """Delete every answer that a caller was given; False: the state cannot be reached."""
+    async def forget(self, caller: str) -> bool:
+        """Delete every answer that the caller with this digest was given; False: the state cannot be reached."""
         if self._semantic is not None:
-            self._semantic.forget_all(owner(identity))
-        return await self._shelf.forget(identity)
+            self._semantic.forget_all(owner(caller))
+        return await self._shelf.forget(caller)
 
     async def _answered(self, kept_at: Place, record: TurnRecord, ask: Ask, screen: Screen) -> AsyncGenerator[Chunk]:
         with await self._flights.join(kept_at.digest, self._config.route.timeouts.attempt) as seat:

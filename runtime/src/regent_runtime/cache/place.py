@@ -98,12 +98,12 @@ def place(config: AgentConfig, config_digest: str, question: Question) -> Place:
     seconds = min(bound for bound in bounds if bound is not None)
     may_mean = config.policy.cache.semantic is Opinion.ALLOW
     meant = _meant(around, request.messages) if may_mean else None
-    return Place(_digest(around, request.messages), owner(asker), seconds, meant)
+    return Place(_digest(around, request.messages), owner(question.caller.digest), seconds, meant)
 
 
-def owner(identity: str) -> str:
-    """What the state knows of whose answer it keeps."""
-    return hashed("answers", identity)
+def owner(caller: str) -> str:
+    """What the state knows of whose answer it keeps. `caller`: the digest."""
+    return hashed("answers", caller)
 
 
 def _meant(around: Sequence[Any], messages: Sequence[dict[str, Any]]) -> Meant | None:

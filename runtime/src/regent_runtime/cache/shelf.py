@@ -37,10 +37,10 @@ class Shelf:
         except StateAway:
             return
 
-    async def forget(self, identity: str) -> bool:
-        """Delete every answer that a caller was given; False: the state cannot be reached."""
+    async def forget(self, caller: str) -> bool:
+        """Delete every answer that the caller with this digest was given; False: the state cannot be reached."""
         try:
-            await self._state.discard_answers(owner(identity))
+            await self._state.discard_answers(owner(caller))
         except StateAway:
             return False
         return True

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from regent_api.audit.subjects import subject_digest
+
 
 class CallerKind(StrEnum):
     SERVICE_ACCOUNT = "ServiceAccount"
@@ -40,6 +42,11 @@ class Caller:
                 return f"oidc:{self.issuer}#{self.name}"
             case CallerKind.ANONYMOUS:
                 return "anonymous"
+
+    @property
+    def digest(self) -> str:
+        """Of the identity: what the state's names of a caller are made of, so that who is erased need not be named."""
+        return subject_digest(self.identity)
 
 
 ANONYMOUS = Caller(CallerKind.ANONYMOUS, admitted=True)
