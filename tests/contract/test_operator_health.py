@@ -3,6 +3,7 @@
 The clocks are the test's; the engine is whole, and nothing in it runs.
 """
 
+import socket
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -14,6 +15,7 @@ from regent_operator.engine.queue import Priority
 from regent_operator.engine.resources import AGENTS, POLICIES, ROUTES, Key
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
+from tests.contract.redis_server import free_port
 
 FIRST, SECOND, THIRD = (Key(AGENTS.kind, "acme", name) for name in ("first", "second", "third"))
 
@@ -47,6 +49,18 @@ class Leader:
     async def figure(self, name: str) -> float:
         lines = (await self.page("/metrics"))[1].splitlines()
         return next(float(line.removeprefix(f"{name} ")) for line in lines if line.startswith(f"{name} "))
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_probes_are_heard_from_both_families() -> None:
+    made = Engine(
+        Settings("regent-system", "runtime:1", "/keys", metrics_port=free_port()),
+        ClusterAccess("http://127.0.0.1:1"),
+        Signer.new(),
+    )
+    async with made._health, aiohttp.ClientSession() as http:
+        for host in ("127.0.0.1", "[::1]"):
+            assert (await http.get(f"http://{host}:{made._health.port}/livez")).status in {200, 503}
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The program as a pod runs it: `python -I -m regent_runtime`, its two ports, its log and its signals."""
 
+import asyncio
 import json
 import signal
+import socket
 import ssl
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import aiohttp
 import pytest
 
 from regent_runtime.route.failure import Failure
+from regent_runtime.serve.http import Receive, Scope, Send
+from regent_runtime.serve.listener import Listener
 from tests.contract.processes import Process, request, running
 from tests.fakes import configs
 from tests.fakes.certificates import self_signed
@@ -103,3 +107,18 @@ async def test_a_providers_certificate_is_checked(tmp_path: Path, trusted: bool)
         async with running(tmp_path, document, **environment) as pod:
             status = (await http.post(f"{pod.url}/v1/chat/completions", **request())).status
     assert (status, len(fake.requests)) == ((200, 1) if trusted else (502, 0))
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+async def test_a_pod_hears_callers_of_both_families() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    listener = Listener(answer, None, 0)
+    serving = asyncio.create_task(listener.listen())
+    async with aiohttp.ClientSession() as http:
+        for host in ("127.0.0.1", "[::1]"):
+            assert (await http.get(f"http://{host}:{listener.port}/")).status == 204
+    listener.stop()
+    await serving

@@ -35,7 +35,8 @@ class Settings:
     keda_url: str | None = None
     image_pull_policy: str = "IfNotPresent"
     lease_name: str = "regent-operator"
-    metrics_host: str = "0.0.0.0"  # noqa: S104 (kubelet and Prometheus come from outside the pod)
+    metrics_host: str | None = None
+    """None: every address of the pod, of both families; kubelet and Prometheus come from outside."""
     metrics_port: int = 9090
     canary_port: int | None = CANARY_PORT
     kubeconfig: str | None = None
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keda-url", default=None, help="of the metrics API, where KEDA scales agents; absent: KEDA does not")
     add("--image-pull-policy", choices=("IfNotPresent", "Always", "Never"), default="IfNotPresent")
     add("--lease-name", type=_subdomain, default="regent-operator", help="name of the Lease that replicas share")
-    add("--metrics-host", default="0.0.0.0", help="address of /livez, /readyz and /metrics")  # noqa: S104
+    add("--metrics-host", default=None, help="address of /livez, /readyz and /metrics; absent: every one")
     add("--metrics-port", type=int, default=9090)
     add(
         "--canary-port",

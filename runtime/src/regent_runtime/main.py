@@ -60,7 +60,8 @@ class Options:
     """What audit records bear: which image runs here, as the operator knows it; else which version."""
     collector: str | None = None
     collector_token: Path = Path("/etc/regent/collector/token")
-    host: str = "0.0.0.0"  # noqa: S104 - a pod's only way in
+    host: str | None = None
+    """None: every address of the pod, of both families."""
     port: int = 8080
     status_port: int = 9090
 

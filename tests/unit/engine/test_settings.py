@@ -10,6 +10,7 @@ def test_the_defaults_are_cluster_wide_and_read_the_ranges() -> None:
     settings = parse_settings(REQUIRED)
     assert settings.scope == Scope("regent-system", None)
     assert settings.cluster_cidrs == ()
+    assert settings.metrics_host is None, "every address, of both families"
     assert settings.installation.runtime_image == "regent/runtime:1"
 
 

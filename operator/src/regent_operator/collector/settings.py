@@ -15,7 +15,8 @@ class Settings:
     name: str
     min_retention: int
     most_bytes: int
-    host: str
+    host: str | None
+    """None: every address of the pod, of both families."""
     port: int
     status_port: int
     json_lines: bool
@@ -38,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--name", default="regent-collector", help="name that checkpoints are signed under")
     add("--min-retention", type=_duration, default=_duration("180d"), help="records are kept at least so long")
     add("--most-bytes", type=int, default=9_000_000_000, help="the logs grow to this many bytes")
-    add("--host", default="0.0.0.0")  # noqa: S104 - a pod's only way in
+    add("--host", default=None)
     add("--port", type=int, default=8080)
     add("--status-port", type=int, default=9090)
     add("--json-lines", action="store_true", help="each record as a line of JSON on standard output")

@@ -18,7 +18,7 @@ BACKLOG = 256
 class Canary:
     """Use as an async context manager. Of addresses that nobody watches, nothing is kept."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str | None, port: int) -> None:
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None

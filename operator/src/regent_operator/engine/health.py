@@ -41,7 +41,7 @@ class HealthServer:
 
     def __init__(
         self,
-        host: str,
+        host: str | None,
         port: int,
         progress: Callable[[], Progress],
         missing: Callable[[], Iterable[str]],

@@ -15,7 +15,7 @@ class Listener:
     follows another ends no connection.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str | None, port: int) -> None:
         self.port = port
         self._host = host
         self._runner: web.AppRunner

@@ -11,7 +11,8 @@ class Settings:
     namespace: str
     service: str
     watch_namespaces: tuple[str, ...]
-    host: str
+    host: str | None
+    """None: every address of the pod, of both families."""
     port: int
     status_port: int
     kubeconfig: str | None
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         default="custom-metrics",
         help="custom.metrics.k8s.io by HTTPS to the API server alone, or an agent's sum by HTTP to KEDA's pods",
     )
-    add("--host", default="0.0.0.0")  # noqa: S104 - a pod's only way in
+    add("--host", default=None)
     add("--port", type=int, default=6443)
     add("--status-port", type=int, default=9090)
     add("--kubeconfig", default=None, help="absent: the pod's ServiceAccount, else $KUBECONFIG")

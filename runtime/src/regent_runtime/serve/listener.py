@@ -24,6 +24,7 @@ KEEP_ALIVE_SECONDS = 65
 MOST_CONNECTIONS = 4096
 LAST_BYTES_SECONDS = 10
 """After the last turn, for callers to take what is still unsent."""
+BACKLOG = 1024
 TICKS_BETWEEN_LOOKS = 10
 STUCK_SECONDS = 30.0
 LEAST_TAKEN = 16_384
@@ -180,9 +181,9 @@ class _HeadTooLarge(Exception):  # noqa: N818
 
 
 class Listener(uvicorn.Server):
-    """Serves one app on one socket until `stop`; the process's signals are not its business."""
+    """Serves one app on one port until `stop`; the process's signals are not its business."""
 
-    def __init__(self, app: App, host: str, port: int) -> None:
+    def __init__(self, app: App, host: str | None, port: int) -> None:
         config = uvicorn.Config(
             app,
             http=BoundedProtocol,
@@ -197,12 +198,12 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=LAST_BYTES_SECONDS,
         )
         super().__init__(config)
-        self._socket = socket.create_server((host, port), backlog=1024)
-        self.port: int = self._socket.getsockname()[1]
+        self._sockets = _bound(host, port)
+        self.port: int = self._sockets[0].getsockname()[1]
 
     async def listen(self) -> None:
         """Serve until `stop`; connections that still wait for an answer get it first."""
-        await self.serve(sockets=[self._socket])
+        await self.serve(sockets=self._sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """uvicorn's, ten times a second."""
@@ -224,3 +225,11 @@ class Listener(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _bound(host: str | None, port: int) -> list[socket.socket]:
+    """Listening; None: on every address, IPv6's too where there is IPv6. Raises OSError."""
+    first = socket.create_server((host or "0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - a pod's only way in
+    if host is not None or not socket.has_dualstack_ipv6():
+        return [first]
+    return [first, socket.create_server(("::", first.getsockname()[1]), family=socket.AF_INET6, backlog=BACKLOG)]
