@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,25 @@ async def test_an_address_that_the_policy_does_not_let_is_never_dialled(tmp_path
         state = RedisState(Link(Address.of(server.url), PinnedResolver(outside)), AGENT)
         assert await takes(state) == "address_not_allowed"
         assert "total_connections_received:2" in await server.ask("INFO", "stats"), "this test's own two"
+
+
+async def test_an_address_that_is_dead_and_still_in_the_name_holds_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a failover: nothing comes back from the first address, neither a connection nor a refusal."""
+    async with redis_server(tmp_path) as server:
+        with socket.create_server(("127.0.0.9", server.port), backlog=0) as dead, ExitStack() as full:
+            for _ in range(3):  # what more is sent to it is dropped
+                waiting = full.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(dead.getsockname())
+            both = [
+                (socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, server.port)) for host in ("127.0.0.9", server.host)
+            ]
+            monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: both)
+            state = RedisState(Link(Address.of(f"redis://state.test:{server.port}"), LOOPBACK), AGENT)
+            assert await takes(state) == (0.0,)
+            await state.close()
 
 
 @row("its certificate is not of the host or of no known authority")

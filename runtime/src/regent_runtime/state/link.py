@@ -6,6 +6,7 @@ connection, and certificates are checked against the system's.
 """
 
 import asyncio
+import socket
 import ssl
 import time
 from collections import deque
@@ -15,6 +16,8 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import hiredis
+from aiohappyeyeballs import start_connection
+from aiohttp.abc import ResolveResult
 
 from regent_runtime.addresses import DestinationRefused
 from regent_runtime.credentials import CredentialUnusable
@@ -23,6 +26,8 @@ from regent_runtime.transport import PinnedResolver
 
 ANSWER_SECONDS = 2.0
 """For one operation, connecting included."""
+DIAL_SECONDS = 0.25
+"""Before the next address of the name is tried beside those that have not answered."""
 RETRY_SECONDS = 0.5
 MOST_WAITING = 4096
 """Requests that wait for their reply; one more is refused."""
@@ -144,24 +149,24 @@ class Link:
             raise self._failed("unreachable") from None
 
     async def _dialled(self) -> "_Replies":
-        """Connected to the first address that answers. Raises OSError, DestinationRefused."""
-        loop = asyncio.get_running_loop()
+        """Connected to the first address that answers; a dead one delays the next by DIAL_SECONDS.
+
+        Raises OSError, DestinationRefused.
+        """
         found = await self._resolver.resolve(self._address.host, self._address.port)
-        for at, each in enumerate(found, start=1):
-            try:
-                _, replies = await loop.create_connection(
-                    _Replies,
-                    each["host"],
-                    self._address.port,
-                    ssl=self._tls,
-                    server_hostname=self._address.host if self._tls else None,
-                )
-            except OSError:
-                if at == len(found):
-                    raise
-            else:
-                return replies
-        raise OSError(None, "the name has no address")
+        addresses = [(each["family"], socket.SOCK_STREAM, each["proto"], "", _sockaddr(each)) for each in found]
+        dialled = await start_connection(addresses, happy_eyeballs_delay=DIAL_SECONDS)
+        try:
+            _, replies = await asyncio.get_running_loop().create_connection(
+                _Replies,
+                sock=dialled,
+                ssl=self._tls,
+                server_hostname=self._address.host if self._tls else None,
+            )
+        except BaseException:
+            dialled.close()
+            raise
+        return replies
 
     async def _greeted(self, replies: "_Replies") -> "_Replies":
         try:
@@ -236,6 +241,11 @@ class _Replies(asyncio.Protocol):
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_exception(StateAway(reason))
+
+
+def _sockaddr(found: ResolveResult) -> tuple[str, int] | tuple[str, int, int, int]:
+    at = found["host"], found["port"]
+    return (*at, 0, 0) if found["family"] == socket.AF_INET6 else at
 
 
 def _error(text: str) -> Exception:
