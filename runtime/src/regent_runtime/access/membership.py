@@ -9,14 +9,18 @@ _RESERVED = "system:"
 
 
 def subject(caller: Caller) -> str | None:
-    """`system:serviceaccount:NAMESPACE:NAME`, `apikey:NAME`, or an OIDC token's `sub`; None for nobody."""
+    """`system:serviceaccount:NAMESPACE:NAME`, `apikey:NAME`, or an OIDC token's `sub`.
+
+    None for nobody, and for one whom only some of the policies would know by this name.
+    """
     match caller.kind:
         case CallerKind.SERVICE_ACCOUNT:
             return f"system:serviceaccount:{caller.namespace}:{caller.name}"
         case CallerKind.API_KEY:
-            return f"apikey:{caller.name}"
+            return f"apikey:{caller.name}" if caller.vouched else None
         case CallerKind.OIDC:
-            return None if caller.name.startswith((_RESERVED, "apikey:")) else caller.name
+            reserved = caller.name.startswith((_RESERVED, "apikey:"))
+            return caller.name if caller.vouched and not reserved else None
         case CallerKind.ANONYMOUS:
             return None
 

@@ -26,6 +26,9 @@ class Caller:
     """Every policy that has a say agrees that the caller is in them; a ServiceAccount has none."""
     admitted: bool = field(default=False, compare=False)
     """Whether every policy's list lets the caller in."""
+    vouched: bool = field(default=False, compare=False)
+    """Whether every policy that states the way (`callers.oidc`, `callers.apiKeys`) trusts the proof, whomever its list
+    lets in: so no policy can name a caller that another one knows. A ServiceAccount is the cluster's to prove."""
 
     @property
     def identity(self) -> str:

@@ -77,8 +77,14 @@ class Callers:
     def api_key(self, name: str, holds: Callable[[ApiKeyGrant], bool]) -> Caller:
         """The caller that a key stands for. `holds`: whether a grant's Secret holds the key's value."""
         groups = self._policy.api_key_groups(name, holds)
-        admitted = groups is not None
-        return Caller(CallerKind.API_KEY, name, self._namespace, groups=groups or frozenset(), admitted=admitted)
+        return Caller(
+            CallerKind.API_KEY,
+            name,
+            self._namespace,
+            groups=groups or frozenset(),
+            admitted=groups is not None,
+            vouched=groups is not None,
+        )
 
     def _verify(self, token: str) -> tuple[Caller, float]:
         """A token of the cluster's own issuer is a ServiceAccount's, whatever the policies say of that issuer."""

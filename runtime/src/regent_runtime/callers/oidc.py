@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from regent_api.effective import EffectiveCallers
+from regent_api.effective import EffectiveCallers, every
 from regent_api.policy import OidcGrant
 from regent_runtime.callers.caller import Caller, CallerKind
 from regent_runtime.callers.signing_keys import signing_keys
@@ -74,6 +74,7 @@ class OidcCallers:
             issuer=issuer,
             groups=admitted or frozenset(),
             admitted=admitted is not None,
+            vouched=every(self.policy.oidc, lambda grant: _key(grant) in passed),
         )
 
 

@@ -25,7 +25,7 @@ from tests.fakes import configs
 
 CALLER = Caller(CallerKind.SERVICE_ACCOUNT, "caller", "demo")
 LEAD = Caller(CallerKind.SERVICE_ACCOUNT, "lead", "demo")
-AUDITOR = Caller(CallerKind.OIDC, "ann", issuer="https://issuer.example", groups=frozenset({"auditors"}))
+AUDITOR = Caller(CallerKind.OIDC, "ann", issuer="https://issuer.example", groups=frozenset({"auditors"}), vouched=True)
 BOTH = {"subjects": ["system:serviceaccount:demo:lead", "system:serviceaccount:demo:caller"], "groups": ["auditors"]}
 REQUEST = ChatRequest([{"role": "user", "content": "Secret plan"}], False, False, None, None, {"stop": ["End"]})
 TURN = Case(CALLER, b'{"messages": []}', "sha256:1", Sensitivity.INTERNAL, REQUEST)

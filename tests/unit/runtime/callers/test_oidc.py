@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from regent_runtime.access.membership import subject
 from regent_runtime.callers import CallerKind, Callers
 from regent_runtime.credentials import Credentials
 from regent_runtime.refusals import Refused
@@ -199,3 +200,16 @@ def test_a_verified_token_is_not_good_past_its_expiry() -> None:
     assert known.identify(bearer()).admitted
     moment[0] = NOW + 611
     assert refusal(lambda: known.identify(bearer())) == "token_invalid"
+
+
+@enforces("callers.oidc.issuer", "callers.oidc.jwks.inline", "approvals.approvers.subjects")
+def test_an_issuer_of_one_policy_names_no_approver_of_another() -> None:
+    """Whoever may write a policy has keys of his own; the floor's list is not of callers that he makes up."""
+    floor, added = grant(subjects=["u-1"]), grant(issuer="https://evil.example.com", jwks=key_set(two=NEXT))
+    both = callers([floor], [added])
+    forged = both.identify(bearer(claims(iss="https://evil.example.com"), NEXT, "two"))
+    assert (forged.name, forged.vouched, subject(forged)) == ("u-1", False, None)
+    assert subject(both.identify(bearer())) is None, "the added policy would not know it either: adding only cuts"
+    assert subject(callers([floor], [grant()]).identify(bearer())) == "u-1"
+    other = callers([floor], [grant()]).identify(bearer(claims(sub="u-2")))
+    assert (other.admitted, subject(other)) == (False, "u-2"), "an approver need not be let in as a caller"
