@@ -74,6 +74,7 @@ class Reason(StrEnum):
     NOT_YET_ENFORCED = "NotYetEnforced"
     NOT_TRIED = "NotTried"
     CONFIG_REFUSED = "ConfigRefused"
+    CONFIG_TOO_LARGE = "ConfigTooLarge"
     NO_SERVING_POD = "NoServingPod"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"
@@ -122,7 +123,8 @@ MEANING: dict[Reason, str] = {
     Reason.PROVIDERS_EXCLUDED: "The policies exclude some providers of the route; the message names them.",
     Reason.ENFORCED: "Every pod that can serve echoes the digest in force.",
     Reason.NOT_YET_ENFORCED: "At least one pod that can serve does not echo the digest in force yet.",
-    Reason.NOT_TRIED: "A policy in mode Audit is one more than some agents try; the message names them and the bound.",
+    Reason.NOT_TRIED: "A policy in mode Audit is one more than some agents can try; the message names them.",
+    Reason.CONFIG_TOO_LARGE: "Instructions and policies do not fit into one ConfigMap; the agent lets nobody in.",
     Reason.CONFIG_REFUSED: "A pod refuses the new config and keeps the old one; the message bears the pod's words.",
     Reason.NO_SERVING_POD: "No pod can serve, so there is nothing that could enforce.",
     Reason.AVAILABLE: "At least one replica is available.",

@@ -10,7 +10,8 @@ from regent_api.agent import PolicyUse
 from regent_api.config import AgentConfig
 from regent_api.objects import AgentPolicy, Invalid, Metadata
 from regent_api.status import ConditionType, Reason
-from regent_api.types import Sensitivity
+from regent_api.types import Opinion, Sensitivity
+from regent_operator.plan import agent as planning
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import children
 from regent_operator.plan.inputs import AgentInputs, Installation
@@ -317,3 +318,47 @@ def _bodies(given: AgentInputs, installation: Installation) -> dict[str, Any]:
 )
 def test_each_edit_changes_these_children_and_no_others(edit: Edit, changed: set[str]) -> None:
     assert changed_by(edit) == changed
+
+
+BYTES = 60_000
+
+
+def fat(name: str, **more: Any) -> AgentPolicy:
+    """A policy of some 18 KB."""
+    patterns = [
+        {"name": f"{name}-{number}", "re2": f"{name}{number:03}" + "x" * 480, "action": "Deny"} for number in range(32)
+    ]
+    return for_all(name, guardrails={"input": {"patterns": patterns}}, **more)
+
+
+def test_policies_in_mode_audit_that_do_not_fit_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each repeats what is in force; what changes nothing must not keep an edit from the pods."""
+    monkeypatch.setattr(planning, "MOST_BYTES", BYTES)
+    trials = tuple(for_all(f"trial{number}", mode="Audit", size={"maxInputTokens": 50}) for number in range(4))
+    made = planned(policies=(BASE, fat("one"), *trials))
+    assert made.problems == ()
+    assert made.config is not None
+    assert made.config_text is not None
+    assert [shadow.name for shadow in made.config.shadows] == ["acme/trial0", "acme/trial1"]
+    assert made.untried == {"acme/trial2", "acme/trial3"}
+    assert [use.name for use in made.uses] == ["base", "one", "trial0", "trial1"]
+    assert len(made.config_text.encode()) <= BYTES
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_policies_that_do_not_fit_let_nobody_in(monkeypatch: pytest.MonkeyPatch, last: bool) -> None:
+    """The last config would be laxer than what an admin tightens meanwhile."""
+    monkeypatch.setattr(planning, "MOST_BYTES", BYTES)
+    too_much = (BASE, *(fat(f"policy{number}") for number in range(4)))
+    made = planned(policies=too_much, last=running() if last else None)
+    assert [problem.reason for problem in made.problems] == [Reason.CONFIG_TOO_LARGE]
+    assert made.config is not None
+    assert made.config_text is not None
+    assert len(made.config_text.encode()) <= BYTES
+    assert not made.config.policy.callers.admits("acme", "chat", agent_namespace="acme")
+    assert made.config.policy.callers.anonymous is Opinion.DENY
+    assert (made.config.policy.callers.oidc, made.config.policy.callers.api_keys) == ([], [])
+
+
+def test_what_fits_leaves_room_for_the_seal_in_a_configmap() -> None:
+    assert planning.MOST_BYTES + 4096 < 1024 * 1024

@@ -1,4 +1,5 @@
 import ipaddress
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from regent_api.types import glob_matches, host_matches
 from regent_operator.plan.intersection import (
+    MOST_PAIRS,
     TooManyCombinationsError,
     both_globs,
     both_hosts,
@@ -75,6 +77,22 @@ def test_more_parts_than_asked_for_are_an_error() -> None:
     others = [frozenset({f"*b{n}"}) for n in range(40)]
     with pytest.raises(TooManyCombinationsError):
         intersect([parts, others], both_globs)
+
+
+def test_lists_that_would_take_long_are_not_compared_to_their_end() -> None:
+    """Two policies of 32 hosts with 32 models each make a million pairs, and each further one as many again."""
+    asked: Counter[str] = Counter()
+
+    def both(one: str, other: str) -> str | None:
+        asked["pairs"] += 1
+        return one if one == other else None
+
+    many = [f"p{number}" for number in range(1024)]
+    with pytest.raises(TooManyCombinationsError):
+        intersect([many] * 5, both)
+    with pytest.raises(TooManyCombinationsError):
+        intersect([many[:120]] * 5, both)
+    assert asked["pairs"] <= MOST_PAIRS
 
 
 def _witness(one: str, other: str) -> str:

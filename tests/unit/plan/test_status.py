@@ -320,7 +320,8 @@ def test_a_trial_that_is_one_too_many_is_named_while_all_is_well() -> None:
 
     assert phase(status) == ("True", "Ready", [], "Current")
     assert condition(status, "PolicyEnforced").message.endswith(
-        "Of the policies in mode Audit 8 are tried, and not acme/t8. Change some: enforce or delete them."
+        "Of the policies in mode Audit at most 8 are tried, as far as they fit into the config, and not acme/t8. "
+        "Change some: enforce or delete them."
     )
     assert agent_figures(plan, seen).untried == {"acme/t8"}
     assert agent_figures(plan, seen).policies["acme/t8"] is None

@@ -104,8 +104,8 @@ def test_a_trial_that_is_one_more_than_an_agent_tries_says_so() -> None:
 
     assert phase(status) == ("False", "NotTried", "Failed")
     assert status.conditions[0].message == (
-        "1 of 2 agents do not try it: acme/full. An agent tries 8 policies in mode Audit, the first by namespace and "
-        "name. Change one of the others, or delete it."
+        "1 of 2 agents do not try it: acme/full. An agent tries 8 policies in mode Audit at most, the first by "
+        "namespace and name, as far as they fit into its config. Change one of the others, or delete it."
     )
     assert (status.agents, status.enforced) == (2, "1/2")
     assert phase(policy_status(trial, [tried], INSTALLATION, None, NOW)) == ("True", "Enforced", "Current")

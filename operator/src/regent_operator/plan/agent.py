@@ -5,13 +5,15 @@ at a given moment, `children` says.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regent_api.agent import EffectiveField, PolicyUse
-from regent_api.config import AgentConfig, RouteConfig
+from regent_api.config import AgentConfig, PromptConfig, RouteConfig
+from regent_api.effective import EffectiveCallers
 from regent_api.objects import AIAgent
 from regent_api.policy import AuditDurability
 from regent_api.status import ConditionType, Digests, Reason
+from regent_api.types import Opinion
 from regent_operator.plan import config, networkpolicy, policy
 from regent_operator.plan.conflict import conflicts
 from regent_operator.plan.declared import Declared
@@ -24,6 +26,9 @@ from regent_operator.plan.references import Problem, References, resolve
 from regent_operator.plan.remembered import Remembered
 from regent_operator.plan.sharedstate import state_problems
 from regent_operator.plan.state import state_config
+
+MOST_BYTES = 1_000_000
+"""Of a config: a ConfigMap holds 1 MiB, and the seal lies beside it."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,12 @@ class _Outcome:
 def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
     applying = policy.applying(inputs, installation.namespace)
     references = resolve(inputs, applying, installation.cluster_domain)
-    if references.problems or references.route is None:
-        outcome = _kept(inputs, installation, applying, references.problems)
-    else:
-        outcome = _made(inputs, installation, applying, references, references.route)
+    outcome = _outcome(inputs, installation, applying, references)
+    while _bytes(outcome) > MOST_BYTES and applying.shadows:
+        applying = applying.trying_less
+        outcome = _outcome(inputs, installation, applying, references)
+    if _bytes(outcome) > MOST_BYTES:
+        outcome = _refusing(outcome)
     made = outcome.config
     written = document(made) if made else None
     return AgentPlan(
@@ -92,6 +99,37 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         excluded=outcome.excluded,
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
         credentials=_credentials(inputs, outcome),
+    )
+
+
+def _outcome(inputs: AgentInputs, installation: Installation, applying: Applying, references: References) -> _Outcome:
+    if references.problems or references.route is None:
+        return _kept(inputs, installation, applying, references.problems)
+    return _made(inputs, installation, applying, references, references.route)
+
+
+def _bytes(outcome: _Outcome) -> int:
+    return len(document(outcome.config).text.encode()) if outcome.config else 0
+
+
+def _refusing(outcome: _Outcome) -> _Outcome:
+    """Lets nobody in. The last config would stay otherwise, whatever a policy tightens, and whoever wrote too much of
+    instructions or of a policy would have switched all others' edits off.
+    """
+    made = outcome.config
+    assert made is not None  # noqa: S101  # what is too large is there
+    words = (
+        f"The config has {_bytes(outcome)} bytes, and at most {MOST_BYTES} fit: the instructions and the policies that "
+        "apply come to too much. Make them shorter; until then the agent lets nobody in."
+    )
+    nobody = EffectiveCallers(service_accounts=[], anonymous=Opinion.DENY, may_instruct=Opinion.DENY, ingress_from=[])
+    audit = made.policy.audit.model_copy(update={"alerts": []})
+    rules = policy.in_force({}).policy.model_copy(update={"callers": nobody, "audit": audit})
+    least = {"instructions": "", "prompt": PromptConfig(), "policy": rules, "sources": {}, "shadows": []}
+    return replace(
+        outcome,
+        problems=(Problem(ConditionType.ACCEPTED, Reason.CONFIG_TOO_LARGE, words), *outcome.problems),
+        config=made.model_copy(update=least),
     )
 
 

@@ -75,7 +75,8 @@ def _untried(plan: AgentPlan) -> str:
     more = f" and {len(plan.untried) - MOST_NAMED} more" if len(plan.untried) > MOST_NAMED else ""
     named = ", ".join(sorted(plan.untried)[:MOST_NAMED]) + more
     return (
-        f"Of the policies in mode Audit {MOST_SHADOWS} are tried, and not {named}. Change some: enforce or delete them."
+        f"Of the policies in mode Audit at most {MOST_SHADOWS} are tried, as far as they fit into the config, and not "
+        f"{named}. Change some: enforce or delete them."
     )
 
 

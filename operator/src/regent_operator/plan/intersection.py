@@ -19,10 +19,12 @@ Globs = frozenset[str]
 """Globs that must all match; {} lets everything."""
 
 MOST_COMBINATIONS = 1024
+MOST_PAIRS = 16_384
+"""That are looked at, some 20 ms of them: whoever writes a policy has the operator's only thread meanwhile."""
 
 
 class TooManyCombinationsError(Exception):
-    """The intersection has more parts than asked for."""
+    """The intersection has more parts than asked for, or takes longer to find."""
 
 
 def intersect(
@@ -30,14 +32,18 @@ def intersect(
 ) -> frozenset[T]:
     """What every list has in common, as a union of parts; empty: nothing. An empty conjunction lets nothing.
 
-    Raises TooManyCombinationsError for more than `most` parts. Parts that are nested or disjoint (ranges, namespaces)
-    never grow beyond what was listed, so `most` may be None for them.
+    Raises TooManyCombinationsError for more than `most` parts, or MOST_PAIRS of them to look at. Parts that are nested
+    or disjoint (ranges, namespaces) never grow beyond what was listed, so `most` may be None for them.
     """
     if not lists:
         return frozenset()
     common = frozenset(lists[0])
-    for entries in lists[1:]:
-        parts = {both(part, entry) for part in common for entry in frozenset(entries)}
+    pairs = 0
+    for entries in map(frozenset, lists[1:]):
+        pairs += len(common) * len(entries)
+        if most is not None and pairs > MOST_PAIRS:
+            raise TooManyCombinationsError
+        parts = {both(part, entry) for part in common for entry in entries}
         common = frozenset(part for part in parts if part is not None)
         if most is not None and len(common) > most:
             raise TooManyCombinationsError

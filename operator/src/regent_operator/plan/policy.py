@@ -9,7 +9,7 @@ A policy in mode Audit takes no part: it casts a shadow, what the policies in fo
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -157,6 +157,12 @@ class Applying:
     @property
     def in_force(self) -> "InForce":
         return _in_force(self.readings)
+
+    @property
+    def trying_less(self) -> "Applying":
+        """Without the last of the shadows."""
+        *tried, last = self.shadows
+        return replace(self, shadows=tuple(tried), untried=self.untried | {last.key})
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ def _ready(accepted: Finding, uses: Sequence[_Use]) -> Finding:
     if untried:
         words = (
             f"{len(untried)} of {len(uses)} agents do not try it: {_named(untried)}. An agent tries {MOST_SHADOWS} "
-            "policies in mode Audit, the first by namespace and name. Change one of the others, or delete it."
+            "policies in mode Audit at most, the first by namespace and name, as far as they fit into its config. "
+            "Change one of the others, or delete it."
         )
         return false(kind, Reason.NOT_TRIED, words)
     behind = [use for use in uses if use.enforced < use.serving]

@@ -41,7 +41,7 @@ def anonymise(request: ChatRequest, values: Mapping[str, str], nonce: str) -> An
         raise _too_much(MOST_VALUES)
     exchange = _Exchange(values, nonce)
     messages = [exchange.message(message) for message in request.messages]
-    forwarded = {name: replaced(value, exchange.text) for name, value in request.forwarded.items()}
+    forwarded = {name: replaced(value, exchange.text, numbers=True) for name, value in request.forwarded.items()}
     return Anonymised(replace(request, messages=messages, forwarded=forwarded), exchange.originals)
 
 

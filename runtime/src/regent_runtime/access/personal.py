@@ -41,4 +41,4 @@ def texts(request: ChatRequest) -> Iterator[str]:
         for name, value in message.items():
             if name != "role":
                 yield from strings(value, numbers=True)
-    yield from (text for value in request.forwarded.values() for text in strings(value))
+    yield from (text for value in request.forwarded.values() for text in strings(value, numbers=True))

@@ -5,6 +5,7 @@ no match at all, so each holds one pattern that every text matches: when even th
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import re2
 
@@ -22,26 +23,45 @@ class ScanFailed(Exception):  # noqa: N818
 
 
 class PatternSet:
-    """As RE2 reads them. Raises ValueError when one is no RE2 pattern, or all together are too large."""
+    """As RE2 reads them. Raises ValueError when one is no RE2 pattern, or too large by itself.
+
+    Patterns that are too large together are several automata: each policy's were accepted without the others'.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         options = re2.Options()
         options.max_mem = MOST_MEMORY
         options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
-        self._canary = len(patterns)
         try:
-            for pattern in (*patterns, _CANARY):
-                self._set.Add(pattern)
-            self._set.Compile()
             self.at_once = MOST_STEPS // (1 + sum(re2.compile(each, options).programsize for each in patterns))
             """Bytes that may be matched on the event loop."""
+            self._automata = _automata(patterns, options)
         except re2.error:
             raise ValueError("a pattern cannot be compiled by RE2") from None
 
     def match(self, text: bytes) -> list[int]:
         """Indices of the patterns that the text (UTF-8) holds, ascending. Releases the GIL. Raises ScanFailed."""
-        found: list[int] = self._set.Match(text)
-        if self._canary not in found:
-            raise ScanFailed
-        return sorted(index for index in found if index != self._canary)
+        found: list[int] = []
+        first = 0
+        for automaton, canary in self._automata:
+            hits: list[int] = automaton.Match(text)
+            if canary not in hits:
+                raise ScanFailed
+            found += sorted(first + hit for hit in hits if hit != canary)
+            first += canary
+        return found
+
+
+def _automata(patterns: Sequence[str], options: Any) -> list[tuple[Any, int]]:
+    """Each with the index of its canary, the number of its patterns. Raises re2.error."""
+    made = re2.Set.SearchSet(options)
+    try:
+        for pattern in (*patterns, _CANARY):
+            made.Add(pattern)
+        made.Compile()
+    except re2.error:
+        if len(patterns) < 2:
+            raise
+        half = len(patterns) // 2
+        return [*_automata(patterns[:half], options), *_automata(patterns[half:], options)]
+    return [(made, len(patterns))]

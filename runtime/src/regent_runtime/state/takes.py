@@ -61,8 +61,9 @@ class Takes:
             self._enter([want for want in wants if isinstance(want, Window)], now)
             for want in wants:
                 if isinstance(want, Slots):
-                    self._leases.setdefault(want.bucket, {})[holder] = now + micros(want.seconds)
-                    self._leased += 1
+                    leases = self._leases.setdefault(want.bucket, {})
+                    self._leased += holder not in leases
+                    leases[holder] = max(leases.get(holder, 0), now + micros(want.seconds))
         return waits
 
     def give_back(self, buckets: Sequence[str], holder: str) -> None:

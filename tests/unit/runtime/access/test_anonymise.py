@@ -142,6 +142,16 @@ def test_other_fields_that_go_to_a_provider_are_searched_and_replaced() -> None:
     }
 
 
+def test_numbers_of_tools_are_searched_and_replaced() -> None:
+    def tool(number: int | str) -> dict[str, Any]:
+        parameters = {"type": "object", "properties": {"card": {"const": number, "maxLength": 19}}}
+        return {"type": "function", "function": {"name": "pay", "parameters": parameters}}
+
+    made = made_of(asked("Hi", tools=[tool(4111111111111111)]))
+
+    assert made.request.forwarded == {"tools": [tool(f"[CARD_1_{NONCE}]")]}
+
+
 @pytest.mark.parametrize("name", ["4111111111111111", "ann@example.com"])
 def test_a_name_that_holds_a_value_is_left_out(name: str) -> None:
     named = replace(asked(), messages=[{"role": "user", "content": "Hi", "name": name}])

@@ -39,7 +39,7 @@ def test_text_that_is_no_utf8_is_scanned_all_the_same() -> None:
     assert PatternSet(["cat"]).match(b"\xff\xfe cat \x80") == [0]
 
 
-def test_a_scan_that_found_no_room_is_no_clean_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_that_found_no_room_is_no_clean_text() -> None:
     patterns = PatternSet(["cat"])
 
     class OutOfMemory:
@@ -48,6 +48,15 @@ def test_a_scan_that_found_no_room_is_no_clean_text(monkeypatch: pytest.MonkeyPa
         def Match(self, text: bytes) -> list[int]:  # noqa: N802
             return []
 
-    patterns._set = OutOfMemory()
+    patterns._automata = [(OutOfMemory(), 1)]
     with pytest.raises(ScanFailed):
         patterns.match(b"cat")
+
+
+def test_patterns_that_are_too_large_together_are_all_matched() -> None:
+    """As several policies make them, each of which is accepted."""
+    large = [f"n{number:02d}(?:a.{{1,30}}){{28}}z" for number in range(64)]
+    patterns = PatternSet([*large, "tulip"])
+    assert len(patterns._automata) > 1
+    text = b"n07" + b"ab" * 28 + b"z and n63" + b"ab" * 28 + b"z, tulip"
+    assert patterns.match(text) == [7, 63, 64]

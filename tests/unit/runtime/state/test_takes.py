@@ -76,6 +76,14 @@ def test_a_busy_callers_log_is_as_long_as_its_limit_and_no_longer() -> None:
     assert takes.take([Window("a", 5, 60.0)], "t") == (0.0,)
 
 
+def test_two_bounds_of_one_bucket_hold_one_lease() -> None:
+    """As two policies with maxConcurrentTurns for each caller make them."""
+    takes = Takes(Clock(), most_leases=3)
+    for turn in range(10):
+        assert takes.take([Slots("a", 5, 1), Slots("a", 2, 1)], str(turn)) == (0.0, 0.0)
+        takes.give_back(["a"], str(turn))
+
+
 def test_more_leases_than_may_be_are_refused_and_given_back_ones_make_room() -> None:
     takes = Takes(Clock(), most_leases=2)
     takes.take([Slots("a", 5, 60.0)], "one")
