@@ -435,14 +435,14 @@ CALLS = {
     "calls under one id and one index": Fault(
         [calling(called(0, "a", "Rome"), called(0, "a", "Oslo"))],
         "Second.",
-        ["first malformed atMost", "second answered 0.000041"],
+        ["first malformed_call atMost", "second answered 0.000041"],
         streams=STREAMED,
         asked=TOOLS,
     ),
     "a call of a tool that nobody offers": Fault(
         [calling(called(0, "a", "Rome", "launch"))],
         "Second.",
-        ["first malformed atMost", "second answered 0.000041"],
+        ["first malformed_call atMost", "second answered 0.000041"],
         streams=STREAMED,
         asked=TOOLS,
     ),

@@ -211,15 +211,34 @@ async def test_a_turn_goes_on_with_a_provider_that_it_can_pay_where_the_policy_s
 
 async def test_where_no_provider_can_be_paid_a_downgrade_refuses_too(tmp_path: Path) -> None:
     async with (
-        provider(status(500)) as broken,
         provider() as dear,
-        serving(
-            tmp_path, downgrading((broken.url, FREE), (dear.url, PRICE), (dear.url, PRICE), budget="0.0015")
-        ) as served,
+        serving(tmp_path, downgrading((dear.url, PRICE), (dear.url, PRICE), budget="0.0015")) as served,
     ):
         code, answer, headers = await served.post({"messages": [{"role": "user", "content": "Hi"}]})
         assert (code, answer["error"]["code"], headers["x-should-retry"]) == (429, "insufficient_quota", "false")
-        assert (len(broken.requests), len(dear.requests)) == (1, 0)
+        assert dear.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        (status(500), (502, "provider_failed")),
+        (status(400, {"error": {"code": "content_filter"}}), (400, "content_filter")),
+    ],
+)
+@pytest.mark.parametrize("dear_first", [True, False])
+async def test_how_a_provider_failed_that_was_paid_is_told_before_that_another_could_not_be(
+    tmp_path: Path, fails: Behaviour, told: tuple[int, str], dear_first: bool
+) -> None:
+    """To try again may help; a budget that is spent stays so."""
+    async with provider(fails) as free, provider() as dear:
+        asks = [(dear.url, PRICE), (free.url, FREE)]
+        paid = downgrading(*(asks if dear_first else reversed(asks)), budget="0.0015")
+        async with serving(tmp_path, paid) as served:
+            code, answer, headers = await served.post({"messages": [{"role": "user", "content": "Hi"}]})
+            assert (code, answer["error"]["code"]) == told
+            assert headers.get("x-should-retry") != "false" or code == 400
+            assert (len(free.requests) > 0, dear.requests) == (True, [])
 
 
 async def test_a_downgrade_leaves_the_candidates_of_a_turn_as_they_are(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ async def test_a_refusal_of_the_model_is_passed_on(pair: Pair) -> None:
 
 
 FAILING = {
-    "a tool call nobody asked for": (responses.answers_with(responses.response(responses.CALL)), "malformed"),
+    "a tool call nobody asked for": (responses.answers_with(responses.response(responses.CALL)), "malformed_call"),
     "a failure": (responses.answers_with(responses.failed("server_error")), "server_error"),
     "a rate limit within the answer": (responses.answers_with(responses.failed("rate_limit_exceeded")), "rate_limited"),
     "an end for no known reason": (responses.answers_with(responses.cut_short("steered")), "incomplete"),

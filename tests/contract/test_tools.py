@@ -97,7 +97,7 @@ async def test_a_tool_that_is_not_offered_is_not_called(
         else:
             said = (await whole(served, **asked)).message.content
         assert said == "From the second."
-        assert (await served.attempts())[0] == ("first", "malformed", "tool_not_offered")
+        assert (await served.attempts())[0] == ("first", "malformed_call", "tool_not_offered")
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -167,3 +167,17 @@ async def test_tools_count_as_input(tmp_path: Path) -> None:
         code, answer, _ = await served.post({"messages": [HI], "tools": [large]})
         assert (code, answer["error"]["code"]) == (422, "input_too_long")
         assert fake.requests == []
+
+
+async def test_calls_that_are_none_open_no_breaker(tmp_path: Path) -> None:
+    """A caller can make a model write them; the provider is there for everybody else."""
+    deep = "{" + '"a":{' * 70 + "}" * 71
+    async with provider(*[calls("ChatCompletions", "weather", deep)] * 6, answers("Hi.")) as fake:
+        breaking = {"circuitBreaker": {"consecutiveFailures": 5}}
+        made = configs.document(configs.provider_config("first", fake.url), route=breaking)
+        async with serving(tmp_path, made) as served:
+            for _ in range(6):
+                assert (await served.post({"messages": [HI], "tools": [WEATHER]}))[0] == 502
+            assert {outcome for _, outcome, _ in await served.attempts()} == {"malformed_call"}
+            assert (await served.statusz())["providers"][0]["breaker"] == "closed"
+            assert (await served.post({"messages": [HI]}))[0] == 200

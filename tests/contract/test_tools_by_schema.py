@@ -56,15 +56,21 @@ async def test_a_call_comes_back_as_one_and_its_result_goes_on(tmp_path: Path, a
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("written", ["It is sunny.", json.dumps({"calls": [{"name": "send_money", "arguments": {}}]})])
+@pytest.mark.parametrize(
+    ("written", "word"),
+    [
+        ("It is sunny.", "malformed"),
+        (json.dumps({"calls": [{"name": "send_money", "arguments": {}}]}), "malformed_call"),
+    ],
+)
 async def test_what_keeps_to_no_schema_or_calls_what_is_not_offered_is_asked_elsewhere(
-    tmp_path: Path, written: str, stream: bool
+    tmp_path: Path, written: str, word: str, stream: bool
 ) -> None:
     async with provider(answers(written)) as fake, provider(answers("From the second.")) as other:
         made = document(fake.url, "ChatCompletions", configs.provider_config("second", other.url))
         async with serving(tmp_path, made) as served:
             assert (await said(served, stream=stream))[0] == "From the second."
-            assert (await served.attempts())[0][:2] == ("small", "malformed")
+            assert (await served.attempts())[0][:2] == ("small", word)
             assert other.requests[0].body["tools"] == [WEATHER]
 
 

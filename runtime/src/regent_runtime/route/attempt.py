@@ -22,7 +22,7 @@ from regent_runtime.route.retry_after import seconds_to_wait
 from regent_runtime.transport import Channel, KeptConnectionClosed, Reply, ReplyTooLarge
 from regent_runtime.watchdog import Watchdog
 from regent_runtime.wire import sse
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, MalformedCall
 from regent_runtime.wire.format import Outbound, StreamReader, WireFormat
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ async def _streamed(
 
 def _check_offered(chunk: Chunk, offered: Collection[str]) -> None:
     if any(call.name not in offered for call in chunk.tool_calls):
-        raise ProviderError(Failure.MALFORMED, detail="tool_not_offered")
+        raise ProviderError(Failure.MALFORMED_CALL, detail="tool_not_offered")
 
 
 def _sized(chunk: Chunk, event: bytes) -> Chunk:
@@ -151,7 +151,8 @@ async def _refusal(reply: Reply, clock: "Deadlines") -> ProviderError:
     except ReplyTooLarge:
         body = b""
     failure = failure_of_reply(reply.status, body)
-    return ProviderError(failure, detail=str(reply.status), retry_after=seconds_to_wait(reply.headers))
+    wait = seconds_to_wait(reply.headers, resets=failure is Failure.RATE_LIMITED)
+    return ProviderError(failure, detail=str(reply.status), retry_after=wait)
 
 
 class Deadlines(Watchdog):
@@ -262,9 +263,9 @@ def typed(error: Exception) -> ProviderError:
         case KeptConnectionClosed():
             return ProviderError(Failure.UNANSWERED)
         case ErrorInAnswer():
-            return ProviderError(failure_of_code(error.code))
+            return ProviderError(failure_of_code(error.code, error.status))
         case MalformedAnswer() | sse.MalformedStream():
-            return ProviderError(Failure.MALFORMED)
+            return ProviderError(Failure.MALFORMED_CALL if isinstance(error, MalformedCall) else Failure.MALFORMED)
         case aiohttp.ClientConnectorError():
             return ProviderError(Failure.CONNECT, detail=type(error).__name__)
         case TimeoutError():

@@ -26,12 +26,19 @@ def failure_of_reply(status: int, body: bytes) -> Failure:
         return Failure.QUOTA_EXHAUSTED
     if status in _TOO_LONG_STATUSES and any(text in body for text in _TOO_LONG_TEXTS):
         return Failure.CONTEXT_WINDOW
+    return _of_status(status)
+
+
+def _of_status(status: int) -> Failure:
     return _OF_STATUS.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.REJECTED)
 
 
-def failure_of_code(code: str) -> Failure:
-    """The row of an error that stands where an answer was due, by the provider's word for it."""
-    return _OF_WORD.get(code) or _OF_LOOSE_WORD.get(code, Failure.SERVER_ERROR)
+def failure_of_code(code: str, status: int | None = None) -> Failure:
+    """The row of an error that stands where an answer was due, by the provider's word for it, else by the status."""
+    known = _OF_WORD.get(code) or _OF_LOOSE_WORD.get(code)
+    if known is not None:
+        return known
+    return Failure.SERVER_ERROR if status is None else _of_status(status)
 
 
 def _error(body: bytes) -> Mapping[str, Any]:
@@ -68,6 +75,8 @@ _OF_WORD = {
     "content_policy_violation": Failure.CONTENT_FILTER,
     "invalid_prompt": Failure.CONTENT_FILTER,
     "bio_policy": Failure.CONTENT_FILTER,
+    "cyber_policy": Failure.CONTENT_FILTER,
+    "image_content_policy_violation": Failure.CONTENT_FILTER,
     "misalignment_policy_violation": Failure.CONTENT_FILTER,
     "ResponsibleAIPolicyViolation": Failure.CONTENT_FILTER,
     "invalid_api_key": Failure.UNAUTHENTICATED,
@@ -78,6 +87,24 @@ _OF_WORD = {
     "DeploymentNotFound": Failure.NOT_FOUND,
     "timeout_error": Failure.SERVER_ERROR,
     "unavailable_error": Failure.SERVER_ERROR,
+    **dict.fromkeys(
+        (
+            "empty_image_file",
+            "failed_to_download_image",
+            "image_file_not_found",
+            "image_file_too_large",
+            "image_parse_error",
+            "image_too_large",
+            "image_too_small",
+            "invalid_base64_image",
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_image_mode",
+            "invalid_image_url",
+            "unsupported_image_media_type",
+        ),
+        Failure.REJECTED,
+    ),
 }
 _OF_LOOSE_WORD = {
     "invalid_request_error": Failure.REJECTED,

@@ -66,6 +66,13 @@ class Failure(Enum):
     )
     REDIRECTED = _Row("redirected", _C.TRANSIENT, _NO, PROVIDER_FAILED, "3xx; none is followed.")
     MALFORMED = _Row("malformed", _C.TRANSIENT, _TRIPS, PROVIDER_FAILED, "The reply is no answer of the wire format.")
+    MALFORMED_CALL = _Row(
+        "malformed_call",
+        _C.TRANSIENT,
+        _NO,
+        PROVIDER_FAILED,
+        "The answer calls a tool that was not offered, or with no arguments for one; a caller can make it do so.",
+    )
     TOO_LARGE = _Row(
         "too_large", _C.TRANSIENT, _NO, PROVIDER_FAILED, "The answer is longer than its output cap can be."
     )

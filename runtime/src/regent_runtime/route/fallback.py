@@ -88,7 +88,7 @@ async def call(
                 tries.answered(tried)
                 return
         record.usage = None
-    raise tries.refusal or refused(tries.errors)
+    raise tries.refusal if tries.refusal and not tries.errors else refused(tries.errors)
 
 
 async def _admitted(

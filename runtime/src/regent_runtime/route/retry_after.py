@@ -1,8 +1,8 @@
 """How long a provider asks to be left alone, in every form that is documented.
 
 `retry-after-ms` (OpenAI, Azure), `Retry-After` in whole or decimal seconds or as a date (RFC 9110, section 10.2.3),
-and, where there is neither, the reset times of the limits that are used up: OpenAI's `x-ratelimit-reset-*` (`6m0s`)
-and Anthropic's `anthropic-ratelimit-*-reset` (RFC 3339).
+and, of a reply that says that a limit is reached and has neither, the reset times of those that are used up: OpenAI's
+`x-ratelimit-reset-*` (`6m0s`) and Anthropic's `anthropic-ratelimit-*-reset` (RFC 3339).
 """
 
 import math
@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 
 LONGEST_RETRY_AFTER = 86_400.0
 """A day. Who asks for longer, for ever or by a date of nonsense is asked again then."""
+LONGEST_RESET = 60.0
+"""A limit is whole again at its reset time; a request fits much sooner."""
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -21,9 +23,10 @@ _OPENAI = ("requests", "tokens")
 _ANTHROPIC = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
-def seconds_to_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def seconds_to_wait(headers: Mapping[str, str], now: float | None = None, *, resets: bool = True) -> float | None:
     """At most LONGEST_RETRY_AFTER; None where nothing, or nonsense, is said. `headers` are case-insensitive.
 
+    `resets`: whether the limits' reset times count; every reply bears them, whatever it is about.
     `now`: Unix time; absent, this machine's. A date is counted from the reply's own `Date`, whatever the clocks say.
     """
     here = time.time() if now is None else now
@@ -36,8 +39,8 @@ def seconds_to_wait(headers: Mapping[str, str], now: float | None = None) -> flo
     seconds = _number(stated)
     if seconds is None and (date := _date(stated)) is not None:
         seconds = max(0.0, date - present)
-    if seconds is None:
-        seconds = max(_resets(headers, present), default=None)
+    if seconds is None and resets:
+        seconds = max((min(wait, LONGEST_RESET) for wait in _resets(headers, present)), default=None)
     return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
 
 

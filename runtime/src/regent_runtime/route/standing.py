@@ -62,14 +62,14 @@ class Standing:
         return max(0.0, until - self._clock()) if until else 0.0
 
     def failed(self, key: Key, error: ProviderError) -> None:
-        """Remember who asked to be left alone: at a rate limit the key, otherwise the provider."""
+        """Remember who asked to be left alone: the key at a rate limit, the provider at an error of its own."""
         self.last_failure = error.failure.word
         now, asked = self._clock(), error.retry_after
         if error.failure in _COOLS_KEY:
             wait = _COOLS_KEY[error.failure] if asked is None else asked
             kept = {name: until for name, until in self._keys_cooled_until.items() if until > now}
             self._keys_cooled_until = {**kept, _name(key): max(kept.get(_name(key), 0.0), now + wait)}
-        elif error.failure is Failure.OVERLOADED or asked is not None:
+        elif error.failure is Failure.OVERLOADED or (error.failure is Failure.SERVER_ERROR and asked is not None):
             wait = COOL_SECONDS if asked is None else asked
             self._cooled_until = max(self._cooled_until, now + wait)
 

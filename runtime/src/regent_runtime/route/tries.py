@@ -77,7 +77,7 @@ class Tries:
         self._limited: set[str] = set()
         self.errors: list[ProviderError] = []
         self.refusal: Refused | None = None
-        """For want of money at some provider."""
+        """For want of money at some provider; what the caller learns where nothing else was in the way."""
 
     @property
     def may_go_on(self) -> bool:
@@ -179,13 +179,13 @@ class Tries:
         return self._dead.setdefault(provider.name, set())
 
     def _retry(self, tried: Try, error: ProviderError) -> _Step | None:
-        """After a wait with full jitter, and never before the provider asks for it."""
+        """After what the provider asks for, and a wait with full jitter: all who were told the same come one by one."""
         retries, standing = self._route.retries, self._standings[tried.provider.name]
         if not error.failure.retried or self._retried >= retries.max_per_provider:
             return None
         longest = min(retries.max_delay, retries.base_delay * 2**self._retried)
         asked = max(error.retry_after or 0.0, standing.cooled_for(tried.key))
-        wait = max(self._world.dice() * longest, asked)
+        wait = asked + self._world.dice() * longest
         if not self._may_wait(wait, asked) or not standing.budget.take():
             return None
         self._retried += 1

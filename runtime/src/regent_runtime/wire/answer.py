@@ -55,15 +55,23 @@ class Chunk(Struct, frozen=True):
 
 
 class ErrorInAnswer(Exception):  # noqa: N818
-    """The provider reports an error where an answer was due. `code` is its word for the class, never its text."""
+    """The provider reports an error where an answer was due. `code` is its word for the class, never its text.
 
-    def __init__(self, code: str) -> None:
+    `status`: from 400 to 599, where it says which one the answer would have had.
+    """
+
+    def __init__(self, code: str, status: int | None = None) -> None:
         super().__init__("an error in place of an answer")
         self.code = code
+        self.status = status
 
 
 class MalformedAnswer(Exception):  # noqa: N818
     """The provider's answer is not one answer of its format."""
+
+
+class MalformedCall(MalformedAnswer):
+    """It is one, and what it calls a tool with is none."""
 
 
 def count(value: Any) -> int | None:

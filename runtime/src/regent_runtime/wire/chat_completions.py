@@ -1,5 +1,6 @@
 """Chat Completions as OpenAI, and many others, speak it."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -8,12 +9,16 @@ from msgspec import Meta, Struct
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import MOST_TOKENS, Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
-from regent_runtime.wire.format import Outbound, error_code
+from regent_runtime.wire.answer import MOST_TOKENS, Chunk, MalformedAnswer, Usage, count, part, put_out
+from regent_runtime.wire.format import Outbound, told
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.sse import DONE_DATA
 from regent_runtime.wire.tools import Calls, calling, object_text
+
+OPENAI_HOST = "api.openai.com"
+_REASONING = re.compile(r"(?:openai/)?(?:o[0-9]|gpt-[5-9])")
+"""OpenAI's, also behind a gateway of somebody else's."""
 
 
 class ChatCompletions:
@@ -24,11 +29,10 @@ class ChatCompletions:
         return azure.unsaid(request, provider)
 
     def outbound(self, request: ChatRequest, config: AgentConfig, provider: ProviderConfig) -> Outbound:
-        cap_field = "max_tokens" if provider.type is ProviderType.LOCAL else "max_completion_tokens"
         body: dict[str, Any] = {
             "model": provider.upstream_model,
             "messages": [{"role": "system", "content": request.told(config)}, *map(_spoken, request.messages)],
-            cap_field: output_cap(request, config, provider),
+            _cap_field(provider): output_cap(request, config, provider),
             **request.forwarded,
         }
         warmth = temperature(request, config, provider)
@@ -59,6 +63,15 @@ class _Stream:
             self.over = True
             return Chunk()
         return _read(data, self._calls)
+
+
+def _cap_field(provider: ProviderConfig) -> str:
+    """OpenAI's models that reason take no `max_tokens`; what others speak of the format has it, and may not look at the
+    new name, or refuse it (DeepSeek, Mistral).
+    """
+    is_openai = provider.type is ProviderType.AZURE_OPENAI or provider.host == OPENAI_HOST
+    is_new = is_openai or _REASONING.match(provider.model) is not None
+    return "max_completion_tokens" if is_new and provider.type is not ProviderType.LOCAL else "max_tokens"
 
 
 def _spoken(message: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +176,7 @@ def _read(data: bytes, calls: Calls) -> Chunk:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         answer = _loosely(data)
     if answer.error is not None:
-        raise ErrorInAnswer(error_code(answer.error))
+        raise told(answer.error)
     if not answer.choices:
         return Chunk(usage=_usage(answer.usage))
     choice, *others = answer.choices

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from regent_api.config import AgentConfig, ProviderConfig
-from regent_runtime.wire.answer import Chunk
+from regent_runtime.wire.answer import Chunk, ErrorInAnswer
 from regent_runtime.wire.request import ChatRequest
 
 
@@ -56,7 +56,17 @@ class WireFormat(Protocol):
 _LONGEST_CODE = 64
 
 
-def error_code(error: Any) -> str:
-    """The word that an error object has for its class: `code`, else `type`; empty where there is none."""
-    words = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
-    return next((word[:_LONGEST_CODE] for word in words if isinstance(word, str) and word), "")
+def told(error: Any) -> ErrorInAnswer:
+    """What an error object says: its word for the class, `code`, else `type`; empty where there is none.
+
+    Some servers have a number for `code`: the status that the answer would have had.
+    """
+    code, kind = (error.get("code"), error.get("type")) if isinstance(error, dict) else (None, None)
+    word = next((each for each in (code, kind) if isinstance(each, str) and each), "")
+    return ErrorInAnswer(word[:_LONGEST_CODE], _status(code))
+
+
+def _status(code: Any) -> int | None:
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code[:4])
+    return code if type(code) is int and 400 <= code < 600 else None

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_runtime.wire import messages_request
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count
-from regent_runtime.wire.format import Outbound, error_code
+from regent_runtime.wire.answer import Chunk, MalformedAnswer, Usage, count
+from regent_runtime.wire.format import Outbound, told
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.tools import Calls, calling, object_text
 
@@ -37,7 +37,7 @@ class Messages:
     def whole(self, body: bytes) -> Chunk:
         answer = _decoded(_ANSWER, body)
         if answer.type == "error":
-            raise ErrorInAnswer(error_code(answer.error))
+            raise told(answer.error)
         if answer.type != "message":
             raise MalformedAnswer
         calls = Calls()
@@ -88,7 +88,7 @@ class _Stream:
             case "message_stop":
                 self.over = True
             case "error":
-                raise ErrorInAnswer(error_code(event.error))
+                raise told(event.error)
         # Pings, ends of blocks, and what the format may grow: its documentation asks readers to read over the last.
         return Chunk()
 

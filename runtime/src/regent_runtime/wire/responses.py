@@ -13,8 +13,8 @@ from msgspec import Struct
 from regent_api.config import AgentConfig, ProviderConfig
 from regent_api.route import ProviderType
 from regent_runtime.wire import azure, images
-from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, Usage, count, part, put_out
-from regent_runtime.wire.format import Outbound, error_code
+from regent_runtime.wire.answer import Chunk, MalformedAnswer, Usage, count, part, put_out
+from regent_runtime.wire.format import Outbound, told
 from regent_runtime.wire.parameters import output_cap, temperature
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.wire.sse import DONE_DATA
@@ -211,8 +211,11 @@ class _Stream:
             case "response.function_call_arguments.delta":
                 return Chunk(working=True)
             case "response.completed" | "response.incomplete" | "response.failed":
+                response = _decoded(_RESPONSE, event.response)
+                if event.type == "response.failed" and response.error is None:
+                    return Chunk()  # Azure says why in an event behind it
                 self.over = True
-                return self._ended(_answer(_decoded(_RESPONSE, event.response)))
+                return self._ended(_answer(response))
             case "error" | "":
                 self._report(event)
             case str(name) if name.startswith("response.reasoning"):
@@ -221,7 +224,7 @@ class _Stream:
 
     def _report(self, event: _Event) -> None:
         if event.type or event.error is not None:
-            raise ErrorInAnswer(error_code(event.error) or error_code({"code": event.code}))
+            raise told(event.error or {"code": event.code})
 
     def _noted(self, item: _Item, *, done: bool) -> Chunk:
         _check([item])
@@ -259,7 +262,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
 def _answer(response: _Response) -> Chunk:
     """The whole of an answer; without a finish reason where it has not come to an end that we know."""
     if response.error is not None or response.status == "failed":
-        raise ErrorInAnswer(error_code(response.error))
+        raise told(response.error)
     items = response.output or []
     _check(items)
     calls = _calls(item for item in items if item.type == "function_call")

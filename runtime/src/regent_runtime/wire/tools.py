@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from regent_runtime.wire.answer import Chunk, MalformedAnswer, ToolCall
+from regent_runtime.wire.answer import Chunk, MalformedAnswer, MalformedCall, ToolCall
 from regent_runtime.wire.strings import too_deep
 
 MOST_CALLS = 128
@@ -82,15 +82,15 @@ def _is_object(text: str) -> bool:
 
 
 def arguments(text: str) -> dict[str, Any]:
-    """The object that is meant; nothing at all means an empty one. Raises MalformedAnswer."""
+    """The object that is meant; nothing at all means an empty one. Raises MalformedCall."""
     if not text.strip():
         return {}
     try:
         value = _OBJECT.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        raise MalformedAnswer from None
+        raise MalformedCall from None
     if too_deep(value):
-        raise MalformedAnswer
+        raise MalformedCall
     return value
 
 

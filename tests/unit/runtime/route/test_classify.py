@@ -74,6 +74,9 @@ def test_the_providers_word_comes_before_the_status(status: int, body: Any, fail
     ("code", "failure"),
     [
         ("", Failure.SERVER_ERROR),
+        ("cyber_policy", Failure.CONTENT_FILTER),
+        ("image_content_policy_violation", Failure.CONTENT_FILTER),
+        ("image_parse_error", Failure.REJECTED),
         ("server_error", Failure.SERVER_ERROR),
         ("overloaded_error", Failure.OVERLOADED),
         ("invalid_request_error", Failure.REJECTED),
@@ -83,3 +86,17 @@ def test_the_providers_word_comes_before_the_status(status: int, body: Any, fail
 )
 def test_an_error_where_an_answer_was_due(code: str, failure: Failure) -> None:
     assert failure_of_code(code) is failure
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "failure"),
+    [
+        ("BadRequestError", 400, Failure.REJECTED),
+        ("", 402, Failure.QUOTA_EXHAUSTED),
+        ("", 429, Failure.RATE_LIMITED),
+        ("", 503, Failure.SERVER_ERROR),
+        ("exceed_context_size_error", 400, Failure.CONTEXT_WINDOW),
+    ],
+)
+def test_an_error_that_bears_a_status_is_what_the_status_says(code: str, status: int, failure: Failure) -> None:
+    assert failure_of_code(code, status) is failure

@@ -1,7 +1,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from regent_runtime.route.retry_after import LONGEST_RETRY_AFTER, seconds_to_wait
+from regent_runtime.route.retry_after import LONGEST_RESET, LONGEST_RETRY_AFTER, seconds_to_wait
 
 NOW = 1_792_567_670.0
 """Wed, 21 Oct 2026 07:27:50 GMT."""
@@ -25,8 +25,8 @@ NOW = 1_792_567_670.0
         ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_RETRY_AFTER),
         ({"retry-after-ms": "3600000"}, 3600),
         ({"retry-after-ms": "1e300"}, LONGEST_RETRY_AFTER),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1h30m"}, 5400),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9d"}, LONGEST_RETRY_AFTER),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1h30m"}, LONGEST_RESET),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9d"}, LONGEST_RESET),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10),
         ({"Retry-After": "Wed, 21 Oct 2026 07:27:00 GMT"}, 0),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT", "Date": "Wed, 21 Oct 2026 07:27:57 GMT"}, 3),
@@ -34,7 +34,7 @@ NOW = 1_792_567_670.0
         ({"retry-after-ms": "1500", "Retry-After": "2"}, 1.5),
         ({"retry-after-ms": "soon", "Retry-After": "2"}, 2),
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20ms"}, 0.02),
-        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m6.5s"}, 66.5),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "0m56.5s"}, 56.5),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "7"}, 7),
         ({"x-ratelimit-remaining-tokens": "9", "x-ratelimit-reset-tokens": "1m0s"}, None),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m", "Retry-After": "2"}, 2),
@@ -52,3 +52,10 @@ NOW = 1_792_567_670.0
 )
 def test_what_a_provider_asks_for(headers: dict[str, str], seconds: float | None) -> None:
     assert seconds_to_wait(CIMultiDict(headers), NOW) == seconds
+
+
+def test_resets_count_where_a_limit_is_what_the_reply_is_about() -> None:
+    spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}
+    assert seconds_to_wait(spent) == 20
+    assert seconds_to_wait(spent, resets=False) is None
+    assert seconds_to_wait({**spent, "Retry-After": "3"}, resets=False) == 3

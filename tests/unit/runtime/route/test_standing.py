@@ -54,6 +54,8 @@ def test_a_dead_key_is_passed_over(clock: Clock) -> None:
         (Failure.SERVER_ERROR, 7.0, 7, 7),
         (Failure.SERVER_ERROR, None, 0, 0),
         (Failure.UNAUTHENTICATED, None, 0, 0),
+        (Failure.REJECTED, 7.0, 0, 0),
+        (Failure.CONTENT_FILTER, 7.0, 0, 0),
     ],
 )
 def test_who_is_left_alone(clock: Clock, failure: Failure, asked: float | None, one: float, two: float) -> None:

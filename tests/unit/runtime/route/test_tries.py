@@ -101,7 +101,18 @@ async def test_retry_after_is_a_floor() -> None:
     await turn.ask()
     assert await turn.say(Failure.SERVER_ERROR, 3) == "cloud"
     assert await turn.say(Failure.SERVER_ERROR, 0.1) == "cloud"
-    assert turn.clock.pauses == [3, 0.5]
+    assert turn.clock.pauses == pytest.approx([3.25, 0.6])
+
+
+async def test_who_were_told_the_same_do_not_come_back_at_once() -> None:
+    pauses = []
+    for dice in (0.1, 0.5, 0.9):
+        turn = Turn(dice=dice)
+        await turn.ask()
+        await turn.say(Failure.SERVER_ERROR, 5)
+        pauses += turn.clock.pauses
+    assert len({*pauses, 5}) == 4
+    assert all(pause > 5 for pause in pauses)
 
 
 async def test_who_asks_for_too_long_is_left_at_once_and_by_later_turns_too() -> None:
@@ -290,7 +301,7 @@ async def test_laws(run: Sequence[tuple[Failure, float | None]], keys: Sequence[
     made = [each for each in asked if each]
     assert len(made) <= 8 + 2
     assert turn.clock.now <= begun + 20
-    assert all(pause <= 30 for pause in turn.clock.pauses)
+    assert all(pause <= 30 + 8 for pause in turn.clock.pauses)
     names = [each.partition("/")[0] for each in made]
     assert names == sorted(names)
 

@@ -32,6 +32,25 @@ def test_the_simplest_request() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "more", "field"),
+    [
+        ("https://api.openai.com/v1", {"type": "OpenAI"}, "max_completion_tokens"),
+        ("https://api.mistral.ai/v1", {"type": "OpenAI"}, "max_tokens"),
+        ("https://api.deepseek.com/v1", {"type": "OpenAI"}, "max_tokens"),
+        ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "gpt-5.4-mini"}, "max_completion_tokens"),
+        ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "openai/o4-mini"}, "max_completion_tokens"),
+        ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "gpt-4.1"}, "max_tokens"),
+        ("http://127.0.0.1/v1", {"model": "gpt-5"}, "max_tokens"),
+    ],
+)
+def test_the_cap_bears_the_name_that_the_server_knows(url: str, more: dict[str, Any], field: str) -> None:
+    """One that reads over the name answers without a bound."""
+    config = configs.config(configs.provider_config("p", url, **more))
+    body = json.loads(CHAT.outbound(request(), config, config.route.providers[0]).body)
+    assert {name for name in body if name.startswith("max")} == {field}
+
+
 def test_a_streamed_request_asks_for_usage_whatever_the_caller_says() -> None:
     found = sent(request(stream=True, stream_options={"include_usage": False}))
     assert (found["stream"], found["stream_options"]) == (True, {"include_usage": True})
@@ -168,19 +187,22 @@ def test_a_chunk_that_says_nothing_is_false() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "status"),
     [
-        ({"code": "rate_limit_exceeded", "type": "requests"}, "rate_limit_exceeded"),
-        ({"code": None, "type": "server_error"}, "server_error"),
-        ({"code": 500}, ""),
-        ("overloaded", ""),
-        ({}, ""),
+        ({"code": "rate_limit_exceeded", "type": "requests"}, "rate_limit_exceeded", None),
+        ({"code": None, "type": "server_error"}, "server_error", None),
+        ({"code": 400, "type": "BadRequestError"}, "BadRequestError", 400),
+        ({"code": "429"}, "429", 429),
+        ({"code": 700}, "", None),
+        ({"code": True}, "", None),
+        ("overloaded", "", None),
+        ({}, "", None),
     ],
 )
-def test_an_error_in_an_answers_place_is_known_by_its_code(error: object, code: str) -> None:
+def test_an_error_in_an_answers_place_is_known_by_its_code(error: object, code: str, status: int | None) -> None:
     with pytest.raises(ErrorInAnswer) as raised:
         CHAT.whole(json.dumps({"error": error}).encode())
-    assert raised.value.code == code
+    assert (raised.value.code, raised.value.status) == (code, status)
 
 
 def test_a_stream_is_over_with_done() -> None:

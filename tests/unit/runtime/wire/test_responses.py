@@ -172,9 +172,25 @@ def test_a_failed_answer_is_an_error_known_by_its_code(failure: dict[str, Any], 
     with pytest.raises(ErrorInAnswer) as raised:
         whole(response(message(text("Hi")), **failure))
     assert raised.value.code == code
+    if failure["error"]:
+        with pytest.raises(ErrorInAnswer) as raised:
+            read({"type": "response.failed", "response": response(**failure)})
+        assert raised.value.code == code
+
+
+def encoded(event: dict[str, Any]) -> bytes:
+    return json.dumps(event).encode()
+
+
+def test_why_an_answer_failed_may_stand_in_the_event_behind() -> None:
+    """As Azure's content filter does."""
+    stream = RESPONSES.stream()
+    assert stream.read(encoded({"type": "response.created", "response": response(status="in_progress")})) == Chunk()
+    assert stream.read(encoded({"type": "response.failed", "response": response(status="failed")})) == Chunk()
+    assert not stream.over
     with pytest.raises(ErrorInAnswer) as raised:
-        read({"type": "response.failed", "response": response(**failure)})
-    assert raised.value.code == code
+        stream.read(encoded({"type": "error", "error": {"code": "content_policy_violation", "message": "m"}}))
+    assert raised.value.code == "content_policy_violation"
 
 
 @pytest.mark.parametrize(
