@@ -100,8 +100,15 @@ class _Call(Struct):
     function: _Function | None = None
 
 
+class _Piece(Struct):
+    """Mistral's models that reason write in pieces, of which those of another type are no part of the answer."""
+
+    type: str = ""
+    text: str | None = None
+
+
 class _Said(Struct):
-    content: str | None = None
+    content: str | list[_Piece] | None = None
     refusal: str | None = None
     tool_calls: list[_Call] | None = None
     reasoning_content: Any = None
@@ -188,7 +195,11 @@ def _read(data: bytes, calls: Calls) -> Chunk:
     reason = _FINISH_REASONS.get(choice.finish_reason) if choice.finish_reason else None
     usage = _usage(answer.usage) if answer.usage is not None else None
     working = bool(said.tool_calls or said.reasoning_content or said.reasoning)
-    chunk = Chunk(said.content or "", said.refusal or "", reason, usage, working=working)
+    content = said.content or ""
+    if isinstance(content, list):
+        working = working or any(piece.type == "thinking" for piece in content)
+        content = "".join(piece.text or "" for piece in content if piece.type == "text")
+    chunk = Chunk(content, said.refusal or "", reason, usage, working=working)
     return chunk if reason is None and not said.tool_calls else calling(chunk, calls)
 
 

@@ -205,6 +205,15 @@ def test_an_error_in_an_answers_place_is_known_by_its_code(error: object, code: 
     assert (raised.value.code, raised.value.status) == (code, status)
 
 
+def test_an_answer_in_pieces_is_its_text_alone() -> None:
+    """As Mistral's models that reason write it."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Well, well."}]}
+    assert CHAT.stream().read(answer(delta={"content": [thinking]})) == Chunk(working=True)
+    pieces = [thinking, {"type": "text", "text": "Hi"}, {"type": "text", "text": "."}, {"type": "reference"}]
+    assert CHAT.stream().read(answer(delta={"content": pieces})) == Chunk("Hi.", working=True)
+    assert CHAT.whole(answer(message={"content": pieces}, finish_reason="stop")).content == "Hi."
+
+
 def test_a_stream_is_over_with_done() -> None:
     reader = CHAT.stream()
     assert reader.read(answer(delta={"content": "Hi"})) == Chunk("Hi")
