@@ -45,12 +45,12 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture(params=["pod", "redis"])
 async def bounded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """Whose answers take 3,000 bytes and what the tables take of three; a log holds two meanings."""
+    """Whose answers take 3,000 bytes and what the tables take of three."""
     if request.param == "pod":
-        yield PodWorld(most_answer_bytes=3 * (1000 + OVERHEAD), most_meanings=2)
+        yield PodWorld(most_answer_bytes=3 * (1000 + OVERHEAD))
     else:
         async with redis_world(tmp_path) as made:
-            made.state = made.another(most_answer_bytes=3 * (1000 + ANSWER_OVERHEAD), most_meanings=2)
+            made.state = made.another(most_answer_bytes=3 * (1000 + ANSWER_OVERHEAD))
             yield made
 
 
@@ -460,6 +460,8 @@ async def test_meanings_come_so_many_at_once(world: World) -> None:
         await keep_meaning(world, f"q{number}", b"%d" % number)
     assert len((await world.state.meanings("log")).contents) == MEANINGS_AT_ONCE
     assert await meant(world.state, "log") == [b"%d" % number for number in range(MEANINGS_AT_ONCE + 5)]
+    await world.advance(60)
+    assert await meant(world.state, "log") == []
 
 
 async def test_a_meaning_goes_with_its_answer(world: World) -> None:
@@ -480,13 +482,25 @@ async def test_a_meaning_goes_with_its_answer(world: World) -> None:
     assert await meant(world.state, "log") == []
 
 
-async def test_of_one_log_the_oldest_go_with_their_answers(bounded: World) -> None:
+@pytest.fixture(params=["pod", "redis"])
+async def brief(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """Whose logs hold two meanings."""
+    if request.param == "pod":
+        yield PodWorld(most_meanings=2)
+    else:
+        async with redis_world(tmp_path) as made:
+            made.state = made.another(most_meanings=2)
+            yield made
+
+
+async def test_of_one_log_the_oldest_go_with_their_answers(brief: World) -> None:
+    await keep_meaning(brief, "elsewhere", b"elsewhere", log="other")
     for name in "abc":
-        await keep_meaning(bounded, name, name.encode())
-    assert await meant(bounded.state, "log") == [b"b", b"c"]
-    assert [await bounded.state.kept_answer(name) for name in "abc"] == [None, b"yes", b"yes"]
-    await keep_meaning(bounded, "b", b"b again")
-    assert await meant(bounded.state, "log") == [b"c", b"b again"]
+        await keep_meaning(brief, name, name.encode())
+    assert await meant(brief.state, "log", "other") == [b"b", b"c", b"elsewhere"]
+    assert [await brief.state.kept_answer(name) for name in "abc"] == [None, b"yes", b"yes"]
+    await keep_meaning(brief, "b", b"b again")
+    assert await meant(brief.state, "log") == [b"c", b"b again"]
 
 
 async def test_a_meaning_takes_room_as_an_answer_does(bounded: World) -> None:
