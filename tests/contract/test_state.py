@@ -13,11 +13,14 @@ from regent_api.types import Sensitivity
 from regent_runtime.state.answers import OVERHEAD
 from regent_runtime.state.contract import (
     CONVERSATION_SECONDS,
+    MEANINGS_AT_ONCE,
     MOST_APPROVALS_OF_AN_OWNER,
     Approval,
     Conversation,
+    Meaning,
     OwnerFull,
     Slots,
+    State,
     StateFull,
     Verdict,
     Visit,
@@ -417,3 +420,96 @@ async def test_answers_that_have_ended_take_no_room(bounded: World) -> None:
         await bounded.state.keep_answer(name, "ann", b"x" * 1000, 60)
     assert [await bounded.state.kept_answer(name) is not None for name in "abcdef"] == [False] * 3 + [True] * 3
     assert await bounded.state.discard_answers("ann") == 3
+
+
+async def meant(state: State, *logs: str) -> list[bytes]:
+    """All meanings of some logs, each read to its end."""
+    found: list[bytes] = []
+    for log in logs:
+        reached = ""
+        while True:
+            read = await state.meanings(log, reached)
+            found += read.contents
+            if len(read.contents) < MEANINGS_AT_ONCE:
+                break
+            reached = read.reached
+    return found
+
+
+async def keep_meaning(world: World, id_: str, content: bytes, log: str = "log", owner: str = "ann") -> None:
+    assert await world.state.keep_answer(id_, owner, b"yes", 60, Meaning(log, content))
+
+
+async def test_what_answers_mean_is_read_in_its_order_by_every_replica(world: World) -> None:
+    assert (await world.another().meanings("log")).contents == []
+    await keep_meaning(world, "q", b"\x00one\xff")
+    await keep_meaning(world, "r", b"two")
+    await keep_meaning(world, "s", b"elsewhere", log="other")
+    await world.state.keep_answer("t", "ann", b"meant nothing", 60)
+    assert await world.state.kept_answer("q") == b"yes"
+    read = await world.another().meanings("log")
+    assert read.contents == [b"\x00one\xff", b"two"]
+    assert (await world.state.meanings("log", read.reached)).contents == []
+    await keep_meaning(world, "u", b"three")
+    assert (await world.another().meanings("log", read.reached)).contents == [b"three"]
+    assert await meant(world.state, "log", "other") == [b"\x00one\xff", b"two", b"three", b"elsewhere"]
+
+
+async def test_meanings_come_so_many_at_once(world: World) -> None:
+    for number in range(MEANINGS_AT_ONCE + 5):
+        await keep_meaning(world, f"q{number}", b"%d" % number)
+    assert len((await world.state.meanings("log")).contents) == MEANINGS_AT_ONCE
+    assert await meant(world.state, "log") == [b"%d" % number for number in range(MEANINGS_AT_ONCE + 5)]
+    await world.advance(60)
+    assert await meant(world.state, "log") == []
+
+
+async def test_a_meaning_goes_with_its_answer(world: World) -> None:
+    await keep_meaning(world, "old", b"old")
+    await world.advance(59)
+    await keep_meaning(world, "kept", b"kept")
+    await keep_meaning(world, "again", b"before")
+    await keep_meaning(world, "erased", b"erased", owner="bob")
+    await keep_meaning(world, "again", b"after")
+    assert await meant(world.state, "log") == [b"old", b"kept", b"erased", b"after"]
+    await world.advance(1)
+    assert await meant(world.state, "log") == [b"kept", b"erased", b"after"]
+    assert await world.state.discard_answers("bob") == 1
+    assert await meant(world.state, "log") == [b"kept", b"after"]
+    assert await world.state.keep_answer("again", "ann", b"yes", 60)
+    assert await meant(world.state, "log") == [b"kept"]
+    await world.advance(60)
+    assert await meant(world.state, "log") == []
+
+
+@pytest.fixture(params=["pod", "redis"])
+async def brief(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """Whose logs hold two meanings."""
+    if request.param == "pod":
+        yield PodWorld(most_meanings=2)
+    else:
+        async with redis_world(tmp_path) as made:
+            made.state = made.another(most_meanings=2)
+            yield made
+
+
+async def test_of_one_log_the_oldest_go_with_their_answers(brief: World) -> None:
+    await keep_meaning(brief, "elsewhere", b"elsewhere", log="other")
+    for name in "abc":
+        await keep_meaning(brief, name, name.encode())
+    assert await meant(brief.state, "log", "other") == [b"b", b"c", b"elsewhere"]
+    assert [await brief.state.kept_answer(name) for name in "abc"] == [None, b"yes", b"yes"]
+    await keep_meaning(brief, "b", b"b again")
+    assert await meant(brief.state, "log") == [b"c", b"b again"]
+
+
+async def test_a_meaning_takes_room_as_an_answer_does(bounded: World) -> None:
+    for name, log in (("a", "one"), ("b", "two")):
+        assert await bounded.state.keep_answer(name, "ann", b"x" * 1000, 60, Meaning(log, b"m" * 1000))
+        await bounded.advance(0.001)
+    assert [await bounded.state.kept_answer(name) is not None for name in "ab"] == [False, True]
+    assert await meant(bounded.state, "one", "two") == [b"m" * 1000]
+    assert await bounded.state.keep_answer("c", "ann", b"x" * 1000, 60), "there is room for one of three"
+    assert await bounded.state.kept_answer("b")
+    huge = Meaning("one", b"m" * 10_000)
+    assert await bounded.state.keep_answer("huge", "ann", b"x", 60, huge) is False

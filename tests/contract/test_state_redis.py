@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import Conversation, Slots, Visit, Window
+from regent_runtime.state.contract import MOST_MEANING_BYTES, Conversation, Meaning, Slots, Visit, Window
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, link, redis_world
@@ -17,6 +17,7 @@ async def test_every_key_expires(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server:
         state = RedisState(link(server.url), AGENT)
         await state.take([HOUR, Slots("caller", 5, 60.0)], "t")
+        await state.keep_answer("q", "ann", b"yes", 60, Meaning("log", b"meant"))
         for key in await server.ask("KEYS", "*"):
             assert key.startswith("regent:{demo/helper}:")
             assert int(await server.ask("TTL", key)) > 0
@@ -84,3 +85,35 @@ async def test_where_there_is_no_room_for_a_conversation_the_least_recently_used
         left = [await state.recall(name, name[0]) is not None for name in ("a-1", "b-1", "c-1", "d-1")]
         assert left == [True, False, True, True]
         assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:conversations")) == 3
+
+
+async def test_what_an_answer_means_lives_no_longer_than_the_answer(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        await state.keep_answer("q", "ann", b"yes", 60, Meaning("log", b"meant"))
+        for key in ("answer:q", "answer:q:meaning"):
+            assert 0 < int(await server.ask("PTTL", f"regent:{{demo/helper}}:{key}")) <= 60_000
+        await state.discard_answers("ann")
+        assert await server.ask("KEYS", "*") == ["regent:{demo/helper}:answers:sizes"]
+        await state.close()
+
+
+async def test_a_new_meaning_comes_after_what_was_read_also_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    async with redis_world(tmp_path) as world:
+        await world.state.keep_answer("q", "ann", b"yes", 60, Meaning("log", b"one"))
+        read = await world.state.meanings("log")
+        await world.advance(-10)
+        await world.state.keep_answer("r", "ann", b"yes", 60, Meaning("log", b"two"))
+        assert (await world.state.meanings("log", read.reached)).contents == [b"two"]
+
+
+async def test_what_somebody_else_wrote_into_a_log_is_read_within_bounds_or_not_at_all(tmp_path: Path) -> None:
+    async with redis_world(tmp_path) as world:
+        await world.state.keep_answer("q", "ann", b"yes", 60, Meaning("log", b"one"))
+        await world.server.ask("SET", "regent:{demo/helper}:answer:q:meaning", "x" * 1_000_000)
+        await world.server.ask("ZADD", "regent:{demo/helper}:answer:log:meanings", "inf", "nobody's")
+        read = await world.state.meanings("log")
+        assert read.contents == [b"x" * MOST_MEANING_BYTES]
+        assert (await world.state.meanings("log", read.reached)).contents == []
+        await world.state.keep_answer("r", "ann", b"yes", 60, Meaning("log", b"two"))
+        assert (await world.state.meanings("log")).contents == [b"x" * MOST_MEANING_BYTES, b"two"]

@@ -73,6 +73,10 @@ class Credentials:
                 whole.update(b"%d:%b" % (len(part), part.encode()))
         return whole.digest()
 
+    def any(self, needed: Iterable[CredentialFile]) -> bool:
+        """Whether one of these files has a value."""
+        return any(self._text(each.secret, each.key) for each in needed)
+
     def path(self, secret: str, key: str) -> Path | None:
         """Where the key of a Secret is mounted; None for names that would lead elsewhere."""
         plain = _PLAIN_NAME.fullmatch(secret) and _PLAIN_NAME.fullmatch(key)

@@ -40,11 +40,11 @@ class Cache:
     def __init__(self, config: AgentConfig, digest: str, state: StateInUse, credentials: Credentials) -> None:
         self._config = config
         self._digest = digest
-        self._shelf = Shelf(config, state.state, credentials)
+        self._shelf = Shelf(config, state, credentials)
         self._flights = Flights()
         cache = config.policy.cache
         means = cache.semantic is Opinion.ALLOW and not lacking()
-        self._semantic = Semantic(cache.min_similarity, embedder()) if means else None
+        self._semantic = Semantic(cache.min_similarity, embedder(), self._shelf.questions) if means else None
 
     def look(self, question: Question, record: TurnRecord) -> Place | None:
         """Where an answer to the question is kept; None: nowhere. `record.cache` learns why."""
@@ -59,9 +59,10 @@ class Cache:
 
     async def forget(self, caller: str) -> bool:
         """Delete every answer that the caller with this digest was given; False: the state cannot be reached."""
-        if self._semantic is not None:
+        gone = await self._shelf.forget(caller)
+        if self._semantic is not None:  # now: a look in between would learn them again
             self._semantic.forget_all(owner(caller))
-        return await self._shelf.forget(caller)
+        return gone
 
     async def _answered(self, kept_at: Place, record: TurnRecord, ask: Ask, screen: Screen) -> AsyncGenerator[Chunk]:
         with await self._flights.join(kept_at.digest, self._config.route.timeouts.attempt) as seat:
@@ -86,16 +87,14 @@ class Cache:
             made = _entry(gathered, record)
             seat.land(made)
         if made is not None:
-            await self._shelf.put(kept_at, made)
-            if self._semantic is not None and kept_at.meant is not None and looked.vector is not None:
-                self._semantic.remember(kept_at.meant, kept_at, looked.vector)
+            await self._shelf.put(kept_at, made, looked.vector)
 
     def _shared(self, found: Entry | None, record: TurnRecord) -> Entry | None:
         record.cache = SHARED if found is not None else record.cache
         return found
 
     async def _same(self, kept_at: Place, record: TurnRecord) -> Entry | None:
-        found = await self._shelf.get(kept_at)
+        found = await self._shelf.get(kept_at.digest)
         record.cache = HIT if found is not None else record.cache
         return found
 

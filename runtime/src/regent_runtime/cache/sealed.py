@@ -3,7 +3,8 @@ nothing.
 
 Only a pod that is asked the same again can derive the id and the key, and only with the agent's own secrets: the values
 of all credentials that its config names go into both. Whoever holds the state but not those can neither guess what was
-asked, nor put an answer of his own there (docs/decisions/0025).
+asked, nor put an answer of his own there (docs/decisions/0025). What questions mean is sealed under all that they have
+in common (docs/decisions/0045).
 """
 
 import hmac
@@ -13,22 +14,24 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+ANSWER = b"regent answer"
+MEANING = b"regent meaning"
 _NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Seal:
-    """`id`: under which the state files the answer."""
+    """`id`: under which the state files what is sealed."""
 
     id: str
     _key: bytes
 
     @classmethod
-    def of(cls, digest: bytes, secret: bytes) -> "Seal":
-        """HKDF-SHA256 (RFC 5869): the digest of a place, extracted with the agent's secret, expanded to id and key."""
+    def of(cls, digest: bytes, secret: bytes, what: bytes = ANSWER) -> "Seal":
+        """HKDF-SHA256 (RFC 5869): a digest, extracted with the agent's secret, expanded to id and key."""
         extracted = hmac.digest(secret, digest, "sha256")
-        name = hmac.digest(extracted, b"regent answer\1", "sha256")
-        return cls(name.hex(), hmac.digest(extracted, name + b"regent answer\2", "sha256"))
+        name = hmac.digest(extracted, what + b"\1", "sha256")
+        return cls(name.hex(), hmac.digest(extracted, name + what + b"\2", "sha256"))
 
     def close(self, content: bytes) -> bytes:
         """A fresh random nonce, then the ciphertext."""

@@ -1,18 +1,22 @@
 """Answers found by what a question means, among those that differ from it in the last words of the user alone.
 
-An embedder says what is near, the rules of `meaning` say what is not the same all the same. What is remembered of a
-question is in this process: its words, its vector, and where its answer is kept.
+An embedder says what is near, the rules of `meaning` say what is not the same all the same. What is known of a question
+(its words, its vector, and where its answer is kept) comes from the state: each look first reads on there, so that all
+pods that share it know the same. One whose answer has gone from there is no hit, whoever still knows it.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from regent_runtime.cache.asked import Asked
 from regent_runtime.cache.embedder import Embedder, EmbedderBusy
 from regent_runtime.cache.meaning import LEAST_NEARNESS_OF_REST, Wording, objection, rest
 from regent_runtime.cache.neighbours import Neighbours
-from regent_runtime.cache.place import Meant, Place
+from regent_runtime.cache.place import Meant
+from regent_runtime.cache.shelf import Learnt
 
 if TYPE_CHECKING:
     from regent_runtime.cache.embedder import Vector
@@ -21,13 +25,18 @@ MOST_QUESTIONS = 20_000
 """Some 2 KiB each."""
 MOST_LOOKED_AT = 4
 """Of those that are near enough."""
+MOST_READS = 8
+"""Of the state in one look; what is left comes with the next."""
+
+Read = Callable[[bytes, str], Awaitable[Learnt]]
+"""What was asked in a partition, after what was reached."""
 
 
 @dataclass(frozen=True)
 class Alike:
-    """A question that asks the same: where its answer is kept, and its cosine."""
+    """A question that asks the same: the digest of where its answer is kept, and its cosine."""
 
-    place: Place
+    place: bytes
     similarity: float
 
 
@@ -42,21 +51,30 @@ class Looked:
 @dataclass(frozen=True)
 class _Known:
     wording: Wording
-    place: Place
+    place: bytes
+    owner: str
     partition: bytes
+
+
+@dataclass
+class _Partition:
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    reached: str = ""
+    """In the state."""
 
 
 class Semantic:
     """Of one config. `least`: cosine, from which on two questions may be the same."""
 
-    def __init__(self, least: float, embedder: Embedder, *, most: int = MOST_QUESTIONS) -> None:
+    def __init__(self, least: float, embedder: Embedder, read: Read, *, most: int = MOST_QUESTIONS) -> None:
         self._least = least
         self._embedder = embedder
+        self._read = read
         self._most = most
         self._keys = count(1)
         self._known: OrderedDict[int, _Known] = OrderedDict()
         """The oldest first."""
-        self._partitions: dict[bytes, Neighbours] = {}
+        self._partitions: dict[bytes, _Partition] = {}
         self._at: dict[bytes, int] = {}
         """Digest of a place -> key."""
 
@@ -64,36 +82,50 @@ class Semantic:
         wording = Wording(meant.text)
         if not wording.comparable:
             return Looked()
+        await self._catch_up(meant.partition)
         try:
             (vector,) = await self._embedder.vectors([meant.text])
             return Looked(await self._alike(meant, wording, vector), vector)
         except EmbedderBusy:
             return Looked()
 
-    def remember(self, meant: Meant, place: Place, vector: "Vector") -> None:
-        self.forget(place)
-        while len(self._known) >= self._most:
-            self._drop(next(iter(self._known)))
-        key = next(self._keys)
-        self._known[key] = _Known(Wording(meant.text), place, meant.partition)
-        self._at[place.digest] = key
-        self._partitions.setdefault(meant.partition, Neighbours()).add(key, vector)
-
-    def forget(self, place: Place) -> None:
+    def forget(self, place: bytes) -> None:
         """Its answer is gone."""
-        key = self._at.get(place.digest)
+        key = self._at.get(place)
         if key is not None:
             self._drop(key)
 
     def forget_all(self, owner: str) -> None:
-        for key in [key for key, known in self._known.items() if known.place.owner == owner]:
+        for key in [key for key, known in self._known.items() if known.owner == owner]:
             self._drop(key)
+
+    async def _catch_up(self, partition: bytes) -> None:
+        known = self._partitions.get(partition)
+        reached = known.reached if known else ""
+        for _ in range(MOST_READS):
+            learnt = await self._read(partition, reached)
+            reached = learnt.reached
+            for each in learnt.questions:
+                self._remember(partition, each)
+            if (known := self._partitions.get(partition)) is not None:
+                known.reached = reached
+            if not learnt.more:
+                return
+
+    def _remember(self, partition: bytes, asked: Asked) -> None:
+        self.forget(asked.place)
+        while len(self._known) >= self._most:
+            self._drop(next(iter(self._known)))
+        key = next(self._keys)
+        self._known[key] = _Known(Wording(asked.text), asked.place, asked.owner, partition)
+        self._at[asked.place] = key
+        self._partitions.setdefault(partition, _Partition()).neighbours.add(key, asked.vector)
 
     async def _alike(self, meant: Meant, wording: Wording, vector: "Vector") -> Alike | None:
         partition = self._partitions.get(meant.partition)
         if partition is None:
             return None
-        for key, cosine in partition.nearest(vector, MOST_LOOKED_AT):
+        for key, cosine in partition.neighbours.nearest(vector, MOST_LOOKED_AT):
             known = self._known.get(key)
             if known is None or cosine < self._least or objection(wording, known.wording):
                 continue
@@ -110,8 +142,8 @@ class Semantic:
 
     def _drop(self, key: int) -> None:
         known = self._known.pop(key)
-        del self._at[known.place.digest]
-        partition = self._partitions[known.partition]
-        partition.remove(key)
-        if not len(partition):
+        del self._at[known.place]
+        neighbours = self._partitions[known.partition].neighbours
+        neighbours.remove(key)
+        if not len(neighbours):
             del self._partitions[known.partition]

@@ -14,6 +14,7 @@ half of one another.
   the most, the one that serves its latest turn (`Visit`), so the pods' counts add up to how many are active.
 - **Approvals**: a request that waits for a person; decided once, used once, gone at its expiry.
 - **Answers** (the cache): bytes under an id that whoever asks can derive, for a time; the least recently used go first.
+  With one goes its `Meaning`, in a log that is read onwards from where it was read before.
 
 Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everything is bounded. Where the bound is
 reached, what is refused is the new thing (`StateFull`), but for conversations and answers: there the oldest goes, of
@@ -36,6 +37,10 @@ CONVERSATION_SECONDS = 86_400.0
 MOST_APPROVAL_BYTES = 65_536
 MOST_APPROVALS_OF_AN_OWNER = 16
 """That wait, for a verdict or to be used: nobody's requests take the places of all others."""
+MOST_MEANINGS = 20_000
+"""Of one log; beyond them the oldest go, with their answers."""
+MOST_MEANING_BYTES = 4096
+MEANINGS_AT_ONCE = 128
 BUSY_SECONDS = 1.0
 """What `take` says of a full set of slots: nobody knows when a turn will end."""
 
@@ -161,6 +166,22 @@ class Approval:
     """As of the moment when it was looked up."""
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What a kept answer was asked, for those who ask it in other words: at most MOST_MEANING_BYTES in a log."""
+
+    log: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """`reached`: from where to read on."""
+
+    reached: str
+    contents: Sequence[bytes]
+
+
 class State(Protocol):
     shared: bool
     """Whether all replicas see the same."""
@@ -241,14 +262,22 @@ class State(Protocol):
     async def discard_approvals(self, owner: str) -> int:
         """Delete every approval of an owner, and say how many there were. Raises StateAway."""
 
-    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
+    async def keep_answer(
+        self, id_: str, owner: str, content: bytes, seconds: float, meaning: Meaning | None = None
+    ) -> bool:
         """Keep an answer for at most this long, in the place of one of the same id; False: it is too large.
 
-        Raises StateAway.
+        Its meaning is there as long as the answer is, and takes of its room. Raises StateAway.
         """
 
     async def kept_answer(self, id_: str) -> bytes | None:
         """Raises StateAway."""
+
+    async def meanings(self, log: str, after: str = "") -> Meanings:
+        """Those of answers that are still there, the oldest first, which came after what was reached; empty: all.
+
+        At most MEANINGS_AT_ONCE; as many mean that there may be more. Raises StateAway.
+        """
 
     async def discard_answers(self, owner: str) -> int:
         """Delete every answer of an owner, and say how many there were. Raises StateAway."""

@@ -10,9 +10,12 @@ from regent_api.types import Sensitivity
 from regent_runtime.state.answers import MOST_BYTES, Answers
 from regent_runtime.state.approvals import Approvals
 from regent_runtime.state.contract import (
+    MOST_MEANINGS,
     Approval,
     Attended,
     Conversation,
+    Meaning,
+    Meanings,
     Purse,
     Reservation,
     Verdict,
@@ -29,12 +32,18 @@ class PodState:
 
     shared = False
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, *, most_answer_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        most_answer_bytes: int = MOST_BYTES,
+        most_meanings: int = MOST_MEANINGS,
+    ) -> None:
         self._takes = Takes(now)
         self._purses = Purses(now)
         self._conversations = Conversations(now)
         self._approvals = Approvals(now)
-        self._answers = Answers(now, most_bytes=most_answer_bytes)
+        self._answers = Answers(now, most_bytes=most_answer_bytes, most_meanings=most_meanings)
 
     async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
         return self._takes.take(wants, holder)
@@ -90,11 +99,16 @@ class PodState:
     async def discard_approvals(self, owner: str) -> int:
         return self._approvals.discard(owner)
 
-    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
-        return self._answers.keep(id_, owner, content, seconds)
+    async def keep_answer(
+        self, id_: str, owner: str, content: bytes, seconds: float, meaning: Meaning | None = None
+    ) -> bool:
+        return self._answers.keep(id_, owner, content, seconds, meaning)
 
     async def kept_answer(self, id_: str) -> bytes | None:
         return self._answers.kept(id_)
+
+    async def meanings(self, log: str, after: str = "") -> Meanings:
+        return self._answers.meanings(log, after)
 
     async def discard_answers(self, owner: str) -> int:
         return self._answers.discard(owner)

@@ -8,7 +8,7 @@ from importlib.resources import files
 CONVERSATION = ("begin", "attend", "rest", "active", "recall", "raise_label", "shorten", "forget", "forget_all")
 APPROVAL = ("propose", "look", "decide", "consume", "discard_approvals")
 PURSE = ("reserve", "settle")
-ANSWER = ("keep_answer", "kept_answer", "discard_answers")
+ANSWER = ("keep_answer", "kept_answer", "meanings", "discard_answers")
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,15 @@ from regent_runtime.state import scripts
 from regent_runtime.state.contract import (
     BUSY_SECONDS,
     CONVERSATION_SECONDS,
+    MEANINGS_AT_ONCE,
     MOST_APPROVALS_OF_AN_OWNER,
+    MOST_MEANING_BYTES,
+    MOST_MEANINGS,
     Approval,
     Attended,
     Conversation,
+    Meaning,
+    Meanings,
     OwnerFull,
     Purse,
     Reservation,
@@ -36,8 +41,8 @@ MOST_CONVERSATIONS = 100_000
 MOST_OF_AN_OWNER = 1000
 MOST_APPROVALS = 1000
 MOST_ANSWER_BYTES = 64 * 1024 * 1024
-ANSWER_OVERHEAD = 512
-"""Bytes of Redis' memory that an answer takes beside its content."""
+ANSWER_OVERHEAD = 1024
+"""Bytes of Redis' memory that an answer takes beside its content, and its meaning less."""
 _MICROS = 1_000_000
 _LABELS = tuple(Sensitivity)
 
@@ -59,6 +64,7 @@ class RedisState:
         most_of_an_owner: int = MOST_OF_AN_OWNER,
         most_approvals: int = MOST_APPROVALS,
         most_answer_bytes: int = MOST_ANSWER_BYTES,
+        most_meanings: int = MOST_MEANINGS,
     ) -> None:
         self._link = link
         self._prefix = f"regent:{{{agent.namespace}/{agent.name}}}:"
@@ -67,6 +73,7 @@ class RedisState:
         self._most_of_an_owner = most_of_an_owner
         self._most_approvals = most_approvals
         self._most_answer_bytes = most_answer_bytes
+        self._most_meanings = most_meanings
 
     async def take(self, wants: Sequence[Want], holder: str) -> tuple[float, ...]:
         keys = [self._bucket(want) for want in wants]
@@ -149,13 +156,21 @@ class RedisState:
     async def discard_approvals(self, owner: str) -> int:
         return int(await self._approval("discard_approvals", "", owner))
 
-    async def keep_answer(self, id_: str, owner: str, content: bytes, seconds: float) -> bool:
+    async def keep_answer(
+        self, id_: str, owner: str, content: bytes, seconds: float, meaning: Meaning | None = None
+    ) -> bool:
         bounds = _micros(seconds), self._most_answer_bytes, ANSWER_OVERHEAD
-        return bool(await self._answer("keep_answer", id_, owner, *bounds, content))
+        meant = (meaning.log, meaning.content, self._most_meanings) if meaning else ()
+        return bool(await self._answer("keep_answer", id_, owner, *bounds, content, *meant))
 
     async def kept_answer(self, id_: str) -> bytes | None:
         found: bytes | None = await self._answer("kept_answer", id_)
         return found
+
+    async def meanings(self, log: str, after: str = "") -> Meanings:
+        bounds = MEANINGS_AT_ONCE, MOST_MEANING_BYTES
+        reached, *contents = await self._answer("meanings", "", log, after or "0", *bounds)
+        return Meanings(reached.decode(), contents)
 
     async def discard_answers(self, owner: str) -> int:
         return int(await self._answer("discard_answers", "", owner))

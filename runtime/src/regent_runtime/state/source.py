@@ -34,6 +34,8 @@ class StateInUse:
     spending: Spending = field(default_factory=Spending)
     """What the process has heard of the agent's budgets."""
     attendance: Attendance = field(default_factory=Attendance)
+    failed: Callable[[str], None] = lambda _: None
+    """Is told why something could not be had from the state."""
 
     async def close(self) -> None:
         unused = self._release()
@@ -70,7 +72,8 @@ class States:
         return self._in_use(self._open[key].state, config, lambda: self._released(key))
 
     def _in_use(self, state: State, config: AgentConfig, release: Callable[[], State | None]) -> StateInUse:
-        return StateInUse(state, self._pod, config.policy.on_state_error, release, self.spending, self.attendance)
+        on_error = config.policy.on_state_error
+        return StateInUse(state, self._pod, on_error, release, self.spending, self.attendance, self.failed)
 
     def _released(self, key: str) -> State | None:
         self._open[key].users -= 1

@@ -81,7 +81,7 @@ class Metrics:
         )
         self._state_errors = Tally(
             "regent_state_errors",
-            "Operations that the shared state did not answer, by the reason.",
+            "Operations that the shared state did not answer, and what it held that was forged, by the reason.",
             ["reason"],
             registry=self._registry,
         )

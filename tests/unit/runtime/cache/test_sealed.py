@@ -1,4 +1,4 @@
-from regent_runtime.cache.sealed import Seal
+from regent_runtime.cache.sealed import MEANING, Seal
 
 DIGEST = bytes(32)
 SECRET = b"s" * 32
@@ -18,7 +18,7 @@ def test_equal_answers_are_sealed_differently() -> None:
 def test_another_request_or_another_secret_has_another_id_and_opens_nothing() -> None:
     seal = Seal.of(DIGEST, SECRET)
     sealed = seal.close(b"an answer")
-    for other in (Seal.of(b"d" * 32, SECRET), Seal.of(DIGEST, b"t" * 32)):
+    for other in (Seal.of(b"d" * 32, SECRET), Seal.of(DIGEST, b"t" * 32), Seal.of(DIGEST, SECRET, MEANING)):
         assert other.id != seal.id
         assert other.open(sealed) is None
 

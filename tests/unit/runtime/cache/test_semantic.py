@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from regent_runtime.cache.asked import Asked, asked
 from regent_runtime.cache.embedder import Embedder, EmbedderBusy
-from regent_runtime.cache.place import Meant, Place
-from regent_runtime.cache.semantic import Semantic
+from regent_runtime.cache.place import Meant
+from regent_runtime.cache.semantic import MOST_READS, Semantic
+from regent_runtime.cache.shelf import Learnt
 
 ASKED = "How can I buy a car?"
 KEPT = "How do I purchase a car?"
@@ -33,75 +35,95 @@ class Vectors(Embedder):
         return made
 
 
-def place(name: str, owner: str = "ann") -> Place:
-    return Place(name.encode(), owner, 60.0)
+class Kept:
+    """What the state holds; it tells two at once."""
+
+    def __init__(self) -> None:
+        self.asked: dict[bytes, list[Asked]] = {}
+        self.reads = 0
+
+    async def read(self, partition: bytes, after: str) -> Learnt:
+        self.reads += 1
+        begin = int(after or 0)
+        some = self.asked.get(partition, [])[begin : begin + 2]
+        return Learnt(str(begin + len(some)), some, more=len(some) == 2)
+
+
+class Pod(Semantic):
+    def __init__(self, *alike: Sequence[str], kept: Kept | None = None, busy: bool = False, most: int = 100) -> None:
+        self.kept = kept or Kept()
+        super().__init__(0.85, Vectors(*alike, busy=busy), self.kept.read, most=most)
 
 
 def meant(text: str, partition: str = "one") -> Meant:
     return Meant(text, partition.encode())
 
 
-async def keep(semantic: Semantic, text: str, name: str, partition: str = "one", owner: str = "ann") -> None:
+async def keep(semantic: Pod, text: str, name: str, partition: str = "one", owner: str = "ann") -> None:
     looked = await semantic.look(meant(text, partition))
     assert looked.vector is not None
-    semantic.remember(meant(text, partition), place(name, owner), looked.vector)
+    semantic.kept.asked.setdefault(partition.encode(), []).append(asked(text, name.encode(), owner, looked.vector))
 
 
-async def found(semantic: Semantic, text: str, partition: str = "one") -> bytes | None:
+async def found(semantic: Pod, text: str, partition: str = "one") -> bytes | None:
     alike = (await semantic.look(meant(text, partition))).alike
-    return alike.place.digest if alike else None
+    return alike.place if alike else None
 
 
 async def test_a_question_that_means_the_same_is_found() -> None:
-    semantic = Semantic(0.85, Vectors([ASKED, KEPT]))
+    semantic = Pod([ASKED, KEPT])
     assert await found(semantic, ASKED) is None
     await keep(semantic, KEPT, "kept")
     assert await found(semantic, ASKED) == b"kept"
 
 
 async def test_another_partition_is_another_world() -> None:
-    semantic = Semantic(0.85, Vectors([ASKED, KEPT]))
+    semantic = Pod([ASKED, KEPT])
     await keep(semantic, KEPT, "kept", "other")
     assert await found(semantic, ASKED) is None
 
 
 async def test_what_is_near_and_not_the_same_is_not_found() -> None:
     on, off = "How do I turn on dark mode?", "How do I turn off dark mode?"
-    semantic = Semantic(0.85, Vectors([on, off]))
+    semantic = Pod([on, off])
     await keep(semantic, off, "off")
     assert await found(semantic, on) is None
 
 
 async def test_what_is_left_of_both_has_to_be_near_too() -> None:
     rice, pasta = "How do I cook rice?", "How do I cook pasta?"
-    semantic = Semantic(0.85, Vectors([rice, pasta]))
+    semantic = Pod([rice, pasta])
     await keep(semantic, pasta, "pasta")
     assert await found(semantic, rice) is None
-    assert await found(Semantic(0.85, Vectors()), rice) is None
+    assert await found(Pod(), rice) is None
 
 
 async def test_less_than_the_least_similarity_is_nothing() -> None:
-    semantic = Semantic(0.85, Vectors([ASKED]))
+    semantic = Pod([ASKED])
     await keep(semantic, KEPT, "kept")
     assert await found(semantic, ASKED) is None
 
 
 async def test_what_was_forgotten_is_not_found() -> None:
-    semantic = Semantic(0.85, Vectors([ASKED, KEPT]))
+    semantic = Pod([ASKED, KEPT])
     await keep(semantic, KEPT, "kept")
-    semantic.forget(place("kept"))
-    semantic.forget(place("unknown"))
+    assert await found(semantic, ASKED) == b"kept"
+    semantic.forget(b"kept")
+    semantic.forget(b"unknown")
+    semantic.kept.asked.clear()
     assert await found(semantic, ASKED) is None
     await keep(semantic, KEPT, "mine")
+    assert await found(semantic, ASKED) == b"mine"
     semantic.forget_all("bob")
     assert await found(semantic, ASKED) == b"mine"
     semantic.forget_all("ann")
+    semantic.kept.asked.clear()
     assert await found(semantic, ASKED) is None
     assert not semantic._partitions
 
 
 async def test_it_is_bounded_and_the_oldest_goes() -> None:
-    semantic = Semantic(0.85, Vectors([ASKED, KEPT]), most=2)
+    semantic = Pod([ASKED, KEPT], most=2)
     await keep(semantic, KEPT, "kept")
     await keep(semantic, "What is the time?", "time")
     assert await found(semantic, ASKED) == b"kept"
@@ -111,5 +133,33 @@ async def test_it_is_bounded_and_the_oldest_goes() -> None:
 
 
 async def test_a_busy_embedder_finds_nothing_and_harms_nothing() -> None:
-    vectors = Vectors(busy=True)
-    assert (await Semantic(0.85, vectors).look(meant(ASKED))).vector is None
+    assert (await Pod(busy=True).look(meant(ASKED))).vector is None
+
+
+async def test_what_another_pod_was_asked_is_found_too_and_read_once() -> None:
+    one = Pod([ASKED, KEPT])
+    other = Pod([ASKED, KEPT], kept=one.kept)
+    assert await found(other, ASKED) is None
+    await keep(one, KEPT, "kept")
+    assert await found(other, ASKED) == b"kept"
+    other.kept.asked[b"one"][0] = asked(KEPT, b"again", "ann", np.zeros(384, dtype=np.float32))
+    assert await found(other, ASKED) == b"kept"
+
+
+async def test_a_look_reads_so_much_at_the_most_and_the_next_one_goes_on() -> None:
+    one = Pod([ASKED, KEPT])
+    for number in range(2 * MOST_READS):
+        await keep(one, f"What is the {number}?", f"{number}")
+    await keep(one, KEPT, "kept")
+    late = Pod([ASKED, KEPT], kept=one.kept)
+    one.kept.reads = 0
+    assert await found(late, ASKED) is None
+    assert one.kept.reads == MOST_READS
+    assert await found(late, ASKED) == b"kept"
+    assert one.kept.reads == MOST_READS + 1
+
+
+async def test_a_question_that_is_not_compared_reads_nothing() -> None:
+    semantic = Pod()
+    assert await found(semantic, "Wie spaet ist es?") is None
+    assert semantic.kept.reads == 0
