@@ -18,7 +18,7 @@ import numpy as np
 from regent_api.policy import StateError
 from regent_api.types import Sensitivity
 from regent_runtime.access.classes import treatment
-from regent_runtime.cache.embedder import DIMENSIONS, Embedder, EmbedderBusy, embedded
+from regent_runtime.cache.embedder import DIMENSIONS, Embedder, EmbedderAway, embedded
 from regent_runtime.cache.entry import decode, encode, entry
 from regent_runtime.cache.meaning import LEAST_NEARNESS_OF_REST, Wording, objection, rest
 from regent_runtime.cache.neighbours import Neighbours
@@ -211,7 +211,7 @@ async def catching_up(count: int = 1_000) -> float:
 
 class _Busy(Embedder):
     async def vectors(self, texts: Sequence[str]) -> Any:
-        raise EmbedderBusy
+        raise EmbedderAway
 
 
 async def sentence(count: int = 50) -> float:

@@ -11,6 +11,7 @@ import pytest
 from regent_api.audit import segment
 from regent_api.audit.record import CachePart, CostPart, Kind, Record, TokensPart, decode
 from regent_api.audit.subjects import subject_digest
+from regent_runtime.cache import embedder
 from tests.contract.redis_server import RedisServer, redis_server
 from tests.enforces import enforces
 from tests.fakes import configs
@@ -291,6 +292,21 @@ async def test_a_question_in_other_words_is_answered_again_only_where_the_policy
     assert (hit.cache.result, hit.cost) == ("semantic", CostPart(usd="0"))
     assert 0.85 <= float(hit.cache.similarity) < 1
     assert next(each.field for each in hit.decisions if each.action == "Reuse") == "cache.semantic"
+
+
+async def test_a_pod_whose_embedder_is_another_model_answers_word_for_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(embedder, "MODEL_SHA256", "0" * 64)
+    embedder._session.cache_clear()
+    embedder.embedder.cache_clear()
+    async with cached(tmp_path, answers("One."), answers("Two."), cache=MEANING) as (served, _):
+        assert await said(served, **asking("How do I turn on dark mode?")) == "One."
+        assert await said(served, **asking("How can I enable dark mode?")) == "Two."
+        assert await said(served, **asking("How do I turn on dark mode?")) == "One."
+        assert results(served) == ["miss", "miss", "hit"]
+    embedder.embedder.cache_clear()
+    assert capsys.readouterr().out.count('"event":"embedder_failed","exception":"RuntimeError"') == 1
 
 
 @pytest.mark.parametrize(

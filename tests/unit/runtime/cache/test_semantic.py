@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from regent_runtime.cache.asked import Asked, asked
-from regent_runtime.cache.embedder import Embedder, EmbedderBusy
+from regent_runtime.cache.embedder import Embedder, EmbedderAway
 from regent_runtime.cache.place import Meant
 from regent_runtime.cache.semantic import MOST_READS, Semantic
 from regent_runtime.cache.shelf import Learnt
@@ -25,7 +25,7 @@ class Vectors(Embedder):
 
     async def vectors(self, texts: Sequence[str]) -> list:  # type: ignore[override]
         if self.busy:
-            raise EmbedderBusy
+            raise EmbedderAway
         return [self._vector(text) for text in texts]
 
     def _vector(self, text: str) -> np.ndarray:
