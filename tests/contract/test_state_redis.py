@@ -74,6 +74,16 @@ async def test_a_clock_that_is_set_back_lets_nobody_in_sooner(tmp_path: Path) ->
         assert await world.state.take([minute], "t") == (0.0,)
 
 
+async def test_a_conversation_that_another_callers_pushes_out_counts_for_its_owner_no_more(tmp_path: Path) -> None:
+    async with redis_world(tmp_path) as world:
+        state = world.another(most_conversations=2, most_of_an_owner=2)
+        for name in ("a-1", "b-1", "b-2"):
+            await state.begin(Conversation(name, name[0], Sensitivity.PUBLIC, "n"), Visit("one", 120.0))
+            await world.advance(1)
+        assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:owned:a")) == 0
+        assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:owned:b")) == 2
+
+
 async def test_where_there_is_no_room_for_a_conversation_the_least_recently_used_goes(tmp_path: Path) -> None:
     async with redis_world(tmp_path) as world:
         state = world.another(most_conversations=3, most_of_an_owner=2)

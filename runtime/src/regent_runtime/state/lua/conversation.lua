@@ -34,11 +34,11 @@ local function active_here()
 end
 
 local function drop(gone)
-  local at = redis.call('HGET', prefix .. gone, 'active')
+  local at, whose = unpack(redis.call('HMGET', prefix .. gone, 'active', 'owner'))
   if at then redis.call('ZREM', at, gone) end
   redis.call('UNLINK', prefix .. gone)
   redis.call('ZREM', all, gone)
-  redis.call('ZREM', owned, gone)
+  redis.call('ZREM', whose and owned:sub(1, #owned - #owner) .. whose or owned, gone)
 end
 
 -- The least recently used go until there are fewer than `most`.
