@@ -30,6 +30,9 @@ class Releases:
     def upgrade(self, name: str, namespace: str, values: Object | None = None, *flags: str, chart: Path = CHART) -> str:
         return self._helm("upgrade", name, chart, namespace, values, *flags)
 
+    def rollback(self, name: str, namespace: str, revision: int) -> None:
+        self.cluster.helm("rollback", name, str(revision), "--namespace", namespace)
+
     def uninstall(self, name: str, namespace: str) -> None:
         self._installed.remove((name, namespace))
         self.cluster.helm("uninstall", name, "--namespace", namespace)

@@ -4,6 +4,7 @@ import copy
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.unit.chart.test_admission import PARTS
 from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs
 
 Object = dict[str, Any]
-IMAGE = "localhost/regent-runtime:0.1.0"
+IMAGE, NEXT_IMAGE = "localhost/regent-runtime:0.1.0", "localhost/regent-runtime:9.9.9"
 ADMIN = ("--as", "alice", "--as-group", "system:masters")
 CONTROLLER = ("--as", "system:serviceaccount:kube-system:replicaset-controller", "--as-group", "system:masters")
 ALONE = "is written by Regent alone"
@@ -391,15 +392,90 @@ FORMS: dict[str, tuple[Callable[[Object], object], str]] = {
 }
 
 
+def fresh(scene: Scene, image: str = IMAGE) -> Object:
+    """The Deployment of an agent that has none yet."""
+    made: Object = json.loads(
+        json.dumps(scene.child("Deployment")).replace('"helper"', '"fresh"').replace(IMAGE, image)
+    )
+    return made
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_the_operator_creates_no_deployment_of_another_form(scene: Scene, form: str) -> None:
     change, words = FORMS[form]
-    deployment = scene.child("Deployment")
-    deployment["metadata"]["name"] = "fresh"
-    deployment = json.loads(json.dumps(deployment).replace('"helper"', '"fresh"'))
+    deployment = fresh(scene)
     assert scene.refusal(scene.operator, deployment) == ""
     change(deployment)
     assert words in scene.refusal(scene.operator, deployment)
+
+
+@contextmanager
+def upgraded(scene: Scene) -> Iterator[None]:
+    """The release has another runtime image."""
+    scene.releases.upgrade("regent", scene.home, {"image.runtime.tag": "9.9.9"})
+    try:
+        eventually("it may be run", lambda: not scene.refusal(scene.operator, fresh(scene, NEXT_IMAGE)))
+        yield
+    finally:
+        scene.releases.upgrade("regent", scene.home, {"image.runtime.tag": ""})
+        eventually("all is as before", lambda: scene.refusal(scene.operator, fresh(scene, NEXT_IMAGE)))
+
+
+@contextmanager
+def running(scene: Scene, image: str) -> Iterator[None]:
+    """An operator that gives agents this image."""
+    kubectl = scene.releases.cluster.kubectl
+    about = {"name": "before", "namespace": scene.home, "labels": {"app.kubernetes.io/name": "regent-operator"}}
+    container = {"name": "operator", "image": "i", "args": ["--workers=16", f"--runtime-image={image}"]}
+    spec = {"serviceAccountName": "regent-operator", "containers": [container]}
+    scene.releases.apply({"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec})
+    status = '{"status": {"phase": "Running"}}'
+    at = ("before", "--namespace", scene.home)
+    kubectl("patch", "pod", *at, "--subresource=status", "--type=merge", "-p", status)
+    try:
+        yield
+    finally:
+        kubectl("delete", "pod", *at, "--grace-period=0", "--force")
+
+
+def test_while_the_operator_of_before_runs_it_makes_agents_of_its_own_image(scene: Scene) -> None:
+    """The new one may never start; until it leads, the other does."""
+    with running(scene, IMAGE), upgraded(scene):
+        for image in (IMAGE, NEXT_IMAGE):
+            assert scene.refusal(scene.operator, fresh(scene, image)) == ""
+        assert "runtime image alone" in scene.refusal(scene.operator, fresh(scene, "localhost/regent-runtime:0.0.9"))
+
+
+def test_an_agent_of_before_may_keep_its_image_and_gets_no_other_but_the_configured(scene: Scene) -> None:
+    mount = volume(projected={"sources": [{"secret": {"name": "new", "items": [{"key": "k", "path": "new/k"}]}}]})
+    with upgraded(scene):
+        for change in (
+            lambda d: d["spec"].update(replicas=0),
+            mount,
+            in_container(lambda c: c.update(image=NEXT_IMAGE)),
+        ):
+            deployment = scene.child("Deployment")
+            change(deployment)
+            assert scene.refusal(scene.operator, deployment) == ""
+        for form in ("another image", "another program", "a second container"):
+            change, words = FORMS[form]
+            deployment = scene.child("Deployment")
+            change(deployment)
+            assert words in scene.refusal(scene.operator, deployment)
+        assert "runtime image alone" in scene.refusal(scene.operator, fresh(scene)), "no operator of before runs"
+
+
+def test_a_number_of_pods_hangs_on_no_form(scene: Scene) -> None:
+    """An agent can be suspended by an operator of before, whatever a later version asks of a template."""
+    change, words = FORMS["the node's network"]
+    deployment = scene.child("Deployment")
+    change(deployment)
+    scene.write(CONTROLLER, deployment)
+    deployment["spec"]["replicas"] = 0
+    assert scene.refusal(scene.operator, deployment) == ""
+    in_container(lambda c: c.update(imagePullPolicy="Always"))(deployment)
+    assert words in scene.refusal(scene.operator, deployment)
+    scene.write(scene.operator, scene.child("Deployment"))
 
 
 def test_the_operator_writes_nothing_beside_children(scene: Scene) -> None:

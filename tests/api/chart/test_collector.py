@@ -1,6 +1,7 @@
 """The collector of a release on a real API server: what it may do, and the key that outlives upgrades."""
 
 import base64
+import json
 
 from tests.api.chart.releases import Object, Releases
 from tests.api.chart.test_rbac import anybody, may, permissions
@@ -52,6 +53,23 @@ def test_the_signing_key_is_made_once_and_outlives_upgrade_and_uninstall(release
     assert key(releases, home) == made
     releases.install("regent", home, ENABLED)
     assert key(releases, home) == made
+
+
+def test_a_key_that_a_hand_has_changed_outlives_upgrade_rollback_and_a_release_of_another_name(
+    releases: Releases,
+) -> None:
+    home = releases.namespace()
+    releases.install("regent", home, ENABLED)
+    changed = base64.b64encode(b"another").decode()
+    patch = json.dumps({"data": {"ed25519.pem": changed}})
+    releases.cluster.kubectl("patch", "secret", f"{NAME}-key", "-n", home, "--type=merge", "-p", patch)
+
+    releases.upgrade("regent", home, ENABLED)
+    releases.rollback("regent", home, 1)
+    assert key(releases, home) == changed
+    releases.uninstall("regent", home)
+    releases.install("another", home, ENABLED)
+    assert key(releases, home) == changed
 
 
 def test_disabled_again_it_goes_and_its_key_and_volume_stay(releases: Releases) -> None:

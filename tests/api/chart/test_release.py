@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,54 @@ def test_an_upgrade_with_nothing_new_changes_nothing(releases: Releases) -> None
     releases.upgrade("regent", namespace)
 
     assert content(releases, namespace) == before
+
+
+def test_a_rollback_brings_floor_and_roles_back_and_leaves_crds_and_keys(releases: Releases, tmp_path: Path) -> None:
+    releases.forget_crds()
+    namespace = releases.namespace()
+    releases.install("regent", namespace)
+    before = shared(releases, namespace)
+    chart = newer(tmp_path)
+    roles = chart / "templates" / "aggregatedroles.yaml"
+    roles.write_text(roles.read_text().replace('"edit" "resources" (list "aiagents")', '"edit" "resources" (list "x")'))
+    loose = {"floorPolicy.spec.callers.anonymous": "Allow", "floorPolicy.spec.newGrant": "x"}
+    releases.upgrade("regent", namespace, loose, chart=chart)
+    floor, edit = shared(releases, namespace)
+    assert floor["callers"]["anonymous"] == "Allow"
+    assert edit[0]["resources"] == ["x"]
+    add = json.dumps({"data": {"next.pem": keys(releases, namespace)["signing.pem"]}})
+    releases.cluster.kubectl("patch", "secret", SIGNING, "-n", namespace, "--type=merge", "-p", add)
+    added = keys(releases, namespace)
+
+    releases.rollback("regent", namespace, 1)
+
+    assert shared(releases, namespace) == before
+    assert keys(releases, namespace) == added
+    crd = json.dumps(releases.get("crd", CRDS[0]))
+    assert "newGrant" in crd, "what objects hold already would be lost"
+
+
+def shared(releases: Releases, namespace: str) -> tuple[Any, Any]:
+    """The floor's spec, and the rules of a role."""
+    floor, role = releases.get("agentpolicy", "floor", namespace), releases.get("clusterrole", "regent-edit")
+    assert floor
+    assert role
+    return floor["spec"], role["rules"]
+
+
+def test_a_rollback_overwrites_no_edit_of_the_floor_in_silence(releases: Releases) -> None:
+    namespace = releases.namespace()
+    releases.install("regent", namespace)
+    releases.upgrade("regent", namespace)
+    strict = '{"spec":{"callers":{"serviceAccounts":[{"name":"only"}]}}}'
+    releases.cluster.kubectl("patch", "agentpolicy", "floor", "-n", namespace, "--type=merge", "-p", strict)
+
+    with pytest.raises(command.CommandError) as caught:
+        releases.rollback("regent", namespace, 1)
+
+    assert 'conflict with "kubectl-patch"' in refused(caught.value)
+    floor, _ = shared(releases, namespace)
+    assert floor["callers"]["serviceAccounts"] == [{"name": "only"}]
 
 
 def content(releases: Releases, namespace: str) -> list[Object]:

@@ -85,6 +85,17 @@ def test_who_else_may_write_is_said_by_values() -> None:
     assert 'g in ["oncall"]' in trusted
 
 
+def test_without_a_cluster_to_ask_a_new_agent_runs_the_configured_image() -> None:
+    pinned = {"image": {"registry": "r.example.com:5000/", "runtime": {"digest": "sha256:" + 64 * "a"}}}
+    for values, image in (
+        (None, "localhost/regent-runtime:0.1.0"),
+        (pinned, f"r.example.com:5000/regent-runtime@sha256:{64 * 'a'}"),
+    ):
+        validations = one(render(values), POLICY, "regent-deployments.regent-system")["spec"]["validations"]
+        (form,) = [each["expression"] for each in validations if "c.image" in each["expression"]]
+        assert f'(c.image in ["{image}"] || c.image in variables.imagesBefore)' in form
+
+
 def test_they_can_be_left_out() -> None:
     assert not [o for o in render({"admissionPolicies": {"create": False}}) if o["kind"] in {POLICY, BINDING}]
 

@@ -26,6 +26,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Object]] = []
+        self.left: list[Object] = []
+        """The spec that each write left, which is what admission judges."""
         self.live: Object | None = None
         self.children = Children(lambda _: None)
         client = FakeClient()
@@ -35,8 +37,8 @@ class Scene:
         self.patches: list[list[Object]] = []
         self.applier = Applier(client, self.children)  # type: ignore[arg-type]
 
-    def holding(self, replicas: int, *fields: str) -> None:
-        self.live = self._object(replicas, fields or ("f:paused",))
+    def holding(self, replicas: int, *fields: str, paused: bool = False) -> None:
+        self.live = self._object(replicas, fields or ("f:paused",), paused=paused)
         self.children.seen(DEPLOYMENTS, self.live, full=True)
 
     async def bring(self, replicas: int) -> list[tuple[str, Object]]:
@@ -59,16 +61,17 @@ class Scene:
 
     async def _apply(self, _: Any, obj: Object, manager: str = "regent") -> Object:
         self.sent.append((manager, obj["spec"]))
-        replicas = obj["spec"].get("replicas", self.live["spec"]["replicas"] if self.live else 1)
+        spec = {"replicas": 1} | (self.live["spec"] if self.live else {}) | obj["spec"]
+        self.left.append(spec)
         fields = tuple(f"f:{name}" for name in obj["spec"]) if manager == "regent" else WITH_NUMBER
-        self.live = self._object(replicas, fields)
+        self.live = self._object(spec["replicas"], fields, paused=spec["paused"])
         return self.live
 
-    def _object(self, replicas: int, fields: tuple[str, ...]) -> Object:
+    def _object(self, replicas: int, fields: tuple[str, ...], *, paused: bool = False) -> Object:
         held = {"f:metadata": {"f:ownerReferences": {'k:{"uid":"agent"}': {}}}, "f:spec": {name: {} for name in fields}}
         entry = {"manager": "regent", "operation": "Apply", "time": "t", "fieldsV1": held}
         meta = {**BODY["metadata"], "uid": "u", "resourceVersion": str(100 + len(self.sent)), "managedFields": [entry]}
-        return {"metadata": meta, "spec": {"paused": False, "replicas": replicas}}
+        return {"metadata": meta, "spec": {"paused": paused, "replicas": replicas}}
 
 
 @pytest.fixture
@@ -96,7 +99,15 @@ async def test_a_number_that_is_not_ours_is_left_alone(scene: Scene) -> None:
 
 async def test_where_there_are_no_pods_an_autoscaler_would_rest(scene: Scene) -> None:
     scene.holding(0)
-    assert (await scene.bring(3))[0] == (KEEPER, {"replicas": 3})
+    assert (await scene.bring(3))[:2] == [("regent", {"paused": False, "replicas": 3}), (KEEPER, {"replicas": 3})]
+
+
+@pytest.mark.parametrize("live", [7, 0], ids=["a number of ours", "a resume"])
+async def test_a_deployment_of_another_version_is_as_planned_after_every_write(scene: Scene, live: int) -> None:
+    """Else a policy of the cluster that knows the new version alone refuses the number, and all that comes behind it."""
+    scene.holding(live, *WITH_NUMBER, paused=True)
+    await scene.bring(7)
+    assert scene.left == [{"paused": False, "replicas": 7}] * 3
 
 
 async def test_what_is_cut_away_beside_ours_takes_no_number_with_it(scene: Scene) -> None:

@@ -21,6 +21,24 @@ request.userInfo.username == '{{ include "regent.operatorUser" . }}'
 {{- end }}
 {{- end }}
 
+{{/*
+CEL: the images that a new agent may be given: the configured one, and those of the operators that run. The new operator
+may never start, and until it leads another does. Without a cluster to ask, the configured one alone.
+*/}}
+{{- define "regent.runtimeImages" -}}
+{{- $images := list (include "regent.image" (dict "root" . "image" .Values.image.runtime)) }}
+{{- range (lookup "v1" "Pod" .Release.Namespace "").items }}
+{{- if and (eq (dig "labels" "app.kubernetes.io/name" "" .metadata) (include "regent.name" $)) (eq .status.phase "Running") }}
+{{- range .spec.containers }}
+{{- range .args }}
+{{- if hasPrefix "--runtime-image=" . }}{{ $images = trimPrefix "--runtime-image=" . | append $images }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $images | uniq | toJson }}
+{{- end }}
+
 {{/* (dict "root" $ "part" "children" "everywhere" false): in the namespaces that are watched, or everywhere. */}}
 {{- define "regent.admissionBinding" -}}
 apiVersion: admissionregistration.k8s.io/v1

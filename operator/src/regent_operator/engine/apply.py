@@ -163,16 +163,16 @@ class Applier:
             outcome.healed.append(str(key))
 
     async def _hand_over(self, resource: Resource, body: Object, child: Child | None, replicas: int) -> Child:
-        """Let KEEPER hold the number of pods, in a Deployment that is made for it where there is none."""
-        self._children.writing(key_of(resource, body))
-        if child is None:
-            whole = with_replicas(body, replicas)
-            answer = await self._client.apply(resource, _with_metadata(whole, resourceVersion=NOBODYS_VERSION))
-            child = self._children.wrote(resource, answer, wanted_hash(whole), stripped=False)
+        """Let KEEPER hold the number of pods, in a Deployment that is as planned.
+
+        Admission judges the whole that a write would leave: a number would be refused with what stands there still.
+        """
+        whole = with_replicas(body, replicas)
+        child = await self._write(resource, whole, child, wanted_hash(whole))
         answer = await self._client.apply(resource, number_alone(body, child.uid, replicas), KEEPER)
         return self._children.read(resource, answer)
 
-    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> None:
+    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> Child:
         if child is None or wanted not in {child.owned, child.applied}:
             condition = {"uid": child.uid} if child else {"resourceVersion": NOBODYS_VERSION}
             self._children.writing(key_of(resource, body))
@@ -180,7 +180,8 @@ class Applier:
             child = self._children.wrote(resource, answer, wanted, stripped=False)
         if child.intruded:
             answer = await self._strip(resource, body, child)
-            self._children.wrote(resource, answer, wanted, stripped=True)
+            child = self._children.wrote(resource, answer, wanted, stripped=True)
+        return child
 
     async def _strip(self, resource: Resource, body: Object, child: Child) -> Object:
         """Replace each part of the object by ours alone; what the API server fills in, it fills in again."""
