@@ -129,6 +129,25 @@ def test_the_oldest_wait_counts_from_when_a_key_was_due(queue: WorkQueue[str], c
     assert (queue.oldest_seconds, queue.longest_run_seconds) == (0.0, 4.0)
 
 
+def test_a_queue_stands_still_while_keys_are_due_and_none_is_taken_or_let_go(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    clock.advance(1000)
+    assert queue.still_seconds == 0.0
+    queue.add("a")
+    queue.add("b")
+    clock.advance(5)
+    assert queue.still_seconds == 5.0
+    assert queue.take() == "a"
+    clock.advance(3)
+    assert queue.still_seconds == 3.0
+    queue.done("a")
+    assert queue.still_seconds == 0.0
+    assert queue.take() == "b"
+    clock.advance(7)
+    assert queue.still_seconds == 0.0, "nothing waits"
+
+
 def test_a_standby_s_keys_have_waited_since_it_leads(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("a")
     queue.add("later", delay=7205)

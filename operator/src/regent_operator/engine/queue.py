@@ -55,6 +55,8 @@ class WorkQueue(Generic[K]):
         self._alarm: asyncio.TimerHandle | None = None
         """Wakes a worker when the first key that waits is due: at `_alarm_at`, by our clock."""
         self._alarm_at = 0.0
+        self._moved_at = float("-inf")
+        """When a key was last taken or let go."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -87,7 +89,7 @@ class WorkQueue(Generic[K]):
             if self._stands(first):
                 priority, _, _, key = first
                 del self._waiting[key]
-                self._running[key] = now
+                self._running[key] = self._moved_at = now
                 if priority is Priority.EDIT:
                     self._urgent.add(key)
                 self._idle.clear()
@@ -107,11 +109,12 @@ class WorkQueue(Generic[K]):
         """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
         self._running.pop(key, None)
         self._urgent.discard(key)
+        self._moved_at = now = self._clock()
         if not self._running:
             self._idle.set()
         entry = self._waiting.get(key)
         if entry:
-            self._place(key, entry, self._clock())
+            self._place(key, entry, now)
             self._summon()
 
     def is_urgent_beside(self, key: K) -> bool:
@@ -164,6 +167,11 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         waits = (now - entry.since for key, entry in self._waiting.items() if key not in self._running)
         return max(0.0, max(waits, default=0.0))
+
+    @property
+    def still_seconds(self) -> float:
+        """How long keys have been due while none was taken or let go; 0 when none is due."""
+        return min(self.oldest_seconds, self._clock() - self._moved_at)
 
     @property
     def longest_run_seconds(self) -> float:
