@@ -4,7 +4,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from regent_operator.engine.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, MOST_STALE, Priority, WorkQueue
+from regent_operator.engine.queue import (
+    ELDEST_EVERY,
+    FIRST_RETRY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    MOST_STALE,
+    Priority,
+    WorkQueue,
+)
 from tests.unit.engine.clock import Clock
 
 
@@ -69,6 +76,30 @@ def test_an_edit_goes_before_what_follows_and_that_before_the_resync(queue: Work
     queue.add("follow", Priority.FOLLOW)
     queue.add("edit", Priority.EDIT)
     assert [queue.take(), queue.take(), queue.take()] == ["edit", "follow", "resync"]
+
+
+def test_however_many_edits_come_nothing_waits_for_ever(queue: WorkQueue[str], clock: Clock) -> None:
+    """Of the keys that are handed out one in so many is the eldest; the others are edits."""
+    queue.add("follow", Priority.FOLLOW)
+    queue.add("resync", Priority.RESYNC)
+    handed_out: list[str | None] = []
+    for number in range(3 * ELDEST_EVERY):
+        clock.advance(1)
+        queue.add(f"edit {number}", Priority.EDIT)
+        queue.add(f"edit too {number}", Priority.EDIT)
+        handed_out.append(queue.take())
+    others = [key for key in handed_out if key is not None and not key.startswith("edit")]
+    assert others == ["follow", "resync"]
+    assert handed_out.index("resync") < 2 * ELDEST_EVERY
+
+
+def test_the_eldest_of_all_may_be_an_edit(queue: WorkQueue[str], clock: Clock) -> None:
+    edits = [f"edit {number:02}" for number in range(2 * ELDEST_EVERY)]
+    for key in edits:
+        queue.add(key, Priority.EDIT)
+    clock.advance(1)
+    queue.add("follow", Priority.FOLLOW)
+    assert [queue.take() for _ in range(2 * ELDEST_EVERY + 1)] == [*edits, "follow"]
 
 
 def test_an_edit_lifts_a_key_that_waits_already(queue: WorkQueue[str]) -> None:
