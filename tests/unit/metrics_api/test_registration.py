@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from regent_operator.engine.errors import ApiError
 from regent_operator.metrics_api.certificate import LIFETIME, make
 from regent_operator.metrics_api.registration import MOST_CERTIFICATES, OURS, Registration, bundle
 from tests.unit.engine.fake_client import FakeClient
@@ -23,6 +24,7 @@ def service(name: str, **spec: Any) -> Object:
 class Scene:
     def __init__(self, *services: Object) -> None:
         self.patches: list[Object] = []
+        self.failure: ApiError | None = None
         client = FakeClient()
         live = {each["metadata"]["name"]: each for each in services}
 
@@ -31,6 +33,8 @@ class Scene:
             return live.get(name)
 
         async def merge(*words: Any) -> Object:
+            if self.failure:
+                raise self.failure
             self.patches.append(words[-1])
             return {}
 
@@ -67,6 +71,28 @@ async def test_another_replicas_certificate_stays_and_nothing_is_written_twice()
     again = Scene(service(OURS, service=SERVICE, caBundle=patch["spec"]["caBundle"]))
     await again.registration.present([mine.pem], NOW)
     assert again.patches == []
+
+
+async def test_it_is_registered_when_what_it_serves_with_is_trusted_and_not_before() -> None:
+    mine = make(HOST, NOW).pem
+    scene = Scene(service(OURS, service=SERVICE, caBundle=""))
+    scene.failure = ApiError(403, "Forbidden", "by somebody's webhook")
+    with pytest.raises(ApiError):
+        await scene.registration.present([mine], NOW)
+    assert "does not trust the certificate" in scene.registration.problem
+    scene.failure = None
+    await scene.registration.present([mine], NOW)
+    assert scene.registration.problem == ""
+
+
+async def test_while_what_it_serves_with_is_trusted_a_newer_one_that_is_not_yet_is_no_problem() -> None:
+    mine, fresh = make(HOST, NOW - timedelta(hours=1)).pem, make(HOST, NOW).pem
+    scene = Scene(service(OURS, service=SERVICE, caBundle=base64.b64encode(mine.encode()).decode()))
+    await scene.registration.present([mine], NOW)
+    scene.failure = ApiError(403, "Forbidden", "by somebody's webhook")
+    with pytest.raises(ApiError):
+        await scene.registration.present([fresh, mine], NOW)
+    assert scene.registration.problem == ""
 
 
 @pytest.mark.parametrize(

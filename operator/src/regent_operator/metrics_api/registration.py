@@ -42,16 +42,20 @@ class Registration:
         problem, live = await self._look()
         if problem != self.problem and problem:
             log.error("%s", problem)
-        self.problem = problem
         if live is None:
+            self.problem = problem
             return
+        own = tuple(certificates)
         held = base64.b64decode(live["spec"].get("caBundle") or "").decode("ascii", errors="replace")
-        wanted = bundle(certificates, _split(held), self.host, now)
+        wanted = bundle(own, _split(held), self.host, now)
         if wanted != held:
+            if not any(each in held for each in own):
+                self.problem = f"APIService {OURS} does not trust the certificate that is served with"
             encoded = base64.b64encode(wanted.encode()).decode()
             version = live["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "spec": {"caBundle": encoded}}
             await self._client.merge(API_SERVICES, None, OURS, patch)
+        self.problem = ""
 
     async def _look(self) -> tuple[str, Object | None]:
         for name in (OURS, *SIBLINGS):
