@@ -84,6 +84,23 @@ async def test_a_look_at_everything_costs_nothing(world: World) -> None:
     assert [call for call in world.api.calls if call[0] != "ask"] == []
 
 
+async def test_a_restart_costs_nothing_although_a_pod_does_not_answer_at_once(world: World) -> None:
+    pod_status, missed = world.api.pod_status, list[str]()
+
+    async def loses_one(address: str, seconds: float, **more: Any) -> Any:
+        if address.endswith("a001-0") and not missed:
+            missed.append(address)
+            raise ApiError(0, "Unreachable", "no answer in time")
+        return await pod_status(address, seconds, **more)
+
+    world.api.pod_status = loses_one  # type: ignore[method-assign]
+    world.engine._begin_to_lead()
+    world.engine.autoscalers.listed.set()
+    await world.settle()
+    assert missed
+    assert [call for call in world.api.calls if call[0] != "ask"] == []
+
+
 async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     """Nobody waits for a config: that pods lag is said before they follow."""
     world.api.deaf = True
