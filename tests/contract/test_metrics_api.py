@@ -49,7 +49,7 @@ class World:
         self.api = Api()
         self.listener = Listener("127.0.0.1", 0)
         self.proxies = FrontProxies(self.api, self._nothing)  # type: ignore[arg-type]
-        self.certificate = certificate.make(HOST, NOW)
+        self.certificate = certificate.make(HOST, "one", NOW)
         pods = AgentPods()
         pods.seen(PODS, POD, full=True)
         figures = Figures(self.api)  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ async def test_another_certificate_of_its_own_is_served_with_at_the_next_connect
     world: World, authority: Authority
 ) -> None:
     before = world.certificate.pem
-    world.certificate = certificate.make(HOST, NOW + timedelta(seconds=1))
+    world.certificate = certificate.make(HOST, "one", NOW + timedelta(seconds=1))
     await world.use(authority)
     own = authority.client("front-proxy")
     async with world.client(own) as http:

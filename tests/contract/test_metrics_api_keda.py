@@ -17,8 +17,12 @@ from tests.unit.plan.samples import agent
 Object = dict[str, Any]
 
 
-def pod(name: str, *, ready: bool = True) -> Object:
-    status = {"phase": "Running", "podIP": name, "conditions": [{"type": "Ready", "status": str(ready)}]}
+def pod(name: str) -> Object:
+    """`a` is busy: it does not answer its probe."""
+    ready = name != "a"
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    containers = [{"name": "runtime", "started": True, "ready": ready}]
+    status = {"phase": "Running", "podIP": name, "conditions": conditions, "containerStatuses": containers}
     labels = {"regent.dev/agent": "helper"}
     meta = {"namespace": "acme", "name": name, "uid": f"uid-{name}", "resourceVersion": "1", "labels": labels}
     return {"metadata": meta, "status": status}
@@ -73,10 +77,13 @@ async def test_the_sum_over_an_agents_pods_is_where_the_trigger_looks_for_it(api
     assert await asked(api) == (200, {"figure": 7, "error": ""})
 
 
-async def test_a_sum_that_is_not_known_is_an_error_and_never_smaller(api: KedaApi, cluster: Cluster) -> None:
-    cluster.told["b"] = None
+@pytest.mark.parametrize("silent", ["a", "b"], ids=["too busy", "ready"])
+async def test_a_sum_that_is_not_known_is_an_error_and_never_smaller(
+    api: KedaApi, cluster: Cluster, silent: str
+) -> None:
+    cluster.told[silent] = None
     status, found = await asked(api)
     assert (status, found["figure"]) == (503, None)
-    assert "pod b" in found["error"]
+    assert f"pod {silent}" in found["error"]
     status, found = await asked(api, "another")
     assert (status, found["figure"]) == (503, None), "an agent without pods has no figure, and not 0"

@@ -86,12 +86,28 @@ async def test_a_key_that_is_due_and_nobody_takes_is_no_progress_of_a_leader(lea
     leader.passes(300.0)
     assert await leader.page("/livez") == (200, "ok")
     leader.passes(1.0)
-    assert await leader.page("/livez") == (503, "the oldest key has been due for 301 s")
+    assert await leader.page("/livez") == (503, "keys are due, and none was taken for 301 s")
     leader.engine.leadership.held.clear()
     assert await leader.page("/livez") == (200, "ok"), "a standby takes none"
     leader.engine.leadership.held.set()
     leader.engine.autoscalers.listed.clear()
     assert await leader.page("/livez") == (200, "ok"), "neither does a leader that does not know everything yet"
+
+
+async def test_a_leader_that_has_more_to_do_than_it_can_is_alive(leader: Leader) -> None:
+    """Ten thousand agents are looked at for the first time, in the time that 5,000 were measured to take."""
+    queue = leader.engine.queue
+    for number in range(10_000):
+        queue.add(Key(AGENTS.kind, "acme", f"a{number}"))
+    for _ in range(10_000):
+        key = queue.take()
+        assert key is not None
+        leader.passes(202 / 5000)
+        queue.done(key)
+        if queue.oldest_seconds > 300.0:
+            break
+    assert queue.oldest_seconds > 300.0
+    assert await leader.page("/livez") == (200, "ok")
 
 
 async def test_a_lease_that_nobody_looks_at_is_no_progress(leader: Leader) -> None:

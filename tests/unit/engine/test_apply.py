@@ -7,7 +7,13 @@ import pytest
 from regent_operator.engine.apply import Applier, Outcome
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import SERVICE_ACCOUNTS, SERVICES
+from regent_operator.engine.resources import (
+    AUTOSCALERS,
+    DISRUPTION_BUDGETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Resource,
+)
 from regent_operator.plan.observation import Refusal
 from tests.unit.engine.fake_client import FakeClient
 
@@ -104,7 +110,7 @@ async def test_what_goes_by_itself_is_waited_for(scene: Scene, owner: str, more:
 async def test_what_is_not_ours_is_not_deleted(scene: Scene) -> None:
     scene.put("Service", owner="another")
     scene.children.seen(SERVICES, scene.client.objects["Service", "n", "a"], full=True)
-    await scene.applier.remove("agent", ChildKey("Service", "n", "a"))
+    await scene.applier.apply("agent", (), absent=(ChildKey("Service", "n", "a"),))
     assert scene.client.calls == []
 
 
@@ -138,3 +144,23 @@ async def test_a_refusal_is_told_beside_the_children_that_are_taken(scene: Scene
     outcome = await scene.applier.apply("agent", BODIES)
     assert outcome.refused == [Refusal("Service n/a", words)]
     assert outcome.written == {"ServiceAccount"}
+
+
+@pytest.mark.parametrize(
+    ("stays", "written"),
+    [(DISRUPTION_BUDGETS, {"ServiceAccount", "Deployment"}), (AUTOSCALERS, {"ServiceAccount"})],
+    ids=["a budget", "an autoscaler, which would fight for the number of pods"],
+)
+async def test_what_may_not_be_removed_holds_back_at_most_the_number_of_pods(
+    scene: Scene, stays: Resource, written: set[str]
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise ApiError(403, "Forbidden", "nothing is deleted here")
+
+    scene.put(stays.kind, owner="agent")
+    scene.children.seen(stays, scene.client.objects[stays.kind, "n", "a"], full=True)
+    scene.client.delete = refuse  # type: ignore[method-assign]
+    bodies = (BODIES[0], BODIES[0] | {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 1}})
+    outcome = await scene.applier.apply("agent", bodies, absent=(ChildKey(stays.kind, "n", "a"),))
+    assert outcome.refused == [Refusal(f"{stays.kind} n/a", "nothing is deleted here")]
+    assert outcome.written == written

@@ -138,6 +138,16 @@ async def test_what_kedas_autoscaler_says_is_the_agents() -> None:
     assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is None
 
 
+async def test_that_kedas_autoscaler_is_gone_is_told_although_its_object_stays() -> None:
+    scene = KedaScene()
+    await scene.list_both([made(1)], [OBJECT])
+    scene.touched.clear()
+    await scene.list_both([], [OBJECT])
+    assert (scene.scalers.of(AGENT), scene.touched) == (None, [AGENT])
+    await scene.scalers.read(AGENT)
+    assert scene.touched == [AGENT]
+
+
 async def test_ours_from_before_keda_is_known_so_that_it_can_be_removed_and_tells_nothing() -> None:
     scene = KedaScene()
     await scene.list_both([scaler(1)], [])

@@ -200,4 +200,4 @@ def test_a_standby_that_takes_over_after_hours_is_alive(engine: Engine, monkeypa
     engine.queue.add(AGENT)
     now = 7200.0
     engine._begin_to_lead()
-    assert Progress(0.0, leads=True, oldest=engine.queue.oldest_seconds, longest_run=0.0).stuck() is None
+    assert Progress(0.0, leads=True, still=engine.queue.still_seconds, longest_run=0.0).stuck() is None

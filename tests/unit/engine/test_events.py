@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -67,6 +68,13 @@ async def test_an_event_names_the_object_the_reason_and_the_words(scene: Scene) 
         "reportingController": "regent.dev/operator",
         "reportingInstance": "one",
     }
+
+
+async def test_a_note_is_cut_to_the_bytes_that_the_api_server_takes_and_to_whole_characters(scene: Scene) -> None:
+    scene.recorder.record(replace(READY, note="x" + 1000 * "ä"))
+    await scene.write_all()
+    [event] = scene.client.objects.values()
+    assert event["note"] == "x" + 511 * "ä"
 
 
 async def test_one_that_repeats_is_counted_and_written_every_ten_minutes(scene: Scene) -> None:

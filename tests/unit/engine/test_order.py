@@ -2,14 +2,18 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from regent_operator.engine import plans
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS
+from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS, Key, Resource
+from regent_operator.engine.touches import AFTER_SECONDS
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
+from tests.unit.engine.clock import Clock
 from tests.unit.engine.world import WORKERS, World
 
 AGENTS = 20
@@ -23,6 +27,10 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
     await made.begin(AGENTS)
     assert {made.ready(f"a{number:03}") for number in range(AGENTS)} == {"Ready"}
     return made
+
+
+def key_of_first(world: World) -> Key:
+    return next(key for key in world.engine.store.agents() if key.name == "a000")
 
 
 async def test_an_agent_costs_a_write_for_each_child_and_no_read_until_it_is_ready(world: World) -> None:
@@ -76,15 +84,68 @@ async def test_a_look_at_everything_costs_nothing(world: World) -> None:
     assert [call for call in world.api.calls if call[0] != "ask"] == []
 
 
+async def test_a_restart_costs_nothing_although_a_pod_does_not_answer_at_once(world: World) -> None:
+    pod_status, missed = world.api.pod_status, list[str]()
+
+    async def loses_one(address: str, seconds: float, **more: Any) -> Any:
+        if address.endswith("a001-0") and not missed:
+            missed.append(address)
+            raise ApiError(0, "Unreachable", "no answer in time")
+        return await pod_status(address, seconds, **more)
+
+    world.api.pod_status = loses_one  # type: ignore[method-assign]
+    world.engine._begin_to_lead()
+    world.engine.autoscalers.listed.set()
+    await world.settle()
+    assert missed
+    assert [call for call in world.api.calls if call[0] != "ask"] == []
+
+
 async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     """Nobody waits for a config: that pods lag is said before they follow."""
     world.api.deaf = True
     world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"sensitivity": "Confidential"})
-    key = next(key for key in world.engine.store.agents() if key.name == "a000")
+    key = key_of_first(world)
     assert world.engine.queue.take() == key
     await world.engine.reconciler.reconcile(key)
     assert world.ready("a000") == "NotYetEnforced"
     assert world.calls("merge", PODS.kind) == 0
+
+
+@pytest.mark.parametrize("status", [403, 500], ids=["refuses", "is away"])
+async def test_a_webhook_of_pods_hides_nothing_of_what_they_hold(world: World, status: int) -> None:
+    """Pods lag, and may not be touched so that the kubelet brings them their config."""
+    merge = world.api.merge
+
+    async def refuses_pods(resource: Resource, *words: Any, **more: Any) -> Any:
+        if resource == PODS:
+            raise ApiError(status, "Refused", "by somebody's webhook")
+        return await merge(resource, *words, **more)
+
+    world.api.deaf = True
+    world.api.merge = refuses_pods  # type: ignore[method-assign]
+    world.engine.reconciler._touches._clock = clock = Clock()
+    world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"sensitivity": "Confidential"})
+    for _ in range(2):
+        await world.engine.reconciler.reconcile(key_of_first(world))
+        clock.advance(AFTER_SECONDS[0])
+    await world.engine.reconciler.reconcile(key_of_first(world))
+    assert world.ready("a000") == "NotYetEnforced"
+    assert world.api.objects["AIAgent", "n", "a000"]["status"]["observedGeneration"] == 2
+
+
+async def test_who_keeps_a_child_from_going_holds_back_no_policy(world: World) -> None:
+    async def refuse(*_: Any) -> None:
+        raise ApiError(403, "Forbidden", "no budget may be deleted here")
+
+    world.api.delete = refuse  # type: ignore[method-assign]
+    world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"scaling": {"replicas": 1}})
+    world.put("AgentPolicy", "house", TIGHTER)
+    await world.settle()
+    document = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.json"])
+    assert document["policy"]["size"]["maxOutputTokens"] == 64
+    assert world.ready("a000") == "ApplyRefused"
+    assert world.api.objects["AIAgent", "n", "a000"]["status"]["observedGeneration"] == 2
 
 
 async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(world: World) -> None:
@@ -96,7 +157,7 @@ async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(worl
 
 
 async def test_a_pod_that_took_a_newer_seal_gets_a_newer_one_although_the_plan_stays(world: World) -> None:
-    [pod, _] = world.engine.pods.of(next(key for key in world.engine.store.agents() if key.name == "a000"))
+    [pod, _] = world.engine.pods.of(key_of_first(world))
     sequence = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.seal.json"])["sequence"]
     echo = pod.seen.echo
     assert echo is not None

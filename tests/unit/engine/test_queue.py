@@ -4,7 +4,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from regent_operator.engine.queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, MOST_STALE, Priority, WorkQueue
+from regent_operator.engine.queue import (
+    ELDEST_EVERY,
+    FIRST_RETRY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    MOST_STALE,
+    Priority,
+    WorkQueue,
+)
 from tests.unit.engine.clock import Clock
 
 
@@ -71,6 +78,30 @@ def test_an_edit_goes_before_what_follows_and_that_before_the_resync(queue: Work
     assert [queue.take(), queue.take(), queue.take()] == ["edit", "follow", "resync"]
 
 
+def test_however_many_edits_come_nothing_waits_for_ever(queue: WorkQueue[str], clock: Clock) -> None:
+    """Of the keys that are handed out one in so many is the eldest; the others are edits."""
+    queue.add("follow", Priority.FOLLOW)
+    queue.add("resync", Priority.RESYNC)
+    handed_out: list[str | None] = []
+    for number in range(3 * ELDEST_EVERY):
+        clock.advance(1)
+        queue.add(f"edit {number}", Priority.EDIT)
+        queue.add(f"edit too {number}", Priority.EDIT)
+        handed_out.append(queue.take())
+    others = [key for key in handed_out if key is not None and not key.startswith("edit")]
+    assert others == ["follow", "resync"]
+    assert handed_out.index("resync") < 2 * ELDEST_EVERY
+
+
+def test_the_eldest_of_all_may_be_an_edit(queue: WorkQueue[str], clock: Clock) -> None:
+    edits = [f"edit {number:02}" for number in range(2 * ELDEST_EVERY)]
+    for key in edits:
+        queue.add(key, Priority.EDIT)
+    clock.advance(1)
+    queue.add("follow", Priority.FOLLOW)
+    assert [queue.take() for _ in range(2 * ELDEST_EVERY + 1)] == [*edits, "follow"]
+
+
 def test_an_edit_lifts_a_key_that_waits_already(queue: WorkQueue[str]) -> None:
     queue.add("a", Priority.RESYNC, delay=60)
     queue.add("b", Priority.FOLLOW)
@@ -127,6 +158,25 @@ def test_the_oldest_wait_counts_from_when_a_key_was_due(queue: WorkQueue[str], c
     assert queue.take() == "a"
     clock.advance(4)
     assert (queue.oldest_seconds, queue.longest_run_seconds) == (0.0, 4.0)
+
+
+def test_a_queue_stands_still_while_keys_are_due_and_none_is_taken_or_let_go(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    clock.advance(1000)
+    assert queue.still_seconds == 0.0
+    queue.add("a")
+    queue.add("b")
+    clock.advance(5)
+    assert queue.still_seconds == 5.0
+    assert queue.take() == "a"
+    clock.advance(3)
+    assert queue.still_seconds == 3.0
+    queue.done("a")
+    assert queue.still_seconds == 0.0
+    assert queue.take() == "b"
+    clock.advance(7)
+    assert queue.still_seconds == 0.0, "nothing waits"
 
 
 def test_a_standby_s_keys_have_waited_since_it_leads(queue: WorkQueue[str], clock: Clock) -> None:

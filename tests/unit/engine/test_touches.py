@@ -6,6 +6,7 @@ import pytest
 
 from regent_api.status import Digests
 from regent_operator.engine.children import Children
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import TOUCHED, Pods
 from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
 from regent_operator.engine.touches import AFTER_SECONDS, Touches
@@ -94,6 +95,23 @@ async def test_a_pod_whose_volume_holds_something_else_is_touched_although_it_ec
     await scene.touches.bring(AGENT, NEW)
     scene.echoes(NEW, "seal: made for another agent")
     scene.clock.advance(AFTER_SECONDS[0])
+    await scene.touches.bring(AGENT, NEW)
+    assert len(scene.marks) == 1
+
+
+async def test_a_touch_that_is_refused_is_tried_again_when_it_is_time(scene: Scene) -> None:
+    merge = scene.client.merge
+
+    async def refuse(*_: Any) -> Any:
+        raise ApiError(403, "Forbidden", "by somebody's webhook")
+
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    scene.client.merge = refuse  # type: ignore[method-assign]
+    wait = await scene.touches.bring(AGENT, NEW)
+    assert wait is not None
+    scene.client.merge = merge  # type: ignore[method-assign]
+    scene.clock.advance(wait)
     await scene.touches.bring(AGENT, NEW)
     assert len(scene.marks) == 1
 

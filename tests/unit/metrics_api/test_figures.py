@@ -14,7 +14,7 @@ from tests.unit.engine.fake_client import FakeClient
 
 
 def pod(name: str, address: str | None = None) -> AskablePod:
-    return AskablePod("n", name, f"uid-{name}", name if address is None else address, ready=True, version=1)
+    return AskablePod("n", name, f"uid-{name}", name if address is None else address, serves=True, version=1)
 
 
 def said(name: str, conversations: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.handover import KEEPER, is_due, is_open, number_alone, with_replicas
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.resources import CHILD_BY_KIND, UNWATCHED, Resource
+from regent_operator.engine.resources import CHILD_BY_KIND, DEPLOYMENTS, UNWATCHED, Resource
 from regent_operator.engine.together import together
 from regent_operator.plan.observation import Refusal
 
@@ -29,6 +29,8 @@ The API server makes what is not there before it compares versions, and compares
 there (`Store.Update` in apiserver's registry/generic). Versions are those of etcd, one more with each write, and
 whatever lies in a namespace was written after the namespace. 0 would be no condition.
 """
+SCALED = frozenset(resource.kind for resource in (DEPLOYMENTS, *UNWATCHED))
+"""The Deployment and what says how many pods it has."""
 IDENTITY_FIELDS = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -55,10 +57,14 @@ class Applier:
         self._children = children
         self._wanted: dict[ChildKey, str] = {}
 
-    async def apply(self, uid: str, bodies: tuple[Object, ...], replicas: int = 1) -> Outcome:
+    async def apply(
+        self, uid: str, bodies: tuple[Object, ...], replicas: int = 1, absent: tuple[ChildKey, ...] = ()
+    ) -> Outcome:
         """Bring the children of the agent with this uid to what is planned. Raises ApiError for transport only.
 
         `replicas`: what an autoscaler begins with, where the Deployment leaves it to one.
+        `absent`: what must not exist. It goes when all else but the number of pods is written, so that whoever keeps it
+        from going holds back no policy; beside an autoscaler that stays, the number is left to that.
         Beside a foreign object nothing more is made; children that are ours already follow the plan nevertheless, so
         that a name conflict cannot hold back a tighter policy.
         """
@@ -67,20 +73,37 @@ class Applier:
         for body, child in found:
             self._judge(uid, body, child, outcome)
         for body, child in found:
-            if child is not None and _is_of(uid, child):
-                await self._bring(body, child, replicas, outcome)
-            elif child is None and not outcome.conflicts:
-                await self._make(uid, body, replicas, outcome)
+            if body["kind"] not in SCALED:
+                await self._follow(uid, body, child, replicas, outcome)
+        kept = [key.kind for key in absent if not await self._remove(uid, key, outcome)]
+        if SCALED.isdisjoint(kept):
+            for body, child in found:
+                if body["kind"] in SCALED:
+                    await self._follow(uid, body, child, replicas, outcome)
         return outcome
 
-    async def remove(self, uid: str, key: ChildKey) -> None:
-        """Delete a child that must not exist, if it is ours."""
+    async def _follow(self, uid: str, body: Object, child: Child | None, replicas: int, outcome: Outcome) -> None:
+        if child is not None and _is_of(uid, child):
+            await self._bring(body, child, replicas, outcome)
+        elif child is None and not outcome.conflicts:
+            await self._make(uid, body, replicas, outcome)
+
+    async def _remove(self, uid: str, key: ChildKey, outcome: Outcome) -> bool:
+        """Delete the child if it is ours; whether it is on its way."""
         child = self._children.get(key)
-        if child is not None and self._is_ours(uid, key):
-            resource = CHILD_BY_KIND[key.kind]
+        if child is None or not _is_of(uid, child):
+            return True
+        resource = CHILD_BY_KIND[key.kind]
+        try:
             await self._client.delete(resource, key.namespace, key.name, child.uid)
-            if resource in UNWATCHED:  # no watch will tell
-                self._children.gone(resource, key.namespace, key.name, child.uid)
+        except ApiError as error:
+            if error.of_transport:
+                raise
+            outcome.refused.append(Refusal(str(key), error.message))
+            return False
+        if resource in UNWATCHED:  # no watch will tell
+            self._children.gone(resource, key.namespace, key.name, child.uid)
+        return True
 
     def stand(self, uid: str, present: tuple[ChildKey, ...], absent: tuple[ChildKey, ...]) -> bool:
         """Whether each child of the agent holds what was wanted of it last, and none is there that must not be."""

@@ -27,7 +27,7 @@ RETRY_SECONDS = 2.0
 class Autoscalers:
     """`listed` is set while all of them were listed since this replica leads, or began.
 
-    `touch` is called with the agent whose autoscaler says other things than before.
+    `touch` is called with the agent whose autoscaler says other things than before, or was KEDA's and is gone.
     """
 
     def __init__(
@@ -128,6 +128,8 @@ class Autoscalers:
             self._seen.pop(agent, None)
         if not self._is_made(key):
             self._children.gone(CHILD_BY_KIND[key.kind], key.namespace, key.name, uid)
+        elif agent is not None:
+            self._touch(agent)
 
     def _is_made(self, key: ChildKey) -> bool:
         """Whether it is KEDA's autoscaler, which is no child of ours."""

@@ -8,10 +8,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from regent_operator.engine.annotations import annotate
 from regent_operator.engine.client import ApiClient
-from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
-from regent_operator.engine.resources import PODS, Key
+from regent_operator.engine.resources import Key
 from regent_operator.engine.together import together
 from regent_operator.plan.deletioncost import ANNOTATION, bucket
 
@@ -25,10 +25,10 @@ class DeletionCosts:
         self._pods = pods
         self._clock = clock
         self._told: dict[Key, dict[str, tuple[int, float]]] = {}
-        """Of each pod's uid: the cost that it was given within the last minute, and when."""
+        """Of each pod's uid: the cost that it bears since we gave it one, or tried to, in the last minute, and when."""
 
     async def tell(self, agent: Key, *, several: bool) -> float | None:
-        """Seconds until a pod whose cost is another by now may be told; None: all bear theirs. Raises ApiError.
+        """Seconds until a pod whose cost is another by now may be told; None: all bear theirs.
 
         `several`: whether the agent may have more than one pod.
         """
@@ -42,7 +42,8 @@ class DeletionCosts:
                 await self._patch(agent, pod)
 
         await together(patch(pod) for pod in differing if pod.seen.uid not in told)
-        waiting = [told[pod.seen.uid][1] for pod in differing if pod.seen.uid in told]
+        told = self._told.get(agent, {})
+        waiting = [told[pod.seen.uid][1] for pod in differing if told[pod.seen.uid][0] != _cost(pod)]
         return min(waiting) + PAUSE_SECONDS - self._clock() if waiting else None
 
     def forget(self, agent: Key) -> None:
@@ -61,13 +62,9 @@ class DeletionCosts:
         return dict(recent)
 
     async def _patch(self, agent: Key, pod: Pod) -> None:
-        patch = {"metadata": {"uid": pod.seen.uid, "annotations": {ANNOTATION: str(_cost(pod))}}}
-        try:
-            await self._client.merge(PODS, agent.namespace, pod.seen.name, patch)
-        except ApiError as error:
-            if error.status not in {404, 409, 422}:
-                raise
-        self._told.setdefault(agent, {})[pod.seen.uid] = (_cost(pod), self._clock())
+        cost = _cost(pod)
+        borne = cost if await annotate(self._client, pod, ANNOTATION, str(cost)) else pod.cost
+        self._told.setdefault(agent, {})[pod.seen.uid] = (borne, self._clock())
 
 
 def _has_a_say(pod: Pod) -> bool:

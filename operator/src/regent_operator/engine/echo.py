@@ -26,6 +26,8 @@ from regent_operator.plan.observation import echo_of
 log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 32
 ANSWER_SECONDS = 1.0
+MEETINGS = 2
+"""Of a pod that was never heard: one lost packet is no news of it either."""
 OFFER_SECONDS = 5.0
 """A pod understands a config before it answers, and all pods of a node may do so at once."""
 SOONEST_SECONDS = 0.1
@@ -90,12 +92,14 @@ class EchoRounds:
             self._schedule(agent, SOONEST_SECONDS)
 
     async def meet(self, agent: Key) -> None:
-        """Ask the pods that serve and were never asked before, and wait for the answers.
+        """Ask the pods that serve and were never asked before, and wait for the answers. Who is silent is asked twice.
 
         Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth.
         """
         strangers = [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod) and not pod.met]
-        await together(map(self._ask, strangers))
+        for _ in range(MEETINGS):
+            answered = await together(map(self._ask, strangers))
+            strangers = [pod for pod, heard in zip(strangers, answered, strict=True) if not heard]
 
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)
@@ -150,20 +154,20 @@ class EchoRounds:
         age = self._clock() - expected.since
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
-    async def _ask(self, pod: Pod, expected: _Expected | None = None) -> None:
-        """Never raises: whatever a pod may answer, it is heard or silent, and the others are asked."""
+    async def _ask(self, pod: Pod, expected: _Expected | None = None) -> bool:
+        """Whether it was heard. Never raises: whatever a pod may answer, the others are asked."""
         self._pods.meet(pod.seen.uid)
         async with self._places:
             try:
                 echo = echo_of(await self._told(pod, expected))
             except Exception as error:  # noqa: BLE001 -- a pod must not be able to end the operator
                 log.debug("pod %s/%s gave no answer: %s", pod.agent.namespace, pod.seen.name, error)
-                self._pods.silent(pod.seen.uid)
-                return
-        if echo is not None and echo.pod_uid == pod.seen.uid:
-            self._pods.echoed(pod.seen.uid, echo)
-        else:
+                echo = None
+        if echo is None or echo.pod_uid != pod.seen.uid:
             self._pods.silent(pod.seen.uid)
+            return False
+        self._pods.echoed(pod.seen.uid, echo)
+        return True
 
     async def _told(self, pod: Pod, expected: _Expected | None) -> Object:
         """What the pod says of itself, after it was handed the offer where there is one. Raises ApiError."""

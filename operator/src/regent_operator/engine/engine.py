@@ -353,7 +353,7 @@ class Engine:
         return Progress(
             heartbeat_age=self.leadership.seconds_since_attempt,
             leads=self.leadership.holds() and self._complete(),
-            oldest=self.queue.oldest_seconds,
+            still=self.queue.still_seconds,
             longest_run=self.queue.longest_run_seconds,
         )
 

@@ -23,7 +23,8 @@ Object = dict[str, Any]
 MOST_WAITING = 512
 MOST_REMEMBERED = 4096
 REPEAT_SECONDS = 600.0
-MOST_NOTE = 1024
+MOST_NOTE_BYTES = 1024
+"""Of its UTF-8: the API server refuses a longer note."""
 CONTROLLER = "regent.dev/operator"
 
 
@@ -113,7 +114,7 @@ class Recorder:
             "type": occurrence.type,
             "reason": occurrence.reason,
             "action": occurrence.action,
-            "note": occurrence.note[:MOST_NOTE],
+            "note": occurrence.note.encode()[:MOST_NOTE_BYTES].decode(errors="ignore"),
             "eventTime": self._time(),
             "reportingController": CONTROLLER,
             "reportingInstance": self._identity,

@@ -1,7 +1,7 @@
 """`/livez`, `/readyz` and `/metrics`.
 
-Alive means progress: the lease is being looked at, no reconcile hangs, and the oldest key that is due gets its turn. An
-API server that is away is no reason to restart, since a restart would not bring it back.
+Alive means progress: the lease is being looked at, no reconcile hangs, and keys that are due are taken. Neither an API
+server that is away nor more work than there is time for is a reason to restart: a restart would not end either.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,8 +10,8 @@ from typing import Self
 
 from aiohttp import web
 
-OLDEST_SECONDS = 300.0
-"""A key that is due and waits longer while we lead: the workers do not move."""
+STILL_SECONDS = 300.0
+"""Keys are due while we lead, and for longer none was taken or finished: the workers do not move."""
 LONGEST_RUN_SECONDS = 180.0
 HEARTBEAT_SECONDS = 60.0
 
@@ -22,7 +22,8 @@ class Progress:
 
     heartbeat_age: float
     leads: bool
-    oldest: float
+    still: float
+    """`WorkQueue.still_seconds`."""
     longest_run: float
 
     def stuck(self) -> str | None:
@@ -31,8 +32,8 @@ class Progress:
             return f"the lease was last looked at {self.heartbeat_age:.0f} s ago"
         if self.longest_run > LONGEST_RUN_SECONDS:
             return f"a reconcile has been running for {self.longest_run:.0f} s"
-        if self.leads and self.oldest > OLDEST_SECONDS:
-            return f"the oldest key has been due for {self.oldest:.0f} s"
+        if self.leads and self.still > STILL_SECONDS:
+            return f"keys are due, and none was taken for {self.still:.0f} s"
         return None
 
 

@@ -1,9 +1,9 @@
 """The work queue: which key to reconcile next.
 
 Guarantees: a key is never handed to two workers at once; a key added while a worker holds it is handed out again
-after; a key stands in the queue once, at the best priority and the earliest time asked for. A key wakes one worker,
-however many wait. Bounded by the number of keys that exist. The clock comes in as an argument, so that back-off is
-tested in virtual time.
+after; a key stands in the queue once, at the best priority and the earliest time asked for. The most urgent go first,
+but however many of them come, none is kept waiting for ever. A key wakes one worker, however many wait. Bounded by the
+number of keys that exist. The clock comes in as an argument, so that back-off is tested in virtual time.
 """
 
 import asyncio
@@ -21,7 +21,15 @@ K = TypeVar("K", bound=Hashable)
 FIRST_RETRY_SECONDS = 0.2
 MOST_STALE = 64
 """A heap holds at most so many entries beside two for each key that waits."""
+ELDEST_EVERY = 16
+"""Of so many keys that are handed out, one is that which has waited longest, however urgent others are."""
+PATIENCE_SECONDS = 10.0
+"""Before which no key has waited for long."""
 LONGEST_RETRY_SECONDS = 120.0
+
+
+_Place = tuple[float, int, K]
+"""On a heap: when the key is due, and a number that keeps those of one time in order."""
 
 
 class Priority(IntEnum):
@@ -45,16 +53,19 @@ class WorkQueue(Generic[K]):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: dict[K, _Entry] = {}
-        self._ready: list[tuple[Priority, float, int, K]] = []
-        self._later: list[tuple[float, int, K]] = []
+        self._ready: dict[Priority, list[_Place[K]]] = {priority: [] for priority in Priority}
+        self._later: list[_Place[K]] = []
         self._running: dict[K, float] = {}
         self._urgent: set[K] = set()
         self._failures: dict[K, int] = {}
         self._count = 0
+        self._taken = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         """Wakes a worker when the first key that waits is due: at `_alarm_at`, by our clock."""
         self._alarm_at = 0.0
+        self._moved_at = float("-inf")
+        """When a key was last taken or let go."""
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -75,24 +86,27 @@ class WorkQueue(Generic[K]):
         self._summon()
 
     def take(self) -> K | None:
-        """The most urgent key that is due, now held by the caller until `done`; None: nothing is due."""
+        """The key whose turn it is, now held by the caller until `done`; None: nothing is due."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
             entry = self._waiting.get(key)
             if entry and entry.due == due and key not in self._running:
                 self._place(key, entry, now)
-        while self._ready:
-            first = heapq.heappop(self._ready)
-            if self._stands(first):
-                priority, _, _, key = first
-                del self._waiting[key]
-                self._running[key] = now
-                if priority is Priority.EDIT:
-                    self._urgent.add(key)
-                self._idle.clear()
-                return key
-        return None
+        firsts = [(first, priority) for priority in Priority if (first := self._first(priority))]
+        if not firsts:
+            return None
+        self._taken += 1
+        (due, _, key), priority = min(firsts)
+        if self._taken % ELDEST_EVERY or now - due < PATIENCE_SECONDS:
+            (_, _, key), priority = firsts[0]
+        heapq.heappop(self._ready[priority])
+        del self._waiting[key]
+        self._running[key] = self._moved_at = now
+        if priority is Priority.EDIT:
+            self._urgent.add(key)
+        self._idle.clear()
+        return key
 
     async def get(self) -> K:
         """As `take`, but waits."""
@@ -107,19 +121,17 @@ class WorkQueue(Generic[K]):
         """The worker has let go of the key; if it was added meanwhile, it is handed out again."""
         self._running.pop(key, None)
         self._urgent.discard(key)
+        self._moved_at = now = self._clock()
         if not self._running:
             self._idle.set()
         entry = self._waiting.get(key)
         if entry:
-            self._place(key, entry, self._clock())
+            self._place(key, entry, now)
             self._summon()
 
     def is_urgent_beside(self, key: K) -> bool:
         """Whether an edit of another key is due or being worked on."""
-        while self._ready and not self._stands(self._ready[0]):
-            heapq.heappop(self._ready)
-        waits = bool(self._ready) and self._ready[0][0] is Priority.EDIT
-        return waits or bool(self._urgent - {key})
+        return self._first(Priority.EDIT) is not None or bool(self._urgent - {key})
 
     def retry(self, key: K, at_least: float = 0.0) -> float:
         """Postpone the key after a failure of transport; waits double from 0.2 s to 2 min. Returns the wait."""
@@ -166,6 +178,11 @@ class WorkQueue(Generic[K]):
         return max(0.0, max(waits, default=0.0))
 
     @property
+    def still_seconds(self) -> float:
+        """How long keys have been due while none was taken or let go; 0 when none is due."""
+        return min(self.oldest_seconds, self._clock() - self._moved_at)
+
+    @property
     def longest_run_seconds(self) -> float:
         """How long the worker that has held its key longest has held it; 0 when none works."""
         return self._clock() - min(self._running.values()) if self._running else 0.0
@@ -189,7 +206,7 @@ class WorkQueue(Generic[K]):
         """Of the workers that wait, wake one now where a key is ready, otherwise when the next one is due."""
         if not self._waiters:
             return
-        if self._ready:
+        if any(self._ready.values()):
             self._wake()
         elif self._later and (self._alarm is None or self._alarm_at != self._later[0][0]):
             self._disarm()
@@ -216,28 +233,27 @@ class WorkQueue(Generic[K]):
         if key in self._running:
             return
         self._count += 1
-        if entry.due <= now:
-            heapq.heappush(self._ready, (entry.priority, entry.due, self._count, key))
-        else:
-            heapq.heappush(self._later, (entry.due, self._count, key))
-        if max(len(self._ready), len(self._later)) > MOST_STALE + 2 * len(self._waiting):
+        heap = self._ready[entry.priority] if entry.due <= now else self._later
+        heapq.heappush(heap, (entry.due, self._count, key))
+        if len(heap) > MOST_STALE + 2 * len(self._waiting):
             self._rebuild(now)
 
-    def _stands(self, ready: tuple[Priority, float, int, K]) -> bool:
-        """Whether a place on the heap is still the key's own."""
-        priority, due, _, key = ready
+    def _first(self, priority: Priority) -> "_Place[K] | None":
+        """Of the keys of this priority that are ready, the one that has been due longest."""
+        heap = self._ready[priority]
+        while heap and not self._stands(priority, heap[0]):
+            heapq.heappop(heap)
+        return heap[0] if heap else None
+
+    def _stands(self, priority: Priority, place: "_Place[K]") -> bool:
+        """Whether a place among those that are ready is still the key's own."""
+        due, _, key = place
         entry = self._waiting.get(key)
         return entry is not None and (entry.priority, entry.due) == (priority, due) and key not in self._running
 
     def _rebuild(self, now: float) -> None:
         """Without the stale entries. Keys that run are placed when they are done."""
-        waiting = [
-            (number, key, entry)
-            for number, (key, entry) in enumerate(self._waiting.items(), self._count + 1)
-            if key not in self._running
-        ]
-        self._count += len(self._waiting)
-        self._ready = [(entry.priority, entry.due, number, key) for number, key, entry in waiting if entry.due <= now]
-        self._later = [(entry.due, number, key) for number, key, entry in waiting if entry.due > now]
-        heapq.heapify(self._ready)
-        heapq.heapify(self._later)
+        self._later = []
+        self._ready = {priority: [] for priority in Priority}
+        for key, entry in self._waiting.items():
+            self._place(key, entry, now)

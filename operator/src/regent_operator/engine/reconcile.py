@@ -217,9 +217,7 @@ class Reconciler:
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
         absent = tuple(ChildKey(kind.kind, key.namespace, key.name) for kind in wanted.absent)
-        for child in absent:
-            await self._applier.remove(uid, child)
-        outcome = await self._applier.apply(uid, bodies, wanted.replicas)
+        outcome = await self._applier.apply(uid, bodies, wanted.replicas, absent)
         if NETWORK_POLICIES.kind in outcome.written:
             self._walls_changed(key)
         outcome.held_back = len(bodies) < len(wanted.apply)

@@ -9,11 +9,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from regent_operator.engine.annotations import annotate
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import ApiClient
-from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import TOUCHED, Pod, Pods
-from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
+from regent_operator.engine.resources import CONFIG_MAPS, Key
 from regent_operator.engine.together import together
 
 TOUCHES_AT_ONCE = 8
@@ -32,7 +32,7 @@ class Touches:
         self._first: dict[Key, tuple[str, float]] = {}
 
     async def bring(self, agent: Key, digest: str | None) -> float | None:
-        """Seconds until pods that lag want another touch; None: none does. Raises ApiError."""
+        """Seconds until pods that lag want another touch; None: none does."""
         config_map = self._children.get(ChildKey(CONFIG_MAPS.kind, agent.namespace, agent.name))
         if config_map is None or digest is None:
             return None
@@ -42,7 +42,7 @@ class Touches:
 
         async def touch(pod: Pod, mark: str) -> None:
             async with places:
-                await self._touch(pod, mark)
+                await annotate(self._client, pod, TOUCHED, mark)
 
         if mark is not None:
             await together(touch(pod, mark) for pod in behind if pod.mark != mark)
@@ -64,14 +64,6 @@ class Touches:
         age = self._clock() - known[1]
         times = sum(age >= after for after in AFTER_SECONDS)
         return age, f"{content}#{times}" if times else None
-
-    async def _touch(self, pod: Pod, mark: str) -> None:
-        patch = {"metadata": {"uid": pod.seen.uid, "annotations": {TOUCHED: mark}}}
-        try:
-            await self._client.merge(PODS, pod.agent.namespace, pod.seen.name, patch)
-        except ApiError as error:
-            if error.status not in {404, 409, 422}:
-                raise
 
 
 def _is_behind(pod: Pod, digest: str) -> bool:

@@ -55,7 +55,7 @@ class MetricsApi:
         self._settings = settings
         self._now = now
         self._listening = asyncio.Lock()
-        self._certificate = certificate.make(self.registration.host, now())
+        self._certificate = certificate.make(self.registration.host, settings.pod, now())
         self._reflectors = watching(client, settings.scope, self.pods)
         reviews = Reviews(client)
         self._server = MetricsServer(self.proxies, reviews, self.pods, self.figures, self.listener.is_current)
@@ -115,7 +115,7 @@ class MetricsApi:
 
     async def _renew(self) -> None:
         """Trusted first, served with after. Raises ApiError."""
-        fresh = certificate.make(self.registration.host, self._now())
+        fresh = certificate.make(self.registration.host, self._settings.pod, self._now())
         await self.registration.present([fresh.pem, self._certificate.pem], self._now())
         await asyncio.sleep(TRUST_SECONDS)
         self._certificate = fresh

@@ -41,10 +41,11 @@ class Certificate:
             os.close(memory)
 
 
-def make(host: str, now: datetime) -> Certificate:
-    """For a server of this DNS name, and for no other use."""
+def make(host: str, pod: str, now: datetime) -> Certificate:
+    """For a server of this DNS name, and for no other use. Its subject names the pod too: one follows another there."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
+    names = {NameOID.COMMON_NAME: host, NameOID.ORGANIZATIONAL_UNIT_NAME: pod}
+    name = x509.Name([x509.NameAttribute(kind, text[:64]) for kind, text in names.items()])
     expires = now + LIFETIME
     usage = {
         "digital_signature": True,

@@ -67,7 +67,7 @@ class Figures:
         """
         figures = await self.of(pods)
         answered = {figure.pod.uid for figure in figures}
-        silent = [pod.name for pod in pods if pod.ready and pod.uid not in answered]
+        silent = [pod.name for pod in pods if pod.serves and pod.uid not in answered]
         if silent:
             raise SilentError(f"pod {silent[0]} does not tell its figure")
         if not figures:

@@ -20,7 +20,8 @@ class AskablePod:
     uid: str
     address: str
     """Empty until the pod has one."""
-    ready: bool
+    serves: bool
+    """Whether it may have conversations, so that a sum without its figure would be too small."""
     version: int
 
 
@@ -52,13 +53,12 @@ class AgentPods:
         if status.get("phase") in {"Succeeded", "Failed"}:
             return
         agent = meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, "")
-        conditions = status.get("conditions") or []
         self._pods[meta["uid"]] = AskablePod(
             namespace=meta["namespace"],
             name=meta["name"],
             uid=meta["uid"],
             address=status.get("podIP", ""),
-            ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
+            serves=_serves(obj),
             version=version_of(obj),
         )
         self._agents[meta["uid"]] = agent
@@ -75,6 +75,20 @@ class AgentPods:
         self._of_agent[agent].discard(uid)
         if not self._of_agent[agent]:
             del self._of_agent[agent]
+
+
+def _serves(pod: Object) -> bool:
+    """Ready, or too busy for its probe: its kubelet tells of a container that has started and is not ready.
+
+    Where a whole node is silent, the control plane takes Ready away and leaves of the containers what was told last
+    (`MarkPodsNotReady`): what such a pod had is no longer there, and the others are scaled without it.
+    """
+    status = pod.get("status") or {}
+    if any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or []):
+        return True
+    containers = status.get("containerStatuses") or []
+    busy = any(each.get("started") and not each.get("ready") for each in containers)
+    return busy and "deletionTimestamp" not in pod["metadata"]
 
 
 def watching(client: ApiClient, namespaces: Iterable[str | None], pods: AgentPods) -> list[Reflector]:

@@ -42,16 +42,20 @@ class Registration:
         problem, live = await self._look()
         if problem != self.problem and problem:
             log.error("%s", problem)
-        self.problem = problem
         if live is None:
+            self.problem = problem
             return
+        own = tuple(certificates)
         held = base64.b64decode(live["spec"].get("caBundle") or "").decode("ascii", errors="replace")
-        wanted = bundle(certificates, _split(held), self.host, now)
+        wanted = bundle(own, _split(held), self.host, now)
         if wanted != held:
+            if not any(each in held for each in own):
+                self.problem = f"APIService {OURS} does not trust the certificate that is served with"
             encoded = base64.b64encode(wanted.encode()).decode()
             version = live["metadata"]["resourceVersion"]
             patch = {"metadata": {"resourceVersion": version}, "spec": {"caBundle": encoded}}
             await self._client.merge(API_SERVICES, None, OURS, patch)
+        self.problem = ""
 
     async def _look(self) -> tuple[str, Object | None]:
         for name in (OURS, *SIBLINGS):
@@ -69,18 +73,19 @@ class Registration:
 def bundle(own: Iterable[str], others: Iterable[str], host: str, now: datetime) -> str:
     """Those that are for this host and in force, each once, the youngest first.
 
-    At most so many, and `own` always: a replica that starts again and again pushes out no other that serves.
+    At most so many, and `own` always. They take the place of those that our pod served with before: a replica that
+    starts again and again pushes out no other that serves.
     """
-    mine = _in_force(own, host, now)
-    theirs = _in_force(others, host, now)
-    kept = [*mine, *(each for each in theirs if each not in mine)][:MOST_CERTIFICATES]
-    expiry = {**theirs, **mine}
-    return "".join(sorted(kept, key=lambda pem: (expiry[pem], pem), reverse=True))
+    mine, found = _in_force(own, host, now), _in_force(others, host, now)
+    pods = {each.subject for each in mine.values()}
+    theirs = {pem: each for pem, each in found.items() if each.subject not in pods}
+    kept = dict([*mine.items(), *theirs.items()][:MOST_CERTIFICATES])
+    return "".join(sorted(kept, key=lambda pem: (kept[pem].not_valid_after_utc, pem), reverse=True))
 
 
-def _in_force(certificates: Iterable[str], host: str, now: datetime) -> dict[str, datetime]:
-    """PEM -> expiry, the youngest first."""
-    found: dict[str, datetime] = {}
+def _in_force(certificates: Iterable[str], host: str, now: datetime) -> dict[str, x509.Certificate]:
+    """By their PEM, the youngest first."""
+    found: dict[str, x509.Certificate] = {}
     for pem in certificates:
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode())
@@ -88,8 +93,8 @@ def _in_force(certificates: Iterable[str], host: str, now: datetime) -> dict[str
             continue
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if [str(name.value) for name in names] == [host[:64]] and certificate.not_valid_after_utc > now:
-            found.setdefault(pem.strip() + "\n", certificate.not_valid_after_utc)
-    return dict(sorted(found.items(), key=lambda each: (each[1], each[0]), reverse=True))
+            found.setdefault(pem.strip() + "\n", certificate)
+    return dict(sorted(found.items(), key=lambda each: (each[1].not_valid_after_utc, each[0]), reverse=True))
 
 
 def _split(pems: str) -> list[str]:

@@ -1,8 +1,9 @@
 """The flags. The chart writes them; `python3 -I -m regent_operator.metrics_api --help` explains them."""
 
 import argparse
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -17,6 +18,8 @@ class Settings:
     status_port: int
     kubeconfig: str | None
     serve: Literal["custom-metrics", "keda"] = "custom-metrics"
+    pod: str = field(default_factory=socket.gethostname)
+    """Its name: what its host is called, and stays when its container starts again."""
 
     @property
     def scope(self) -> tuple[str | None, ...]:

@@ -1,7 +1,7 @@
 """The children of an agent, in the order in which they are applied.
 
 The NetworkPolicy goes before the ConfigMap (opened before), the Deployment after all that its pods need: none starts
-without its config, its Service and the walls around it. What is absent goes before anything is applied, so that an
+without its config, its Service and the walls around it. What is absent goes before the Deployment, so that an
 autoscaler is gone before its field is ours again.
 """
 
@@ -38,7 +38,7 @@ class Children:
     apply: tuple[dict[str, Any], ...]
     """In apply order, as SSA bodies. Without `metadata.uid`: the engine adds it."""
     absent: tuple[ChildKind, ...]
-    """Children (of the agent's name) that must not exist: delete them, if they are ours, before the others follow."""
+    """Children (of the agent's name) that must not exist: delete them, if they are ours, before the Deployment."""
     replicas: int = 0
     """How many pods there should be now; where the Deployment leaves it to an autoscaler, what that begins with."""
 
