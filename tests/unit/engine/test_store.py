@@ -49,9 +49,9 @@ def policy(name: str = "p", version: int = 1, namespace: str = "n", **more: Any)
 
 def test_it_is_ready_when_all_three_kinds_were_listed(store: Store) -> None:
     for resource in (AGENTS, POLICIES):
-        store.took_list(resource, [])
+        store.took_list(resource)
         assert not store.ready
-    store.took_list(ROUTES, [])
+    store.took_list(ROUTES)
     assert store.ready
 
 

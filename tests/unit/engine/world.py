@@ -132,7 +132,7 @@ class World:
         for number in range(agents):
             self.put(AGENTS.kind, f"a{number:03}", AGENT)
         for resource in (AGENTS, POLICIES, ROUTES):
-            self.engine.store.took_list(resource, [])
+            self.engine.store.took_list(resource)
         await self.settle()
         for number in range(agents):
             self._start_pods(f"a{number:03}")

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from regent_operator.engine.answers import Object
 from regent_operator.engine.client import ApiClient
@@ -42,7 +42,7 @@ class _Expected:
     since: float
     offer: Mapping[str, str] | None = None
     """The data of the ConfigMap, until every pod has answered it."""
-    answered: set[str] = field(default_factory=set)
+    answered: frozenset[str] = frozenset()
     """The uids of the pods that took the offer, or refused it."""
 
 
@@ -176,7 +176,7 @@ class EchoRounds:
             if not 400 <= error.status < 500:
                 raise
             told = await self._client.pod_status(pod.address, ANSWER_SECONDS)
-        expected.answered.add(uid)
+        expected.answered |= {uid}
         return told
 
     def _schedule(self, agent: Key, wait: float) -> None:

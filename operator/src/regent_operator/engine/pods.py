@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any
 
-from regent_operator.engine.resources import AGENTS, Key, Resource, version_of
+from regent_operator.engine.resources import AGENTS, Key, Resource, version_of, where_is
 from regent_operator.plan.child import AGENT_LABEL
 from regent_operator.plan.deletioncost import cost_of
 from regent_operator.plan.observation import Echo, PodSeen, pod_seen
@@ -124,7 +125,8 @@ class Pods:
         if not full:
             raise ValueError(f"{resource.plural} are watched whole: readiness and addresses stand in the status")
         meta = obj["metadata"]
-        agent = Key(AGENTS.kind, meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, ""))
+        namespace, _ = where_is(meta)
+        agent = Key(AGENTS.kind, namespace, intern((meta.get("labels") or {}).get(AGENT_LABEL, "")))
         status = obj.get("status") or {}
         notes = meta.get("annotations") or {}
         pod = Pod(
