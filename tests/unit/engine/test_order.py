@@ -87,6 +87,20 @@ async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     assert world.calls("merge", PODS.kind) == 0
 
 
+async def test_an_edit_of_an_agent_alone_is_told_to_no_policy_and_no_route(world: World) -> None:
+    """What they say stays true although its pods lag: these hold the same policy and route before and after."""
+    world.api.deaf = True
+    world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"sensitivity": "Confidential"})
+    edited = world.engine.queue.take()
+    users = [key for kind in ("AgentPolicy", "ModelRoute") for key in world.engine.store.keys(kind)]
+    for key in (edited, *users):
+        assert key is not None
+        await world.engine.reconciler.reconcile(key)
+    assert world.ready("a000") == "NotYetEnforced"
+    assert world.calls("merge", "AIAgent") == 1
+    assert world.calls("merge", "AgentPolicy") + world.calls("merge", "ModelRoute") == 0
+
+
 async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(world: World) -> None:
     known = world.api.objects["ConfigMap", "n", "a000"]["metadata"]
     changed = known | {"resourceVersion": str(world.api.version + 1), "managedFields": [{"manager": "hand"}]}
