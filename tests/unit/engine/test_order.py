@@ -76,6 +76,29 @@ async def test_a_look_at_everything_costs_nothing(world: World) -> None:
     assert [call for call in world.api.calls if call[0] != "ask"] == []
 
 
+async def test_a_new_leader_takes_one_lost_answer_for_no_news(world: World) -> None:
+    world.api.silent = set(world.api.pods)
+    world.lead_anew()
+    await world.settle()
+    assert [call for call in world.api.calls if call[0] != "ask"] == []
+
+
+async def test_a_new_leader_says_of_a_pod_that_stays_silent_that_it_proves_nothing(world: World) -> None:
+    del world.api.pods["10.0.a000-1"]
+    world.lead_anew()
+    await world.settle()
+    assert {each: world.ready(each) for each in ("a000", "a001")} == {"a000": "NotYetEnforced", "a001": "Ready"}
+
+
+async def test_a_new_leader_applies_an_edit_although_a_pod_has_not_answered(world: World) -> None:
+    world.api.silent = set(world.api.pods)
+    world.put("AgentPolicy", "house", TIGHTER)
+    world.lead_anew()
+    for key in list(world.engine.store.agents()):
+        await world.engine.reconciler.reconcile(key)
+    assert world.calls("apply", "ConfigMap") == AGENTS
+
+
 async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     """Nobody waits for a config: that pods lag is said before they follow."""
     world.api.deaf = True

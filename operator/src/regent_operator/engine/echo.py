@@ -89,13 +89,18 @@ class EchoRounds:
             known.since = self._clock()
             self._schedule(agent, SOONEST_SECONDS)
 
-    async def meet(self, agent: Key) -> None:
+    async def meet(self, agent: Key) -> bool:
         """Ask the pods that serve and were never asked before, and wait for the answers.
 
-        Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth.
+        Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth. False:
+        one that serves has not answered, nor been asked so often that this says something.
         """
-        strangers = [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod) and not pod.met]
+        strangers = [pod for pod in self._serving(agent) if not pod.met]
         await together(map(self._ask, strangers))
+        return all(pod.seen.echo is not None or self._pods.is_silent(pod.seen.uid) for pod in self._serving(agent))
+
+    def _serving(self, agent: Key) -> list[Pod]:
+        return [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod)]
 
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)

@@ -113,13 +113,17 @@ class Pods:
     def silent(self, uid: str) -> None:
         """The pod gave no answer of its own. Its last one counts until the third time: one lost packet is no news."""
         pod = self._pods.get(uid)
-        if pod is None or uid not in self._echoes:
+        if pod is None or self.is_silent(uid):
             return
         self._misses[uid] = self._misses.get(uid, 0) + 1
-        if self._misses[uid] >= MISSES:
-            del self._echoes[uid], self._misses[uid]
+        if self.is_silent(uid) and uid in self._echoes:
+            del self._echoes[uid]
             self._whole.pop(uid, None)
             self._heard(pod.agent)
+
+    def is_silent(self, uid: str) -> bool:
+        """Whether it was asked so often without an answer that it counts as having said nothing."""
+        return self._misses.get(uid, 0) >= MISSES
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         if not full:
