@@ -187,7 +187,7 @@ class Children:
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
         if resource == CONFIG_MAPS:
-            self._seals[key] = (version_of(obj), (obj.get("data") or {}).get(SEAL_KEY))
+            self._seals[key] = (version_of(obj), _once((obj.get("data") or {}).get(SEAL_KEY)))
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
@@ -213,7 +213,7 @@ def program_of(deployment: Object) -> Program | None:
 
 
 def _once(word: str | None) -> str | None:
-    """Most words of a program are those of every agent's."""
+    """Most words of a program are those of every agent's, and a seal's are held by who made it, too."""
     return None if word is None else intern(word)
 
 
