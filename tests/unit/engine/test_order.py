@@ -1,13 +1,15 @@
 """Which requests an edit costs, and in which order they leave: counted over the whole engine, not timed."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from regent_operator.engine import plans
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS
+from regent_operator.engine.reconcile import Again
+from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS, Key
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
 from tests.unit.engine.world import WORKERS, World
@@ -74,6 +76,21 @@ async def test_a_look_at_everything_costs_nothing(world: World) -> None:
     world.engine.store.touch_all(Priority.RESYNC)
     await world.settle()
     assert [call for call in world.api.calls if call[0] != "ask"] == []
+
+
+async def test_a_new_leader_looks_at_each_agent_once(world: World) -> None:
+    """It asks the pods itself, and waits: their answers are no news then."""
+    looks: Counter[str] = Counter()
+    reconcile = world.engine.reconciler.reconcile
+
+    async def count(key: Key) -> Again:
+        looks[key.name] += key.kind == "AIAgent"
+        return await reconcile(key)
+
+    world.engine.reconciler.reconcile = count  # type: ignore[method-assign]
+    world.lead_anew()
+    await world.settle()
+    assert +looks == {f"a{number:03}": 1 for number in range(AGENTS)}
 
 
 async def test_a_new_leader_takes_one_lost_answer_for_no_news(world: World) -> None:

@@ -96,7 +96,7 @@ class EchoRounds:
         one that serves has not answered, nor been asked so often that this says something.
         """
         strangers = [pod for pod in self._serving(agent) if not pod.met]
-        await together(map(self._ask, strangers))
+        await together(self._ask(pod, awaited=True) for pod in strangers)
         return all(pod.seen.echo is not None or self._pods.is_silent(pod.seen.uid) for pod in self._serving(agent))
 
     def _serving(self, agent: Key) -> list[Pod]:
@@ -155,7 +155,7 @@ class EchoRounds:
         age = self._clock() - expected.since
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
-    async def _ask(self, pod: Pod, expected: _Expected | None = None) -> None:
+    async def _ask(self, pod: Pod, expected: _Expected | None = None, *, awaited: bool = False) -> None:
         """Never raises: whatever a pod may answer, it is heard or silent, and the others are asked."""
         self._pods.meet(pod.seen.uid)
         async with self._places:
@@ -166,7 +166,7 @@ class EchoRounds:
                 self._pods.silent(pod.seen.uid)
                 return
         if echo is not None and echo.pod_uid == pod.seen.uid:
-            self._pods.echoed(pod.seen.uid, echo)
+            self._pods.echoed(pod.seen.uid, echo, awaited=awaited)
         else:
             self._pods.silent(pod.seen.uid)
 

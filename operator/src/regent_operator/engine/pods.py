@@ -85,8 +85,8 @@ class Pods:
         self._met.clear()
         self._whole.clear()
 
-    def echoed(self, uid: str, echo: Echo) -> None:
-        """What the pod answered."""
+    def echoed(self, uid: str, echo: Echo, *, awaited: bool = False) -> None:
+        """What the pod answered. `awaited`: whoever looks at its agent waits for it, and need not be told."""
         pod = self._pods.get(uid)
         if pod is None:
             return
@@ -95,6 +95,8 @@ class Pods:
             self._answered(pod, echo)
         before, self._echoes[uid] = self._echoes.get(uid), echo
         self._whole.pop(uid, None)
+        if awaited:
+            return
         if before != echo:
             self._heard(pod.agent)
         elif before is not None and before.active_conversations != echo.active_conversations:
