@@ -53,7 +53,7 @@ def test_creation_edits_restart_and_resync_ask_for_what_is_expected_and_nothing_
         assert [one.status for one in sent] == [200] * AGENTS
         edits = eventually("every edit is applied", lambda: _applied(sent, account), 120)
         first.settle()
-        assert _unexpected(world, account, expected.EDIT) == {}
+        assert _unexpected(world, account, expected.EDIT_OF_AGENTS) == {}
         print(paced.figures(edits))  # noqa: T201
         for one in sent:
             _is_applied(world, one)

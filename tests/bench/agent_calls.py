@@ -34,25 +34,31 @@ def _whole(agents: int) -> int:
     """Of a process that has seen so many agents become Ready."""
     with tempfile.TemporaryDirectory() as scratch, MemoryApiServer() as api:
         folder = Path(scratch)
-        api.put(*_objects(agents))
-        with FakeKubelet(api.kubeconfig(folder)), process(*_operator(api, folder)):
-            end = time.monotonic() + WAIT_SECONDS
-            while _ready(api) < agents:
-                if time.monotonic() > end:
-                    raise TimeoutError("not every agent is Ready")
-                time.sleep(0.05)
+        api.put(*objects(agents))
+        profiled = ("-m", "cProfile", "-o", str(folder / "calls"))
+        with FakeKubelet(api.kubeconfig(folder)), process("-I", *profiled, *operator(api, folder)):
+            wait_for_ready(api, agents)
         found: Any = pstats.Stats(str(folder / "calls"))
         return int(found.total_calls)
 
 
-def _operator(api: MemoryApiServer, folder: Path) -> tuple[str, ...]:
+def wait_for_ready(api: MemoryApiServer, agents: int) -> None:
+    end = time.monotonic() + WAIT_SECONDS
+    while _ready(api) < agents:
+        if time.monotonic() > end:
+            raise TimeoutError("not every agent is Ready")
+        time.sleep(0.05)
+
+
+def operator(api: MemoryApiServer, folder: Path) -> tuple[str, ...]:
+    """Its command, beside such a server."""
     keys = folder / "keys"
     keys.mkdir()
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     pem = Ed25519PrivateKey.generate().private_bytes(encoding, form, serialization.NoEncryption())
     (keys / "signing.pem").write_bytes(pem)
     return (
-        *("-I", "-m", "cProfile", "-o", str(folder / "calls"), "-m", "regent_operator"),
+        *("-m", "regent_operator"),
         f"--namespace={SYSTEM}",
         "--runtime-image=regent/runtime:test",
         f"--signing-keys={keys}",
@@ -65,7 +71,7 @@ def _operator(api: MemoryApiServer, folder: Path) -> tuple[str, ...]:
     )
 
 
-def _objects(agents: int) -> list[Object]:
+def objects(agents: int) -> list[Object]:
     floor = policy("floor", selector={}, models={"localHosts": ["*.svc"]})
     spaces = [{"kind": "Namespace", "metadata": {"name": name}} for name in (SYSTEM, NAMESPACE)]
     made = [route(), *(agent(f"a{number:03}") for number in range(agents))]

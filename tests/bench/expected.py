@@ -86,7 +86,9 @@ EDIT = Phase(
     },
     {**dict.fromkeys(USERS, COUNTS), **SWEEP},
 )
-"""Of a policy, for each agent that it applies to; and of an agent, for that agent."""
+"""Of a policy, for each agent that it applies to."""
+EDIT_OF_AGENTS = replace(EDIT, besides=SWEEP)
+"""Of agents alone: their pods hold the same policies and routes meanwhile, so nothing is told of these."""
 RESTART = Phase(besides={"get services": PROVIDER})
 RESYNC = Phase()
 

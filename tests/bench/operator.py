@@ -257,7 +257,7 @@ def paced_edits(bench: Bench, kubelet: FakeKubelet, seconds: float) -> Object:
 
     bench.wait("every edit is applied", all_applied)
     bench.until_quiet()
-    spent, asked = part.spent(len(agents)), part.asked(expected.EDIT, [one.agent for one in taken])
+    spent, asked = part.spent(len(agents)), part.asked(expected.EDIT_OF_AGENTS, [one.agent for one in taken])
     if len(taken) < len(sent):
         asked["unexpected"]["edits without an answer of 200"] = str(len(sent) - len(taken))
     return {"a_second": EDITS_PER_SECOND, **paced.figures(edits), **spent, **asked}

@@ -30,7 +30,7 @@ class Leader:
         self.engine.queue._clock = self.engine.leadership._clock = lambda: self.now
         self.engine.reflectors = []
         for resource in (AGENTS, POLICIES, ROUTES):
-            self.engine.store.took_list(resource, [])
+            self.engine.store.took_list(resource)
         self.engine.facts.known.set()
         self.engine.autoscalers.listed.set()
         self.engine.leadership.held.set()

@@ -145,9 +145,15 @@ class MemoryApiServer:
             selector = request.query.get("labelSelector", "")
             if "watch" in request.query:
                 return await self._watch(request, target, selector, partial=partial)
-            items = [_shown(o, partial=partial) for o in self._chosen(target, selector)]
-            return web.json_response({"metadata": {"resourceVersion": str(next(self._versions))}, "items": items})
+            return self._list(request, [_shown(o, partial=partial) for o in self._chosen(target, selector)])
         return self._one(request, target, await request.read())
+
+    def _list(self, request: web.Request, items: list[Object]) -> web.Response:
+        """In pages, but of no single moment: what is made between two of them may be missed."""
+        start, limit = int(request.query.get("continue", 0)), int(request.query.get("limit", 0)) or len(items)
+        end = start + limit
+        meta = {"resourceVersion": str(next(self._versions)), "continue": str(end) if end < len(items) else ""}
+        return web.json_response({"metadata": meta, "items": items[start:end]})
 
     def _one(self, request: web.Request, target: Target, body: bytes) -> web.Response:
         sent = json.loads(body) if body else {}

@@ -19,12 +19,15 @@ from typing import Any, cast
 import kopf
 
 from regent_operator.engine.access import ClusterAccess, find_access
+from regent_operator.engine.client import PAGE
 from regent_operator.engine.engine import Engine
 from regent_operator.engine.resources import BY_KIND, GROUP, KINDS
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer, SigningKeyError
 
 VERSION = "v1alpha1"
+IDLE_SECONDS = 0.1
+"""For so long kopf keeps a task for an object that nothing more happens to, and with it the whole object."""
 REFUSED_SECONDS = 2.0
 """Until a refused token is read and tried again."""
 YOUNG_OBJECTS = 5000
@@ -99,6 +102,8 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
         settings.networking.request_timeout = 60
         settings.networking.error_backoffs = Waits()
         settings.persistence.diffbase_storage = NoDiffs()
+        settings.queueing.idle_timeout = IDLE_SECONDS
+        settings.watching.chunk_size = PAGE
         await engine.start()
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS)

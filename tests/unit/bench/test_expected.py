@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.expected import CREATION, EDIT, RESTART, RESYNC, Count, Phase, unexpected
+from tests.bench.expected import CREATION, EDIT, EDIT_OF_AGENTS, RESTART, RESYNC, Count, Phase, unexpected
 from tests.cluster import Request
 
 ONE, TWO = ("acme", "one"), ("acme", "two")
@@ -69,6 +69,13 @@ def test_an_edit_reads_no_child_and_leaves_other_agents_alone() -> None:
     assert unexpected(EDIT, [*edit, other], [ONE]) == {"patch configmaps": "expected 0, but 1"}
 
 
+def test_an_edit_of_agents_alone_is_told_to_no_policy() -> None:
+    edit = [request("patch", "configmaps"), request("patch", "aiagents", subresource="status")]
+    status = request("patch", "agentpolicies", name="p", subresource="status")
+    assert unexpected(EDIT, [*edit, status], [ONE]) == {}
+    assert unexpected(EDIT_OF_AGENTS, [*edit, status], [ONE]) == {"patch agentpolicies/status": "expected 0, but 1"}
+
+
 def test_a_touched_pod_counts_for_its_agent() -> None:
     edit = [request("patch", "configmaps"), request("patch", "aiagents", subresource="status")]
     touches = [request("patch", "pods", name="one-7d4b9c-x2x2x")] * 5
@@ -87,6 +94,6 @@ def test_at_rest_nothing_but_the_lease_is_written(phase: Phase) -> None:
 
 
 def test_each_range_says_why() -> None:
-    for phase in (CREATION, EDIT, RESTART, RESYNC):
+    for phase in (CREATION, EDIT, EDIT_OF_AGENTS, RESTART, RESYNC):
         for count in (*phase.of_each_agent.values(), *phase.besides.values()):
             assert count.why or count.least == count.most

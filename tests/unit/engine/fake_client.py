@@ -12,6 +12,9 @@ from regent_operator.engine.resources import Resource
 Object = dict[str, Any]
 
 
+PAGE = 2
+
+
 class FakeClient:
     """`objects` is keyed by (kind, namespace, name). Writes change it; every call is in `calls`."""
 
@@ -67,6 +70,12 @@ class FakeClient:
         return answer
 
     list = list_objects
+
+    async def pages(self, resource: Resource, namespace: str | None = None, **_: Any) -> AsyncIterator[Listing]:
+        listing = await self.list_objects(resource, namespace)
+        for start in range(0, max(1, len(listing.items)), PAGE):
+            yield Listing(listing.items[start : start + PAGE], listing.resource_version)
+            await asyncio.sleep(0)
 
     async def watch(
         self, resource: Resource, version: str, namespace: str | None = None, **_: Any

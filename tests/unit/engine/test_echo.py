@@ -187,12 +187,6 @@ async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:
     assert scene.echo() == NEW
 
 
-async def test_to_meet_asks_a_silent_pod_once_more(scene: Scene) -> None:
-    await scene.rounds.meet(AGENT)
-    await scene.rounds.meet(AGENT)
-    assert scene.client.calls == [("ask", "127.0.0.9")] * 2
-
-
 OFFER = {"agent.json": "{}", "agent.seal.json": "{}"}
 
 

@@ -1,6 +1,7 @@
 """Which requests an edit costs, and in which order they leave: counted over the whole engine, not timed."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from regent_operator.engine import plans
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
+from regent_operator.engine.reconcile import Again
 from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS, Key, Resource
 from regent_operator.engine.touches import AFTER_SECONDS
 from regent_operator.plan.agent import AgentPlan, plan_agent
@@ -101,6 +103,45 @@ async def test_a_restart_costs_nothing_although_a_pod_does_not_answer_at_once(wo
     assert [call for call in world.api.calls if call[0] != "ask"] == []
 
 
+async def test_a_new_leader_looks_at_each_agent_once(world: World) -> None:
+    """It asks the pods itself, and waits: their answers are no news then."""
+    looks: Counter[str] = Counter()
+    reconcile = world.engine.reconciler.reconcile
+
+    async def count(key: Key) -> Again:
+        looks[key.name] += key.kind == "AIAgent"
+        return await reconcile(key)
+
+    world.engine.reconciler.reconcile = count  # type: ignore[method-assign]
+    world.lead_anew()
+    await world.settle()
+    assert +looks == {f"a{number:03}": 1 for number in range(AGENTS)}
+
+
+async def test_a_new_leader_takes_one_lost_answer_for_no_news(world: World) -> None:
+    """Nothing is read or told of an agent. (What their creation still owed the policy's counts may be.)"""
+    world.api.silent = set(world.api.pods)
+    world.lead_anew()
+    await world.settle()
+    assert [call for call in world.api.calls if call[0] != "ask" and call[:2] != ("merge", "AgentPolicy")] == []
+
+
+async def test_a_new_leader_says_of_a_pod_that_stays_silent_that_it_proves_nothing(world: World) -> None:
+    del world.api.pods["10.0.a000-1"]
+    world.lead_anew()
+    await world.settle()
+    assert {each: world.ready(each) for each in ("a000", "a001")} == {"a000": "NotYetEnforced", "a001": "Ready"}
+
+
+async def test_a_new_leader_applies_an_edit_although_a_pod_has_not_answered(world: World) -> None:
+    world.api.silent = set(world.api.pods)
+    world.put("AgentPolicy", "house", TIGHTER)
+    world.lead_anew()
+    for key in list(world.engine.store.agents()):
+        await world.engine.reconciler.reconcile(key)
+    assert world.calls("apply", "ConfigMap") == AGENTS
+
+
 async def test_one_edit_alone_is_told_at_once(world: World) -> None:
     """Nobody waits for a config: that pods lag is said before they follow."""
     world.api.deaf = True
@@ -146,6 +187,20 @@ async def test_who_keeps_a_child_from_going_holds_back_no_policy(world: World) -
     assert document["policy"]["size"]["maxOutputTokens"] == 64
     assert world.ready("a000") == "ApplyRefused"
     assert world.api.objects["AIAgent", "n", "a000"]["status"]["observedGeneration"] == 2
+
+
+async def test_an_edit_of_an_agent_alone_is_told_to_no_policy_and_no_route(world: World) -> None:
+    """What they say stays true although its pods lag: these hold the same policy and route before and after."""
+    world.api.deaf = True
+    world.put("AIAgent", "a000", world.api.objects["AIAgent", "n", "a000"]["spec"] | {"sensitivity": "Confidential"})
+    edited = world.engine.queue.take()
+    users = [key for kind in ("AgentPolicy", "ModelRoute") for key in world.engine.store.keys(kind)]
+    for key in (edited, *users):
+        assert key is not None
+        await world.engine.reconciler.reconcile(key)
+    assert world.ready("a000") == "NotYetEnforced"
+    assert world.calls("merge", "AIAgent") == 1
+    assert world.calls("merge", "AgentPolicy") + world.calls("merge", "ModelRoute") == 0
 
 
 async def test_what_a_hand_has_changed_is_put_right_although_the_plan_stays(world: World) -> None:

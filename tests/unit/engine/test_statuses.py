@@ -1,4 +1,5 @@
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_e
     async def write(usd: str, **more: Any) -> float | None:
         spent = [{"period": "Day", "of": "2026-11-26", "usd": usd, "budgetUsd": "9", "percent": 1}]
         status = AIAgentStatus.model_validate({"spend": spent, "conditions": [CONDITION], **more})
-        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, json.dumps(scene.live).encode())
+        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, zlib.compress(json.dumps(scene.live).encode()))
         return await scene.writer.write(key, stored, status)
 
     assert await write("1") is None

@@ -49,9 +49,9 @@ def policy(name: str = "p", version: int = 1, namespace: str = "n", **more: Any)
 
 def test_it_is_ready_when_all_three_kinds_were_listed(store: Store) -> None:
     for resource in (AGENTS, POLICIES):
-        store.took_list(resource, [])
+        store.took_list(resource)
         assert not store.ready
-    store.took_list(ROUTES, [])
+    store.took_list(ROUTES)
     assert store.ready
 
 
@@ -145,7 +145,7 @@ def test_figures_touch_the_policies_and_the_route_for_which_they_changed(store: 
     store.seen(AGENTS, agent())
     touched.take()
     key = Key("AIAgent", "n", "a")
-    figures = AgentFigures("n/a", {"n/p": "1", f"{OWN}/floor": "2"}, "n/r", "3", enforced=0, serving=1)
+    figures = AgentFigures("n/a", {"n/p": "1", f"{OWN}/floor": "2"}, "n/r", "3", 0, 0, serving=1)
     store.set_figures(key, figures)
     assert touched.take() == {"AgentPolicy n/p", f"AgentPolicy {OWN}/floor", "ModelRoute n/r"}
     store.set_figures(key, figures)
@@ -161,7 +161,7 @@ def test_figures_of_an_agent_that_went_while_it_was_reconciled_are_not_kept(stor
     store.gone(AGENTS, "n", "a", "n-a")
     touched.take()
 
-    store.set_figures(Key(AGENTS.kind, "n", "a"), AgentFigures("n/a", {"n/p": "sha256:1"}, "n/r", "sha256:2", 1, 1))
+    store.set_figures(Key(AGENTS.kind, "n", "a"), AgentFigures("n/a", {"n/p": "sha256:1"}, "n/r", "sha256:2", 1, 1, 1))
 
     assert store.figures_of_users(Key(POLICIES.kind, "n", "p")) == []
     assert touched.take() == set()

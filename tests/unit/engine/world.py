@@ -16,6 +16,7 @@ from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_operator.engine import engine as engines
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.engine import Engine
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import (
     AGENTS,
     BY_KIND,
@@ -42,6 +43,8 @@ class MemoryApi(FakeClient):
 
     def __init__(self) -> None:
         super().__init__()
+        self.silent: set[str] = set()
+        """Addresses of pods of which one answer is lost."""
         self.deaf = False
         """Pods have not seen a new ConfigMap yet, however often they are touched."""
         self.offers = True
@@ -81,6 +84,12 @@ class MemoryApi(FakeClient):
             self.offered[address] = self._echo(self.pods[address]["pod"]["uid"], data[CONFIG_KEY])
             self.pods[address] = self.offered[address]
         return await super().offer_config(address, data, seconds)
+
+    async def pod_status(self, address: str, seconds: float, **more: int | None) -> Object:
+        if address in self.silent:
+            self.silent.discard(address)
+            raise ApiError(0, "Unreachable", "lost")
+        return await super().pod_status(address, seconds, **more)
 
     async def create(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
         await asyncio.sleep(0)
@@ -132,13 +141,18 @@ class World:
         for number in range(agents):
             self.put(AGENTS.kind, f"a{number:03}", AGENT)
         for resource in (AGENTS, POLICIES, ROUTES):
-            self.engine.store.took_list(resource, [])
+            self.engine.store.took_list(resource)
         await self.settle()
         for number in range(agents):
             self._start_pods(f"a{number:03}")
         await self.settle()
         self.creation = Counter(call[:2] for call in self.api.calls)
         self.api.calls.clear()
+
+    def lead_anew(self) -> None:
+        """After another replica."""
+        self.engine._begin_to_lead()
+        self.engine.autoscalers.listed.set()
 
     async def settle(self) -> None:
         """Until no key is due, nor will be within a second, and the pods have been asked what they hold."""

@@ -54,9 +54,11 @@ def test_another_policy_or_route_is_never_taken_for_the_one_before() -> None:
 def test_agents_of_the_same_policies_and_route_share_what_is_remembered() -> None:
     """By identity: were a part made anew for each agent, each would be written anew, and nobody would see it."""
     same = inputs()
-    of = [plan_agent(replace(same, agent=agent(name)), INSTALLATION).config for name in ("one", "other")]
-    one, other = (config for config in of if config is not None)
+    plans = [plan_agent(replace(same, agent=agent(name)), INSTALLATION) for name in ("one", "other")]
+    one, other = (plan.config for plan in plans)
     assert [getattr(one, name) is getattr(other, name) for name in SHARED] == [True] * len(SHARED)
+    assert plans[0].policy_keys is plans[1].policy_keys
+    assert all(mine is theirs for mine, theirs in zip(plans[0].uses, plans[1].uses, strict=True))
 
 
 def test_what_is_shared_always_stands_in_the_document() -> None:

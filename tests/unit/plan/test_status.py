@@ -24,6 +24,7 @@ from tests.unit.plan.samples import (
     for_all,
     inputs,
     pod,
+    route,
 )
 
 
@@ -358,9 +359,31 @@ def test_an_agent_that_cannot_be_read_is_stalled_and_keeps_its_figures() -> None
 
 def test_figures_say_what_takes_part() -> None:
     figures = agent_figures(PLAN, SERVING)
-    assert (figures.key, figures.route, figures.enforced, figures.serving) == ("acme/helper", "acme/hybrid", 1, 1)
+    assert (figures.key, figures.route, figures.serving) == ("acme/helper", "acme/hybrid", 1)
+    assert (figures.policy_enforced, figures.route_enforced, figures.tried) == (1, 1, 0)
     assert figures.policies == {"acme/base": PLAN.uses[0].digest}
     assert figures.route_digest == PLAN.route_digest
+
+
+def pods_of(plan: AgentPlan, held: AgentPlan) -> tuple[int, int, int]:
+    """Under the policies, on the route and in trials, of one pod that still holds another plan's config."""
+    figures = agent_figures(plan, Observation(deployment(), (echoing(held),)))
+    return figures.policy_enforced, figures.route_enforced, figures.tried
+
+
+def test_an_edit_of_the_agent_alone_leaves_policies_and_route_in_force() -> None:
+    assert pods_of(PLAN, OLD) == (1, 1, 0)
+    tighter = planned(policies=(for_all("base", size={"maxInputTokens": 99}, **LOCAL_HOSTS),))
+    assert pods_of(tighter, PLAN) == (0, 1, 0)
+    assert pods_of(planned(route=route(timeouts={"idle": "9s"})), PLAN) == (1, 0, 0)
+
+
+def test_a_trial_counts_where_the_whole_config_is_held() -> None:
+    """It stands in no digest but that."""
+    policies = (for_all("base", **LOCAL_HOSTS), for_all("trial", mode="Audit", size={"maxInputTokens": 99}))
+    trying, before = planned(policies=policies), planned(policies=policies[:1])
+    assert pods_of(trying, trying) == (1, 1, 1)
+    assert pods_of(trying, before) == (1, 1, 0)
 
 
 def test_figures_of_an_agent_without_config_name_what_it_waits_for() -> None:

@@ -26,7 +26,8 @@ def digest_of_route() -> str:
 
 def figures(name: str = "helper", enforced: int = 1, serving: int = 1, **changes: Any) -> AgentFigures:
     whole = {"policies": {"acme/base": digest_of_policy()}, "route": "acme/hybrid", "route_digest": digest_of_route()}
-    return AgentFigures(**{"key": f"acme/{name}", "enforced": enforced, "serving": serving, **whole, **changes})
+    pods = {"policy_enforced": enforced, "route_enforced": enforced, "tried": enforced, "serving": serving}
+    return AgentFigures(**{"key": f"acme/{name}", **pods, **whole, **changes})
 
 
 def of_policy(*agents: AgentFigures) -> UsedByAgents:

@@ -7,6 +7,7 @@ it is read or applied again. Deployments are watched whole, because their status
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any, NamedTuple
 
 from regent_api.config import CONFIG_KEY
@@ -21,6 +22,7 @@ from regent_operator.engine.resources import (
     Key,
     Resource,
     version_of,
+    where_is,
 )
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
@@ -185,7 +187,7 @@ class Children:
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
         if resource == CONFIG_MAPS:
-            self._seals[key] = (version_of(obj), (obj.get("data") or {}).get(SEAL_KEY))
+            self._seals[key] = (version_of(obj), _once((obj.get("data") or {}).get(SEAL_KEY)))
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
@@ -199,13 +201,20 @@ class Children:
 
 
 def key_of(resource: Resource, obj: Object) -> ChildKey:
-    return ChildKey(resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+    return ChildKey(resource.kind, *where_is(obj["metadata"]))
 
 
 def program_of(deployment: Object) -> Program | None:
     """What the agent's container runs; None where a hand has left no container."""
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
-    return (containers[0].get("image"), *(containers[0].get("command") or ())) if containers else None
+    if not containers:
+        return None
+    return tuple(map(_once, (containers[0].get("image"), *(containers[0].get("command") or ()))))
+
+
+def _once(word: str | None) -> str | None:
+    """Most words of a program are those of every agent's, and a seal's are held by who made it, too."""
+    return None if word is None else intern(word)
 
 
 def agent_of(key: ChildKey) -> Key:
@@ -224,7 +233,7 @@ def _child(obj: Object) -> Child:
         uid=meta["uid"],
         version=version_of(obj),
         generation=meta.get("generation", 0),
-        owner=owners[0] if owners else "",
+        owner=intern(owners[0]) if owners else "",
         deleting="deletionTimestamp" in meta,
         print=fingerprint(meta),
         sets_replicas=sets_replicas(meta),

@@ -26,7 +26,7 @@ CALL_SECONDS = 10.0
 WRITE_SECONDS = 6.0
 """Shorter: a write must have ended before the lease that allowed it can be another's."""
 LIST_SECONDS = 60.0
-PAGE = 500
+PAGE = 200
 WATCH_SECONDS = 300
 SILENCE_SECONDS = 90.0
 """A watch that says nothing for so long may be dead, and is begun again from where it was."""
@@ -117,8 +117,28 @@ class ApiClient:
         fields: str | None = None,
         metadata_only: bool = False,
     ) -> Listing:
-        """All objects, of one consistent moment: no resourceVersion is given, so the list is never older than now."""
+        """All objects at once: for what is few."""
         items: list[Object] = []
+        version = ""
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields, metadata_only=metadata_only):
+            items += page.items
+            version = page.resource_version
+        return Listing(items, version)
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+        metadata_only: bool = False,
+    ) -> AsyncIterator[Listing]:
+        """All objects, PAGE at a time, so that thousands never stand in memory whole.
+
+        Of one consistent moment: no resourceVersion is given, so the list is never older than now. Raises ApiError,
+        `expired` for 410 where the pages took so long that the moment is forgotten.
+        """
         params = {"limit": str(PAGE)} | _selectors(labels, fields)
         while True:
             page = await self._send(
@@ -132,11 +152,10 @@ class ApiClient:
                     seconds=LIST_SECONDS,
                 )
             )
-            items += page.get("items") or []
-            more = page["metadata"].get("continue")
-            if not more:
-                return Listing(items, page["metadata"]["resourceVersion"])
-            params["continue"] = more
+            params["continue"] = page["metadata"].get("continue") or ""
+            yield Listing(page.pop("items", None) or [], page["metadata"]["resourceVersion"])
+            if not params["continue"]:
+                return
 
     async def watch(
         self,

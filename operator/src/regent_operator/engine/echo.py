@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from regent_operator.engine.answers import Object
 from regent_operator.engine.client import ApiClient
@@ -26,8 +26,6 @@ from regent_operator.plan.observation import echo_of
 log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 32
 ANSWER_SECONDS = 1.0
-MEETINGS = 2
-"""Of a pod that was never heard: one lost packet is no news of it either."""
 OFFER_SECONDS = 5.0
 """A pod understands a config before it answers, and all pods of a node may do so at once."""
 SOONEST_SECONDS = 0.1
@@ -44,7 +42,7 @@ class _Expected:
     since: float
     offer: Mapping[str, str] | None = None
     """The data of the ConfigMap, until every pod has answered it."""
-    answered: set[str] = field(default_factory=set)
+    answered: frozenset[str] = frozenset()
     """The uids of the pods that took the offer, or refused it."""
 
 
@@ -91,15 +89,18 @@ class EchoRounds:
             known.since = self._clock()
             self._schedule(agent, SOONEST_SECONDS)
 
-    async def meet(self, agent: Key) -> None:
-        """Ask the pods that serve and were never asked before, and wait for the answers. Who is silent is asked twice.
+    async def meet(self, agent: Key) -> bool:
+        """Ask the pods that serve and were never asked before, and wait for the answers.
 
-        Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth.
+        Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth. False:
+        one that serves has not answered, nor been asked so often that this says something.
         """
-        strangers = [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod) and not pod.met]
-        for _ in range(MEETINGS):
-            answered = await together(map(self._ask, strangers))
-            strangers = [pod for pod, heard in zip(strangers, answered, strict=True) if not heard]
+        strangers = [pod for pod in self._serving(agent) if not pod.met]
+        await together(self._ask(pod, awaited=True) for pod in strangers)
+        return all(pod.seen.echo is not None or self._pods.is_silent(pod.seen.uid) for pod in self._serving(agent))
+
+    def _serving(self, agent: Key) -> list[Pod]:
+        return [pod for pod in self._pods.of(agent) if pod.seen.ready and _can_answer(pod)]
 
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)
@@ -154,20 +155,20 @@ class EchoRounds:
         age = self._clock() - expected.since
         return max(SOONEST_SECONDS, min(QUICK_LIMIT_SECONDS, age * EAGERNESS))
 
-    async def _ask(self, pod: Pod, expected: _Expected | None = None) -> bool:
-        """Whether it was heard. Never raises: whatever a pod may answer, the others are asked."""
+    async def _ask(self, pod: Pod, expected: _Expected | None = None, *, awaited: bool = False) -> None:
+        """Never raises: whatever a pod may answer, it is heard or silent, and the others are asked."""
         self._pods.meet(pod.seen.uid)
         async with self._places:
             try:
                 echo = echo_of(await self._told(pod, expected))
             except Exception as error:  # noqa: BLE001 -- a pod must not be able to end the operator
                 log.debug("pod %s/%s gave no answer: %s", pod.agent.namespace, pod.seen.name, error)
-                echo = None
-        if echo is None or echo.pod_uid != pod.seen.uid:
+                self._pods.silent(pod.seen.uid)
+                return
+        if echo is not None and echo.pod_uid == pod.seen.uid:
+            self._pods.echoed(pod.seen.uid, echo, awaited=awaited)
+        else:
             self._pods.silent(pod.seen.uid)
-            return False
-        self._pods.echoed(pod.seen.uid, echo)
-        return True
 
     async def _told(self, pod: Pod, expected: _Expected | None) -> Object:
         """What the pod says of itself, after it was handed the offer where there is one. Raises ApiError."""
@@ -180,7 +181,7 @@ class EchoRounds:
             if not 400 <= error.status < 500:
                 raise
             told = await self._client.pod_status(pod.address, ANSWER_SECONDS)
-        expected.answered.add(uid)
+        expected.answered |= {uid}
         return told
 
     def _schedule(self, agent: Key, wait: float) -> None:

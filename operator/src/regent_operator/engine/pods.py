@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import Any
 
-from regent_operator.engine.resources import AGENTS, Key, Resource, version_of
+from regent_operator.engine.resources import AGENTS, Key, Resource, version_of, where_is
 from regent_operator.plan.child import AGENT_LABEL
 from regent_operator.plan.deletioncost import cost_of
 from regent_operator.plan.observation import Echo, PodSeen, pod_seen
@@ -84,8 +85,8 @@ class Pods:
         self._met.clear()
         self._whole.clear()
 
-    def echoed(self, uid: str, echo: Echo) -> None:
-        """What the pod answered."""
+    def echoed(self, uid: str, echo: Echo, *, awaited: bool = False) -> None:
+        """What the pod answered. `awaited`: whoever looks at its agent waits for it, and need not be told."""
         pod = self._pods.get(uid)
         if pod is None:
             return
@@ -94,6 +95,8 @@ class Pods:
             self._answered(pod, echo)
         before, self._echoes[uid] = self._echoes.get(uid), echo
         self._whole.pop(uid, None)
+        if awaited:
+            return
         if before != echo:
             self._heard(pod.agent)
         elif before is not None and before.active_conversations != echo.active_conversations:
@@ -112,19 +115,24 @@ class Pods:
     def silent(self, uid: str) -> None:
         """The pod gave no answer of its own. Its last one counts until the third time: one lost packet is no news."""
         pod = self._pods.get(uid)
-        if pod is None or uid not in self._echoes:
+        if pod is None or self.is_silent(uid):
             return
         self._misses[uid] = self._misses.get(uid, 0) + 1
-        if self._misses[uid] >= MISSES:
-            del self._echoes[uid], self._misses[uid]
+        if self.is_silent(uid) and uid in self._echoes:
+            del self._echoes[uid]
             self._whole.pop(uid, None)
             self._heard(pod.agent)
+
+    def is_silent(self, uid: str) -> bool:
+        """Whether it was asked so often without an answer that it counts as having said nothing."""
+        return self._misses.get(uid, 0) >= MISSES
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         if not full:
             raise ValueError(f"{resource.plural} are watched whole: readiness and addresses stand in the status")
         meta = obj["metadata"]
-        agent = Key(AGENTS.kind, meta["namespace"], (meta.get("labels") or {}).get(AGENT_LABEL, ""))
+        namespace, _ = where_is(meta)
+        agent = Key(AGENTS.kind, namespace, intern((meta.get("labels") or {}).get(AGENT_LABEL, "")))
         status = obj.get("status") or {}
         notes = meta.get("annotations") or {}
         pod = Pod(

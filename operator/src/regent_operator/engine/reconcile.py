@@ -74,6 +74,12 @@ class Again:
         return Again(after if self.after is None else min(self.after, after))
 
 
+UNHEARD = Again(0.5)
+"""One that began to lead has not been answered yet by a pod of an agent whose status is told: what the last leader was
+answered stands until that is three times so. An agent that was edited meanwhile never waits.
+"""
+
+
 class Reconciler:
     def __init__(
         self,
@@ -124,10 +130,13 @@ class Reconciler:
             return Again()
         if key.kind != AGENTS.kind:
             return await self._used_object(key, stored) if self._has_met_every_agent() else Again(WAIT_SECONDS)
+        again = Again()
         try:
-            return await self._agent(key, stored)
+            again = await self._agent(key, stored)
         finally:
-            self._met.add(key)
+            if again is not UNHEARD:
+                self._met.add(key)
+        return again
 
     def _has_met_every_agent(self) -> bool:
         """Whether each agent was looked at once: before, a count of users would be one of those met so far."""
@@ -155,11 +164,13 @@ class Reconciler:
             return Again(await self._statuses.write(key, stored, status))
         agent = cast("AIAgent", stored.object)
         plan = await self._plan(key, agent, stored)
-        await self._echoes.meet(key)
+        digest = plan.digests.config if plan.digests else None
+        if not await self._echoes.meet(key) and key not in self._met and _says(stored, plan):
+            self._echoes.expect(key, digest)
+            return UNHEARD
         if autoscaled(plan):
             await self._autoscalers.read(key)
         outcome = await self._apply(key, plan, stored)
-        digest = plan.digests.config if plan.digests else None
         self._echoes.expect(key, digest)
         touch_again = await self._touches.bring(key, digest)
         costs_again = await self._costs.tell(key, several=agent.spec.most_replicas > 1)
@@ -179,7 +190,7 @@ class Reconciler:
     async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
-        if kept and kept.told == (seen, stored.status) and outcome == Outcome():
+        if kept and kept.told == (seen, stored.packed_status) and outcome == Outcome():
             return Again()
         before, now = read_status(stored, AIAgentStatus), self._statuses.now()
         status = agent_status(plan, seen, before, now)
@@ -188,7 +199,7 @@ class Reconciler:
         self._narrator.tell(key, plan.agent, before, status, outcome)
         by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
         if kept and due is None and not by_the_clock and self._store.get(key) is stored:
-            kept.told = (seen, stored.status)
+            kept.told = (seen, stored.packed_status)
         return Again(due).or_sooner(silent_in(status.conditions, now))
 
     async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:
@@ -354,3 +365,10 @@ class Reconciler:
             self._let_through.pop(key, None)
             self._met.discard(key)
             self._waves.forget(key)
+
+
+def _says(stored: Stored, plan: AgentPlan) -> bool:
+    """Whether the agent's status is of this generation and of this plan's config."""
+    status = read_status(stored, AIAgentStatus)
+    told = status is not None and status.observed_generation == plan.agent.metadata.generation
+    return told and status is not None and status.digests is not None and status.digests == plan.digests

@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import Resource, version_number
+from regent_operator.engine.resources import Resource, version_number, where_is
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
+Name = tuple[str, str]
+"""Namespace, name."""
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -81,7 +83,7 @@ class Reflector:
         self._observer = observer
         self._listed_anew = listed_anew
         self._jitter = jitter
-        self._known: dict[tuple[str, str], tuple[str, int]] = {}
+        self._known: dict[Name, tuple[str, int]] = {}
         self._version = ""
         self._failures = 0
 
@@ -105,26 +107,29 @@ class Reflector:
     async def _list(self) -> None:
         c = self.collection
         metadata_only = c.metadata_only and not (c.full_first and not self.synced.is_set())
-        listing = await self._client.list(
+        absent, version = dict(self._known), ""
+        async for page in self._client.pages(
             c.resource, c.namespace, labels=c.labels, fields=c.fields, metadata_only=metadata_only
-        )
-        self._replace(listing.items, full=not metadata_only)
-        self._version = listing.resource_version
+        ):
+            self._take(page.items, absent, full=not metadata_only)
+            version = page.resource_version
+            del page  # it need not be held while the next one is waited for
+        for (namespace, name), (uid, _) in absent.items():
+            self._forget(namespace, name, uid)
+        self._version = version
         if self.synced.is_set():
             self._listed_anew()
         self.synced.set()
         self.failing = ""
 
-    def _replace(self, items: Iterable[Object], *, full: bool) -> None:
-        before = dict(self._known)
+    def _take(self, items: Iterable[Object], absent: dict[Name, tuple[str, int]], *, full: bool) -> None:
+        """Report what is there; `absent` is what was known before the list and has not come in it so far."""
         for obj in items:
             meta = obj["metadata"]
-            known = before.pop((meta.get("namespace", ""), meta["name"]), None)
+            known = absent.pop((meta.get("namespace", ""), meta["name"]), None)
             if known is not None and known[0] != meta["uid"]:
                 self._observer.gone(self.collection.resource, meta.get("namespace", ""), meta["name"], known[0])
             self._report(obj, full=full)
-        for (namespace, name), (uid, _) in before.items():
-            self._forget(namespace, name, uid)
 
     async def _watch(self) -> None:
         c = self.collection
@@ -148,7 +153,7 @@ class Reflector:
 
     def _report(self, obj: Object, *, full: bool) -> None:
         meta = obj["metadata"]
-        where, version = (meta.get("namespace", ""), meta["name"]), version_number(meta["resourceVersion"])
+        where, version = where_is(meta), version_number(meta["resourceVersion"])
         known = self._known.get(where)
         if known and known[0] == meta["uid"] and known[1] >= version:
             return

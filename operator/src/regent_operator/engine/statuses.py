@@ -3,6 +3,7 @@ agent has spent and how many conversations it has once a minute.
 """
 
 import time
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -94,14 +95,14 @@ class StatusWriter:
 
 def read_status(stored: Stored, model: type[S]) -> S | None:
     """The live status; None where there is none, or where another's hand made it unreadable."""
-    return cast("S | None", _read(stored.status, model))
+    return cast("S | None", _read(stored.packed_status, model))
 
 
 @lru_cache(maxsize=MOST_READ)
-def _read(status: bytes, model: type[Model]) -> Model | None:
+def _read(packed_status: bytes, model: type[Model]) -> Model | None:
     """One look asks several times, and the next one mostly finds the same."""
     try:
-        return model.model_validate_json(status)
+        return model.model_validate_json(zlib.decompress(packed_status))
     except ValidationError:
         return None
 

@@ -13,10 +13,12 @@ from regent_operator.engine.store import Store
 async def take_whole_lists(client: ApiClient, store: Store) -> None:
     """Fill the store with complete lists of all three kinds. Raises ApiError; then the store is not `ready`."""
     for resource in KINDS:
-        items = []
         for namespace in _namespaces(store, resource):
-            items += (await client.list(resource, namespace)).items
-        store.took_list(resource, items)
+            async for page in client.pages(resource, namespace):
+                for item in page.items:
+                    store.seen(resource, item)
+                del page  # it need not be held while the next one is waited for
+        store.took_list(resource)
 
 
 async def sweep(client: ApiClient, store: Store) -> None:
@@ -32,18 +34,23 @@ async def _sweep(client: ApiClient, store: Store, resource: Resource, namespace:
         for key in store.keys(resource.kind)
         if namespace in {None, key.namespace} and (stored := store.get(key)) is not None
     }
-    listing = await client.list(resource, namespace, metadata_only=True)
-    live = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in listing.items}
+    live: dict[Key, tuple[str, int]] = {}
+    as_of = ""
+    async for page in client.pages(resource, namespace, metadata_only=True):
+        as_of = page.resource_version
+        for item in page.items:
+            meta = item["metadata"]
+            live[Key(resource.kind, meta["namespace"], meta["name"])] = (meta["uid"], version_of(item))
     for key, stored in held.items():
-        item = live.get((key.namespace, key.name))
-        replaced = item is not None and item["metadata"]["uid"] != stored.metadata.uid
-        absent = item is None and stored.version <= version_number(listing.resource_version)
+        uid, _ = live.get(key, (None, 0))
+        replaced = uid is not None and uid != stored.metadata.uid
+        absent = uid is None and stored.version <= version_number(as_of)
         if absent or replaced:
             store.gone(resource, key.namespace, key.name, stored.metadata.uid)
-    for where, item in live.items():
-        told = store.get(Key(resource.kind, *where))  # by now: meanwhile kopf's watch may have been faster
-        if told is None or told.version < version_of(item):
-            obj = await client.get(resource, *where)
+    for key, (_, version) in live.items():
+        told = store.get(key)  # by now: meanwhile kopf's watch may have been faster
+        if told is None or told.version < version:
+            obj = await client.get(resource, key.namespace, key.name)
             if obj is not None:
                 store.seen(resource, obj)
 

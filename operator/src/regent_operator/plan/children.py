@@ -6,7 +6,7 @@ autoscaler is gone before its field is ours again.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from regent_api.status import Reason
 from regent_operator.plan import (
@@ -21,6 +21,9 @@ from regent_operator.plan import (
 )
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.observation import Observation, PodSeen
+
+Part = Literal["config", "policy", "route"]
+"""Of what a pod holds, each with a digest of its own."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,10 @@ def settled(plan: AgentPlan, seen: Observation) -> bool:
     return all(echoes(plan, pod) for pod in seen.pods if pod.can_serve)
 
 
-def echoes(plan: AgentPlan, pod: PodSeen) -> bool:
-    """Whether the pod computed the plan's config digest over what it uses for new turns."""
+def echoes(plan: AgentPlan, pod: PodSeen, part: Part = "config") -> bool:
+    """Whether the pod computed the plan's digest over what it uses for new turns: the whole config, or a part of it."""
     digests = pod.echo.digests if pod.echo else None
-    return digests is not None and plan.digests is not None and digests.config == plan.digests.config
+    return digests is not None and plan.digests is not None and getattr(digests, part) == getattr(plan.digests, part)
 
 
 def replicas(plan: AgentPlan, seen: Observation) -> int:

@@ -43,7 +43,7 @@ from regent_api.route import (
 from regent_api.types import Sensitivity
 from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
-from regent_operator.plan.policy import InForce, shadows, sources
+from regent_operator.plan.policy import InForce, shadows
 from regent_operator.plan.reading import Reading
 from regent_operator.plan.remembered import Remembered
 from regent_operator.plan.state import drain_config, state_config
@@ -64,7 +64,7 @@ def fresh(
     """The config of an agent whose references are resolved. `route` is already cut by the policy."""
     metadata, spec = agent.metadata, agent.spec
     parameters = spec.parameters or AgentParameters()
-    return AgentConfig(
+    made = AgentConfig(
         agent=AgentIdentity(namespace=metadata.namespace, name=metadata.name),
         instructions=instructions,
         sensitivity=spec.sensitivity,
@@ -74,7 +74,7 @@ def fresh(
         batch=BatchConfig(grouping=_grouping(agent)),
         suspended=bool(spec.suspend),
         policy=rules.policy,
-        sources=sources(rules.opinions),
+        sources={},
         shadows=shadows(rules, audited),
         route=route,
         state=state_config(agent),
@@ -82,6 +82,7 @@ def fresh(
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
     )
+    return made.model_copy(update={"sources": rules.sources})  # given above, each agent would have a copy of it
 
 
 def tightened(
@@ -106,7 +107,7 @@ def tightened(
             "prompt": last.prompt if _when_too_long(agent) is WhenTooLong.SHORTEN else PromptConfig(),
             "suspended": bool(agent.spec.suspend),
             "policy": rules.policy,
-            "sources": sources(rules.opinions),
+            "sources": rules.sources,
             "shadows": shadows(rules, audited),
             "route": route,
             "state": state_config(agent),

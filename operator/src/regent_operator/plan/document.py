@@ -1,6 +1,7 @@
 """An AgentConfig as its pods are given it: the text, byte for byte, and its digests.
 
-What many agents share (policy, route, whose tokens count) is most of a document, and is written once for all of them.
+What many agents share (policy, its sources, route, whose tokens count) is most of a document, and is written once for
+all of them.
 """
 
 import json
@@ -12,8 +13,8 @@ from regent_api.model import Model
 from regent_api.status import Digests
 from regent_operator.plan.remembered import Remembered
 
-SHARED = ("policy", "route", "tokens")
-"""Fields that are models without a default, so that they always stand in the document."""
+SHARED = ("policy", "route", "sources", "tokens")
+"""Fields without a default, so that they always stand in the document."""
 MOST_REMEMBERED = 1024
 
 
@@ -36,8 +37,8 @@ def document(config: AgentConfig) -> Document:
     return Document(_joined(parts), digests)
 
 
-def _text(part: Model) -> str:
-    return _texts.of(part, make=lambda: canonical(written(part)))
+def _text(part: Model | dict[str, list[str]]) -> str:
+    return _texts.of(part, make=lambda: canonical(written(part) if isinstance(part, Model) else part))
 
 
 _texts: Remembered[str] = Remembered(MOST_REMEMBERED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from regent_api.policy import MOST_SHADOWS
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.agent import AgentPlan
-from regent_operator.plan.children import echoes
+from regent_operator.plan.children import Part, echoes
 from regent_operator.plan.conditions import Finding, false, true
 from regent_operator.plan.observation import Observation, PodSeen
 
@@ -15,7 +15,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Enforcement:
-    """Pods that echo the plan's config digest, of those that can serve."""
+    """Pods that echo the plan's digest, of those that can serve."""
 
     enforced: int
     serving: int
@@ -24,9 +24,9 @@ class Enforcement:
         return f"{self.enforced}/{self.serving}"
 
 
-def enforcement(plan: AgentPlan, seen: Observation) -> Enforcement:
+def enforcement(plan: AgentPlan, seen: Observation, part: Part = "config") -> Enforcement:
     serving = [pod for pod in seen.pods if pod.can_serve]
-    return Enforcement(sum(echoes(plan, pod) for pod in serving), len(serving))
+    return Enforcement(sum(echoes(plan, pod, part) for pod in serving), len(serving))
 
 
 def policy_enforced(plan: AgentPlan, seen: Observation) -> Finding:

@@ -20,23 +20,30 @@ class AgentFigures:
     """NAMESPACE/NAME."""
     route_digest: str | None
     """Of the route that takes part; None: it does not."""
-    enforced: int
+    policy_enforced: int
+    """Pods that echo the plan's effective policy: it is in force in them while they wait for an edit of the agent."""
+    route_enforced: int
+    """Pods that echo its route."""
     serving: int
     providers: tuple[ProviderFigures, ...] = ()
     untried: frozenset[str] = frozenset()
     """NAMESPACE/NAME of policies in mode Audit that are more than an agent tries."""
+    tried: int = 0
+    """Pods that try the others: they echo the whole config, since these stand in no other digest."""
 
 
 def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
-    counted = enforcement(plan, seen)
+    counted, shadows = enforcement(plan, seen), plan.config is not None and bool(plan.config.shadows)
     taking_part = {f"{use.namespace}/{use.name}": use.digest for use in plan.uses} if plan.config else {}
     return AgentFigures(
         key=plan.agent.metadata.key,
         policies={key: taking_part.get(key) for key in sorted(plan.policy_keys)},
         route=f"{plan.agent.metadata.namespace}/{plan.agent.spec.model_route_ref.name}",
         route_digest=plan.route_digest,
-        enforced=counted.enforced,
+        policy_enforced=enforcement(plan, seen, "policy").enforced,
+        route_enforced=enforcement(plan, seen, "route").enforced,
         serving=counted.serving,
         providers=of_pods(seen.pods),
         untried=plan.untried,
+        tried=counted.enforced if shadows else 0,
     )

@@ -5,6 +5,7 @@ Parsed once at the edge, so that conditions are computed from a handful of plain
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -22,6 +23,8 @@ CONVERSATIONS = "active_conversations"
 """The metric that agents are scaled by."""
 LASTING = frozenset({"log_damaged", "fork", "records_let_go"})
 """Why a pod's audit log goes on neither on its disk nor at the collector, and never will. What else it says passes."""
+
+MOST_SETS = 1024
 
 CredentialPair = tuple[str, str]
 """(Secret, key)."""
@@ -280,12 +283,20 @@ def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
     """The (Secret, key) pairs that a pod mounts as credentials, `hosts` left out."""
     volumes = [v for v in pod_spec.get("volumes") or [] if v.get("name") == CREDENTIALS_VOLUME]
     secrets = [s["secret"] for v in volumes for s in (v.get("projected") or {}).get("sources") or [] if "secret" in s]
-    return frozenset(
-        (secret["name"], item["key"])
-        for secret in secrets
-        for item in secret.get("items") or []
-        if item["key"] != "hosts"
+    return _once(
+        frozenset(
+            (secret["name"], item["key"])
+            for secret in secrets
+            for item in secret.get("items") or []
+            if item["key"] != "hosts"
+        )
     )
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _once(pairs: frozenset[CredentialPair]) -> frozenset[CredentialPair]:
+    """The very same for equal ones: thousands of pods mount what their route names, or nothing."""
+    return pairs
 
 
 class _Said(BaseModel):

@@ -142,13 +142,11 @@ class Applying:
 
     @property
     def keys(self) -> frozenset[str]:
-        taking_part = (reading.key for reading in (*self.readings, *self.shadows))
-        return frozenset((*taking_part, *self.untried, *self.missing, *self.invalid))
+        return _keys((*self.readings, *self.shadows), frozenset((*self.untried, *self.missing, *self.invalid)))
 
     @property
     def uses(self) -> tuple[PolicyUse, ...]:
-        used = ((reading.policy.metadata, reading.digest) for reading in (*self.readings, *self.shadows))
-        return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
+        return _uses((*self.readings, *self.shadows))
 
     @property
     def opinions(self) -> Opinions:
@@ -173,11 +171,13 @@ class InForce:
     policy: EffectivePolicy
     described: tuple[EffectiveField, ...]
     """status.effective."""
+    sources: dict[str, list[str]]
+    """Field path -> the policies behind its value. One for all agents under these opinions: nobody changes it."""
 
 
 def in_force(opinions: Opinions) -> InForce:
     made = effective(opinions)
-    return InForce(opinions, made, described(opinions, made))
+    return InForce(opinions, made, described(opinions, made), sources(opinions))
 
 
 def shadows(rules: InForce, readings: Iterable[Reading]) -> list[Shadow]:
@@ -276,6 +276,17 @@ def as_json(field: Field, value: Any) -> str:
 @lru_cache(maxsize=MOST_SETS)
 def _in_force(readings: tuple[Reading, ...]) -> InForce:
     return in_force(_met(readings))
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _keys(readings: tuple[Reading, ...], beside: frozenset[str]) -> frozenset[str]:
+    return beside | {reading.key for reading in readings}
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _uses(readings: tuple[Reading, ...]) -> tuple[PolicyUse, ...]:
+    used = ((reading.policy.metadata, reading.digest) for reading in readings)
+    return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
 
 
 @lru_cache(maxsize=MOST_SETS)

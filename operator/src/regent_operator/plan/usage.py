@@ -30,7 +30,7 @@ class _Use:
 
     agent: str
     enforced: int
-    """Pods that echo a config in which the object takes part at its present digest."""
+    """Pods that echo what the object takes part in, at its present digest."""
     serving: int
     untried: bool = False
     """The object is a policy in mode Audit, and one more than the agent tries."""
@@ -46,9 +46,12 @@ def policy_status(
     """`agents`: the figures of those whose `policies` hold this policy's key."""
     key = policy.metadata.key
     rejection, present = _judged_policy(policy, installation)
-    uses = [_use(agent, agent.policies.get(key), present, untried=key in agent.untried) for agent in agents]
-    status = _status(policy.metadata.generation, rejection, present, uses, previous, now)
     mode = None if isinstance(policy, Invalid) else policy.spec.mode or PolicyMode.ENFORCE
+    uses = [
+        _use(agent, agent.policies.get(key), present, _pods_under(agent, mode), untried=key in agent.untried)
+        for agent in agents
+    ]
+    status = _status(policy.metadata.generation, rejection, present, uses, previous, now)
     return AgentPolicyStatus.model_validate({**status.model_dump(), "mode": mode})
 
 
@@ -62,7 +65,7 @@ def route_status(
     """`agents`: the figures of those whose `route` is this route's key."""
     rejection, present = _judged_route(route, installation)
     users = list(agents)
-    uses = [_use(agent, agent.route_digest, present) for agent in users]
+    uses = [_use(agent, agent.route_digest, present, agent.route_enforced) for agent in users]
     status = _status(route.metadata.generation, rejection, present, uses, previous, now)
     stand = added(figures for agent in users for figures in agent.providers)
     return ModelRouteStatus.model_validate({**status.model_dump(), **_told(route, stand)})
@@ -155,9 +158,15 @@ def _ready(accepted: Finding, uses: Sequence[_Use]) -> Finding:
     return true(kind, Reason.ENFORCED, f"In force in every serving pod of {len(uses)} agents.{apart}")
 
 
-def _use(agent: AgentFigures, takes_part: str | None, present: str | None, *, untried: bool = False) -> _Use:
+def _pods_under(agent: AgentFigures, mode: PolicyMode | None) -> int:
+    return agent.tried if mode is PolicyMode.AUDIT else agent.policy_enforced
+
+
+def _use(
+    agent: AgentFigures, takes_part: str | None, present: str | None, enforced: int, *, untried: bool = False
+) -> _Use:
     proved = takes_part is not None and takes_part == present
-    return _Use(agent.key, agent.enforced if proved else 0, agent.serving, untried)
+    return _Use(agent.key, enforced if proved else 0, agent.serving, untried)
 
 
 def _named(uses: Sequence[_Use]) -> str:
