@@ -358,6 +358,8 @@ def test_policies_that_do_not_fit_let_nobody_in(monkeypatch: pytest.MonkeyPatch,
     assert not made.config.policy.callers.admits("acme", "chat", agent_namespace="acme")
     assert made.config.policy.callers.anonymous is Opinion.DENY
     assert (made.config.policy.callers.oidc, made.config.policy.callers.api_keys) == ([], [])
+    assert (made.uses, made.route_digest) == ((), None), "nothing of what was declared is in force"
+    assert "acme/policy0" in made.policy_keys
 
 
 def test_what_fits_leaves_room_for_the_seal_in_a_configmap() -> None:

@@ -70,6 +70,8 @@ class _Outcome:
     excluded: tuple[str, ...] = ()
     route: RouteConfig | None = None
     """As declared, where the config was made from it."""
+    refuses: bool = False
+    """Whether the config lets nobody in, so that no policy and no route is in force by it."""
 
 
 def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
@@ -91,10 +93,10 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         config=made,
         config_text=written.text if written else None,
         digests=written.digests if written else None,
-        uses=_uses(applying, inputs),
+        uses=() if outcome.refuses else _uses(applying, inputs),
         policy_keys=applying.keys,
         untried=applying.untried,
-        route_digest=references.route.digest if outcome.route and references.route else None,
+        route_digest=references.route.digest if outcome.route and references.route and not outcome.refuses else None,
         effective=outcome.in_force.described if outcome.in_force else (),
         excluded=outcome.excluded,
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
@@ -130,6 +132,7 @@ def _refusing(outcome: _Outcome) -> _Outcome:
         outcome,
         problems=(Problem(ConditionType.ACCEPTED, Reason.CONFIG_TOO_LARGE, words), *outcome.problems),
         config=made.model_copy(update=least),
+        refuses=True,
     )
 
 
