@@ -174,11 +174,13 @@ class Budget:
 
     async def _settle(self, holder: str, cost: int, granted: int, bill: Bill) -> None:
         """Where it comes too late, or no answer comes, the bill tells what the purses keep."""
-        bill.kept = usd(granted)
+        settled = False
         with suppress(StateAway):
-            if await self._state.settle(holder, cost):
-                bill.kept = None
-                self._spending.settled([cap.period for cap in self._caps], cost - granted)
+            settled = await self._state.settle(holder, cost)
+        if settled:
+            self._spending.settled([cap.period for cap in self._caps], cost - granted)
+        else:
+            bill.kept = usd(granted)
 
     async def _asked(
         self, holder: str, least: int, whole: int, record: TurnRecord, *, trying: bool = False

@@ -6,7 +6,7 @@ nothing: no attempt waits for its verdict, and a fault in it is its own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from regent_api.config import AgentConfig
 from regent_api.policy import BudgetExceeded
@@ -37,15 +37,21 @@ class BudgetTrials:
     @asynccontextmanager
     async def watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
         """While open, an attempt runs that the budgets in force have paid. Never raises of its own."""
-        holders = {name: f"{record.id}:{len(record.attempts)}:{name}" for name in self._caps}
-        granted = {name: await self._reserved(name, holder, sending, record) for name, holder in holders.items()}
+        async with AsyncExitStack() as trials:
+            for name in self._caps:
+                await trials.enter_async_context(self._trial(name, sending, record))
+            yield
+
+    @asynccontextmanager
+    async def _trial(self, name: str, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
+        holder = f"{record.id}:{len(record.attempts)}:{name}"
+        granted = await self._reserved(name, holder, sending, record)
         try:
             yield
         finally:
             cost = sending.bill.cost().usd
-            for name, most_spent in granted.items():
-                if most_spent is not None and cost is not None:
-                    await self._settle(name, holders[name], min(nanos(cost), most_spent), record)
+            if granted is not None and cost is not None:
+                await self._settle(name, holder, min(nanos(cost), granted), record)
 
     async def _reserved(self, name: str, holder: str, sending: Sending, record: TurnRecord) -> int | None:
         """Billionths of a dollar; None: the trial would have sent nothing, or cannot tell."""

@@ -19,6 +19,9 @@ Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everyth
 reached, what is refused is the new thing (`StateFull`), but for conversations and answers: there the oldest goes, of
 conversations its owner's own first, and an id that went is an unknown one, so no label ever falls by it.
 
+A turn that is ended while it waits for `take` or `reserve` holds nothing by it, though it counts in windows; `settle`
+and `give_back` are carried out all the same.
+
 Every operation raises StateAway when the state cannot be reached in time; whether it then was carried out or not is
 unknown, and each one is such that this errs to the stricter side.
 """
