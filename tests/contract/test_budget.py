@@ -80,6 +80,22 @@ async def test_a_conversation_that_has_spent_its_budget_is_refused_and_another_i
     assert (denied.decisions[-1].action, denied.decisions[-1].field) == ("Deny", "budget.perConversationUsd")
 
 
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_pod_keeps_no_purse_of_what_has_ended(tmp_path: Path, kept: bool) -> None:
+    """Neither of a turn outside of a conversation nor of a conversation that is gone, but for those of late."""
+    async with provider(TELLING) as fake:
+        paid = document(fake.url, budget={"perConversationUsd": "1"}, state={"conversations": kept})
+        async with serving(tmp_path, paid) as served:
+            purses = served.runtime.states._pod._purses
+            for turn in range(5):
+                purses.now = lambda at=1000.0 * turn: at
+                code, _, _ = await served.post(
+                    {"messages": [{"role": "user", "content": "Hi"}]}, headers={"X-Regent-Conversation-End": "true"}
+                )
+                assert code == 200
+            assert len(purses._spent) == 1
+
+
 async def second_pod(tmp_path: Path, field: str) -> tuple[int, str]:
     """What a turn of a second pod is told after one of a first has spent all."""
     async with redis_server(tmp_path) as server, provider(SILENT) as fake:

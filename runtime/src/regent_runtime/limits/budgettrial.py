@@ -13,10 +13,18 @@ from regent_api.policy import BudgetExceeded
 from regent_runtime.cost.price import most
 from regent_runtime.cost.sending import Sending
 from regent_runtime.decision import Decision, Stage
-from regent_runtime.limits.budget import LEAST_OUTPUT_TOKENS, MARGIN_SECONDS, Cap, caps, nanos, output_tokens_for
+from regent_runtime.limits.budget import (
+    LEAST_OUTPUT_TOKENS,
+    MARGIN_SECONDS,
+    Cap,
+    caps,
+    nanos,
+    output_tokens_for,
+    purse,
+)
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import BUDGET_SPENT
-from regent_runtime.state.contract import Period, Purse, StateAway, StateFull, hashed
+from regent_runtime.state.contract import Period, StateAway, StateFull
 from regent_runtime.state.source import StateInUse
 
 
@@ -64,7 +72,7 @@ class BudgetTrials:
         durable = next((cap for cap in mine if cap.period is not Period.CONVERSATION), None)
         if durable is not None and not self._state.shared:
             return self._tell(name, "Fault", durable.field, "state_not_shared", record)
-        purses = [Purse(_bucket(name, cap, record), cap.most, cap.period) for cap in mine]
+        purses = [purse(cap, record, name) for cap in mine]
         try:
             found = await self._state.reserve(purses, holder, least, whole, self._lease)
         except (StateAway, StateFull) as fault:
@@ -87,9 +95,3 @@ class BudgetTrials:
     @staticmethod
     def _tell(name: str, action: str, field: str, reason: str, record: TurnRecord) -> None:
         record.decisions.append(Decision(Stage.ROUTE, action, field, (name,), reason, name))
-
-
-def _bucket(name: str, cap: Cap, record: TurnRecord) -> str:
-    """Apart from the budgets in force, and from other trials."""
-    whose = (record.conversation or record.id) if cap.period is Period.CONVERSATION else "agent"
-    return hashed("budget", name, whose)

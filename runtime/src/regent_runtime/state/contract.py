@@ -85,6 +85,8 @@ Want = Window | Slots
 class Period(StrEnum):
     """How long a purse lasts, on the state's clock; minutes, days and months are UTC's."""
 
+    TURN = "turn"
+    """For as long as what was last reserved of it can be settled."""
     CONVERSATION = "conversation"
     """For CONVERSATION_SECONDS after it was last spent from."""
     MINUTE = "minute"
@@ -99,6 +101,8 @@ class Purse:
     bucket: str
     most: int
     period: Period
+    conversation: str = ""
+    """Its id, where the purse is one's: a pod forgets both together."""
 
 
 NANOS = 1_000_000_000

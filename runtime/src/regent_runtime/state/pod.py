@@ -31,8 +31,8 @@ class PodState:
 
     def __init__(self, now: Callable[[], float] = time.monotonic, *, most_answer_bytes: int = MOST_BYTES) -> None:
         self._takes = Takes(now)
-        self._purses = Purses(now)
         self._conversations = Conversations(now)
+        self._purses = Purses(now, self._conversations.knows)
         self._approvals = Approvals(now)
         self._answers = Answers(now, most_bytes=most_answer_bytes)
 
