@@ -145,6 +145,32 @@ async def test_a_threshold_that_is_spent_is_told_and_one_that_is_not_is_not(tmp_
             assert (told["Day"]["exhausted"], told["Month"]["exhausted"]) == (True, False)
 
 
+async def test_an_overspend_is_told_until_the_day_is_over(tmp_path: Path) -> None:
+    """By a provider that keeps no output cap: later turns are refused or free, and none hides it."""
+    told = {"prompt_tokens": 5, "completion_tokens": 8000, "total_tokens": 8005}
+    async with redis_server(tmp_path) as server, provider(json_answer({**completion("Hi."), "usage": told})) as fake:
+        paid = document(fake.url, fake.url, budget={"perDayUsd": "0.02"}, **shared(server))
+        paid["route"]["providers"][1]["price"] = FREE
+        for number, code in enumerate((200, 429)):
+            paid["route"]["rules"][0]["providers"] = ["p0"]
+            async with serving(tmp_path / f"paid-{number}", paid) as served:
+                assert (await asked(served))[0] == code
+                assert await overspent(served) == ("0.080005", bool(number))
+            paid["route"]["rules"][0]["providers"] = ["p1"]
+            async with serving(tmp_path / f"free-{number}", paid) as served:
+                assert (await asked(served))[0] == 200
+                assert await overspent(served) == ("0.080005", False)
+
+
+async def overspent(served: Served) -> tuple[str, bool]:
+    """What the pod has heard of the day: USD, and whether it is exhausted."""
+    await served.attempts()
+    ratio = await served.series("regent_budget_spent_ratio")
+    assert ratio == {'regent_budget_spent_ratio{period="Day"}': pytest.approx(4.00025)}
+    (day,) = (await served.statusz())["budgets"]
+    return day["usd"], day["exhausted"]
+
+
 async def test_what_an_attempt_did_not_cost_is_not_told_as_spent(tmp_path: Path) -> None:
     async with redis_server(tmp_path) as server, provider(TELLING) as fake:
         paid = document(fake.url, budget={"perDayUsd": "5"}, **shared(server))

@@ -197,7 +197,7 @@ class Budget:
         if trying and reservation.granted is None:
             return reservation
         for cap, left in zip(self._caps, reservation.left, strict=True):
-            had = (reservation.granted or 0) if left >= least else None
+            had = (reservation.granted or 0) if max(0, left) >= least else None
             self._spending.reserved(cap.period, cap.most - left, had, least)
         return reservation
 

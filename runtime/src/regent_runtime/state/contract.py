@@ -111,7 +111,9 @@ NANOS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Reservation:
-    """`granted`: what was taken out of every purse; None: nothing. `left`: what each had before, in their order."""
+    """`granted`: what was taken out of every purse; None: nothing. `left`: what each had before, in their order, less
+    than nothing where it was overspent or its cap is a lower one now.
+    """
 
     granted: int | None
     left: tuple[int, ...]

@@ -49,8 +49,8 @@ class Purses:
         if now >= self._sweeps_at:
             self._sweep(now)
         keys = [f"{purse.period}:{purse.bucket}:{_index(purse.period, now)}" for purse in purses]
-        left = tuple(max(0, purse.most - self._of(key, now)) for purse, key in zip(purses, keys, strict=True))
-        granted = min(most, *left)
+        left = tuple(purse.most - self._of(key, now) for purse, key in zip(purses, keys, strict=True))
+        granted = max(0, min(most, *left))
         if granted < least:
             return Reservation(None, left)
         new = sum(key not in self._spent for key in keys)
