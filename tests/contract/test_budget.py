@@ -80,6 +80,22 @@ async def test_a_conversation_that_has_spent_its_budget_is_refused_and_another_i
     assert (denied.decisions[-1].action, denied.decisions[-1].field) == ("Deny", "budget.perConversationUsd")
 
 
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_pod_keeps_no_purse_of_what_has_ended(tmp_path: Path, kept: bool) -> None:
+    """Neither of a turn outside of a conversation nor of a conversation that is gone, but for those of late."""
+    async with provider(TELLING) as fake:
+        paid = document(fake.url, budget={"perConversationUsd": "1"}, state={"conversations": kept})
+        async with serving(tmp_path, paid) as served:
+            purses = served.runtime.states._pod._purses
+            for turn in range(5):
+                purses.now = lambda at=1000.0 * turn: at
+                code, _, _ = await served.post(
+                    {"messages": [{"role": "user", "content": "Hi"}]}, headers={"X-Regent-Conversation-End": "true"}
+                )
+                assert code == 200
+            assert len(purses._spent) == 1
+
+
 async def second_pod(tmp_path: Path, field: str) -> tuple[int, str]:
     """What a turn of a second pod is told after one of a first has spent all."""
     async with redis_server(tmp_path) as server, provider(SILENT) as fake:
@@ -127,6 +143,32 @@ async def test_a_threshold_that_is_spent_is_told_and_one_that_is_not_is_not(tmp_
             assert (await asked(other))[0] == 429
             told = {each["period"]: each for each in (await other.statusz())["budgets"]}
             assert (told["Day"]["exhausted"], told["Month"]["exhausted"]) == (True, False)
+
+
+async def test_an_overspend_is_told_until_the_day_is_over(tmp_path: Path) -> None:
+    """By a provider that keeps no output cap: later turns are refused or free, and none hides it."""
+    told = {"prompt_tokens": 5, "completion_tokens": 8000, "total_tokens": 8005}
+    async with redis_server(tmp_path) as server, provider(json_answer({**completion("Hi."), "usage": told})) as fake:
+        paid = document(fake.url, fake.url, budget={"perDayUsd": "0.02"}, **shared(server))
+        paid["route"]["providers"][1]["price"] = FREE
+        for number, code in enumerate((200, 429)):
+            paid["route"]["rules"][0]["providers"] = ["p0"]
+            async with serving(tmp_path / f"paid-{number}", paid) as served:
+                assert (await asked(served))[0] == code
+                assert await overspent(served) == ("0.080005", bool(number))
+            paid["route"]["rules"][0]["providers"] = ["p1"]
+            async with serving(tmp_path / f"free-{number}", paid) as served:
+                assert (await asked(served))[0] == 200
+                assert await overspent(served) == ("0.080005", False)
+
+
+async def overspent(served: Served) -> tuple[str, bool]:
+    """What the pod has heard of the day: USD, and whether it is exhausted."""
+    await served.attempts()
+    ratio = await served.series("regent_budget_spent_ratio")
+    assert ratio == {'regent_budget_spent_ratio{period="Day"}': pytest.approx(4.00025)}
+    (day,) = (await served.statusz())["budgets"]
+    return day["usd"], day["exhausted"]
 
 
 async def test_what_an_attempt_did_not_cost_is_not_told_as_spent(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ async def test_what_is_not_settled_in_time_stays_spent(world: World) -> None:
 async def test_a_cost_beyond_the_reservation_is_spent_too(world: World) -> None:
     await world.state.reserve([TALK], "a", 60, 60, LEASE)
     assert await world.state.settle("a", 130)
-    assert await left(world, TALK) == (0,)
+    assert await left(world, TALK) == (-30,), "by how much is told"
+    assert await world.state.reserve([TALK], "b", 0, 0, LEASE) == Reservation(0, (-30,)), "what is free is paid"
+    assert await world.state.reserve([TALK], "c", 1, 1, LEASE) == Reservation(None, (-30,))
 
 
 async def test_a_minute_begins_anew_with_the_next_one(world: World) -> None:
@@ -93,7 +95,10 @@ async def test_a_minute_begins_anew_with_the_next_one(world: World) -> None:
 
 async def test_a_lower_cap_counts_what_was_spent_under_the_higher_one(world: World) -> None:
     await world.state.reserve([TALK], "a", 60, 60, LEASE)
-    assert await left(world, Purse("talk", 70, Period.CONVERSATION), Purse("talk", 50, Period.CONVERSATION)) == (10, 0)
+    assert await left(world, Purse("talk", 70, Period.CONVERSATION), Purse("talk", 50, Period.CONVERSATION)) == (
+        10,
+        -10,
+    )
 
 
 async def test_a_conversation_is_forgotten_a_day_after_it_was_last_spent_from(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from regent_api.audit.record import Kind, Record, decode
 from regent_api.audit.subjects import FILE, KeyFile
 from regent_api.audit.verify import verify
 from regent_runtime import __version__
+from regent_runtime.audit import journal
 from regent_runtime.audit.disk import Disk
 from regent_runtime.serve.chat import Answer
 from regent_runtime.wire.answer import Chunk
@@ -24,7 +26,7 @@ from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Behaviour, answers, gated, provider, status
 from tests.fakes.serving import Served, serving
-from tests.fakes.waiting import eventually
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 ONE_TURN = [Kind.INTENT, Kind.ATTEMPT, Kind.OUTCOME]
 
@@ -173,6 +175,39 @@ async def test_the_outcome_is_on_disk_before_the_finish_chunk(tmp_path: Path, mo
         Kind.OUTCOME,
         "finish",
     ]
+
+
+@pytest.mark.parametrize("ends", ["the caller leaves", "the disk is too slow"])
+async def test_a_turn_that_ends_while_its_outcome_is_written_has_one_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    loop, writing, written = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    commit = Disk.commit
+
+    def waits(self: Disk, records: list[Record], sealed: list[Sealed]) -> list[bytes]:
+        if any(each.kind is Kind.OUTCOME for each in records):
+            loop.call_soon_threadsafe(writing.set)
+            written.wait(WAIT_SECONDS)
+        return commit(self, records, sealed)
+
+    async def behave(*arguments: Any) -> None:
+        if ends == "the disk is too slow":
+            monkeypatch.setattr(journal, "COMMIT_SECONDS", 0)  # from here on: the attempt is on disk
+        await answers("Hi.")(*arguments)
+
+    monkeypatch.setattr(Disk, "commit", waits)
+    async with provider(behave) as fake, serving(tmp_path, document(fake.url)) as served:
+        asked = asyncio.create_task(served.ask())
+        await writing.wait()
+        if ends == "the caller leaves":
+            asked.cancel()
+        else:
+            code, answer = await asked
+            assert (code, answer["error"]["code"]) == (503, "audit_unavailable")
+        await served.until(lambda found: found["turns"] == 0)
+        written.set()
+    assert turns_logged(tmp_path) == ONE_TURN
+    assert logged(tmp_path)[-2].outcome == "answered"
 
 
 async def test_an_outcome_tells_where_its_label_came_from(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from regent_runtime.audit import audit, collectorkeys
 from regent_runtime.state.contract import Approval, hashed
 from tests.contract.processes import Process, request, running
 from tests.contract.redis_server import redis_server
+from tests.contract.streams import Stream
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.collecting import OTHER_POD, POD, CollectorProcess, collector, token
-from tests.fakes.provider import answers, provider
+from tests.fakes.provider import Provider, answers, gated, provider
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
@@ -34,15 +35,20 @@ SUBJECT = "serviceaccount:demo/caller"
 @asynccontextmanager
 async def agent(folder: Path, at: CollectorProcess | None, **audit: Any) -> AsyncIterator[Process]:
     """A pod over its own disk and a provider that answers."""
+    async with provider(answers("Yes.")) as fake, agent_of(fake, folder, at, **audit) as pod:
+        yield pod
+
+
+@asynccontextmanager
+async def agent_of(fake: Provider, folder: Path, at: CollectorProcess | None, **audit: Any) -> AsyncIterator[Process]:
     await asyncio.to_thread(folder.mkdir)
     flags: Sequence[str] = ()
     if at is not None:
         (folder / "token").write_text(token())
         flags = ("--collector", at.url, "--collector-token", str(folder / "token"))
-    async with provider(answers("Yes.")) as fake:
-        document = configs.document(configs.provider_config("local", fake.url), policy={"audit": audit})
-        async with running(folder, document, flags=flags, POD_UID=POD) as pod:
-            yield pod
+    document = configs.document(configs.provider_config("local", fake.url), policy={"audit": audit})
+    async with running(folder, document, flags=flags, POD_UID=POD) as pod:
+        yield pod
 
 
 async def ask(pod: Process) -> tuple[int, str]:
@@ -80,6 +86,27 @@ async def test_while_the_collector_is_away_turns_are_denied_and_they_recover_by_
         assert await at.stop() == 0
         (found,) = verify(at.logs, key)
         assert (found.problem, found.signed, found.lost) == (None, found.size, 0)
+
+
+async def test_an_outcome_that_the_collector_did_not_get_in_time_is_the_turns_only_one(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with (
+        collector(tmp_path) as at,
+        provider(gated(gate, "Hel", "lo.")) as fake,
+        agent_of(fake, tmp_path / "pod", at, durability="Collector") as pod,
+        aiohttp.ClientSession() as http,
+        http.post(f"{pod.url}/v1/chat/completions", **request(stream=True)) as response,
+    ):
+        stream = Stream(response)
+        assert await stream.content() == "Hel"
+        await at.kill()
+        gate.set()
+        assert await stream.content() == "lo."
+        assert (await stream.event())["error"]["code"] == "audit_unavailable"
+        pod.process.send_signal(signal.SIGTERM)
+        await pod.ended()
+    kept = [decode(payload) for _, payload in segment.payloads(tmp_path / "pod" / "audit")]
+    assert [each.outcome for each in kept if each.kind is Kind.OUTCOME] == ["answered"]
 
 
 @enforces("audit.durability")

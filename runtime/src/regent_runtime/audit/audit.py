@@ -19,11 +19,11 @@ from regent_runtime.audit import entry
 from regent_runtime.audit.alerts import Alerts
 from regent_runtime.audit.collection import Collection, CollectorAt
 from regent_runtime.audit.disk import Disk, Keeping
-from regent_runtime.audit.journal import AuditFailed, Journal
+from regent_runtime.audit.journal import DISK_TOO_SLOW, AuditFailed, Journal
 from regent_runtime.audit.keys import PodKeys
 from regent_runtime.audit.refused import Refusals
 from regent_runtime.audit.shipping import ShipmentFailed
-from regent_runtime.audit.trail import Trail
+from regent_runtime.audit.trail import Trail, Unwritten
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import AUDIT_UNAVAILABLE, Refused
@@ -171,13 +171,15 @@ class Audit:
     async def _write(
         self, config: AgentConfig, turn: TurnRecord, records: Sequence[Record], sealed: Sequence[Sealed]
     ) -> None:
-        """Returns when the records are where the policy wants them. Raises Refused (503)."""
+        """Returns when the records are where the policy wants them. Raises Refused (503), Unwritten."""
         try:
             size = await self.journal.write(records, sealed)
             if config.policy.audit.durability is AuditDurability.COLLECTOR:
                 await self._acknowledged(size)
-        except (AuditFailed, ShipmentFailed) as failed:
+        except ShipmentFailed as failed:
             _failed(config, turn, failed.reason)
+        except AuditFailed as failed:
+            _failed(config, turn, failed.reason, Refused if failed.reason == DISK_TOO_SLOW else Unwritten)
 
     async def _acknowledged(self, size: int) -> None:
         if self._collection is None:
@@ -190,9 +192,9 @@ class Audit:
             self._collection.shipping.offer(size, payloads)
 
 
-def _failed(config: AgentConfig, turn: TurnRecord, reason: str) -> None:
-    """What `audit.onFailure` says of a turn that cannot be written down. Raises Refused (503)."""
+def _failed(config: AgentConfig, turn: TurnRecord, reason: str, kind: type[Refused] = Refused) -> None:
+    """What `audit.onFailure` says of a turn that cannot be written down. Raises Refused (503), of that kind."""
     if config.policy.audit.on_failure is AuditFailure.DENY:
         words = "This cannot be written down; try again later."
-        raise Refused(AUDIT_UNAVAILABLE, words, retry_after=RETRY_SECONDS, field=ON_FAILURE)
+        raise kind(AUDIT_UNAVAILABLE, words, retry_after=RETRY_SECONDS, field=ON_FAILURE)
     turn.decisions.append(decided(config.sources, Stage.AUDIT, "Allow", ON_FAILURE, reason))

@@ -25,6 +25,8 @@ MOST_WAITING = 8192
 """Records that wait for the disk; one more is lost, and counted."""
 COMMIT_SECONDS = 10.0
 """A disk that takes longer has failed."""
+DISK_TOO_SLOW = "disk_too_slow"
+"""The records may come to be on disk yet."""
 LOG_DAMAGED = "log_damaged"
 TIDY_SECONDS = 600.0
 
@@ -32,7 +34,7 @@ _NOTHING_UNTOLD: Counter[str] = Counter()
 
 
 class AuditFailed(Exception):  # noqa: N818 - an outcome, not a fault of the program
-    """The records are not on disk. `reason` is a word for the log and /statusz."""
+    """The records are not on disk, nor will be but for DISK_TOO_SLOW. `reason` is a word for the log and /statusz."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -87,7 +89,7 @@ class Journal:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[int] = loop.create_future()
         put = _Entry(records, sealed, done)
-        too_slow = loop.call_later(COMMIT_SECONDS, _fail, put, "disk_too_slow")
+        too_slow = loop.call_later(COMMIT_SECONDS, _fail, put, DISK_TOO_SLOW)
         self._put(put)
         try:
             return await done

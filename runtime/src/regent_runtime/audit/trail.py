@@ -17,6 +17,7 @@ from regent_api.policy import AuditContent
 from regent_api.types import Sensitivity
 from regent_runtime.audit import entry
 from regent_runtime.record import ANSWERED, DONE, WITHHELD, TurnRecord
+from regent_runtime.refusals import Refused
 from regent_runtime.wire.answer import Chunk
 from regent_runtime.withheld import Withheld
 
@@ -25,6 +26,10 @@ Note = Callable[[Sequence[Record], Sequence[Sealed]], None]
 
 DIGESTED_AT_ONCE = 16
 """Pieces of an answer: most are a word, and to digest one costs more than to keep it for a moment."""
+
+
+class Unwritten(Refused):
+    """What was handed over is not on disk, and will not be."""
 
 
 class Trail:
@@ -108,8 +113,12 @@ class Trail:
     async def _conclude(self, outcome: str) -> None:
         self._turn.outcome = outcome
         self._put_outcome()
-        await self._flush()
-        self._concluded = True
+        self._concluded = True  # by what is handed over now, also where the turn ends before it is on disk
+        try:
+            await self._flush()
+        except Unwritten:
+            self._concluded = False
+            raise
 
     def _put_outcome(self) -> None:
         output = self._digested()

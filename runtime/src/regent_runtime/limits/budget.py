@@ -174,11 +174,13 @@ class Budget:
 
     async def _settle(self, holder: str, cost: int, granted: int, bill: Bill) -> None:
         """Where it comes too late, or no answer comes, the bill tells what the purses keep."""
-        bill.kept = usd(granted)
+        settled = False
         with suppress(StateAway):
-            if await self._state.settle(holder, cost):
-                bill.kept = None
-                self._spending.settled([cap.period for cap in self._caps], cost - granted)
+            settled = await self._state.settle(holder, cost)
+        if settled:
+            self._spending.settled([cap.period for cap in self._caps], cost - granted)
+        else:
+            bill.kept = usd(granted)
 
     async def _asked(
         self, holder: str, least: int, whole: int, record: TurnRecord, *, trying: bool = False
@@ -187,7 +189,7 @@ class Budget:
         durable = next((cap.field for cap in self._caps if cap.period is not Period.CONVERSATION), None)
         if durable is not None and not self._state.shared:
             raise _uncounted(durable)
-        purses = [Purse(self._bucket(cap, record), cap.most, cap.period) for cap in self._caps]
+        purses = [purse(cap, record) for cap in self._caps]
         try:
             reservation = await self._state.reserve(purses, holder, least, whole, self._lease)
         except (StateAway, StateFull):
@@ -195,7 +197,7 @@ class Budget:
         if trying and reservation.granted is None:
             return reservation
         for cap, left in zip(self._caps, reservation.left, strict=True):
-            had = (reservation.granted or 0) if left >= least else None
+            had = (reservation.granted or 0) if max(0, left) >= least else None
             self._spending.reserved(cap.period, cap.most - left, had, least)
         return reservation
 
@@ -204,11 +206,6 @@ class Budget:
         found = ((cap, self._spending.of(cap.period)) for cap in self._caps if cap.period in NAMED)
         thresholds = sorted(self._config.policy.budget.alert_at_percent)
         return [Figures(NAMED[cap.period], cap.most, thresholds, spent) for cap, spent in found if spent is not None]
-
-    def _bucket(self, cap: Cap, record: TurnRecord) -> str:
-        """A turn outside of a conversation is one of its own."""
-        of_conversation = cap.period is Period.CONVERSATION
-        return hashed("budget", record.conversation or record.id) if of_conversation else "agent"
 
     def _exceeded(self, reservation: Reservation, least: int, provider: ProviderConfig, record: TurnRecord) -> Refused:
         """Raises it, unless the turn may go on with a provider that costs less."""
@@ -220,6 +217,15 @@ class Budget:
         sources = self._config.sources
         record.decisions.append(decided(sources, Stage.ROUTE, "Downgrade", "budget.onExceeded", provider.name))
         return refused
+
+
+def purse(cap: Cap, record: TurnRecord, trial: str = "") -> Purse:
+    """What a cap bounds; a turn outside of a conversation is one of its own. `trial`: the policy, whose are apart."""
+    names = ("budget", trial) if trial else ("budget",)
+    if cap.period is not Period.CONVERSATION:
+        return Purse(hashed(*names, "agent") if trial else "agent", cap.most, cap.period)
+    period = Period.CONVERSATION if record.conversation else Period.TURN
+    return Purse(hashed(*names, record.conversation or record.id), cap.most, period, record.conversation)
 
 
 def nanos(cost: Decimal) -> int:

@@ -6,17 +6,25 @@ nothing: no attempt waits for its verdict, and a fault in it is its own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from regent_api.config import AgentConfig
 from regent_api.policy import BudgetExceeded
 from regent_runtime.cost.price import most
 from regent_runtime.cost.sending import Sending
 from regent_runtime.decision import Decision, Stage
-from regent_runtime.limits.budget import LEAST_OUTPUT_TOKENS, MARGIN_SECONDS, Cap, caps, nanos, output_tokens_for
+from regent_runtime.limits.budget import (
+    LEAST_OUTPUT_TOKENS,
+    MARGIN_SECONDS,
+    Cap,
+    caps,
+    nanos,
+    output_tokens_for,
+    purse,
+)
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import BUDGET_SPENT
-from regent_runtime.state.contract import Period, Purse, StateAway, StateFull, hashed
+from regent_runtime.state.contract import Period, StateAway, StateFull
 from regent_runtime.state.source import StateInUse
 
 
@@ -37,15 +45,21 @@ class BudgetTrials:
     @asynccontextmanager
     async def watching(self, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
         """While open, an attempt runs that the budgets in force have paid. Never raises of its own."""
-        holders = {name: f"{record.id}:{len(record.attempts)}:{name}" for name in self._caps}
-        granted = {name: await self._reserved(name, holder, sending, record) for name, holder in holders.items()}
+        async with AsyncExitStack() as trials:
+            for name in self._caps:
+                await trials.enter_async_context(self._trial(name, sending, record))
+            yield
+
+    @asynccontextmanager
+    async def _trial(self, name: str, sending: Sending, record: TurnRecord) -> AsyncIterator[None]:
+        holder = f"{record.id}:{len(record.attempts)}:{name}"
+        granted = await self._reserved(name, holder, sending, record)
         try:
             yield
         finally:
             cost = sending.bill.cost().usd
-            for name, most_spent in granted.items():
-                if most_spent is not None and cost is not None:
-                    await self._settle(name, holders[name], min(nanos(cost), most_spent), record)
+            if granted is not None and cost is not None:
+                await self._settle(name, holder, min(nanos(cost), granted), record)
 
     async def _reserved(self, name: str, holder: str, sending: Sending, record: TurnRecord) -> int | None:
         """Billionths of a dollar; None: the trial would have sent nothing, or cannot tell."""
@@ -58,7 +72,7 @@ class BudgetTrials:
         durable = next((cap for cap in mine if cap.period is not Period.CONVERSATION), None)
         if durable is not None and not self._state.shared:
             return self._tell(name, "Fault", durable.field, "state_not_shared", record)
-        purses = [Purse(_bucket(name, cap, record), cap.most, cap.period) for cap in mine]
+        purses = [purse(cap, record, name) for cap in mine]
         try:
             found = await self._state.reserve(purses, holder, least, whole, self._lease)
         except (StateAway, StateFull) as fault:
@@ -81,9 +95,3 @@ class BudgetTrials:
     @staticmethod
     def _tell(name: str, action: str, field: str, reason: str, record: TurnRecord) -> None:
         record.decisions.append(Decision(Stage.ROUTE, action, field, (name,), reason, name))
-
-
-def _bucket(name: str, cap: Cap, record: TurnRecord) -> str:
-    """Apart from the budgets in force, and from other trials."""
-    whose = (record.conversation or record.id) if cap.period is Period.CONVERSATION else "agent"
-    return hashed("budget", name, whose)

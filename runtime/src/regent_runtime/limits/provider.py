@@ -17,7 +17,18 @@ from regent_runtime.decision import Decision, Stage, decided
 from regent_runtime.prompt import weight
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import STATE_UNAVAILABLE, Refused
-from regent_runtime.state.contract import Period, Purse, Slots, State, StateAway, StateFull, Want, Window, hashed
+from regent_runtime.state.contract import (
+    BUSY_SECONDS,
+    Period,
+    Purse,
+    Slots,
+    State,
+    StateAway,
+    StateFull,
+    Want,
+    Window,
+    hashed,
+)
 from regent_runtime.state.source import StateInUse
 from regent_runtime.wire.request import ChatRequest
 
@@ -95,20 +106,25 @@ async def _take(
     """Raises StateAway, StateFull."""
     if purses and (await state.reserve(purses, holder, tokens, tokens, lease)).granted is None:
         return MINUTE_SECONDS
-    wait = max(await state.take(wants, holder), default=0.0) if wants else 0.0
-    if wait and purses:
-        await state.settle(holder, 0)
+    wait = BUSY_SECONDS
+    try:
+        wait = max(await state.take(wants, holder), default=0.0) if wants else 0.0
+    finally:
+        if wait and purses:
+            await state.settle(holder, 0)
     return wait
 
 
 async def _given_back(state: State, wants: Sequence[Want], purses: Sequence[Purse], holder: str, bill: Bill) -> None:
     """What the attempt holds at once, and the tokens that it did not use. A lease ends what cannot be given back."""
+    used = _used(bill)
     with suppress(StateAway):
-        if any(isinstance(want, Slots) for want in wants):
-            await state.give_back([want.bucket for want in wants if isinstance(want, Slots)], holder)
-        used = _used(bill)
-        if purses and used is not None:
-            await state.settle(holder, used)
+        try:
+            if any(isinstance(want, Slots) for want in wants):
+                await state.give_back([want.bucket for want in wants if isinstance(want, Slots)], holder)
+        finally:
+            if purses and used is not None:
+                await state.settle(holder, used)
 
 
 def _used(bill: Bill) -> int | None:

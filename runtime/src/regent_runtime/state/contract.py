@@ -20,6 +20,9 @@ Owners and bucket names are hashes (`hashed`): no caller's name is kept. Everyth
 reached, what is refused is the new thing (`StateFull`), but for conversations and answers: there the oldest goes, of
 conversations its owner's own first, and an id that went is an unknown one, so no label ever falls by it.
 
+A turn that is ended while it waits for `take` or `reserve` holds nothing by it, though it counts in windows; `settle`
+and `give_back` are carried out all the same.
+
 Every operation raises StateAway when the state cannot be reached in time; whether it then was carried out or not is
 unknown, and each one is such that this errs to the stricter side.
 """
@@ -87,6 +90,8 @@ Want = Window | Slots
 class Period(StrEnum):
     """How long a purse lasts, on the state's clock; minutes, days and months are UTC's."""
 
+    TURN = "turn"
+    """For as long as what was last reserved of it can be settled."""
     CONVERSATION = "conversation"
     """For CONVERSATION_SECONDS after it was last spent from."""
     MINUTE = "minute"
@@ -101,6 +106,8 @@ class Purse:
     bucket: str
     most: int
     period: Period
+    conversation: str = ""
+    """Its id, where the purse is one's: a pod forgets both together."""
 
 
 NANOS = 1_000_000_000
@@ -109,7 +116,9 @@ NANOS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Reservation:
-    """`granted`: what was taken out of every purse; None: nothing. `left`: what each had before, in their order."""
+    """`granted`: what was taken out of every purse; None: nothing. `left`: what each had before, in their order, less
+    than nothing where it was overspent or its cap is a lower one now.
+    """
 
     granted: int | None
     left: tuple[int, ...]

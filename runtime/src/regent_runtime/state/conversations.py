@@ -64,6 +64,10 @@ class Conversations:
     def active(self, pod: str) -> int:
         return self._activity.count(pod)
 
+    def knows(self, id_: str) -> bool:
+        kept = self._kept.get(id_)
+        return kept is not None and kept.expires > self._now()
+
     def recall(self, id_: str, owner: str) -> Conversation | None:
         kept = self._of(id_, owner)
         if kept is None:

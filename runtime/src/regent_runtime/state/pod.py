@@ -40,8 +40,8 @@ class PodState:
         most_meanings: int = MOST_MEANINGS,
     ) -> None:
         self._takes = Takes(now)
-        self._purses = Purses(now)
         self._conversations = Conversations(now)
+        self._purses = Purses(now, self._conversations.knows)
         self._approvals = Approvals(now)
         self._answers = Answers(now, most_bytes=most_answer_bytes, most_meanings=most_meanings)
 

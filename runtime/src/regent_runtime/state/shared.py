@@ -5,8 +5,10 @@ Scripts name keys that they find in indices, so the server is one Redis (with re
 that moves slots. The clock is the server's. Redis 6.2 or newer.
 """
 
+import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -28,6 +30,8 @@ from regent_runtime.state.contract import (
     OwnerFull,
     Purse,
     Reservation,
+    Slots,
+    StateAway,
     StateFull,
     Verdict,
     Visit,
@@ -80,7 +84,11 @@ class RedisState:
         asked = chain.from_iterable(
             ("window" if isinstance(want, Window) else "slots", want.most, _micros(want.seconds)) for want in wants
         )
-        waits = await self._run("take", keys, holder, _micros(BUSY_SECONDS), *asked)
+        try:
+            waits = await self._run("take", keys, holder, _micros(BUSY_SECONDS), *asked)
+        except asyncio.CancelledError:
+            await _undone(self.give_back([want.bucket for want in wants if isinstance(want, Slots)], holder))
+            raise
         return tuple(wait / _MICROS for wait in waits)
 
     async def give_back(self, buckets: Sequence[str], holder: str) -> None:
@@ -89,7 +97,11 @@ class RedisState:
     async def reserve(self, purses: Sequence[Purse], holder: str, least: int, most: int, seconds: float) -> Reservation:
         keys = [self._key("held", holder), *(self._key("purse", purse.period, purse.bucket) for purse in purses)]
         asked: list[Word] = [word for purse in purses for word in (purse.most, purse.period)]
-        granted, *left = await self._run("reserve", keys, least, most, _micros(seconds), *asked)
+        try:
+            granted, *left = await self._run("reserve", keys, least, most, _micros(seconds), *asked)
+        except asyncio.CancelledError:
+            await _undone(self.settle(holder, 0))
+            raise
         return Reservation(None if granted < 0 else granted, tuple(left))
 
     async def settle(self, holder: str, cost: int) -> bool:
@@ -205,6 +217,12 @@ class RedisState:
 
     def _key(self, *parts: str) -> str:
         return self._prefix + ":".join(parts)
+
+
+async def _undone(undo: Awaitable[Any]) -> None:
+    """For a turn that ends while it waits: Redis carries out all that it was sent, in that order."""
+    with suppress(StateAway):
+        await undo
 
 
 def _approval(found: Any) -> Approval | None:

@@ -10,8 +10,9 @@ from regent_api.audit.record import Kind, Record
 from regent_api.audit.subjects import SubjectKey
 from regent_api.policy import AuditContent
 from regent_runtime.audit.entry import Writer
-from regent_runtime.audit.trail import DIGESTED_AT_ONCE, Trail
+from regent_runtime.audit.trail import DIGESTED_AT_ONCE, Trail, Unwritten
 from regent_runtime.record import TurnRecord
+from regent_runtime.refusals import AUDIT_UNAVAILABLE
 from regent_runtime.wire.answer import Chunk
 
 KEY = SubjectKey("anna", b"k" * 32)
@@ -25,7 +26,7 @@ async def followed(chunks: Sequence[Chunk], *, fails: bool = False) -> tuple[lis
 
     async def write(put: Sequence[Record], sealed: Sequence[Sealed]) -> None:
         if fails:
-            raise OSError
+            raise Unwritten(AUDIT_UNAVAILABLE, "No disk.")
         note(put, sealed)
 
     def note(put: Sequence[Record], sealed: Sequence[Sealed]) -> None:
@@ -43,7 +44,7 @@ async def followed(chunks: Sequence[Chunk], *, fails: bool = False) -> tuple[lis
     trail = Trail(turn, Writer("demo/a", "image"), KEY, AuditContent.ENCRYPTED, write, note)
     try:
         await trail.follow(answer(), release, lambda: None)
-    except OSError:
+    except Unwritten:
         trail.close()
     return records, contents
 

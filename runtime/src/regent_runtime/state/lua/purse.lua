@@ -16,7 +16,7 @@ local function month_of(days)
 end
 
 local function index(period)
-  if period == 'conversation' then return 0 end
+  if period == 'turn' or period == 'conversation' then return 0 end
   if period == 'minute' then return math.floor(now / (60 * 1000000)) end
   local days = math.floor(now / (86400 * 1000000))
   return period == 'day' and days or month_of(days)

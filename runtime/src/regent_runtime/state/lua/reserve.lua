@@ -4,9 +4,9 @@ local purses, left = {}, {}
 for i = 2, #KEYS do
   local most, period = tonumber(ARGV[2 * i]), ARGV[2 * i + 1]
   local key = KEYS[i] .. ':' .. whole(index(period))
-  purses[i - 1] = {key = key, span = spans[period]}
-  left[i - 1] = math.max(0, most - tonumber(redis.call('GET', key) or 0))
-  grant = math.min(grant, left[i - 1])
+  purses[i - 1] = {key = key, span = spans[period] or lease}
+  left[i - 1] = most - tonumber(redis.call('GET', key) or 0)
+  grant = math.min(grant, math.max(0, left[i - 1]))
 end
 if grant < least then return {-1, unpack(left)} end
 local names = {}
