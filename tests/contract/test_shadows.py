@@ -1,5 +1,6 @@
 """Policies in mode Audit: they tell what they would have done, and change nothing."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from regent_operator.plan.policy import effective
 from tests.enforces import enforces
 from tests.fakes import configs
-from tests.fakes.provider import completion, json_answer, provider
+from tests.fakes.provider import answers, completion, gated, json_answer, provider
 from tests.fakes.serving import serving
+from tests.fakes.waiting import eventually
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi, " + "word " * 60}]}
 
@@ -92,6 +94,32 @@ async def test_a_shadows_limits_count_by_themselves(tmp_path: Path) -> None:
             ]
     assert found == [200, 200, 200, 429]
     assert told == [[], [("limits", "demo/trial", "Deny")], [("limits", "demo/trial", "Deny")], []]
+
+
+@enforces("mode", "limits.maxConcurrentTurns")
+async def test_a_shadow_tells_of_a_turn_too_many_and_lets_it_run(tmp_path: Path) -> None:
+    """What has ended makes room, also where the caller has left."""
+    limits = [{"policy": "demo/trial", "per": "Caller", "maxConcurrentTurns": 1}]
+    gate = asyncio.Event()
+
+    async def reached() -> int:
+        return len(fake.requests)
+
+    async with provider(gated(gate, "Hi."), gated(gate, "Hi."), answers("Hi.")) as fake:
+        document = configs.document(configs.provider_config("local", fake.url), shadows=[shadow(limits=limits)])
+        async with serving(tmp_path, document) as served:
+            leaves = asyncio.create_task(served.ask())
+            await eventually(reached, lambda number: number == 1)
+            stays = asyncio.create_task(served.ask())
+            await eventually(reached, lambda number: number == 2)
+            leaves.cancel()
+            gate.set()
+            assert (await stays)[0] == 200
+            await served.until(lambda told: told["turns"] == 0)
+            assert (await served.ask())[0] == 200
+            records = sorted(served.runtime.records, key=lambda record: record.began)
+    told = [[(each.field, each.action, each.reason) for each in record.decisions if each.shadow] for record in records]
+    assert told == [[], [("limits", "Deny", "rate_limit_exceeded")], []]
 
 
 PRICE = {

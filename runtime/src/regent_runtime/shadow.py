@@ -5,7 +5,8 @@ have refused is written into the turn's record and counted; it never blocks, par
 its own. A turn that the policies in force refuse is not shown to shadows: they would refuse it as well.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
@@ -22,6 +23,7 @@ from regent_runtime.config import Snapshot
 from regent_runtime.conversations import Opened
 from regent_runtime.decision import Decision, Stage
 from regent_runtime.limits import size
+from regent_runtime.limits.rates import UNBOUNDED, Limits
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
 from regent_runtime.route.candidates import candidates, rule_for, verdicts
@@ -63,6 +65,21 @@ async def review_request(snapshot: Snapshot, asked: Asked, record: TurnRecord) -
         await trial.decide(Stage.INPUT, partial(pictures.check_allowed, asked.request, config))
         await trial.decide(Stage.SIZE, partial(size.check_input, asked.request, config))
         await trial.decide(Stage.ROUTE, partial(trial.route, shadow, asked))
+
+
+def attended(snapshot: Snapshot, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
+    """While open, the turn may count as running for the shadows that try how many do."""
+    counting = [shadow.limits for shadow in snapshot.shadows.values() if shadow.limits.tries_slots]
+    return _attended(counting, caller, record) if counting else UNBOUNDED
+
+
+@asynccontextmanager
+async def _attended(counting: Sequence[Limits], caller: Caller, record: TurnRecord) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        for limits in counting:
+            await limits.leave(caller, record)
 
 
 def review_answer(snapshot: Snapshot, record: TurnRecord) -> None:

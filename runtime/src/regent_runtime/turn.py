@@ -81,7 +81,11 @@ async def take(
     introduce(snapshot, record)
     caller = enter(snapshot.callers, incoming.authorization, record)
     with lifecycle.run(snapshot) as turn:  # whose slots come back before it counts as ended
-        async with snapshot.limits.admit(caller, record), snapshot.conversations.attended(caller, record):
+        async with (
+            snapshot.limits.admit(caller, record),
+            snapshot.conversations.attended(caller, record),
+            shadow.attended(snapshot, caller, record),
+        ):
             ready = await prepare(snapshot, caller, incoming, outlet, record)
             with incoming.watched(turn), TurnTime(snapshot.config, record):
                 trail = await audit.begin(snapshot.config, record, ready.veil.request.texts())

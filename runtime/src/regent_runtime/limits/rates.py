@@ -52,6 +52,9 @@ class Limits:
         self._state = state
         lease = config.turn_seconds + MARGIN_SECONDS
         self._bounds = tuple(bound for limit in config.policy.limits for bound in _bounds(limit, lease))
+        self._tried = [each for each in self._bounds if each.limit.policy == counted_for]
+        self.tries_slots = any(each.name == CONCURRENT for each in self._tried)
+        """Whether turns that the policy in mode Audit has counted must `leave`."""
 
     def admit(self, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
         """Let a turn begin, and hold its slots while it runs. Raises Refused (429, 503) when it is entered.
@@ -73,16 +76,19 @@ class Limits:
                     await taken_in.give_back(buckets, record.id)
 
     async def count(self, caller: Caller, record: TurnRecord) -> None:
-        """Count a turn in the windows of the policy in mode Audit. How many run at once is not tried.
+        """Count a turn by the limits of the policy in mode Audit.
 
         Raises Refused (429) where they have no room, StateAway, StateFull.
         """
-        bounds = [each for each in self._bounds if each.limit.policy == self._counted_for and each.name != CONCURRENT]
-        if not bounds:
-            return
-        waits = await self._state.state.take([bound.want(caller, self._counted_for) for bound in bounds], record.id)
-        if any(waits):
+        wants = [bound.want(caller, self._counted_for) for bound in self._tried]
+        if wants and any(await self._state.state.take(wants, record.id)):
             raise Refused(RATE_LIMITED, "There is no room.", field="limits")
+
+    async def leave(self, caller: Caller, record: TurnRecord) -> None:
+        """A turn that may have been counted runs no more."""
+        wants = [bound.want(caller, self._counted_for) for bound in self._tried]
+        with suppress(StateAway):
+            await self._state.state.give_back([want.bucket for want in wants if isinstance(want, Slots)], record.id)
 
     async def _take(self, wants: list[Want], record: TurnRecord) -> State:
         state = self._state.state
