@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from regent_operator.plan.policy import effective
+from tests.contract.processes import request
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import answers, completion, gated, json_answer, provider
@@ -105,16 +106,21 @@ async def test_a_shadow_tells_of_a_turn_too_many_and_lets_it_run(tmp_path: Path)
     async def reached() -> int:
         return len(fake.requests)
 
+    async def streamed() -> int:
+        async with served.http.post(f"{served.url}/v1/chat/completions", **request(stream=True)) as response:
+            await response.read()
+            return response.status
+
     async with provider(gated(gate, "Hi."), gated(gate, "Hi."), answers("Hi.")) as fake:
         document = configs.document(configs.provider_config("local", fake.url), shadows=[shadow(limits=limits)])
         async with serving(tmp_path, document) as served:
-            leaves = asyncio.create_task(served.ask())
+            leaves = asyncio.create_task(streamed())
             await eventually(reached, lambda number: number == 1)
-            stays = asyncio.create_task(served.ask())
+            stays = asyncio.create_task(streamed())
             await eventually(reached, lambda number: number == 2)
             leaves.cancel()
             gate.set()
-            assert (await stays)[0] == 200
+            assert await stays == 200
             await served.until(lambda told: told["turns"] == 0)
             assert (await served.ask())[0] == 200
             records = sorted(served.runtime.records, key=lambda record: record.began)
