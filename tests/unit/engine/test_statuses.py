@@ -1,5 +1,4 @@
 import json
-import zlib
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ from regent_api.agent import AIAgentStatus
 from regent_api.objects import Invalid, Metadata
 from regent_api.policy import AgentPolicyStatus
 from regent_operator.engine.errors import ApiError
+from regent_operator.engine.packed import packed
 from regent_operator.engine.resources import POLICIES, Key
 from regent_operator.engine.scope import Scope
 from regent_operator.engine.statuses import FIGURES_SECONDS, MINUTE_SECONDS, StatusWriter, read_status
@@ -122,7 +122,7 @@ async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_e
     async def write(usd: str, **more: Any) -> float | None:
         spent = [{"period": "Day", "of": "2026-11-26", "usd": usd, "budgetUsd": "9", "percent": 1}]
         status = AIAgentStatus.model_validate({"spend": spent, "conditions": [CONDITION], **more})
-        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, zlib.compress(json.dumps(scene.live).encode()))
+        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, packed(json.dumps(scene.live).encode()))
         return await scene.writer.write(key, stored, status)
 
     assert await write("1") is None

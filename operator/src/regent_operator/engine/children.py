@@ -4,7 +4,6 @@ The quiet kinds are watched by metadata alone: a version that we did not write m
 it is read or applied again. Deployments are watched whole, because their status counts.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import intern
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
 from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
+from regent_operator.engine.packed import packed, unpacked
 from regent_operator.engine.resources import (
     AGENTS,
     CONFIG_MAPS,
@@ -101,8 +101,8 @@ class Children:
 
     def written_config(self, namespace: str, name: str) -> str | None:
         """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
-        packed = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
-        return zlib.decompress(packed).decode() if packed is not None else None
+        text = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+        return unpacked(text).decode() if text is not None else None
 
     def seal_is_known(self, key: ChildKey) -> bool:
         """Whether the ConfigMap's present version was read."""
@@ -191,7 +191,7 @@ class Children:
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
-                self._configs[key] = zlib.compress(text.encode())
+                self._configs[key] = packed(text.encode())
         if resource != DEPLOYMENTS:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)

@@ -3,7 +3,6 @@ agent has spent and how many conversations it has once a minute.
 """
 
 import time
-import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from regent_api.model import Model
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
+from regent_operator.engine.packed import unpacked
 from regent_operator.engine.patch import merge_patch
 from regent_operator.engine.resources import BY_KIND, Key
 from regent_operator.engine.store import Store, Stored
@@ -102,7 +102,7 @@ def read_status(stored: Stored, model: type[S]) -> S | None:
 def _read(packed_status: bytes, model: type[Model]) -> Model | None:
     """One look asks several times, and the next one mostly finds the same."""
     try:
-        return model.model_validate_json(zlib.decompress(packed_status))
+        return model.model_validate_json(unpacked(packed_status))
     except ValidationError:
         return None
 
