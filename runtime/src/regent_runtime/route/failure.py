@@ -67,7 +67,11 @@ class Failure(Enum):
     REDIRECTED = _Row("redirected", _C.TRANSIENT, _NO, PROVIDER_FAILED, "3xx; none is followed.")
     MALFORMED = _Row("malformed", _C.TRANSIENT, _TRIPS, PROVIDER_FAILED, "The reply is no answer of the wire format.")
     TOO_LARGE = _Row(
-        "too_large", _C.TRANSIENT, _NO, PROVIDER_FAILED, "The answer is longer than its output cap can be."
+        "too_large",
+        _C.TRANSIENT,
+        _NO,
+        PROVIDER_FAILED,
+        "The answer is longer than its output cap can be, or a plain one than 16 MiB.",
     )
     BREAKER_OPEN = _Row("breaker_open", _C.TRANSIENT, _NO, PROVIDER_FAILED, "Not asked: its breaker is open.")
     RATE_LIMITED = _Row(
