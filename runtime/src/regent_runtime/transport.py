@@ -57,14 +57,13 @@ class Reply:
 
     async def whole(self, most_bytes: int) -> bytes:
         """Raises ReplyTooLarge beyond the bound."""
-        body = await self.part()
+        parts, size = list[bytes](), 0
         while part := await self.part():
-            body += part
-            if len(body) > most_bytes:
-                break
-        if len(body) > most_bytes:
-            raise ReplyTooLarge
-        return body
+            parts.append(part)
+            size += len(part)
+            if size > most_bytes:
+                raise ReplyTooLarge
+        return b"".join(parts)
 
     async def close(self) -> None:
         """The connection goes back to its pool, or closes where the body was not read to its end."""

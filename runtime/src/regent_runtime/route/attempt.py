@@ -32,6 +32,8 @@ LARGEST_ERROR_BODY = 65_536
 BYTES_PER_TOKEN = 1024
 """Of an answer, with the wrapping of each event; no honest answer within the output cap is longer."""
 LEAST_ANSWER_BYTES = 262_144
+LARGEST_PLAIN_ANSWER = 16 * 1024 * 1024
+"""Bytes, whatever the output cap: it is held whole, and has no wrapping of events."""
 LAST_WORDS_SECONDS = 2.0
 """After a finish reason, for figures and the end of the stream."""
 
@@ -51,7 +53,10 @@ def attempt(
 
     One that is only `working` bears nothing. An answer that calls a tool which is not `offered` is malformed.
     """
-    asking = _Asking(channel, outbound, key, LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN + outbound.echoed)
+    most_bytes = LEAST_ANSWER_BYTES + output_cap * BYTES_PER_TOKEN
+    if not stream:
+        most_bytes = min(most_bytes, LARGEST_PLAIN_ANSWER)
+    asking = _Asking(channel, outbound, key, most_bytes + outbound.echoed)
     return _streamed(asking, wire.stream(), offered, timeouts) if stream else _whole(asking, wire, offered, timeouts)
 
 

@@ -74,7 +74,11 @@ class Failure(Enum):
         "The answer calls a tool that was not offered, or with no arguments for one; a caller can make it do so.",
     )
     TOO_LARGE = _Row(
-        "too_large", _C.TRANSIENT, _NO, PROVIDER_FAILED, "The answer is longer than its output cap can be."
+        "too_large",
+        _C.TRANSIENT,
+        _NO,
+        PROVIDER_FAILED,
+        "The answer is longer than its output cap can be, or a plain one than 16 MiB.",
     )
     BREAKER_OPEN = _Row("breaker_open", _C.TRANSIENT, _NO, PROVIDER_FAILED, "Not asked: its breaker is open.")
     RATE_LIMITED = _Row(

@@ -12,6 +12,8 @@ from regent_runtime.wire.strings import too_deep
 _BEGINS = re.compile(r'\s*\{\s*"answer"\s*:\s*"')
 _LONGEST_BEGINNING = 64
 """Characters in which an answer of words must have begun; later ones come at the end, whole."""
+_LONGEST_ESCAPE = 12
+"""Of a pair. So many characters, of which none can be read, never can be."""
 _READABLE = re.compile(
     r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u(?!d[89a-f])[0-9a-f]{4}|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})*',
     re.IGNORECASE,
@@ -27,10 +29,12 @@ class Reply:
         self._must_call = must_call
         self._of_words = of_words
         self._most_calls = most_calls
-        self._raw = ""
-        self._at: int | None = None
-        """Where in it the words go on that were not said yet; None before they begin."""
-        self._said = ""
+        self._pieces: list[str] = []
+        self._length = 0
+        """Of them together."""
+        self._unread: str | None = None
+        """What has come of the words and cannot be read yet; None before they begin."""
+        self._said: list[str] = []
         self._refused = False
         self._ended = False
 
@@ -44,7 +48,7 @@ class Reply:
             kept_back = bool(chunk.content) and not words
             return msgspec.structs.replace(chunk, content=words, working=chunk.working or kept_back)
         self._ended = True
-        if chunk.finish_reason != "stop" or (self._refused and not self._raw):
+        if chunk.finish_reason != "stop" or (self._refused and not self._length):
             return msgspec.structs.replace(chunk, content=words)
         rest, calls = self._whole()
         reason = "tool_calls" if calls else "stop"
@@ -52,26 +56,32 @@ class Reply:
 
     def _more(self, text: str) -> str:
         """The words of an answer that have become readable."""
-        self._raw += text
-        if self._at is None:
-            if self._must_call or not self._of_words or len(self._raw) - len(text) > _LONGEST_BEGINNING:
+        if not text:
+            return ""
+        before, self._length = self._length, self._length + len(text)
+        self._pieces.append(text)
+        if self._unread is None:
+            if self._must_call or not self._of_words or before > _LONGEST_BEGINNING:
                 return ""
-            begun = _BEGINS.match(self._raw)
+            came = "".join(self._pieces)
+            begun = _BEGINS.match(came)
             if begun is None:
                 return ""
-            self._at = begun.end()
-        match = _READABLE.match(self._raw, self._at)
-        if match is None or match.end() == self._at:
+            self._unread = came[begun.end() :]
+        elif len(self._unread) < _LONGEST_ESCAPE:
+            self._unread += text
+        match = _READABLE.match(self._unread)
+        if match is None or not match[0]:
             return ""
-        self._at = match.end()
+        self._unread = self._unread[match.end() :]
         words = str(json.loads(f'"{match[0]}"'))
-        self._said += words
+        self._said.append(words)
         return words
 
     def _whole(self) -> tuple[str, tuple[ToolCall, ...]]:
         """The rest of the words, or the calls."""
         try:
-            value = _OBJECT.decode(self._raw)
+            value = _OBJECT.decode("".join(self._pieces))
         except (msgspec.DecodeError, RecursionError):
             raise MalformedAnswer from None
         match value:
@@ -85,9 +95,10 @@ class Reply:
     def _rest(self, answer: Any) -> str:
         if not self._of_words:
             return msgspec.json.encode(answer).decode()
-        if not isinstance(answer, str) or not answer.startswith(self._said):  # as where the key stands twice
+        said = "".join(self._said)
+        if not isinstance(answer, str) or not answer.startswith(said):  # as where the key stands twice
             raise MalformedAnswer
-        return answer.removeprefix(self._said)
+        return answer.removeprefix(said)
 
 
 def _call(value: Any) -> ToolCall:

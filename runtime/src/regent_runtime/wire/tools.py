@@ -1,6 +1,6 @@
 """Tool calls of an answer, put together from the pieces that they come in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -17,7 +17,17 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 class _Call:
     id: str = ""
     name: str = ""
-    arguments: str = ""
+    pieces: list[str] = field(default_factory=list)
+    """Of its arguments."""
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    def may_be_whole(self) -> bool:
+        """As far as the last piece that says something tells."""
+        last = next((piece for piece in reversed(self.pieces) if not piece.isspace()), "")
+        return last.rstrip().endswith("}")
 
 
 class Calls:
@@ -47,7 +57,8 @@ class Calls:
         self._at[place] = call
         call.id = call.id or identity or ""
         call.name = call.name or name or ""
-        call.arguments += arguments or ""
+        if arguments:
+            call.pieces.append(arguments)
 
     def _of(self, identity: str, place: int) -> _Call | None:
         at = self._at.get(place)
@@ -70,7 +81,7 @@ def _begins(call: _Call, identity: str, name: str, *, elsewhere: bool) -> bool:
         return False
     if not name or not call.name:
         return False
-    return name != call.name or _is_object(call.arguments)
+    return name != call.name or (call.may_be_whole() and _is_object(call.arguments))
 
 
 def _is_object(text: str) -> bool:

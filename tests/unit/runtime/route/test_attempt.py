@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regent_api.config import TimeoutsConfig
-from regent_runtime.route.attempt import attempt
+from regent_runtime.route.attempt import BYTES_PER_TOKEN, LARGEST_PLAIN_ANSWER, attempt
 from regent_runtime.route.errors import ProviderError
 from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Chunk
@@ -63,6 +63,30 @@ def attempted(held: Held, timeouts: TimeoutsConfig = PATIENT) -> AsyncGenerator[
         offered=(),
         timeouts=timeouts,
     )
+
+
+async def test_a_plain_answer_has_a_ceiling_that_does_not_grow_with_its_cap() -> None:
+    asked: list[int] = []
+
+    class Plain:
+        status, content_type, encoding = 200, "application/json", "identity"
+
+        async def post(self, *_: Any) -> Any:
+            return self
+
+        async def whole(self, most_bytes: int) -> bytes:
+            asked.append(most_bytes)
+            return b'{"choices": [{"index": 0, "message": {"content": "Hi."}, "finish_reason": "stop"}]}'
+
+        async def close(self) -> None:
+            pass
+
+    for cap in (10, 20, 10**6, 10**7):
+        outbound = Outbound("/chat/completions", b"{}", echoed=500)
+        plain = {"key": None, "stream": False, "output_cap": cap, "offered": (), "timeouts": PATIENT}
+        assert [chunk.content async for chunk in attempt(Plain(), ChatCompletions(), outbound, **plain)] == ["Hi."]
+    assert asked[1] - asked[0] == 10 * BYTES_PER_TOKEN
+    assert asked[2:] == [LARGEST_PLAIN_ANSWER + 500] * 2
 
 
 async def steps_until(holds: Any) -> int:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from regent_runtime.wire.answer import Chunk, MalformedAnswer, ToolCall, Usage
 from regent_runtime.wire.reply_by_schema import Reply
+from tests.unit.runtime.wire.test_tools import Uncopied
 
 ROME = {"name": "weather", "arguments": {"city": "Rome"}}
 
@@ -122,3 +123,19 @@ def test_words_are_the_same_however_they_come(text: str, ascii_alone: bool, cuts
 def test_calls_are_the_same_however_they_come(arguments: dict[str, str], cuts: list[int]) -> None:
     written = json.dumps({"calls": [{"name": "weather", "arguments": arguments}]})
     assert streamed(written, cuts) == ("", (ToolCall("weather", arguments),))
+
+
+def test_what_has_come_is_put_together_once() -> None:
+    text = json.dumps({"calls": [{"name": "weather", "arguments": {"city": "Ro" * 1000}}]})
+    made = reply()
+    for piece in text:
+        made.read(Chunk(Uncopied(piece)))
+    assert made.read(Chunk(finish_reason="stop")).tool_calls == (ToolCall("weather", {"city": "Ro" * 1000}),)
+
+
+@pytest.mark.parametrize("rest", ['Sun."' + " " * 1000, "Sun.\\x" * 200, "Sun.\n" * 200, "Sun. " * 200])
+def test_no_more_is_looked_at_again_than_an_escape_has(rest: str) -> None:
+    made = reply()
+    for piece in '{"answer": "' + rest:
+        made.read(Chunk(piece))
+        assert len(made._unread or "") <= 12

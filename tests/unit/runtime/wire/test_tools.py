@@ -5,10 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_runtime.wire import tools
 from regent_runtime.wire.answer import Chunk, MalformedAnswer, ToolCall
 from regent_runtime.wire.tools import MOST_CALLS, Calls, calling, object_text
 
 ROME, OSLO = '{"city": "Rome"}', '{"city": "Oslo"}'
+
+
+class Uncopied(str):
+    """One that is added to another is copied with all that came before it: in the end, as often as there are pieces."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> str:
+        raise AssertionError
+
+    __radd__ = __add__
+
+
 BOTH = (ToolCall("weather", {"city": "Rome"}), ToolCall("weather", {"city": "Oslo"}))
 Piece = tuple[int | None, str | None, str | None, str | None]
 
@@ -58,6 +72,9 @@ def called(*pieces: Piece) -> tuple[ToolCall, ...]:
             [(0, None, "weather", ROME[:5]), (0, None, None, ROME[5:]), (1, None, "weather", OSLO)], id="no ids"
         ),
         pytest.param([(0, None, "weather", ROME), (0, None, "weather", OSLO)], id="neither ids nor indexes"),
+        pytest.param(
+            [(0, None, "weather", ROME), (0, None, None, " "), (0, None, "weather", OSLO)], id="blanks between"
+        ),
         pytest.param([(0, "a", "weather", ROME), (0, "", None, None), (1, "b", "weather", OSLO)], id="empty ids"),
         pytest.param([(0, "a", "weather", ROME), (1, "a", "weather", OSLO)], id="one id for all"),
         pytest.param(
@@ -146,3 +163,15 @@ def test_calls_do_not_depend_on_how_they_were_cut(
         [piece for turn in zip_longest(*streams) for piece in turn if piece] if in_turns else list(chain(*streams))
     )
     assert called(*ordered) == tuple(ToolCall(f"f{number}", each) for number, each in enumerate(objects))
+
+
+@pytest.mark.parametrize("name", [None, "weather"])
+def test_arguments_are_put_together_once(name: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where each piece names its function: whether it begins another call is asked of what may be whole alone."""
+    looked, is_object = list[str](), tools._is_object
+    monkeypatch.setattr(tools, "_is_object", lambda text: looked.append(text) or is_object(text))
+    city = ["{", '"city": "', *["Ro"] * 1000, '"', " ", "}"]
+    pieces = [(0, None, name, Uncopied(piece)) for piece in city]
+    (call,) = called((0, None, "weather", None), *pieces)
+    assert call == ToolCall("weather", {"city": "Ro" * 1000})
+    assert looked == []
