@@ -16,7 +16,7 @@ from regent_api.audit.content import seal
 from regent_api.audit.contents import Contents
 from regent_api.audit.frame import Damaged, frames
 from regent_api.audit.log import Log
-from regent_api.audit.record import Kind, decode
+from regent_api.audit.record import DecisionPart, Kind, decode
 from regent_api.audit.subjects import SubjectKey
 from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
@@ -72,6 +72,18 @@ async def test_a_disk_that_is_full_in_mid_stream_is_a_typed_error_and_then_turns
 def written(disk: Disk, days_old: int, count: int = 1) -> None:
     for _ in range(count):
         disk.commit([record(Kind.REFUSED, turn="t", code="x" * 200)], [])
+
+
+def test_a_turn_that_decided_more_than_a_record_holds_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
+    policies = [f"demo/{number:060}" for number in range(16)]
+    made = [DecisionPart(stage="input", action="Audit", policies=policies)] * 64
+    for _ in range(2):
+        disk = Disk(tmp_path)
+        disk.open(NAME)
+        disk.commit([record(Kind.OUTCOME, turn="t", decisions=made)], [])
+        disk.close()
+    (found,) = verify(tmp_path)
+    assert (found.problem, found.size) == (None, 2)
 
 
 def test_a_log_at_its_bound_takes_no_record_or_lets_the_oldest_go(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from regent_api.audit.frame import OVERHEAD
 from regent_api.audit.log import SEGMENT_BYTES, Log
 from regent_api.audit.record import Record, decode, encode
 from regent_api.types import Sensitivity
+from regent_runtime.audit import fitting
 
 MOST_BYTES = 768 * 1024 * 1024
 """Of log and content; the pod's volume is a third larger, because the kubelet ends a pod that fills its volume."""
@@ -63,7 +64,10 @@ class Disk:
         """All of it on disk, content first. The records' canonical bytes, sealed into the chain."""
         if self.log is None or self.contents is None:
             raise OSError("the log is not open")
-        needed = sum(len(each.data) for each in sealed) + sum(len(encode(each)) + OVERHEAD + 96 for each in records)
+        sizes = [len(encode(each)) for each in records]
+        if max(sizes, default=0) > fitting.MOST_BYTES:
+            records = [fitting.fitted(each) for each in records]
+        needed = sum(len(each.data) for each in sealed) + sum(size + OVERHEAD + fitting.LINK_BYTES for size in sizes)
         self._make_room(self.log, needed)
         if sealed:
             self.contents.add(sealed)
