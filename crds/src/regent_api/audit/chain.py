@@ -38,7 +38,7 @@ class Chain:
         return self.tree.size
 
     def seal(self, record: Record) -> bytes:
-        """The record's canonical bytes, as the next of the log. Raises MalformedRecord where no reader would take it."""
+        """The record's canonical bytes, as the next of the log. Raises MalformedRecord: no reader would take it."""
         payload = encode(replace(record, sequence=self.size, previous=self.head.hex()))
         if len(payload) > LARGEST_RECORD:
             raise MalformedRecord("larger than a record may be")

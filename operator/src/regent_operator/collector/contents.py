@@ -42,9 +42,9 @@ class Contents:
         if at != size:
             raise Gap(f"content from byte {at} was sent, and byte {size} is the next", size)
         _check_whole(data)
-        self._logs.make_room(len(data), size)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        append_durably(path, data)
+        with self._logs.room(len(data), size):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            append_durably(path, data)
         return size + len(data)
 
     def _path(self, origin: Origin, label: str, file: str) -> Path:
