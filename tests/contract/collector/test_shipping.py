@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.content import path_of, seal, texts
+from regent_api.audit.content import files, path_of, seal, texts
+from regent_api.audit.contents import Contents
 from regent_api.audit.erase import erase
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
@@ -37,6 +38,7 @@ class Pod:
     log: Log
     client: Collector
     shipping: Shipping
+    contents: ContentShipping
 
     def write(self, count: int = 1, code: str = "") -> int:
         made = [
@@ -59,7 +61,7 @@ async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> 
         sending = asyncio.create_task(shipping.run())
         log = Log(folder / "log", NAME)
         try:
-            yield Pod(log, client, shipping)
+            yield Pod(log, client, shipping, contents)
         finally:
             sending.cancel()
             await asyncio.wait([sending])
@@ -178,9 +180,11 @@ async def test_encrypted_content_is_at_the_collector_before_the_record_that_name
             async with pod(tmp_path / "pod", at) as one:
                 text = f"said {number}".encode()
                 sealed = seal(text, turn=f"t{number}", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
-                await asyncio.to_thread(put, path_of(one.log.folder, sealed.part), sealed.data)
+                await asyncio.to_thread(Contents(one.log.folder, file_bytes=1).add, [sealed])
                 await one.shipping.acknowledged(one.write())
-            kept_content = [said for _, said in texts(at.logs / NAME, key)]
+                assert len(files(one.log.folder)) == number + 1
+                assert all(map(one.contents.has, files(one.log.folder)))
+            kept_content = sorted(said for _, said in texts(at.logs / NAME, key))
             assert kept_content == [b"said %d" % n for n in range(number + 1)]
             await at.kill()
             await at.start()
