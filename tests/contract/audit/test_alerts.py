@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from regent_runtime.audit import webhook
+from regent_runtime.audit import alerts
+from regent_runtime.audit.webhook import Webhook
 from tests.contract.audit.test_turns import document
 from tests.enforces import enforces
-from tests.fakes.provider import Provider, provider, status
+from tests.fakes import configs
+from tests.fakes.provider import Provider, provider, stalls, status
 from tests.fakes.resolver import ELSEWHERE, loopback
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually
@@ -51,7 +53,7 @@ OPEN = {"hosts": [["hooks.demo.svc", "127.0.0.1"]]}
 @pytest.fixture(autouse=True)
 def world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", loopback)
-    monkeypatch.setattr(webhook, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(alerts, "PAUSES", (0.0, 0.01, 0.02))
 
 
 @enforces("audit.alerts.when", "audit.alerts.webhook")
@@ -101,6 +103,57 @@ async def test_a_webhook_that_fails_is_tried_three_times(tmp_path: Path) -> None
         await intrude(served)
         await told(served, fired=2, failed=1)
     assert await requests(hook) == 6
+
+
+async def edit(served: Served, config: dict[str, Any]) -> None:
+    """In force when it returns."""
+    before = (await served.statusz())["digests"]["config"]
+    served.volume.write(config)
+    await served.until(lambda status: status["digests"]["config"] != before)
+
+
+async def test_an_alert_that_is_being_posted_outlasts_an_edit_of_the_config(tmp_path: Path) -> None:
+    async with provider() as fake, provider(stalls(), status(200, {"ok": True})) as hook:
+        alert = {**ALERT, "webhook": f"http://hooks.demo.svc:{hook.port}/alert"}
+        config = document(fake.url, audit={"alerts": [alert]}, policy={"egress": OPEN})
+        async with serving(tmp_path, config) as served:
+            await intrude(served)
+            await asyncio.wait_for(hook.reached.wait(), 60)
+            await edit(served, configs.merged(config, {"policy": {"size": {"maxOutputTokens": 1}}}))
+            await eventually(partial(requests, hook), lambda count: count == 2)
+            assert (await told(served, fired=1))["failed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("edited", "reason"),
+    [({"egress": {"hosts": []}}, "host_not_allowed"), ({"audit": {"alerts": []}}, "webhook_removed")],
+)
+async def test_what_waits_to_be_posted_goes_nowhere_that_an_edit_has_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], edited: Any, reason: str
+) -> None:
+    monkeypatch.setattr(alerts, "PAUSES", (0.0, *[0.2] * 300))
+    async with provider() as fake, provider(status(500)) as hook:
+        alert = {**ALERT, "webhook": f"http://hooks.demo.svc:{hook.port}/alert"}
+        config = document(fake.url, audit={"alerts": [alert]}, policy={"egress": OPEN})
+        async with serving(tmp_path, config) as served:
+            await intrude(served)
+            await asyncio.wait_for(hook.reached.wait(), 60)
+            await edit(served, configs.merged(config, {"policy": edited}))
+            await told(served, fired=1, failed=1)
+    assert reason in capsys.readouterr().out
+
+
+async def test_a_post_that_fails_as_nobody_foresaw_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> str:
+        raise RuntimeError
+
+    monkeypatch.setattr(Webhook, "post", broken)
+    async with provider() as hook, alerting(tmp_path, hook, OPEN) as served:
+        await intrude(served)
+        await told(served, fired=1, failed=1)
+        assert (await served.ask())[0] == 200
 
 
 async def requests(hook: Provider) -> int:

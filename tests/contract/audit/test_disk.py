@@ -16,7 +16,7 @@ from regent_api.audit.content import seal
 from regent_api.audit.contents import Contents
 from regent_api.audit.frame import Damaged, frames
 from regent_api.audit.log import Log
-from regent_api.audit.record import Kind, decode
+from regent_api.audit.record import DecisionPart, Kind, decode
 from regent_api.audit.subjects import SubjectKey
 from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
@@ -74,6 +74,18 @@ def written(disk: Disk, days_old: int, count: int = 1) -> None:
         disk.commit([record(Kind.REFUSED, turn="t", code="x" * 200)], [])
 
 
+def test_a_turn_that_decided_more_than_a_record_holds_leaves_a_log_that_goes_on(tmp_path: Path) -> None:
+    policies = [f"demo/{number:060}" for number in range(16)]
+    made = [DecisionPart(stage="input", action="Audit", policies=policies)] * 64
+    for _ in range(2):
+        disk = Disk(tmp_path)
+        disk.open(NAME)
+        disk.commit([record(Kind.OUTCOME, turn="t", decisions=made)], [])
+        disk.close()
+    (found,) = verify(tmp_path)
+    assert (found.problem, found.size) == (None, 2)
+
+
 def test_a_log_at_its_bound_takes_no_record_or_lets_the_oldest_go(tmp_path: Path) -> None:
     disk = Disk(tmp_path, most_bytes=20_000, segment_bytes=2000)
     disk.open(NAME)
@@ -97,6 +109,57 @@ def test_what_a_collector_has_goes_first(tmp_path: Path) -> None:
     written(disk, 0, 200)
     disk.close()
     assert (disk.dropped, verify(tmp_path)[0].size) == (0, 200)
+
+
+def said(disk: Disk, count: int) -> None:
+    """Records with a kilobyte of content each."""
+    for _ in range(count):
+        sealed = seal(b"x" * 1000, turn="t", label=Sensitivity.INTERNAL, day="2026-11-27", key=KEY)
+        disk.commit([record(Kind.OUTCOME, turn="t", content=sealed.part)], [sealed])
+
+
+def content_kept(folder: Path) -> list[str]:
+    return sorted(path.name for path in content.files(folder))
+
+
+def test_content_that_a_collector_has_goes_before_a_turn_is_denied(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, most_bytes=30_000, segment_bytes=2000, content_bytes=5000)
+    disk.open(NAME)
+    disk.kept_elsewhere = lambda: disk.log.chain.size
+    with pytest.raises(OSError, match="bound"):
+        said(disk, 40)
+    shipped = Path(tmp_path, "content", "Internal", "2026-11-27.1.enc")
+    disk.content_elsewhere = lambda path: path == shipped
+    said(disk, 1)
+    names = content_kept(tmp_path)
+    assert shipped.name not in names
+    assert "2026-11-27.enc" in names
+    disk.content_elsewhere = lambda _: True
+    said(disk, 100)
+    assert disk.dropped == 0
+    assert sum(path.stat().st_size for path in content.files(tmp_path)) == disk.contents.kept <= 30_000
+
+
+def test_where_turns_go_on_the_oldest_content_goes_before_records(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, most_bytes=60_000, segment_bytes=2000, content_bytes=5000)
+    disk.open(NAME)
+    disk.keeping = Keeping(1e9, drops_oldest=True)
+    written(disk, 0, 30)
+    said(disk, 60)
+    disk.close()
+    assert (disk.dropped, verify(tmp_path)[0].size) == (0, 90)
+    assert "2026-11-27.enc" not in content_kept(tmp_path)
+
+
+def test_no_record_goes_where_that_makes_not_enough_room(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, most_bytes=20_000, segment_bytes=2000)
+    disk.open(NAME)
+    disk.keeping = Keeping(1e9, drops_oldest=True)
+    written(disk, 0, 20)
+    large = seal(b"x" * 20_000, turn="t", label=Sensitivity.INTERNAL, day="2026-11-27", key=KEY)
+    with pytest.raises(OSError, match="bound"):
+        disk.commit([record(Kind.OUTCOME, turn="t", content=large.part)], [large])
+    assert (disk.dropped, disk.log.first) == (0, 0)
 
 
 def age(folder: Path, days: list[int]) -> None:

@@ -47,6 +47,14 @@ async def test_records_are_kept_as_they_were_sealed_and_signed_within_seconds(tm
         assert (found.log, found.problem) == (f"demo/helper/{POD}", None)
 
 
+async def test_records_that_are_refused_take_no_room(tmp_path: Path) -> None:
+    async with collector(tmp_path, "--most-bytes", "20000") as running:
+        forked = Writer(pod=OTHER_POD).write(10, code="x" * 400)
+        for _ in range(10):
+            assert (await running.post(forked))[0] == 409
+        assert await running.take(Writer().write(3)) == 3
+
+
 async def test_what_is_sent_again_is_kept_once(tmp_path: Path) -> None:
     async with collector(tmp_path) as running:
         writer = Writer()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from regent_api.audit import segment
-from regent_api.audit.content import path_of, seal, texts
+from regent_api.audit.content import files, path_of, seal, texts
+from regent_api.audit.contents import Contents
 from regent_api.audit.erase import erase
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
@@ -20,7 +21,7 @@ from regent_operator.collector.disk import append_durably
 from regent_operator.collector.retention import wanted
 from regent_operator.collector.server import LARGEST_BATCH
 from regent_runtime.audit import collectorkeys
-from regent_runtime.audit.collector import Collector
+from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Erasures
 from regent_runtime.audit.collectorkeys import CollectorKeys
 from regent_runtime.audit.contentshipping import ContentShipping
 from regent_runtime.audit.shipping import ShipmentFailed, Shipping
@@ -37,6 +38,7 @@ class Pod:
     log: Log
     client: Collector
     shipping: Shipping
+    contents: ContentShipping
 
     def write(self, count: int = 1, code: str = "") -> int:
         made = [
@@ -59,7 +61,7 @@ async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> 
         sending = asyncio.create_task(shipping.run())
         log = Log(folder / "log", NAME)
         try:
-            yield Pod(log, client, shipping)
+            yield Pod(log, client, shipping, contents)
         finally:
             sending.cancel()
             await asyncio.wait([sending])
@@ -178,9 +180,11 @@ async def test_encrypted_content_is_at_the_collector_before_the_record_that_name
             async with pod(tmp_path / "pod", at) as one:
                 text = f"said {number}".encode()
                 sealed = seal(text, turn=f"t{number}", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
-                await asyncio.to_thread(put, path_of(one.log.folder, sealed.part), sealed.data)
+                await asyncio.to_thread(Contents(one.log.folder, file_bytes=1).add, [sealed])
                 await one.shipping.acknowledged(one.write())
-            kept_content = [said for _, said in texts(at.logs / NAME, key)]
+                assert len(files(one.log.folder)) == number + 1
+                assert all(map(one.contents.has, files(one.log.folder)))
+            kept_content = sorted(said for _, said in texts(at.logs / NAME, key))
             assert kept_content == [b"said %d" % n for n in range(number + 1)]
             await at.kill()
             await at.start()
@@ -200,8 +204,10 @@ async def test_a_text_that_is_longer_than_a_body_may_be_is_shipped_whole(tmp_pat
 class Own:
     """Keys of the pod's own."""
 
+    MASTER = b"o" * 32
+
     async def key(self, subject: str) -> SubjectKey:
-        return SubjectKey(subject, b"o" * 32)
+        return SubjectKey(subject, self.MASTER)
 
 
 async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_then_no_more(tmp_path: Path) -> None:
@@ -217,6 +223,61 @@ async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_the
         assert (await keys.key("alice")).pseudonym != before
         assert (await keys.key("bob")).pseudonym == others
         assert (await asyncio.to_thread(erase, at.logs, "carol")).keys == 0
+
+
+class Hanging:
+    """A collector that gives no answer, or refuses at once; how often it was asked."""
+
+    def __init__(self, failure: CollectorAway) -> None:
+        self.failure: CollectorAway | None = failure
+        self.asked = 0
+
+    async def key(self, subject: str) -> SubjectKey:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        return SubjectKey(subject, b"c" * 32)
+
+    async def erased(self, _: int | None) -> Erasures:
+        if self.failure is not None:
+            raise self.failure
+        return Erasures(1, [])
+
+
+async def test_a_collector_that_gives_no_answer_is_waited_for_once_a_minute() -> None:
+    now, hanging = 1.0, Hanging(CollectorAway("timeout"))
+    keys = CollectorKeys(hanging, Own(), lambda: True, lambda: now)  # type: ignore[arg-type] # two of its calls
+    for _ in range(3):
+        assert (await keys.key("alice")).master == Own.MASTER
+    assert (await keys.key("bob")).master == Own.MASTER
+    assert hanging.asked == 1
+    now += collectorkeys.AWAY_SECONDS
+    await asyncio.gather(*(keys.key("alice") for _ in range(5)))
+    assert hanging.asked == 2
+    assert await keys.erased() == []
+    assert (await keys.key("alice")).master == Own.MASTER
+    hanging.failure = None
+    assert await keys.erased() == []
+    assert (await keys.key("alice")).master == b"c" * 32
+    assert hanging.asked == 3
+
+
+async def test_where_no_other_key_may_serve_a_collector_is_asked_every_time() -> None:
+    hanging = Hanging(CollectorAway("timeout"))
+    keys = CollectorKeys(hanging, Own(), lambda: False, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
+    for _ in range(3):
+        with pytest.raises(OSError, match="collector_timeout"):
+            await keys.key("alice")
+    assert hanging.asked == 3
+
+
+async def test_a_collector_that_refuses_one_subject_is_asked_for_the_next() -> None:
+    hanging = Hanging(CollectorRefused("too_many_subjects", None))
+    keys = CollectorKeys(hanging, Own(), lambda: True, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
+    for subject in ("alice", "bob"):
+        assert (await keys.key(subject)).master == Own.MASTER
+    assert hanging.asked == 2
 
 
 async def test_while_the_collector_is_away_a_known_key_serves_and_a_new_subject_gets_one_only_where_it_may(

@@ -5,7 +5,7 @@ import hashlib
 from msgspec.structs import replace
 
 from regent_api.audit.merkle import Tree, leaf_hash
-from regent_api.audit.record import Record, decode, encode
+from regent_api.audit.record import LARGEST_RECORD, MalformedRecord, Record, decode, encode
 
 
 class BrokenChain(ValueError):  # noqa: N818 - what a reader found, not a fault of the program
@@ -38,8 +38,10 @@ class Chain:
         return self.tree.size
 
     def seal(self, record: Record) -> bytes:
-        """The record's canonical bytes, as the next of the log."""
+        """The record's canonical bytes, as the next of the log. Raises MalformedRecord: no reader would take it."""
         payload = encode(replace(record, sequence=self.size, previous=self.head.hex()))
+        if len(payload) > LARGEST_RECORD:
+            raise MalformedRecord("larger than a record may be")
         self._append(payload)
         return payload
 

@@ -1,7 +1,8 @@
 """What was said in a turn, encrypted under its subject's key, beside the chain: DIR/content/LABEL/YYYY-MM-DD.enc.
 
-A folder for each sensitivity and a file for each day, so retention deletes whole files; a destroyed key makes the rest
-unreadable. A record names file and SHA-256 of its ciphertext, so what is there can be proved to be what was written.
+A folder for each sensitivity and files for each day (the next one of a day is YYYY-MM-DD.1.enc), so retention deletes
+whole files; a destroyed key makes the rest unreadable. A record names the day's first file and the SHA-256 of its
+ciphertext, so what is there can be proved to be what was written.
 A long text is several frames, so that no frame is longer than whoever carries it takes in one go.
 """
 

@@ -1,21 +1,24 @@
-"""The files of encrypted content that are written: append-only, one for each label and day. Blocking."""
+"""The files of encrypted content that are written: append-only, for each label and day. Blocking."""
 
 import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from regent_api.audit.content import FOLDER, Sealed, path_of
+from regent_api.audit.content import FOLDER, SUFFIX, Sealed, path_of
 from regent_api.audit.frame import CONTENT, whole_frames
 
 MOST_OPEN = 8
+FILE_BYTES = 16 * 1024 * 1024
+"""The first append beyond it begins the day's next file, so that those before can be let go."""
 
 
 class Contents:
     """`kept` is the bytes of all files. `add` returns when all of it is on disk; one that raises has added nothing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, file_bytes: int = FILE_BYTES) -> None:
         self.folder = folder
+        self._file_bytes = file_bytes
         self.kept = sum(path.stat().st_size for path in (folder / FOLDER).glob("*/*") if path.is_file())
         self._open: dict[Path, int] = {}
 
@@ -23,9 +26,21 @@ class Contents:
         """Raises Damaged, OSError."""
         by_file: dict[Path, list[bytes]] = {}
         for each in sealed:
-            by_file.setdefault(path_of(self.folder, each.part), []).append(each.data)
+            by_file.setdefault(self._current(path_of(self.folder, each.part)), []).append(each.data)
         for path, parts in by_file.items():
             self._append(path, b"".join(parts))
+
+    def ended(self) -> list[Path]:
+        """The files that nothing is appended to any more, oldest first: each but the last of its label."""
+        found = (_in_order(label.glob(f"*{SUFFIX}"))[:-1] for label in (self.folder / FOLDER).glob("*"))
+        return sorted((path for paths in found for path in paths), key=_place)
+
+    def _current(self, first: Path) -> Path:
+        """The file of a day to append to."""
+        path = (_in_order(first.parent.glob(f"{first.stem}*{SUFFIX}")) or [first])[-1]
+        if not path.exists() or path.stat().st_size < self._file_bytes:
+            return path
+        return first.with_name(f"{first.stem}.{_place(path)[1] + 1}{SUFFIX}")
 
     def delete(self, path: Path) -> None:
         size = path.stat().st_size
@@ -70,3 +85,13 @@ class Contents:
         file = self._open.pop(path, None)
         if file is not None:
             os.close(file)
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """Day, and which of its files."""
+    day, _, number = path.name.removesuffix(SUFFIX).partition(".")
+    return day, int(number or 0)
+
+
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=_place)

@@ -14,7 +14,7 @@ from regent_operator.collector.disk import append_durably, truncate_durably
 from regent_operator.collector.logs import Gap, Logs, Malformed
 from regent_operator.collector.tokens import Origin
 
-_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.enc")
+_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[1-9][0-9]{0,3})?\.enc")
 
 
 class Contents:
@@ -42,14 +42,14 @@ class Contents:
         if at != size:
             raise Gap(f"content from byte {at} was sent, and byte {size} is the next", size)
         _check_whole(data)
-        self._logs.make_room(len(data), size)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        append_durably(path, data)
+        with self._logs.room(len(data), size):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            append_durably(path, data)
         return size + len(data)
 
     def _path(self, origin: Origin, label: str, file: str) -> Path:
         if label not in set(Sensitivity) or not _FILE.fullmatch(file):
-            raise Malformed("content is called LABEL/YYYY-MM-DD.enc")
+            raise Malformed("content is called LABEL/YYYY-MM-DD.enc, or LABEL/YYYY-MM-DD.N.enc")
         return self._logs.folder_of(origin) / FOLDER / label / file
 
 

@@ -117,11 +117,11 @@ class Logs:
             fresh = payloads[known:]
             if not fresh:
                 return _taken(log)
-            self.make_room(sum(len(payload) + OVERHEAD for payload in fresh), size)
-            try:
-                log.take(fresh)
-            except BrokenChain as broken:
-                raise Fork(str(broken), size) from None
+            with self.room(sum(len(payload) + OVERHEAD for payload in fresh), size):
+                try:
+                    log.take(fresh)
+                except BrokenChain as broken:
+                    raise Fork(str(broken), size) from None
             return _taken(log, len(fresh))
 
     def weigh(self) -> int:
@@ -167,12 +167,19 @@ class Logs:
             while self._idle:
                 self._idle.popitem()[1].close()
 
-    def make_room(self, more: int, size: int) -> None:
-        """Count so many bytes that are about to be written. Raises Full; `size`: what it tells of the log."""
+    @contextmanager
+    def room(self, more: int, size: int) -> Iterator[None]:
+        """Counts so many bytes that are written while it is open. Raises Full; `size`: what it tells of the log."""
         with self._guard:
             if self.bytes + more > self.most_bytes:
                 raise Full(f"the logs have grown to {self.bytes} bytes, and may hold {self.most_bytes}", size)
             self.bytes += more
+        try:
+            yield
+        except BaseException:
+            with self._guard:
+                self.bytes -= more
+            raise
 
 
 def _size(path: Path) -> int:

@@ -26,6 +26,7 @@ from aiohttp import web
 from regent_api.audit.frame import RECORD, BadFrame, Damaged, frames
 from regent_api.audit.subjects import TooManySubjects
 from regent_api.types import Sensitivity
+from regent_operator.collector.bodies import Bodies
 from regent_operator.collector.contents import Contents
 from regent_operator.collector.findings import DAMAGED, Finding, Findings
 from regent_operator.collector.intake import Intake
@@ -40,8 +41,8 @@ from regent_operator.plan.collector import FINDINGS_PATH
 log = logging.getLogger(__name__)
 LARGEST_BATCH = 4 * 1024 * 1024
 """Bytes of a body."""
-BODIES_AT_ONCE = 16
-BODY_SECONDS = 30.0
+BODY_SECONDS = 10.0
+"""One that takes longer to arrive is of a call that its pod has given up."""
 ERASURES_AT_ONCE = 512
 NANOSECOND_DIGITS = 20
 RETENTION = "X-Regent-Retention"
@@ -70,7 +71,7 @@ class Collecting:
         self._retention = retention
         self._metrics = metrics
         self._findings = findings
-        self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._bodies = Bodies()
 
     def application(self) -> web.Application:
         made = web.Application(client_max_size=LARGEST_BATCH)
@@ -111,9 +112,8 @@ class Collecting:
 
     async def _take(self, request: web.Request, origin: Origin) -> web.Response:
         retention = _number(request.headers.get(RETENTION))
-        async with self._bodies:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await request.read()
+        async with self._bodies.place(origin):
+            body = await _body(request)
             try:
                 taken = await self._intake.take(origin, _payloads(body))
             except (Fork, Gap, Foreign) as refused:
@@ -132,9 +132,8 @@ class Collecting:
         retention = _number(request.headers.get(RETENTION))
         if at is None:
             raise Malformed("say where the content belongs: ?at=BYTES")
-        async with self._bodies:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await request.read()
+        async with self._bodies.place(origin):
+            body = await _body(request)
             size = await self._intake.alone(origin, partial(self._contents.add, origin, label, file, at, body))
         await self._retention.ask_of_content(origin, Sensitivity(label), retention)
         return _json(200, {"size": size})
@@ -145,8 +144,7 @@ class Collecting:
         return _json(200, {"size": size})
 
     async def _key(self, request: web.Request, origin: Origin) -> web.Response:
-        async with asyncio.timeout(BODY_SECONDS):
-            subject = _subject(await request.read())
+        subject = _subject(await _body(request))
         if subject is None:
             return _error(400, "malformed", 'send {"subject": TEXT}, at most 1024 characters')
         try:
@@ -200,6 +198,12 @@ class Telling:
 
     async def _verifier(self, _: web.Request) -> web.Response:
         return web.Response(text=self._key + "\n")
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises TimeoutError: it did not come in time."""
+    async with asyncio.timeout(BODY_SECONDS):
+        return await request.read()
 
 
 def _finding(found: Finding) -> dict[str, Any]:

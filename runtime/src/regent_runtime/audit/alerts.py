@@ -1,7 +1,8 @@
 """`audit.alerts`: CEL over the records of turns that have ended, as they come to the disk.
 
 A rule that matches is counted for /statusz, where the operator waits for it and makes an Event, and is posted to its
-webhook. Alerts run behind the log: they never hold a turn, and what they cannot keep up with is counted as missed.
+webhook. Alerts run behind the log: they never hold a turn nor end the process, and what they cannot keep up with is
+counted as missed. A post is tried three times and then given up; its record stays in the log.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from regent_api.audit.alert import Expression, InvalidExpression
-from regent_api.audit.record import Kind, Record, decode, encode
+from regent_api.audit.record import Kind, Record, decode
 from regent_api.config import AgentConfig
 from regent_runtime.audit.moves import Moves
 from regent_runtime.audit.webhook import Undeliverable, Webhook
@@ -26,6 +27,8 @@ MOST_WAITING = 4096
 MOST_TOGETHER = 32
 MOST_DELIVERIES = 256
 DELIVERERS = 4
+PAUSES = (0.0, 1.0, 4.0)
+"""Seconds before each attempt of a delivery."""
 _ENDINGS = frozenset((Kind.OUTCOME, Kind.REFUSED, Kind.REFUSALS, Kind.LOST))
 """Records that are looked at: what an intent says, its outcome repeats."""
 
@@ -37,7 +40,8 @@ Name = tuple[str, str]
 class _Rule:
     name: Name
     when: Expression
-    webhook: Webhook | None
+    webhook: str | None
+    """Its URL."""
 
 
 class Alerts:
@@ -59,7 +63,7 @@ class Alerts:
         self._hooks: Mapping[str, Webhook] = {}
         self._waiting: deque[bytes] = deque()
         self._woken = asyncio.Event()
-        self._deliveries: asyncio.Queue[tuple[_Rule, dict[str, Any]]] = asyncio.Queue(MOST_DELIVERIES)
+        self._deliveries: asyncio.Queue[tuple[Name, str, bytes]] = asyncio.Queue(MOST_DELIVERIES)
 
     def configure(self, config: AgentConfig) -> None:
         self._config = config
@@ -122,7 +126,7 @@ class Alerts:
         for rule in config.policy.audit.alerts:
             name = (rule.policy, rule.name)
             try:
-                rules.append(_Rule(name, Expression(rule.when), self._hooks.get(rule.webhook or "")))
+                rules.append(_Rule(name, Expression(rule.when), rule.webhook))
             except InvalidExpression:  # the operator refuses these; a config from elsewhere must not end the process
                 self.failed[name] += 1
         return rules
@@ -134,7 +138,7 @@ class Alerts:
             self.fired_at[rule.name] = int(time.time())
             self._told(*rule.name)
             if rule.webhook is not None:
-                self._post(rule, record)
+                self._post(rule.name, rule.webhook, record)
         self._moved()
 
     def _matches(self, payloads: Sequence[bytes]) -> list[tuple[_Rule, Record]]:
@@ -148,25 +152,44 @@ class Alerts:
                     self.failed[rule.name] += 1
         return found
 
-    def _post(self, rule: _Rule, record: Record) -> None:
-        policy, name = rule.name
-        alert = {"alert": name, "policy": policy, "agent": record.agent, "record": msgspec.json.decode(encode(record))}
+    def _post(self, name: Name, url: str, record: Record) -> None:
+        alert = {
+            "alert": name[1],
+            "policy": name[0],
+            "agent": record.agent,
+            "record": record,
+        }
         try:
-            self._deliveries.put_nowait((rule, alert))
+            self._deliveries.put_nowait((name, url, msgspec.json.encode(alert)))
         except asyncio.QueueFull:
-            self.failed[rule.name] += 1
+            self.failed[name] += 1
 
     async def _deliver(self) -> None:
         while True:
-            rule, alert = await self._deliveries.get()
-            if rule.webhook is None:
-                continue
+            name, url, body = await self._deliveries.get()
             try:
-                await rule.webhook.deliver(alert)
-            except Undeliverable as failed:
-                self.failed[rule.name] += 1
+                failed = await self._delivered(url, body)
+            except Undeliverable as undeliverable:
+                failed = undeliverable.reason
+            except Exception as error:  # noqa: BLE001 - an alert ends no turn
+                failed = type(error).__name__
+            if failed:
+                self.failed[name] += 1
                 self._moved()
-                log.write("alert_undeliverable", policy=rule.name[0], alert=rule.name[1], reason=failed.reason)
+                log.write("alert_undeliverable", policy=name[0], alert=name[1], reason=failed)
+
+    async def _delivered(self, url: str, body: bytes) -> str:
+        """Empty when it was taken, else a word. Each attempt is made as the config then in force lets it."""
+        failed = ""
+        for pause in PAUSES:
+            await asyncio.sleep(pause)
+            hook = self._hooks.get(url)
+            if hook is None:
+                return "webhook_removed"
+            failed = await hook.post(body)
+            if not failed:
+                break
+        return failed
 
     def _moved(self) -> None:
         self.moves.reach(self.fired.total() + self.failed.total())

@@ -83,6 +83,7 @@ class Audit:
         if collection is not None:
             collection.configure(config)
             self.disk.kept_elsewhere = lambda: collection.shipping.kept
+            self.disk.content_elsewhere = collection.contents.has
         self.alerts.configure(config)
         self.journal.begin(f"{self._writer.agent}/{self._pod_uid}", self._writer)
 

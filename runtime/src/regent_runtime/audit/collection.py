@@ -35,8 +35,8 @@ class Collection:
     def __init__(self, at: CollectorAt, folder: Path, own: SubjectKeys) -> None:
         self._config: AgentConfig | None = None
         self._client = Collector(at.url, at.token, self._cidrs)
-        contents = ContentShipping(folder, self._client, self._content_retention)
-        self.shipping = Shipping(folder, self._client, self._retention, contents)
+        self.contents = ContentShipping(folder, self._client, self._content_retention)
+        self.shipping = Shipping(folder, self._client, self._retention, self.contents)
         self.keys = CollectorKeys(self._client, own, self._lenient)
 
     def configure(self, config: AgentConfig) -> None:

@@ -3,18 +3,22 @@
 So an erasure at the collector holds in every pod within a minute; who was erased is asked as often. While the collector
 cannot be asked, a remembered key serves for an hour; a subject that is new then gets a key of the pod's own where the
 policy's durability is Pod (what is written under it can be linked in this pod alone), and none where it is Collector.
+Where such a key serves, turns do not wait for a collector that gave no answer a moment ago.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from regent_api.audit.subjects import SubjectKey, SubjectKeys
-from regent_runtime.audit.collector import Collector, CollectorAway
+from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused
 
 FRESH_SECONDS = 60.0
 STALE_SECONDS = 3600.0
+AWAY_SECONDS = 60.0
+"""How long a collector that gave no answer is not waited for, unless it answers a question about erasures before."""
 MOST_REMEMBERED = 16_384
 
 
@@ -40,33 +44,50 @@ class CollectorKeys:
         self._now = now
         self._known: OrderedDict[str, _Remembered] = OrderedDict()
         self._heard: int | None = None
-        self._asked_at = float("-inf")
+        self._asked_at = -math.inf
+        self._away_until = 0.0
+        """0: the collector is not known to be away."""
 
     async def key(self, subject: str) -> SubjectKey:
         """Raises OSError: the collector is away, and nothing else may serve."""
         known = self._known.get(subject)
-        if known is not None and self._now() - known.at < FRESH_SECONDS:
+        age = self._now() - known.at if known is not None else math.inf
+        if known is not None and age < FRESH_SECONDS:
             return known.key
+        stale = known.key if known is not None and age < STALE_SECONDS else None
+        another_serves = stale is not None or self._lenient()
+        if not another_serves or self._now() >= self._away_until:
+            if self._away_until > 0:  # one turn looks whether it is back, the others do not wait
+                self._away_until = self._now() + AWAY_SECONDS
+            try:
+                return await self._asked(subject)
+            except CollectorAway as away:
+                if not another_serves:
+                    raise OSError(f"collector_{away.reason}") from None
+        return stale or await self._own.key(subject)
+
+    async def _asked(self, subject: str) -> SubjectKey:
+        """Raises CollectorAway."""
         try:
             key = await self._collector.key(subject)
-        except CollectorAway as away:
-            if known is not None and self._now() - known.at < STALE_SECONDS:
-                return known.key
-            if self._lenient():
-                return await self._own.key(subject)
-            raise OSError(f"collector_{away.reason}") from None
+        except CollectorRefused:
+            raise
+        except CollectorAway:
+            self._away_until = self._now() + AWAY_SECONDS
+            raise
+        self._away_until = 0.0
         self._remember(subject, key)
         return key
 
     async def erased(self) -> list[str]:
-        """Asks the collector once a minute, and at once for the rest where it has told all that it tells at once."""
-        if self._now() - self._asked_at < FRESH_SECONDS:
+        """Asks the collector once a minute; at once where it was away, or has told all that it tells at once."""
+        if not self._away_until and self._now() - self._asked_at < FRESH_SECONDS:
             return []
         try:
             told = await self._collector.erased(self._heard)
         except CollectorAway:
             return []
-        self._heard = told.next
+        self._heard, self._away_until = told.next, 0.0
         if not told.subjects:
             self._asked_at = self._now()
         return told.subjects

@@ -27,6 +27,10 @@ class ContentShipping:
         self._sent: dict[str, int] = {}
         """Of files that are there: bytes that the collector has."""
 
+    def has(self, path: Path) -> bool:
+        """Whether the collector has all of a file. From any thread. Raises OSError."""
+        return self._sent.get(f"{path.parent.name}/{path.name}", -1) == path.stat().st_size
+
     async def send_all(self) -> None:
         """Every whole frame that is there now. Raises CollectorAway, OSError."""
         sizes = await asyncio.to_thread(_sizes, self._folder)

@@ -7,15 +7,17 @@ import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from regent_api.audit import content, segment
 from regent_api.audit.content import Sealed
-from regent_api.audit.contents import Contents
+from regent_api.audit.contents import FILE_BYTES, Contents
 from regent_api.audit.frame import OVERHEAD
 from regent_api.audit.log import SEGMENT_BYTES, Log
 from regent_api.audit.record import Record, decode, encode
 from regent_api.types import Sensitivity
+from regent_runtime.audit import fitting
 
 MOST_BYTES = 768 * 1024 * 1024
 """Of log and content; the pod's volume is a third larger, because the kubelet ends a pod that fills its volume."""
@@ -35,17 +37,26 @@ class Keeping:
 class Disk:
     """`commit` opens the log when it must. Raises OSError, Damaged, ValueError (the folder holds another log)."""
 
-    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        most_bytes: int = MOST_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        content_bytes: int = FILE_BYTES,
+    ) -> None:
         self.folder = folder
         self.most_bytes = most_bytes
         self.keeping = Keeping(retention_seconds=float("inf"))
         self.kept_elsewhere: Callable[[], int] = lambda: 0
         """Records, from the first on, that a collector has."""
+        self.content_elsewhere: Callable[[Path], bool] = lambda _: False
+        """Whether a collector has all of a file of content."""
         self.log: Log | None = None
         self.contents: Contents | None = None
         self.dropped = 0
         """Records that were let go before their retention ended, for room."""
         self._segment_bytes = segment_bytes
+        self._content_bytes = content_bytes
 
     @property
     def kept(self) -> int:
@@ -55,7 +66,7 @@ class Disk:
     def open(self, name: str) -> Log:
         """The log of that name, recovered; once."""
         if self.log is None:
-            self.contents = Contents(self.folder)
+            self.contents = Contents(self.folder, self._content_bytes)
             self.log = Log(self.folder, name, segment_bytes=self._segment_bytes)
         return self.log
 
@@ -63,8 +74,11 @@ class Disk:
         """All of it on disk, content first. The records' canonical bytes, sealed into the chain."""
         if self.log is None or self.contents is None:
             raise OSError("the log is not open")
-        needed = sum(len(each.data) for each in sealed) + sum(len(encode(each)) + OVERHEAD + 96 for each in records)
-        self._make_room(self.log, needed)
+        sizes = [len(encode(each)) for each in records]
+        if max(sizes, default=0) > fitting.MOST_BYTES:
+            records = [fitting.fitted(each) for each in records]
+        needed = sum(len(each.data) for each in sealed) + sum(size + OVERHEAD + fitting.LINK_BYTES for size in sizes)
+        self._make_room(self.log, self.contents, needed)
         if sealed:
             self.contents.add(sealed)
         return self.log.append(records)
@@ -85,17 +99,27 @@ class Disk:
         if self.contents is not None:
             self.contents.close()
 
-    def _make_room(self, log: Log, needed: int) -> None:
-        """Raises OSError (ENOSPC) when nothing may go."""
-        if self.kept + needed <= self.most_bytes:
+    def _make_room(self, log: Log, contents: Contents, needed: int) -> None:
+        """First goes what a collector has, then the oldest content, then the oldest records.
+
+        Raises OSError (ENOSPC) when nothing may go, or not enough: then no record went.
+        """
+        if self._fits(needed):
             return
         log.let_go(self.kept_elsewhere())
-        while self.kept + needed > self.most_bytes:
-            files = segment.segments(self.folder)
-            if not self.keeping.drops_oldest or len(files) < 2:
-                raise OSError(errno.ENOSPC, "the audit log has its bound")
-            self.dropped += segment.first_of(files[1]) - segment.first_of(files[0])
-            log.let_go(segment.first_of(files[1]))
+        for path in sorted(contents.ended(), key=self.content_elsewhere, reverse=True):
+            if not self._fits(needed) and (self.keeping.drops_oldest or self.content_elsewhere(path)):
+                contents.delete(path)
+        files = segment.segments(self.folder) if self.keeping.drops_oldest else []
+        if not self._fits(needed - sum(path.stat().st_size for path in files[:-1])):
+            raise OSError(errno.ENOSPC, "the audit log has its bound")
+        for path, after in pairwise(files):
+            if not self._fits(needed):
+                self.dropped += segment.first_of(after) - segment.first_of(path)
+                log.let_go(segment.first_of(after))
+
+    def _fits(self, needed: int) -> bool:
+        return self.kept + needed <= self.most_bytes
 
     def _expired(self, now: datetime) -> int:
         """The first record of the first segment that may not go: whatever stands before it is older than retention."""

@@ -17,7 +17,7 @@ MOST_DECISIONS = 64
 MOST_ATTEMPTS = 32
 MOST_POLICIES = 16
 LONGEST_WORD = 256
-"""Characters of any word of a record: 64 decisions of 16 policies stay within the bound of a record."""
+"""Characters of any word of a record."""
 INJECTION_ATTEMPT = "injection_attempt"
 LEAK_BLOCKED = "leak_blocked"
 PERSONAL_DATA = "personal_data"

@@ -1,21 +1,18 @@
 """Posts alerts to a policy's webhook: over the one transport, to hosts that the policy's egress names, and no other.
 
-An alert is tried three times and then given up; its record stays in the log.
+Each config has its own, so an edit of the egress holds for what waits to be posted too.
 """
 
 import asyncio
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
 from regent_api.config import AgentConfig
 from regent_runtime.addresses import DestinationRefused, InsideCluster, OutsideHosts
 from regent_runtime.transport import in_cluster_name, refusal_of_url, session
 
 ATTEMPT_SECONDS = 5.0
-PAUSES = (1.0, 4.0)
-"""Seconds before the second and the third attempt."""
 
 
 class Undeliverable(Exception):  # noqa: N818 - an outcome, not a fault of the program
@@ -38,24 +35,13 @@ class Webhook:
         self._rule = rule
         self._session: aiohttp.ClientSession | None = None
 
-    async def deliver(self, alert: dict[str, object]) -> None:
-        """Returns when it was taken (2xx). Raises Undeliverable."""
+    async def post(self, body: bytes) -> str:
+        """Empty when it was taken (2xx), else a word: another attempt may help. Raises Undeliverable: none will.
+
+        One that is under way when this is closed is `unreachable`.
+        """
         if self._refused:
             raise Undeliverable(self._refused)
-        body, reason = msgspec.json.encode(alert), ""
-        for pause in (0.0, *PAUSES):
-            await asyncio.sleep(pause)
-            reason = await self._try(body)
-            if not reason:
-                return
-        raise Undeliverable(reason)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    async def _try(self, body: bytes) -> str:
-        """Empty when it was taken, else a word."""
         if self._session is None:
             self._session = session(self._rule)
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
@@ -71,3 +57,7 @@ class Webhook:
             return "timeout"
         except (aiohttp.ClientError, OSError):
             return "unreachable"
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
