@@ -73,7 +73,7 @@ class Screening:
     def __init__(self, guard: OutputGuard, decide: Decide) -> None:
         self._guard = guard
         self._decide = decide
-        self._told: set[tuple[str, str]] = set()
+        self._found = _Found(guard, decide)
         self._passes = guard.passes()
         self._content = self._text()
         self._refusal: _Text | None = None
@@ -121,13 +121,22 @@ class Screening:
         repetition = (
             Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
         )
-        windows = [each.window(self._seen) for each in self._passes.each]
-        return _Text(windows, self._passes, repetition, self._leaked)
+        windows = [each.window(self._found.seen) for each in self._passes.each]
+        return _Text(windows, self._passes, repetition, self._found.leaked)
 
-    def _leaked(self) -> None:
+
+class _Found:
+    """What rules found in one answer. Texts hold it, so it holds none: what a turn held goes when the turn does."""
+
+    def __init__(self, guard: OutputGuard, decide: Decide) -> None:
+        self._guard = guard
+        self._decide = decide
+        self._told: set[tuple[str, str]] = set()
+
+    def leaked(self) -> None:
         self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])
 
-    def _seen(self, treatment: Treatment) -> None:
+    def seen(self, treatment: Treatment) -> None:
         self._decided(treatment.field, treatment.reason, treatment.actions, treatment.policies)
 
     def _decided(
