@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from regent_api.policy import Action
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage, decided
@@ -98,7 +96,7 @@ class Screening:
             raise _failed(error, self._guard, self._decide) from None
         if content == chunk.content and refusal == chunk.refusal and not calls:
             return chunk
-        return msgspec.structs.replace(chunk, content=content, refusal=refusal, tool_calls=calls)
+        return Chunk(content, refusal, chunk.finish_reason, chunk.usage, calls, chunk.working, chunk.size)
 
     async def _within(self, value: Any) -> Any:
         """The arguments of a call with each text screened by itself. A number too, which may be a card's."""
