@@ -120,7 +120,9 @@ class RuleSet:
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
         self._groups = tuple(_groups(self.rules))
-        self._asked = tuple((pattern and ask(pattern), indices) for pattern, indices in self._groups)
+        self._asked = tuple(
+            (pattern and ask(pattern), self._shortest(indices), indices) for pattern, indices in self._groups
+        )
         extents = [] if self.unbounded else [rule.extent for rule in self.rules]
         self._extents = extents
         self.longest = max((each.longest or 0 for each in extents), default=0)
@@ -161,10 +163,14 @@ class RuleSet:
     def worth_asking(self, text: bytes, begin: int, end: int) -> Sequence[int]:
         """Indices of the rules that may match in a text of that length; never one too few."""
         worth: Sequence[int] = ()
-        for asked, indices in self._asked:
-            if asked is None or asked(text, begin, end)[0][0] >= 0:
+        for asked, shortest, indices in self._asked:
+            if end - begin >= shortest and (asked is None or asked(text, begin, end)[0][0] >= 0):
                 worth = [*worth, *indices]
         return worth
+
+    def _shortest(self, indices: Sequence[int]) -> int:
+        """Bytes that a match of one of those rules has at least, where all are known."""
+        return min((self.rules[index].extent.shortest for index in indices), default=0) if self.is_windowed else 0
 
 
 class Scanner:
