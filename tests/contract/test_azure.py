@@ -175,7 +175,8 @@ async def test_what_the_filter_notes_on_the_way_is_no_part_of_the_answer(cloud: 
         )
     )
     async with open_stream(cloud.served) as stream:
-        assert await stream.rest() == ["Hello, ", "world.", None, "[DONE]"]
+        *said, end, done = await stream.rest()
+        assert ("".join(said), end, done) == ("Hello, world.", None, "[DONE]")
 
 
 async def test_an_answer_that_the_filter_cuts_says_so(cloud: Cloud) -> None:

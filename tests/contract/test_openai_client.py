@@ -46,11 +46,13 @@ async def test_a_streamed_answer(tmp_path: Path) -> None:
             model="any", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
         )
         chunks = [chunk async for chunk in stream]
-        assert [each.choices[0].delta.content for each in chunks[:-1]] == ["Hel", "lo.", None]
-        assert [each.choices[0].finish_reason for each in chunks[:-1]] == [None, None, "stop"]
+        *said, end, figures = chunks
+        assert "".join(each.choices[0].delta.content for each in said) == "Hello."
+        assert (end.choices[0].delta.content, end.choices[0].finish_reason) == (None, "stop")
+        assert {each.choices[0].finish_reason for each in said} == {None}
         assert chunks[0].choices[0].delta.role == "assistant"
-        assert chunks[-1].choices == []
-        assert chunks[-1].usage.total_tokens == 14
+        assert figures.choices == []
+        assert figures.usage.total_tokens == 14
 
 
 SPOKEN = {

@@ -143,7 +143,8 @@ async def test_instructions_that_come_back_in_every_event_are_no_part_of_the_ans
         policy={"size": {"maxInputTokens": 1_000_000}},
     )
     async with serving(tmp_path, document) as served, open_stream(served, max_tokens=16) as stream:
-        assert await stream.rest() == ["He", "llo.", None, "[DONE]"]
+        *said, end, done = await stream.rest()
+        assert ("".join(said), end, done) == ("Hello.", None, "[DONE]")
 
 
 @pytest.mark.parametrize(("reason", "told"), [("max_output_tokens", "length"), ("content_filter", "content_filter")])

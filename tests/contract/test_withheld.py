@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -42,12 +43,12 @@ def before(monkeypatch: pytest.MonkeyPatch, text: str = REFUSAL_DEFAULT) -> None
 
 
 def amid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guard ends the turn at the second chunk."""
+    """A guard ends the turn behind the first syllable."""
     asked = fit.asked
 
     async def guarded(*arguments: Any) -> AsyncGenerator[Chunk]:
         chunks = asked(*arguments)
-        yield await anext(chunks)
+        yield msgspec.structs.replace(await anext(chunks), content="Hel")
         await chunks.aclose()
         raise Withheld(OWN_TEXT)
 

@@ -120,8 +120,9 @@ class Audit:
 
     def ended(self, turn: TurnRecord) -> None:
         """Write down how a turn or an action ended, where that is not on disk yet."""
-        if turn.trail is not None:
-            turn.trail.close()
+        trail, turn.trail = turn.trail, None  # each holds the other, and the trail the answer and keys of the subject
+        if trail is not None:
+            trail.close()
         else:
             self._refusals.add(turn)
 

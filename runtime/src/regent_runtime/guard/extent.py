@@ -6,8 +6,9 @@ answer that is too high costs time, one that is too low would let a match throug
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
+from operator import or_
 
 MOST_REPEATS = 1000
 """RE2's own bound of a counted repetition."""
@@ -18,6 +19,7 @@ _HIGH = _ALL ^ ((1 << 128) - 1)
 """Every byte of a UTF-8 sequence beyond ASCII."""
 _LONGEST_CHARACTER = 4
 _LONGEST_HEAD = 8
+_MOST_HEADS = 32
 _ZERO_WIDTH = frozenset("bBAz")
 _CLASSES = {
     "d": "0123456789",
@@ -45,25 +47,16 @@ class Extent:
     alphabet: int
     first: int
     """What a match may begin with; nothing that is empty."""
-    head: tuple[int, ...] = ()
-    """What its first bytes are, one by one, as far as that is fixed; never more than `shortest`."""
-    at_word: bool = False
-    """Whether it begins at a word boundary."""
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether every match is as long as the head."""
-        return self.longest == self.shortest == len(self.head)
+    heads: frozenset["Head"] = frozenset()
+    """Each match begins with one of them."""
 
     def then(self, other: "Extent") -> "Extent":
-        head = self.head + other.head if self.is_fixed else self.head
         return Extent(
             None if self.longest is None or other.longest is None else self.longest + other.longest,
             self.shortest + other.shortest,
             self.alphabet | other.alphabet,
             self.first if self.shortest else self.first | other.first,
-            head[:_LONGEST_HEAD],
-            self.at_word or (self.longest == 0 and other.at_word),
+            _followed(self.heads, other.heads),
         )
 
     def either(self, other: "Extent") -> "Extent":
@@ -72,8 +65,7 @@ class Extent:
             min(self.shortest, other.shortest),
             self.alphabet | other.alphabet,
             self.first | other.first,
-            tuple(one | another for one, another in zip(self.head, other.head, strict=False)),
-            self.at_word and other.at_word,
+            _few(self.heads | other.heads),
         )
 
     def times(self, least: int, most: int | None) -> "Extent":
@@ -81,19 +73,72 @@ class Extent:
             longest = 0 if self.longest == 0 else None
         else:
             longest = None if self.longest is None else self.longest * most
-        head = self.head * min(least, _LONGEST_HEAD if self.is_fixed else 1)
-        return Extent(
-            longest, self.shortest * least, self.alphabet, self.first, head[:_LONGEST_HEAD], self.at_word and least > 0
-        )
+        heads = _EMPTY
+        for _ in range(min(least, _LONGEST_HEAD)):
+            heads = _followed(heads, self.heads)
+        if (least, most) == (0, 1):
+            heads = _few(_EMPTY | self.heads)
+        elif least != most or least > _LONGEST_HEAD:
+            heads = _open(heads)
+        return Extent(longest, self.shortest * least, self.alphabet, self.first, heads)
 
 
-_NOTHING = Extent(0, 0, 0, 0)
-_WORD_BOUNDARY = Extent(0, 0, 0, 0, at_word=True)
+@dataclass(frozen=True)
+class Head:
+    """What the first bytes of some matches are, one by one, as far as that is told."""
+
+    masks: tuple[int, ...]
+    is_whole: bool
+    """Whether such a match ends with it."""
+    at_word: bool = False
+    """Whether such a match begins at a word boundary."""
+
+    def then(self, other: "Head") -> "Head":
+        if not self.is_whole:
+            return self
+        masks = self.masks + other.masks
+        is_whole = other.is_whole and len(masks) <= _LONGEST_HEAD
+        return Head(masks[:_LONGEST_HEAD], is_whole, self.at_word or (not self.masks and other.at_word))
+
+
+_EMPTY = frozenset({Head((), is_whole=True)})
+
+
+def _followed(heads: frozenset[Head], others: frozenset[Head]) -> frozenset[Head]:
+    """Of one after the other; where those would be too many, of the first alone."""
+    whole = sum(each.is_whole for each in heads)
+    if whole * len(others) + len(heads) - whole > _MOST_HEADS:
+        return _open(heads)
+    return frozenset(each.then(other) for each in heads for other in others)
+
+
+def _open(heads: frozenset[Head]) -> frozenset[Head]:
+    """Where nobody knows what follows."""
+    return frozenset(replace(each, is_whole=False) for each in heads)
+
+
+def _few(heads: frozenset[Head]) -> frozenset[Head]:
+    """The same, or one that stands for all where there are too many."""
+    if len(heads) <= _MOST_HEADS:
+        return heads
+    together = zip(*(each.masks for each in heads), strict=False)
+    masks = tuple(reduce(or_, each) for each in together)
+    return frozenset({Head(masks, is_whole=False, at_word=all(each.at_word for each in heads))})
+
+
+_NOTHING = Extent(0, 0, 0, 0, _EMPTY)
+_WORD_BOUNDARY = Extent(0, 0, 0, 0, frozenset({Head((), is_whole=True, at_word=True)}))
 
 
 def _one(mask: int, longest: int = 1) -> Extent:
     """A character of these bytes."""
-    return Extent(longest, 1, mask, mask, (mask,))
+    return Extent(longest, 1, mask, mask, frozenset({Head((mask,), is_whole=longest == 1)}))
+
+
+def _any_of(characters: Iterable[Extent]) -> Extent:
+    """One of several characters."""
+    found = list(characters)
+    return _one(reduce(or_, (each.alphabet for each in found)), max(each.longest or 0 for each in found))
 
 
 def extent(pattern: str, *, latin1: bool = False) -> Extent:
@@ -224,7 +269,7 @@ class _Reader:
                 raise Unmeasured("open class")
             found.append(self._member(fold=fold))
         self.at += 1
-        whole = reduce(Extent.either, found)
+        whole = _any_of(found)
         return self._not(whole.alphabet) if negated else whole
 
     def _not(self, alphabet: int) -> Extent:
@@ -256,11 +301,11 @@ class _Reader:
             raise Unmeasured("a range of classes")
         if high > 127 and not (self._latin1 and high < 256):
             low_part = self._range(low, 127, fold=fold) if low < 128 else _one(0, _LONGEST_CHARACTER)
-            return low_part.either(_one(_HIGH, _LONGEST_CHARACTER))
+            return _any_of((low_part, _one(_HIGH, _LONGEST_CHARACTER)))
         return self._range(low, high, fold=fold)
 
     def _range(self, low: int, high: int, *, fold: bool) -> Extent:
-        return reduce(Extent.either, (self._literal(point, fold=fold) for point in range(low, high + 1)))
+        return _any_of(self._literal(point, fold=fold) for point in range(low, high + 1))
 
     def _class_character(self) -> int | None:
         """A code point; None: an escape that stands for several, whose letter comes next."""

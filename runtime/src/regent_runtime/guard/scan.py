@@ -23,6 +23,9 @@ _MOST_SURPLUS = 512
 _MOST_TOGETHER = 6_000
 """Instructions of patterns that are searched for in one go: of more, RE2 has no room for all states that a text leads
 to, and takes a hundred times as long."""
+_TIERS = 32, 128, LONGEST_MATCH
+"""Bytes that a match may have. As many as the first may wait although no rule that reaches so far asks for it: to find
+out costs more."""
 _CONTEXT = 4
 """Bytes kept in front of what is not settled: word boundaries look at one, and a character has at most four."""
 KEPT = _MOST_SURPLUS + _CONTEXT
@@ -117,11 +120,13 @@ class RuleSet:
         self.unbounded = tuple(rule.name for rule in self.rules if not _is_bounded(rule))
         self.is_windowed = not self.unbounded
         self._groups = tuple(_groups(self.rules))
-        self._asked = tuple((pattern and ask(pattern), indices) for pattern, indices in self._groups)
+        self._asked = tuple(
+            (pattern and ask(pattern), self._shortest(indices), indices) for pattern, indices in self._groups
+        )
         extents = [] if self.unbounded else [rule.extent for rule in self.rules]
+        self._extents = extents
         self.longest = max((each.longest or 0 for each in extents), default=0)
-        self.pending = _pending(extents)
-        """Finds where the first match may begin that more text could still complete, lengthen or end."""
+        self._pending = _pending(extents)
         users = sum(rule.compiled().programsize for rule in self.rules if rule.is_utf8)
         self.is_quick = self.is_windowed and not users
         """Whether any piece may be scanned on the event loop."""
@@ -132,13 +137,40 @@ class RuleSet:
         """The order in which matches claim their bytes."""
         return match.start, self._rank[match.rule]
 
+    def pending(self, text: bytes, begin: int) -> int:
+        """Where the first match may begin that more text could still complete, lengthen or end; -1: nowhere.
+
+        `begin`: where to look from.
+        """
+        end = len(text)
+        if self._pending is None:
+            return -1
+        at = self._pending(text, max(begin, end - self.longest - 1), end)[0][0]
+        if end - at <= _TIERS[0] or at < 0:
+            return at
+        found = [ask(text, max(begin, end - longest - 1), end)[0][0] for longest, ask in self._by_length]
+        return min((at for at in found if at >= 0), default=-1)
+
+    @cached_property
+    def _by_length(self) -> Sequence[tuple[int, Ask]]:
+        """What finds where a match may begin, by how far rules reach: short ones do not wait like long ones."""
+        tiers: dict[int, list[Extent]] = {}
+        for each in self._extents:
+            tiers.setdefault(next(tier for tier in _TIERS if (each.longest or 0) <= tier), []).append(each)
+        asks = ((max(each.longest or 0 for each in tier), _pending(tier)) for tier in tiers.values())
+        return [(longest, pending) for longest, pending in asks if pending is not None]
+
     def worth_asking(self, text: bytes, begin: int, end: int) -> Sequence[int]:
         """Indices of the rules that may match in a text of that length; never one too few."""
         worth: Sequence[int] = ()
-        for asked, indices in self._asked:
-            if asked is None or asked(text, begin, end)[0][0] >= 0:
+        for asked, shortest, indices in self._asked:
+            if end - begin >= shortest and (asked is None or asked(text, begin, end)[0][0] >= 0):
                 worth = [*worth, *indices]
         return worth
+
+    def _shortest(self, indices: Sequence[int]) -> int:
+        """Bytes that a match of one of those rules has at least, where all are known."""
+        return min((self.rules[index].extent.shortest for index in indices), default=0) if self.is_windowed else 0
 
 
 class Scanner:
@@ -197,13 +229,8 @@ class Scanner:
         return found[: len(found) - len(self._early)]
 
     def _unsettled(self) -> int:
-        pending, dropped = self._rules.pending, self.dropped
-        if pending is None:
-            return self.fed
-        begin, end = self.settled - dropped, self.fed - dropped
-        least = end - self._rules.longest - 1
-        at, _ = pending(self.text, max(begin, least), end)[0]
-        return self.fed if at < 0 else dropped + _border_before(self.text, at)
+        at = self._rules.pending(self.text, self.settled - self.dropped)
+        return self.fed if at < 0 else self.dropped + _border_before(self.text, at)
 
     def _matches(self, worth: Sequence[int], until: int, *, final: bool) -> list[Match]:
         """`worth`: indices of the rules to ask."""
@@ -261,19 +288,21 @@ def _any_of(patterns: Sequence[str], *, is_utf8: bool) -> "re2._Regexp | None":
 
 def _pending(extents: Sequence[Extent]) -> Ask | None:
     """What every rule's matches may begin with, up to the end of the text."""
-    if not extents:
+    shapes = {shape for each in extents if each.alphabet for shape in _beginnings(each)}
+    if not shapes:
         return None
-    shapes = {_beginning(each) for each in extents if each.alphabet}
     return ask(compiled(f"(?:{'|'.join(sorted(shapes))})\\z", is_utf8=False))
 
 
-def _beginning(of: Extent) -> str:
-    """The head as far as it is there, and then anything of the alphabet."""
-    shape = byte_class(of.alphabet) + "*"
-    for mask in reversed(of.head[1:]):
-        shape = f"(?:{byte_class(mask)}{shape})?"
-    boundary = r"\b" if of.at_word else ""
-    return boundary + byte_class(of.head[0] if of.head else of.first) + shape
+def _beginnings(of: Extent) -> Iterator[str]:
+    """Each head as far as it is there, and then anything of the alphabet."""
+    for head in of.heads:
+        first, *others = head.masks or (of.first,)
+        shape = byte_class(of.alphabet) + "*"
+        for mask in reversed(others):
+            shape = f"(?:{byte_class(mask)}{shape})?"
+        boundary = r"\b" if head.at_word else ""
+        yield boundary + byte_class(first) + shape
 
 
 def _border_before(text: bytes, at: int) -> int:

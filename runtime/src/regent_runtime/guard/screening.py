@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from regent_api.policy import Action
 from regent_runtime.config import Snapshot
 from regent_runtime.decision import Decision, Stage, decided
@@ -73,7 +71,7 @@ class Screening:
     def __init__(self, guard: OutputGuard, decide: Decide) -> None:
         self._guard = guard
         self._decide = decide
-        self._told: set[tuple[str, str]] = set()
+        self._found = _Found(guard, decide)
         self._passes = guard.passes()
         self._content = self._text()
         self._refusal: _Text | None = None
@@ -98,7 +96,7 @@ class Screening:
             raise _failed(error, self._guard, self._decide) from None
         if content == chunk.content and refusal == chunk.refusal and not calls:
             return chunk
-        return msgspec.structs.replace(chunk, content=content, refusal=refusal, tool_calls=calls)
+        return Chunk(content, refusal, chunk.finish_reason, chunk.usage, calls, chunk.working, chunk.size)
 
     async def _within(self, value: Any) -> Any:
         """The arguments of a call with each text screened by itself. A number too, which may be a card's."""
@@ -121,13 +119,22 @@ class Screening:
         repetition = (
             Repetition(guard.instructions) if guard.instructions and guard.instructions.are_looked_for else None
         )
-        windows = [each.window(self._seen) for each in self._passes.each]
-        return _Text(windows, self._passes, repetition, self._leaked)
+        windows = [each.window(self._found.seen) for each in self._passes.each]
+        return _Text(windows, self._passes, repetition, self._found.leaked)
 
-    def _leaked(self) -> None:
+
+class _Found:
+    """What rules found in one answer. Texts hold it, so it holds none: what a turn held goes when the turn does."""
+
+    def __init__(self, guard: OutputGuard, decide: Decide) -> None:
+        self._guard = guard
+        self._decide = decide
+        self._told: set[tuple[str, str]] = set()
+
+    def leaked(self) -> None:
         self._decided(INSTRUCTIONS_LEAK, "instructions", [each.value for each in self._guard.policy.instructions_leak])
 
-    def _seen(self, treatment: Treatment) -> None:
+    def seen(self, treatment: Treatment) -> None:
         self._decided(treatment.field, treatment.reason, treatment.actions, treatment.policies)
 
     def _decided(

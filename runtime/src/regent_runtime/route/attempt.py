@@ -4,7 +4,7 @@ Every failure leaves as a ProviderError of the typed table. Closing the generato
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -100,16 +100,12 @@ async def _streamed(
                     raise ProviderError(Failure.TOO_LARGE)
                 events = parser.feed(part)
                 del part  # a stream that says nothing for a while holds nothing of what it has said
-                for data in events:
-                    chunk = reader.read(data)
-                    if chunk.content or chunk or chunk.working:
-                        if chunk.tool_calls:
-                            _check_offered(chunk, offered)
-                        finished = finished or chunk.finish_reason is not None
-                        yield chunk if chunk.content or finished else _sized(chunk, data)
-                        clock.released(chunk, data, finished=finished)
-                    if reader.over:
-                        break
+                for chunk, data in _together(reader, events):
+                    if chunk.tool_calls:
+                        _check_offered(chunk, offered)
+                    finished = finished or chunk.finish_reason is not None
+                    yield chunk if chunk.content or finished else _sized(chunk, data)
+                    clock.released(chunk, data, finished=finished)
                 if reader.over:
                     break
             if not finished:
@@ -118,6 +114,38 @@ async def _streamed(
             raise typed(error) from None
         finally:
             await reply.close()
+
+
+def _together(reader: StreamReader, events: Iterable[bytes]) -> Iterator[tuple[Chunk, bytes]]:
+    """What the events of one read bear, each with the last event that it is of. Words that follow words are one chunk:
+    where a provider is quick, or the process behind, the way to the caller is gone once for many.
+
+    Raises as the reader does, behind what came before.
+    """
+    words: Chunk | None = None
+    last = b""
+    try:
+        for data in events:
+            chunk = reader.read(data)
+            if chunk.content and not (chunk.refusal or chunk.finish_reason or chunk.working):
+                words, last = chunk if words is None else _continued(words, chunk), data
+            elif chunk or chunk.working:
+                if words is not None:
+                    yield words, last
+                    words = None
+                yield chunk, data
+            if reader.over:
+                break
+    except _UNTYPED:
+        if words is not None:
+            yield words, last
+        raise
+    if words is not None:
+        yield words, last
+
+
+def _continued(words: Chunk, chunk: Chunk) -> Chunk:
+    return Chunk(words.content + chunk.content, usage=chunk.usage or words.usage)
 
 
 def _check_offered(chunk: Chunk, offered: Collection[str]) -> None:

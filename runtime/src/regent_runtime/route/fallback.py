@@ -192,7 +192,8 @@ class _Passage:
             raise ProviderError(Failure.CONTENT_FILTER)
         self.committed = True
         self._record.model = self._model
-        return (*self._held, chunk)
+        held, self._held = self._held, []
+        return (*held, chunk)
 
 
 def _says_something(chunk: Chunk) -> bool:

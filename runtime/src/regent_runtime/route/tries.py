@@ -123,7 +123,7 @@ class Tries:
         self._standings[tried.provider.name].answered()
 
     def failed(self, tried: Try, error: ProviderError) -> None:
-        self.errors.append(error)
+        self.errors.append(error.with_traceback(None))  # whose frames hold the request, and these tries
         if tried.key and error.failure.of_key and error.failure is not Failure.RATE_LIMITED:
             self._dead_at(tried.provider).add(tried.key.name)
         tried.permit.end(well=False if error.failure.trips else None)

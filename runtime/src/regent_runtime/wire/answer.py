@@ -159,6 +159,7 @@ class _Out(Struct):
 
 
 _ENCODER = msgspec.json.Encoder()
+_WORDS = "words"
 
 
 class AnswerWriter:
@@ -169,6 +170,8 @@ class AnswerWriter:
         self._turn_id = turn_id
         self._created = created
         self._no_usage: UnsetType | None = None if include_usage else UNSET
+        self._around = "", b"", b""
+        """A model, and what is written before and behind words of its: all but the words is the same."""
 
     def completion(self, model: str, chunk: Chunk) -> bytes:
         silent = not chunk.content and (chunk.refusal or chunk.tool_calls)
@@ -179,6 +182,14 @@ class AnswerWriter:
 
     def event(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
         """Of a stream."""
+        if first or not chunk.content or chunk.refusal or chunk.finish_reason or chunk.tool_calls:
+            return self._event(model, chunk, first=first)
+        if self._around[0] != model:
+            before, behind = self._event(model, Chunk(_WORDS), first=False).rsplit(_ENCODER.encode(_WORDS), 1)
+            self._around = model, before, behind
+        return b"%b%b%b" % (self._around[1], _ENCODER.encode(chunk.content), self._around[2])
+
+    def _event(self, model: str, chunk: Chunk, *, first: bool) -> bytes:
         delta = _OutDelta("assistant" if first else None, chunk.content or None, chunk.refusal or None)
         if chunk.tool_calls:
             delta.tool_calls = self._calls(chunk, indexed=True)

@@ -26,6 +26,8 @@ class EventParser:
         """The data of the events that this part completes. Raises MalformedStream, at once or when it comes to it."""
         is_whole = part[-2:] == b"\n\n" and b"\r" not in part and len(part) <= LARGEST_EVENT
         if is_whole and self._begun and not self._rest and not self._data:
+            if part[:6] == b"data: " and part.find(b"\n") == len(part) - 2:
+                return (part[6:-2],)
             events = part[:-2].split(b"\n\n")
             for each in events:
                 if each[:6] != b"data: " or b"\n" in each:

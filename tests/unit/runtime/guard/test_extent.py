@@ -7,7 +7,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.guard.extent import Unmeasured, byte_class, extent
+from regent_runtime.guard.extent import Head, Unmeasured, byte_class, extent
 from regent_runtime.guard.scan import compiled
 
 ATOMS = ["a", "k", "S", "é", "€", "\\d", "\\w", "\\s", ".", "[a-f]", "[^b]", "[é-ü]", "[^\\s]", "[[:alpha:]]", "[\\]x-]", "\\x41",
@@ -53,9 +53,13 @@ def test_every_match_lies_within_the_extent(pattern: str, texts: list[str]) -> N
             assert measured.longest is None or len(matched) <= measured.longest
             assert all(measured.alphabet >> byte & 1 for byte in matched)
             assert not matched or measured.first >> matched[0] & 1
-            assert len(measured.head) <= measured.shortest
-            assert all(mask >> byte & 1 for mask, byte in zip(measured.head, matched, strict=False))
-            assert not measured.at_word or _is_boundary(text.encode(), match.start())
+            at_word = _is_boundary(text.encode(), match.start())
+            assert any(_begins(matched, head) and at_word >= head.at_word for head in measured.heads)
+
+
+def _begins(matched: bytes, head: Head) -> bool:
+    fits = all(mask >> byte & 1 for mask, byte in zip(head.masks, matched, strict=False))
+    return fits and (len(matched) == len(head.masks) if head.is_whole else len(matched) >= len(head.masks))
 
 
 def _is_boundary(text: bytes, at: int) -> bool:
@@ -63,11 +67,40 @@ def _is_boundary(text: bytes, at: int) -> bool:
     return (at > 0 and before is not None) != (after is not None)
 
 
-def test_the_head_tells_the_first_bytes_one_by_one() -> None:
+def test_heads_tell_the_first_bytes_of_each_alternative_one_by_one() -> None:
     measured = extent(r"\b(?:sk-|gh[ps])[0-9]{2,4}")
-    letters = ["sg", "kh", "-ps"]
-    assert measured.head[:3] == tuple(sum(1 << ord(each) for each in chosen) for chosen in letters)
-    assert measured.at_word
+    assert {tuple(_letters(mask) for mask in head.masks[:3]) for head in measured.heads} == {
+        ("s", "k", "-"),
+        ("g", "h", "ps"),
+    }
+    assert {len(head.masks) for head in measured.heads} == {5}
+    assert not any(head.is_whole for head in measured.heads)
+    assert all(head.at_word for head in measured.heads)
+
+
+def test_of_very_many_alternatives_one_head_stands_for_all() -> None:
+    words = [f"{first}{second}" for first in "abcd" for second in "stuvwxyz"]
+    assert len(extent("|".join(words)).heads) == 32
+    (head,) = extent("|".join([*words, "eye"])).heads
+    assert [_letters(mask) for mask in head.masks] == ["abcde", "stuvwxyz"]
+    assert not head.is_whole
+
+
+def test_of_very_many_combinations_the_first_part_is_told() -> None:
+    heads = extent("(?:ab|cd)(?:x|yy|" + "|".join(f"{n:03}" for n in range(30)) + ")").heads
+    assert {tuple(_letters(mask) for mask in head.masks) for head in heads} == {("a", "b"), ("c", "d")}
+    assert not any(head.is_whole for head in heads)
+
+
+def test_only_what_stands_at_the_border_of_a_word_in_every_case_is_told_to() -> None:
+    for pattern in (r"-\bx", r"(?:-|\bx)y", r"(?:\b)?xy", "|".join(["y", *(rf"\bx{n:02}" for n in range(40))])):
+        assert not all(head.at_word for head in extent(pattern).heads), pattern
+    for pattern in (r"\bx-", r"(?:\b|\b-)x", r"z{0}\bx", "|".join(rf"\bx{n:02}" for n in range(40))):
+        assert all(head.at_word for head in extent(pattern).heads), pattern
+
+
+def _letters(mask: int) -> str:
+    return "".join(chr(byte) for byte in range(256) if mask >> byte & 1)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,41 @@ def test_matches_do_not_depend_on_how_the_text_is_cut(text: str, sizes: list[int
     assert scanned(RULES, cut(text, sizes)) == scanned(RULES, [text])
 
 
+FAR_AND_NEAR = RuleSet(
+    [
+        Rule("far", r"a[ab ]{0,200}!"),
+        Rule("farther", r"(?:\bcab|x{2})[abc ]{20,400}\b"),
+        Rule("near", r"b[ab ]{1,20}c", _second_half),
+        Rule("nearer", r"\b[bx]{2}"),
+    ]
+)
+STRETCHES = st.lists(st.tuples(st.sampled_from([*"abcx !", "cab", "ab "]), st.integers(1, 90)), max_size=8)
+
+
+@given(STRETCHES, st.lists(st.integers(0, 60), max_size=30))
+def test_short_and_long_matches_do_not_depend_on_it_either(stretches: list[tuple[str, int]], sizes: list[int]) -> None:
+    text = "".join(piece * times for piece, times in stretches)
+    assert scanned(FAR_AND_NEAR, cut(text, sizes)) == scanned(FAR_AND_NEAR, [text])
+
+
+@pytest.mark.parametrize("longest", [31, 32, 33, 128, 129, 400, 512])
+def test_the_longest_match_is_found_whole_among_others(longest: int) -> None:
+    """Which is in pieces until its last byte, however far the other rules reach."""
+    rules = RuleSet([Rule(str(most), f"<x{{{most - 2}}}>") for most in sorted({3, 32, 33, longest, 512})])
+    scanner = Scanner(rules)
+    assert [scanner.feed(bytes([byte])) for byte in b"- <" + b"x" * (longest - 2)] == [[]] * (longest + 1)
+    assert scanner.settled == 2
+    (match,) = scanner.feed(b">.")
+    assert (match.rule.name, match.start, match.end) == (str(longest), 2, 2 + longest)
+
+
+def test_a_short_match_does_not_wait_like_a_long_one() -> None:
+    near, far = Rule("near", r"b[ab ]{1,20}c"), Rule("far", r"x[ab ]{0,300}!")
+    scanner = Scanner(RuleSet([near, far]))
+    scanner.feed(b"b" + b"a " * 100)
+    assert scanner.fed - scanner.settled < 32
+
+
 @given(TEXTS)
 def test_matches_of_a_rule_are_what_re2_finds(text: str) -> None:
     rule = Rule("word", r"\bab{1,3}\b|z{2}")
@@ -63,6 +99,21 @@ def test_plain_text_settles_at_once() -> None:
     scanner = Scanner(RuleSet([Rule("key", "sk-[a-z0-9]{20,40}")]))
     scanner.feed(b"The weather is fine today.")
     assert scanner.settled == 26
+
+
+def test_prose_goes_on_word_by_word_before_all_rules_of_the_house() -> None:
+    scanner = Scanner(RuleSet(_HOUSE))
+    waits = []
+    for word in re.findall(r"\S+\s*", PROSE):
+        scanner.feed(word.encode())
+        waits.append(scanner.fed - scanner.settled)
+    assert sorted(waits)[len(waits) // 2] <= 2
+    assert max(waits) <= 96
+
+
+PROSE = """The tulip is a spring flower, which grows from bulbs; in 1634 its price rose in the market of Haarlem until a
+single bulb was worth a house. Merchants who had never planted anything bought and sold what lay in the ground, and the
+town's notaries wrote it all down. Three years later nobody came to an auction, and the prices fell within a week."""
 
 
 def test_what_may_become_a_match_does_not_settle() -> None:

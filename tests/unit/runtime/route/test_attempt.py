@@ -137,6 +137,56 @@ async def test_a_stream_that_waits_holds_nothing_of_what_has_come() -> None:
     await asyncio.gather(reading, return_exceptions=True)
 
 
+WORD = chunk({"content": "word "})
+COUNTED = {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+
+
+async def chunks_of(part: bytes) -> list[Chunk]:
+    """Of an answer that comes in one read."""
+    held = Held()
+    held.head.set()
+    held.parts.put_nowait(part)
+    return [each async for each in attempted(held)]
+
+
+async def test_words_of_one_read_are_one_chunk() -> None:
+    spoken, whole = await chunks_of(chunk({"role": "assistant"}) + WORD * 3 + END)
+    assert (spoken.content, whole.finish_reason) == ("word " * 3, "stop")
+
+
+async def test_of_figures_that_come_with_words_the_last_count() -> None:
+    more = {"usage": {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10}}
+    spoken, _ = await chunks_of(chunk({"content": "a"}, **COUNTED) + chunk({"content": "b"}, **more) + WORD + END)
+    assert spoken.content == "abword "
+    assert spoken.usage is not None
+    assert spoken.usage.completion_tokens == 9
+
+
+async def test_what_is_no_word_keeps_its_place_between_words() -> None:
+    thought, figures = chunk({"reasoning": "Hm"}), chunk({"role": "assistant"}, **COUNTED)
+    found = await chunks_of(WORD * 2 + thought + WORD + figures + WORD * 2 + chunk({"refusal": "No"}) + WORD + END)
+    assert [(each.content, each.refusal, each.working, each.usage is not None) for each in found[:-1]] == [
+        ("word word ", "", False, False),
+        ("", "", True, False),
+        ("word ", "", False, False),
+        ("", "", False, True),
+        ("word word ", "", False, False),
+        ("", "No", False, False),
+        ("word ", "", False, False),
+    ]
+
+
+@pytest.mark.parametrize("fails", [b"data: {\n\n", b'data: {"error": {"code": "overloaded"}}\n\n'])
+async def test_words_before_a_failure_in_the_same_read_are_heard(fails: bytes) -> None:
+    held = Held()
+    held.head.set()
+    held.parts.put_nowait(WORD * 2 + fails)
+    answer = attempted(held)
+    assert (await anext(answer)).content == "word word "
+    with pytest.raises(ProviderError):
+        await anext(answer)
+
+
 HURRIED = TimeoutsConfig(connect=2, first_token=20, idle=15, attempt=60, total=600)
 END = chunk({}, "stop") + b"data: [DONE]\n\n"
 

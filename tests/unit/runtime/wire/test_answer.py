@@ -1,6 +1,9 @@
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from regent_runtime.wire.answer import AnswerWriter, Chunk, ToolCall, Usage
 
 
@@ -30,6 +33,15 @@ def test_chunks_are_written_as_openai_writes_them() -> None:
         "prompt_tokens_details": {"cached_tokens": 4},
         "completion_tokens_details": {"reasoning_tokens": 1},
     }
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=3), st.sampled_from(["m", "words", '"words"']))
+def test_words_are_written_as_the_first_ones_are_but_for_the_role(texts: list[str], model: str) -> None:
+    writer = AnswerWriter("t1", 5, include_usage=True)
+    for text in texts:
+        first, later = (said(writer.event(model, Chunk(text), first=first)) for first in (True, False))
+        del first["choices"][0]["delta"]["role"]
+        assert later == first
 
 
 def test_calls_are_written_as_openai_writes_them() -> None:
