@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from regent_runtime.state.contract import CONVERSATION_SECONDS, Period, Purse, Reservation
-from tests.contract.states import PodWorld, World, redis_world
+from regent_runtime.state.shared import RedisState
+from tests.contract.redis_server import redis_server
+from tests.contract.states import AGENT, PodWorld, World, link, redis_world
 
 TALK = Purse("talk", 100, Period.CONVERSATION)
 DAY = Purse("agent", 1000, Period.DAY)
@@ -107,6 +109,15 @@ async def test_a_conversation_is_forgotten_a_day_after_it_was_last_spent_from(wo
     await world.state.reserve([TALK], "b", 10, 10, LEASE)
     await world.advance(CONVERSATION_SECONDS / 2)
     assert await left(world, TALK) == (30,)
+
+
+async def test_in_a_redis_the_purse_of_a_turn_lives_no_longer_than_the_turn_may(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        await state.reserve([Purse("turn", 100, Period.TURN)], "a", 10, 10, 200.0)
+        (key,) = await server.ask("KEYS", "*:purse:*")
+        assert 200 <= int(await server.ask("TTL", key)) <= 300
+        await state.close()
 
 
 async def test_a_day_begins_anew_at_midnight_and_the_month_goes_on(world: World) -> None:

@@ -4,16 +4,7 @@ import asyncio
 from pathlib import Path
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import (
-    MOST_MEANING_BYTES,
-    Conversation,
-    Meaning,
-    Period,
-    Purse,
-    Slots,
-    Visit,
-    Window,
-)
+from regent_runtime.state.contract import MOST_MEANING_BYTES, Conversation, Meaning, Slots, Visit, Window
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, link, redis_world
@@ -30,15 +21,6 @@ async def test_every_key_expires(tmp_path: Path) -> None:
         for key in await server.ask("KEYS", "*"):
             assert key.startswith("regent:{demo/helper}:")
             assert int(await server.ask("TTL", key)) > 0
-        await state.close()
-
-
-async def test_the_purse_of_a_turn_lives_no_longer_than_the_turn_may(tmp_path: Path) -> None:
-    async with redis_server(tmp_path) as server:
-        state = RedisState(link(server.url), AGENT)
-        await state.reserve([Purse("turn", 100, Period.TURN)], "t", 10, 10, 200.0)
-        (key,) = await server.ask("KEYS", "*:purse:*")
-        assert 200 <= int(await server.ask("TTL", key)) <= 300
         await state.close()
 
 
