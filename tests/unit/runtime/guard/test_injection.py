@@ -127,6 +127,20 @@ def test_runs_of_three_weigh_by_a_table_of_their_own() -> None:
     assert swapped.score(b"forget my orders " + b"now " * 5) > -1
 
 
+def test_a_block_waits_for_the_tokens_of_a_run_that_begins_in_it() -> None:
+    """The run begins in the last token of the first stretch, the only one without what weighs against attacks."""
+    made = replace(with_weight(b"calm", -100), threes=with_weight(b"forgetmyorders", 100).weights)
+    tokens = [b"now"] * (injection.WINDOW - 1) + [b"forget", b"my", b"orders"] + [b"calm"] * 99
+    waiting: list[bytes] = []
+    scores = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(injection, "BLOCK", injection.STRIDE)
+        for token in tokens:
+            waiting.append(token)
+            scores += made.scores(waiting, more=True)
+    assert max(score for _, score in scores) == -1 + 0.5 * 100 / injection.WINDOW**0.5
+
+
 @pytest.mark.parametrize("weight", [-injection.MOST_WEIGHT, -7, 0, injection.MOST_WEIGHT])
 def test_a_file_holds_the_model_that_was_written(weight: int) -> None:
     made = with_weight(b"attack", weight)
