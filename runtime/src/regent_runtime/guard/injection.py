@@ -3,7 +3,7 @@
 The weights were learned by `tests/bench/guards/train.py` and ship with the program; docs/reference/injection-model.md
 is their card. A text's score is that of its worst stretch of WINDOW tokens, so neither its length nor what an attacker
 wraps around an attack changes it. Tokens and runs of two are hashed into one table of a byte a weight by the checksum
-of their letters: words weigh the same written apart and together.
+of their letters, so words weigh the same written apart and together; runs of three have a table of their own.
 """
 
 import binascii
@@ -21,7 +21,9 @@ from regent_api.policy import InjectionLevel
 
 FILE = "injection_model.bin"
 SLOTS = 1 << 16
-"""Checksums that there are."""
+"""Of a table: the checksums that there are."""
+TABLES = 2
+LONGEST_RUN = 3
 WINDOW = 64
 STRIDE = 16
 BLOCK = 64 * STRIDE
@@ -31,7 +33,7 @@ LEAST_TOKENS = 8
 MOST_WEIGHT = 127
 NOTHING = 128
 """The byte of a weight of 0."""
-_MAGIC = b"RGNTINJ3"
+_MAGIC = b"RGNTINJ4"
 _HEADER = struct.Struct("<8sff3f")
 _LEVELS = (InjectionLevel.LENIENT, InjectionLevel.BALANCED, InjectionLevel.STRICT)
 _NO_MARKS = f"{string.ascii_lowercase}{string.digits}{string.whitespace}".encode() + bytes(range(0x80, 0x100))
@@ -52,7 +54,9 @@ _ONE_LETTER = bytes.maketrans(b"l", b"i")
 @dataclass(frozen=True)
 class InjectionModel:
     weights: bytes
-    """One a slot: NOTHING and -MOST_WEIGHT to MOST_WEIGHT in units of `scale`."""
+    """Of tokens and runs of two, one a slot: NOTHING and -MOST_WEIGHT to MOST_WEIGHT in units of `scale`."""
+    threes: bytes
+    """The same of runs of three."""
     scale: float
     bias: float
     thresholds: dict[InjectionLevel, float]
@@ -67,18 +71,20 @@ class InjectionModel:
         Takes tokens off the list as it goes. `more`: others will follow, so those stay that will be weighed with them.
         """
         whole = BLOCK + WINDOW - STRIDE
-        while len(tokens) > whole:
-            yield whole, self._worst(tokens[: whole + 1], whole)
+        while len(tokens) >= whole + LONGEST_RUN - 1:
+            yield whole, self._worst(tokens[: whole + LONGEST_RUN - 1], whole)
             del tokens[:BLOCK]
         if not more:
             yield len(tokens), self._worst(tokens, len(tokens))
 
     def _worst(self, tokens: Sequence[bytes], count: int) -> float:
         """Of the stretches of the first `count` tokens; a run that begins in one counts in it."""
-        weights = self.weights
-        ones, twos = ([weights[run] for run in runs] for runs in hashed(tokens))
-        twos.append(NOTHING)
-        strides = [sum(ones[at : at + STRIDE] + twos[at : at + STRIDE]) for at in range(0, count, STRIDE)]
+        tables = (self.weights, self.weights, self.threes)
+        ones, twos, threes = ([table[run] for run in runs] for table, runs in zip(tables, hashed(tokens), strict=True))
+        twos += [NOTHING] * (len(ones) - len(twos))
+        threes += [NOTHING] * (len(ones) - len(threes))
+        ends = [(at, at + STRIDE) for at in range(0, count, STRIDE)]
+        strides = [sum(ones[at:end] + twos[at:end] + threes[at:end]) for at, end in ends]
         *whole, last = (
             sum(strides[at : at + WINDOW // STRIDE]) for at in range(max(len(strides) - WINDOW // STRIDE, 0) + 1)
         )
@@ -88,7 +94,7 @@ class InjectionModel:
 
 def _by_root(weights: int, tokens: int) -> float:
     """What a stretch of so many tokens weighs, by the root of their number."""
-    return (weights - 2 * NOTHING * tokens) / sqrt(max(tokens, LEAST_TOKENS))
+    return (weights - LONGEST_RUN * NOTHING * tokens) / sqrt(max(tokens, LEAST_TOKENS))
 
 
 def probability(score: float) -> float:
@@ -96,10 +102,11 @@ def probability(score: float) -> float:
     return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
 
 
-def hashed(tokens: Sequence[bytes]) -> tuple[list[int], list[int]]:
-    """Slots of each token, and of each run of two by its first: the CRC-16 of their letters (CCITT's)."""
+def hashed(tokens: Sequence[bytes]) -> tuple[list[int], list[int], list[int]]:
+    """Slots of each token, and of each run of two and three by its first: the CRC-16 of their letters (CCITT's)."""
     ones = list(map(binascii.crc_hqx, tokens, repeat(0)))
-    return ones, list(map(binascii.crc_hqx, tokens[1:], ones))
+    twos = list(map(binascii.crc_hqx, tokens[1:], ones))
+    return ones, twos, list(map(binascii.crc_hqx, tokens[2:], twos))
 
 
 def tokens_of(text: bytes) -> list[bytes]:
@@ -143,7 +150,7 @@ def model() -> InjectionModel:
 def dumps(model: InjectionModel) -> bytes:
     """The file of a model."""
     thresholds = (model.thresholds[level] for level in _LEVELS)
-    packed = zlib.compress(model.weights, 9)
+    packed = zlib.compress(model.weights + model.threes, 9)
     return _HEADER.pack(_MAGIC, model.scale, model.bias, *thresholds) + packed
 
 
@@ -151,6 +158,6 @@ def loads(data: bytes) -> InjectionModel:
     """Raises ValueError when the bytes are no model of this form."""
     magic, scale, bias, *thresholds = _HEADER.unpack_from(data)
     weights = zlib.decompress(data[_HEADER.size :])
-    if magic != _MAGIC or len(weights) != SLOTS:
+    if magic != _MAGIC or len(weights) != TABLES * SLOTS:
         raise ValueError(f"{FILE} is no injection model")
-    return InjectionModel(weights, scale, bias, dict(zip(_LEVELS, thresholds, strict=True)))
+    return InjectionModel(weights[:SLOTS], weights[SLOTS:], scale, bias, dict(zip(_LEVELS, thresholds, strict=True)))

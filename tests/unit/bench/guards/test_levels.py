@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.policy import InjectionLevel
-from tests.bench.guards.levels import bound, highest, lowest, most_wrong, thresholds
+from tests.bench.guards.levels import bound, highest, lowest, lowest_of_mean, most_wrong, thresholds
 
 
 @pytest.mark.parametrize(
@@ -49,21 +49,28 @@ FOUND = [(BENIGN, 0.6)]
 
 def test_balanced_is_as_high_as_its_recall_allows_and_no_lower_than_its_false_positives_do() -> None:
     easy, hard = [[place / 1000 for place in range(1000)]], [BENIGN]
-    assert thresholds(easy, easy, FOUND)[InjectionLevel.BALANCED] == highest(BENIGN, 0.6)
-    assert thresholds(hard, easy, FOUND)[InjectionLevel.BALANCED] == lowest(hard, 0.01)
+    assert thresholds(easy, easy, easy, FOUND)[InjectionLevel.BALANCED] == highest(BENIGN, 0.6)
+    assert thresholds(hard, easy, easy, FOUND)[InjectionLevel.BALANCED] == lowest(hard, 0.005)
 
 
 def test_of_several_sets_of_attacks_each_reaches_its_recall() -> None:
-    easy = [[0.0] * 500]
+    easy = [[0.0] * 700]
     both = [*FOUND, ([place / 50 for place in range(1000)], 0.9)]
-    assert thresholds(easy, easy, both)[InjectionLevel.BALANCED] == min(highest(*each) for each in both)
+    assert thresholds(easy, easy, easy, both)[InjectionLevel.BALANCED] == min(highest(*each) for each in both)
 
 
 def test_a_stricter_level_has_a_lower_threshold() -> None:
-    found = thresholds([BENIGN], [[0.0] * 500], FOUND)
+    found = thresholds([BENIGN], [[0.0] * 700], [[0.0]], FOUND)
     assert found[InjectionLevel.LENIENT] > found[InjectionLevel.BALANCED] > found[InjectionLevel.STRICT]
 
 
 def test_of_documents_twice_as_many_may_be_wrong() -> None:
-    found = thresholds([[0.0] * 500], [BENIGN], [([0.0] * 500, 0.6)])
-    assert found[InjectionLevel.BALANCED] == pytest.approx(lowest([BENIGN], 0.02))
+    found = thresholds([[0.0] * 700], [BENIGN], [[0.0]], [([0.0] * 500, 0.6)])
+    assert found[InjectionLevel.BALANCED] == pytest.approx(lowest([BENIGN], 0.01))
+
+
+def test_of_sources_that_were_not_learned_the_mean_counts() -> None:
+    unknown = [BENIGN, [0.0] * 10]
+    assert sum(score >= lowest_of_mean(unknown, 0.07) for score in BENIGN) == 140
+    found = thresholds([[0.0] * 700], [[0.0] * 700], unknown, [([0.0] * 500, 0.6)])
+    assert found[InjectionLevel.BALANCED] == lowest_of_mean(unknown, 0.07)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
 
@@ -27,7 +28,7 @@ THRESHOLDS = {InjectionLevel.LENIENT: 3.0, InjectionLevel.BALANCED: 2.0, Injecti
 def with_weight(word: bytes, weight: int) -> InjectionModel:
     weights = bytearray([injection.NOTHING]) * injection.SLOTS
     weights[hashed([word])[0][0]] += weight
-    return InjectionModel(bytes(weights), 0.5, -1.0, THRESHOLDS)
+    return InjectionModel(bytes(weights), bytes([injection.NOTHING]) * injection.SLOTS, 0.5, -1.0, THRESHOLDS)
 
 
 TEXTS = st.lists(st.sampled_from([*"aAlI1@|!.\n \x00\x0bé", "2", "word", "ignore", " your ", "4ll"]), max_size=400).map(
@@ -47,7 +48,9 @@ def test_tokens_are_words_and_marks(text: str) -> None:
 def test_a_score_is_that_of_the_worst_stretch(text: str, block: int) -> None:
     """As the definition says, run by run, and however much is weighed at once."""
     raw, shipped = text.encode(), model()
-    runs = [[shipped.weights[run] - injection.NOTHING for run in each] for each in hashed(tokens_of(raw))]
+    tables = (shipped.weights, shipped.weights, shipped.threes)
+    hashes = zip(tables, hashed(tokens_of(raw)), strict=True)
+    runs = [[table[run] - injection.NOTHING for run in each] for table, each in hashes]
     worst = max(
         sum(sum(each[begin:end]) for each in runs) / sqrt(max(end - begin, injection.LEAST_TOKENS))
         for begin, end in stretches(len(runs[0]))
@@ -57,7 +60,8 @@ def test_a_score_is_that_of_the_worst_stretch(text: str, block: int) -> None:
         scores = list(shipped.scores(tokens_of(raw)))
         assert shipped.score(raw) == shipped.bias + shipped.scale * worst
     assert max(score for _, score in scores) == shipped.bias + shipped.scale * worst
-    assert all(tokens <= block + injection.WINDOW - injection.STRIDE for tokens, _ in scores)
+    most = block + injection.WINDOW - injection.STRIDE + injection.LONGEST_RUN - 2
+    assert all(tokens <= most for tokens, _ in scores)
 
 
 def test_an_empty_text_scores_the_bias() -> None:
@@ -116,13 +120,34 @@ def test_tokens_that_come_in_parts_score_as_all_at_once(text: str, cuts: list[in
     assert max(score for _, score in scores) == model().score(text.encode())
 
 
+def test_runs_of_three_weigh_by_a_table_of_their_own() -> None:
+    plain = with_weight(b"forgetmyorders", 8)
+    swapped = replace(plain, weights=plain.threes, threes=plain.weights)
+    assert plain.score(b"forget my orders " + b"now " * 5) == -1
+    assert swapped.score(b"forget my orders " + b"now " * 5) > -1
+
+
+def test_a_block_waits_for_the_tokens_of_a_run_that_begins_in_it() -> None:
+    """The run begins in the last token of the first stretch, the only one without what weighs against attacks."""
+    made = replace(with_weight(b"calm", -100), threes=with_weight(b"forgetmyorders", 100).weights)
+    tokens = [b"now"] * (injection.WINDOW - 1) + [b"forget", b"my", b"orders"] + [b"calm"] * 99
+    waiting: list[bytes] = []
+    scores = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(injection, "BLOCK", injection.STRIDE)
+        for token in tokens:
+            waiting.append(token)
+            scores += made.scores(waiting, more=True)
+    assert max(score for _, score in scores) == -1 + 0.5 * 100 / injection.WINDOW**0.5
+
+
 @pytest.mark.parametrize("weight", [-injection.MOST_WEIGHT, -7, 0, injection.MOST_WEIGHT])
 def test_a_file_holds_the_model_that_was_written(weight: int) -> None:
     made = with_weight(b"attack", weight)
     assert loads(dumps(made)) == made
 
 
-@pytest.mark.parametrize("data", [b"", b"RGNTINJ1" + dumps(with_weight(b"a", 1))[8:], dumps(with_weight(b"a", 1))[:-9]])
+@pytest.mark.parametrize("data", [b"", b"RGNTINJ3" + dumps(with_weight(b"a", 1))[8:], dumps(with_weight(b"a", 1))[:-9]])
 def test_a_file_of_another_form_is_refused(data: bytes) -> None:
     with pytest.raises(Exception):  # noqa: B017 - struct's, zlib's or ours: each ends the start of the process
         loads(data)
