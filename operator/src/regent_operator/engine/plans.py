@@ -14,10 +14,8 @@ from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import Observation
 
-MOST_KEPT = 512
-"""A plan is some 10 KiB. Those of agents that were edited are looked at again within a second or two, as their pods
-answer, and then no more.
-"""
+MOST_KEPT = 1024
+"""A plan is some 10 KiB."""
 
 
 @dataclass(frozen=True)
