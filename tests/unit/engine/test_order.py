@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -173,6 +174,23 @@ async def test_a_webhook_of_pods_hides_nothing_of_what_they_hold(world: World, s
     await world.engine.reconciler.reconcile(key_of_first(world))
     assert world.ready("a000") == "NotYetEnforced"
     assert world.api.objects["AIAgent", "n", "a000"]["status"]["observedGeneration"] == 2
+
+
+async def test_a_webhook_that_is_down_for_one_child_holds_back_no_policy(world: World) -> None:
+    apply = world.api.apply
+
+    async def fails_at_walls(resource: Resource, obj: Any, *words: Any) -> Any:
+        if resource.kind == "NetworkPolicy":
+            raise ApiError(500, "InternalError", "failed calling webhook")
+        return await apply(resource, obj, *words)
+
+    world.api.apply = fails_at_walls  # type: ignore[method-assign]
+    world.put("AgentPolicy", "house", TIGHTER | {"callers": {"ingressFrom": [{"namespaceSelector": {}}]}})
+    for _ in range(3):
+        with suppress(ApiError):
+            await world.engine.reconciler.reconcile(key_of_first(world))
+    document = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.json"])
+    assert document["policy"]["size"]["maxOutputTokens"] == 64
 
 
 async def test_who_keeps_a_child_from_going_holds_back_no_policy(world: World) -> None:

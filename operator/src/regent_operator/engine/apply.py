@@ -72,15 +72,28 @@ class Applier:
         found = list(zip(bodies, await together(map(self._look, bodies)), strict=True))
         for body, child in found:
             self._judge(uid, body, child, outcome)
-        for body, child in found:
-            if body["kind"] not in SCALED:
-                await self._follow(uid, body, child, replicas, outcome)
+        await self._follow_all(uid, [each for each in found if each[0]["kind"] not in SCALED], replicas, outcome)
         kept = [key.kind for key in absent if not await self._remove(uid, key, outcome)]
         if SCALED.isdisjoint(kept):
             for body, child in found:
                 if body["kind"] in SCALED:
                     await self._follow(uid, body, child, replicas, outcome)
         return outcome
+
+    async def _follow_all(
+        self, uid: str, found: list[tuple[Object, Child | None]], replicas: int, outcome: Outcome
+    ) -> None:
+        """Whoever fails at one (somebody's webhook that is down, say) keeps no config from the pods."""
+        failed: ApiError | None = None
+        for body, child in found:
+            try:
+                await self._follow(uid, body, child, replicas, outcome)
+            except ApiError as error:
+                if error.status < 500:
+                    raise
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     async def _follow(self, uid: str, body: Object, child: Child | None, replicas: int, outcome: Outcome) -> None:
         if child is not None and _is_of(uid, child):
