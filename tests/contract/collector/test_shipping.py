@@ -209,6 +209,9 @@ class Own:
     async def key(self, subject: str) -> SubjectKey:
         return SubjectKey(subject, self.MASTER)
 
+    async def known(self, subject: str) -> SubjectKey | None:
+        return await self.key(subject)
+
 
 async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_then_no_more(tmp_path: Path) -> None:
     now = 0.0
@@ -225,6 +228,14 @@ async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_the
         assert (await asyncio.to_thread(erase, at.logs, "carol")).keys == 0
 
 
+async def test_a_key_that_is_only_looked_for_is_not_made(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, Own(), lambda: False)
+        assert await keys.known("alice") is None
+        assert (await asyncio.to_thread(erase, at.logs, "alice")).keys == 0
+        assert await keys.key("alice") == await keys.known("alice")
+
+
 class Hanging:
     """A collector that gives no answer, or refuses at once; how often it was asked."""
 
@@ -238,6 +249,9 @@ class Hanging:
         if self.failure is not None:
             raise self.failure
         return SubjectKey(subject, b"c" * 32)
+
+    async def known_key(self, subject: str) -> SubjectKey | None:
+        return await self.key(subject)
 
     async def erased(self, _: int | None) -> Erasures:
         if self.failure is not None:

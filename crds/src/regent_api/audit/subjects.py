@@ -64,6 +64,9 @@ class SubjectKeys(Protocol):
     async def key(self, subject: str) -> SubjectKey:
         """The subject's key, made durably where it has none. Raises OSError (TimeoutError among them)."""
 
+    async def known(self, subject: str) -> SubjectKey | None:
+        """The subject's key, where it has one. Raises OSError."""
+
     async def erased(self) -> list[str]:
         """Digests of the subjects whose keys somebody has destroyed since the last call. Raises OSError."""
 
