@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from regent_api.audit.subjects import SubjectKey, SubjectKeys
+from regent_api.audit.subjects import SubjectKey, subject_digest
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused
+from regent_runtime.audit.keys import PodKeys
 
 FRESH_SECONDS = 60.0
 STALE_SECONDS = 3600.0
@@ -37,7 +38,7 @@ class CollectorKeys:
     def __init__(
         self,
         collector: Collector,
-        own: SubjectKeys,
+        own: PodKeys,
         lenient: Callable[[], bool],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,16 +94,25 @@ class CollectorKeys:
         return key
 
     async def erased(self) -> list[str]:
-        """Asks the collector once a minute; at once where it was away, or has told all that it tells at once."""
+        """Asks the collector once a minute; at once where it was away, or has told all that it tells at once.
+
+        A key of the pod's own, and one that is remembered, ends with the collector's. Raises OSError, ValueError.
+        """
         if not self._away_until and self._now() - self._asked_at < FRESH_SECONDS:
             return []
         try:
             told = await self._collector.erased(self._heard)
         except CollectorAway:
             return []
-        self._heard, self._away_until = told.next, 0.0
-        if not told.subjects:
+        self._away_until = 0.0
+        if told.subjects:
+            await self._own.erase(told.subjects)
+        else:
             self._asked_at = self._now()
+        self._heard = told.next
+        gone = frozenset(told.subjects)
+        for subject in [each for each in self._known if subject_digest(each) in gone]:
+            del self._known[subject]
         return told.subjects
 
     def _remember(self, subject: str, key: SubjectKey) -> None:

@@ -1,7 +1,7 @@
 """The subjects' keys, while they live in the pod: one file beside the log, shared with the command that erases."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -40,6 +40,10 @@ class PodKeys:
         loop = asyncio.get_running_loop()
         self._heard, found = await loop.run_in_executor(self._thread, erasures.noted, notes, self._heard, MOST_AT_ONCE)
         return found
+
+    async def erase(self, digests: Sequence[str]) -> None:
+        """Destroy the keys of subjects that were erased elsewhere. Raises OSError, ValueError."""
+        await self._in_thread(lambda file: [file.erase_digest(digest) for digest in digests])
 
     def close(self) -> None:
         self._thread.shutdown()
