@@ -14,7 +14,7 @@ from regent_api.audit.contents import Contents
 from regent_api.audit.erase import erase
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
-from regent_api.audit.subjects import SubjectKey
+from regent_api.audit.subjects import SubjectKey, subject_digest
 from regent_api.audit.verify import verify
 from regent_api.types import Sensitivity
 from regent_operator.collector.disk import append_durably
@@ -24,6 +24,7 @@ from regent_runtime.audit import collectorkeys
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Erasures
 from regent_runtime.audit.collectorkeys import CollectorKeys
 from regent_runtime.audit.contentshipping import ContentShipping
+from regent_runtime.audit.keys import PodKeys
 from regent_runtime.audit.shipping import ShipmentFailed, Shipping
 from tests.fakes.collecting import POD, CollectorProcess, Writer, collector, token
 from tests.fakes.waiting import eventually
@@ -201,7 +202,7 @@ async def test_a_text_that_is_longer_than_a_body_may_be_is_shipped_whole(tmp_pat
         assert [said == text for _, said in texts(at.logs / NAME, key)] == [True]
 
 
-class Own:
+class Own(PodKeys):
     """Keys of the pod's own."""
 
     MASTER = b"o" * 32
@@ -209,11 +210,14 @@ class Own:
     async def key(self, subject: str) -> SubjectKey:
         return SubjectKey(subject, self.MASTER)
 
+    async def known(self, subject: str) -> SubjectKey | None:
+        return await self.key(subject)
+
 
 async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_then_no_more(tmp_path: Path) -> None:
     now = 0.0
     async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
-        keys = CollectorKeys(one.client, Own(), lambda: False, lambda: now)
+        keys = CollectorKeys(one.client, Own(Path()), lambda: False, lambda: now)
         before = (await keys.key("alice")).pseudonym
         others = (await keys.key("bob")).pseudonym
         now += collectorkeys.FRESH_SECONDS
@@ -223,6 +227,33 @@ async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_the
         assert (await keys.key("alice")).pseudonym != before
         assert (await keys.key("bob")).pseudonym == others
         assert (await asyncio.to_thread(erase, at.logs, "carol")).keys == 0
+
+
+async def test_an_erasure_at_the_collector_ends_the_pods_own_key_and_the_remembered_one(tmp_path: Path) -> None:
+    now, own = 1.0, PodKeys(tmp_path / "own")
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, own, lambda: True, lambda: now)
+        await at.kill()
+        before = {subject: (await keys.key(subject)).pseudonym for subject in ("alice", "bob")}
+        await at.start()
+        assert await keys.erased() == []
+        known = await keys.key("alice")
+        await asyncio.to_thread(erase, at.logs, "alice")
+        now += collectorkeys.FRESH_SECONDS
+        assert await keys.erased() == [subject_digest("alice")]
+        await at.kill()
+        after = {subject: (await keys.key(subject)).pseudonym for subject in ("alice", "bob")}
+        assert after["alice"] not in {before["alice"], known.pseudonym}
+        assert after["bob"] == before["bob"]
+        own.close()
+
+
+async def test_a_key_that_is_only_looked_for_is_not_made(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, Own(Path()), lambda: False)
+        assert await keys.known("alice") is None
+        assert (await asyncio.to_thread(erase, at.logs, "alice")).keys == 0
+        assert await keys.key("alice") == await keys.known("alice")
 
 
 class Hanging:
@@ -239,6 +270,9 @@ class Hanging:
             raise self.failure
         return SubjectKey(subject, b"c" * 32)
 
+    async def known_key(self, subject: str) -> SubjectKey | None:
+        return await self.key(subject)
+
     async def erased(self, _: int | None) -> Erasures:
         if self.failure is not None:
             raise self.failure
@@ -247,7 +281,7 @@ class Hanging:
 
 async def test_a_collector_that_gives_no_answer_is_waited_for_once_a_minute() -> None:
     now, hanging = 1.0, Hanging(CollectorAway("timeout"))
-    keys = CollectorKeys(hanging, Own(), lambda: True, lambda: now)  # type: ignore[arg-type] # two of its calls
+    keys = CollectorKeys(hanging, Own(Path()), lambda: True, lambda: now)  # type: ignore[arg-type] # two of its calls
     for _ in range(3):
         assert (await keys.key("alice")).master == Own.MASTER
     assert (await keys.key("bob")).master == Own.MASTER
@@ -265,7 +299,7 @@ async def test_a_collector_that_gives_no_answer_is_waited_for_once_a_minute() ->
 
 async def test_where_no_other_key_may_serve_a_collector_is_asked_every_time() -> None:
     hanging = Hanging(CollectorAway("timeout"))
-    keys = CollectorKeys(hanging, Own(), lambda: False, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
+    keys = CollectorKeys(hanging, Own(Path()), lambda: False, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
     for _ in range(3):
         with pytest.raises(OSError, match="collector_timeout"):
             await keys.key("alice")
@@ -274,7 +308,7 @@ async def test_where_no_other_key_may_serve_a_collector_is_asked_every_time() ->
 
 async def test_a_collector_that_refuses_one_subject_is_asked_for_the_next() -> None:
     hanging = Hanging(CollectorRefused("too_many_subjects", None))
-    keys = CollectorKeys(hanging, Own(), lambda: True, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
+    keys = CollectorKeys(hanging, Own(Path()), lambda: True, lambda: 1.0)  # type: ignore[arg-type] # two of its calls
     for subject in ("alice", "bob"):
         assert (await keys.key(subject)).master == Own.MASTER
     assert hanging.asked == 2
@@ -285,7 +319,7 @@ async def test_while_the_collector_is_away_a_known_key_serves_and_a_new_subject_
 ) -> None:
     now, lenient = 0.0, False
     async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
-        keys = CollectorKeys(one.client, Own(), lambda: lenient, lambda: now)
+        keys = CollectorKeys(one.client, Own(Path()), lambda: lenient, lambda: now)
         known = await keys.key("alice")
         await at.kill()
         now += collectorkeys.FRESH_SECONDS
@@ -293,7 +327,7 @@ async def test_while_the_collector_is_away_a_known_key_serves_and_a_new_subject_
         with pytest.raises(OSError, match="collector_unreachable"):
             await keys.key("bob")
         lenient = True
-        assert await keys.key("bob") == await Own().key("bob")
+        assert await keys.key("bob") == await Own(Path()).key("bob")
         now, lenient = collectorkeys.STALE_SECONDS, False
         with pytest.raises(OSError, match="collector_unreachable"):
             await keys.key("alice")

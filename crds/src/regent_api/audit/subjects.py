@@ -64,6 +64,9 @@ class SubjectKeys(Protocol):
     async def key(self, subject: str) -> SubjectKey:
         """The subject's key, made durably where it has none. Raises OSError (TimeoutError among them)."""
 
+    async def known(self, subject: str) -> SubjectKey | None:
+        """The subject's key, where it has one. Raises OSError."""
+
     async def erased(self) -> list[str]:
         """Digests of the subjects whose keys somebody has destroyed since the last call. Raises OSError."""
 
@@ -96,16 +99,8 @@ class KeyFile:
 
     def get(self, subject: str) -> SubjectKey | None:
         """The key as the file has it now; None when there is none, or none any more."""
-        hashed = _hash(subject)
-        number = self._slots.get(hashed)
-        if number is None:
-            return None
-        found, master = _SLOT.unpack(os.pread(self._file, _SLOT.size, number * _SLOT.size))
-        if found == hashed:
-            return SubjectKey(subject, master)
-        del self._slots[hashed]
-        self._free.append(number)
-        return None
+        master = self._master(_hash(subject))
+        return None if master is None else SubjectKey(subject, master)
 
     def make(self, subject: str) -> SubjectKey:
         """A new key, on disk when it returns; the one that is there where there is one."""
@@ -123,15 +118,31 @@ class KeyFile:
 
     def erase(self, subject: str) -> bool:
         """Overwrite the key; whether there was one. What the disk itself keeps of old blocks is not in our hands."""
-        if self.get(subject) is None:
+        return self.erase_digest(subject_digest(subject))
+
+    def erase_digest(self, digest: str) -> bool:
+        """As `erase`, of a subject of which `subject_digest` alone is known."""
+        hashed = bytes.fromhex(digest)
+        if self._master(hashed) is None:
             return False
-        number = self._slots.pop(_hash(subject))
+        number = self._slots.pop(hashed)
         self._put(number, _FREE)
         self._free.append(number)
         return True
 
     def close(self) -> None:
         os.close(self._file)
+
+    def _master(self, hashed: bytes) -> bytes | None:
+        number = self._slots.get(hashed)
+        if number is None:
+            return None
+        found, master = _SLOT.unpack(os.pread(self._file, _SLOT.size, number * _SLOT.size))
+        if found == hashed:
+            return bytes(master)
+        del self._slots[hashed]
+        self._free.append(number)
+        return None
 
     def _put(self, number: int, slot: bytes) -> None:
         if os.pwrite(self._file, slot, number * _SLOT.size) != len(slot):

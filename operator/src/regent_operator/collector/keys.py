@@ -7,6 +7,8 @@ process (`python3 -I -m regent_api.audit erase`, by an admin in the pod) holds a
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from regent_api.audit import erasures
@@ -30,13 +32,23 @@ class AgentKeys:
 
     def key(self, origin: Origin, subject: str) -> SubjectKey:
         """The subject's key with the origin's agent, on the disk. Raises OSError (TooManySubjects), ValueError."""
+        with self._file(origin) as file:
+            return file.make(subject)
+
+    def known(self, origin: Origin, subject: str) -> SubjectKey | None:
+        """The subject's key with the origin's agent, where it has one. Raises OSError, ValueError."""
+        with self._file(origin) as file:
+            return file.get(subject)
+
+    @contextmanager
+    def _file(self, origin: Origin) -> Iterator[KeyFile]:
         path = self._of(origin) / FILE
         with self._guard:
             file = self._open.pop(path, None) or KeyFile(path)
             self._open[path] = file
             if len(self._open) > self._most_open:
                 self._open.popitem(last=False)[1].close()
-            return file.make(subject)
+            yield file
 
     def erased(self, origin: Origin, after: int | None, most: int) -> tuple[int, list[str]]:
         """As `erasures.noted`, of the origin's agent. Raises OSError."""

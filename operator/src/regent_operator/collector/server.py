@@ -4,7 +4,8 @@
     GET  :8080/v1/log        {"size", "head"}: where a pod goes on, and the hash of the record before
     GET  :8080/v1/content/LABEL/FILE        {"size"}: bytes that are kept of a file of encrypted content
     POST :8080/v1/content/LABEL/FILE?at=N   C frames, the next bytes of it -> {"size"}
-    POST :8080/v1/subjects   {"subject"} -> {"key"}: the subject's key with this agent, base64
+    POST :8080/v1/subjects   {"subject", "make"?} -> {"key"}: the subject's key with this agent, base64; made where
+                             there is none, or null there if `make` is false
     GET  :8080/v1/erasures?after=N   {"next", "subjects"}: SHA-256 of the subjects of this agent erased since, in hex
     GET  :9090/livez /readyz /metrics /key
     GET  :9090/findings      {"findings": [{"namespace", "agent", "pod", "code", "at"}]}: pods whose log is not in order
@@ -144,14 +145,15 @@ class Collecting:
         return _json(200, {"size": size})
 
     async def _key(self, request: web.Request, origin: Origin) -> web.Response:
-        subject = _subject(await _body(request))
-        if subject is None:
+        asked = _asked(await _body(request))
+        if asked is None:
             return _error(400, "malformed", 'send {"subject": TEXT}, at most 1024 characters')
         try:
-            key = await asyncio.to_thread(self._keys.key, origin, subject)
+            subject, make = asked
+            key = await asyncio.to_thread(self._keys.key if make else self._keys.known, origin, subject)
         except TooManySubjects:
             return _error(507, "too_many_subjects", "this agent has as many subjects as it may have")
-        return _json(200, {"key": base64.b64encode(key.master).decode()})
+        return _json(200, {"key": base64.b64encode(key.master).decode() if key else None})
 
     async def _erased(self, request: web.Request, origin: Origin) -> web.Response:
         after = _number(request.query.get("after"), NANOSECOND_DIGITS)
@@ -233,7 +235,8 @@ def _payloads(body: bytes) -> list[bytes]:
     return found
 
 
-def _subject(body: bytes) -> str | None:
+def _asked(body: bytes) -> tuple[str, bool] | None:
+    """A subject, and whether its key may be made."""
     try:
         said: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -241,7 +244,9 @@ def _subject(body: bytes) -> str | None:
     subject = said.get("subject") if isinstance(said, dict) else None
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         return None
-    return None if any("\ud800" <= each <= "\udfff" for each in subject) else subject
+    if any("\ud800" <= each <= "\udfff" for each in subject):
+        return None
+    return subject, said.get("make") is not False
 
 
 def _file(request: web.Request) -> tuple[str, str]:

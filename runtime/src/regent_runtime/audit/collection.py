@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regent_api.audit.subjects import SubjectKeys
 from regent_api.config import AgentConfig
 from regent_api.policy import AuditDurability
 from regent_api.types import Sensitivity
 from regent_runtime.audit.collector import Collector
 from regent_runtime.audit.collectorkeys import CollectorKeys
 from regent_runtime.audit.contentshipping import ContentShipping
+from regent_runtime.audit.keys import PodKeys
 from regent_runtime.audit.shipping import Shipping
 from regent_runtime.telemetry import log
 
@@ -32,7 +32,7 @@ class CollectorAt:
 class Collection:
     """Of one log. `own`: keys that serve while the collector is away and the policy's durability is Pod."""
 
-    def __init__(self, at: CollectorAt, folder: Path, own: SubjectKeys) -> None:
+    def __init__(self, at: CollectorAt, folder: Path, own: PodKeys) -> None:
         self._config: AgentConfig | None = None
         self._client = Collector(at.url, at.token, self._cidrs)
         self.contents = ContentShipping(folder, self._client, self._content_retention)

@@ -116,15 +116,16 @@ class Collector:
         return _size(await self._call("POST", f"/v1/content/{name}?at={at}", data, headers, CALL_SECONDS))
 
     async def key(self, subject: str) -> SubjectKey:
-        """The subject's key with this pod's agent."""
-        said = await self._call("POST", "/v1/subjects", msgspec.json.encode({"subject": subject}), {}, KEY_SECONDS)
-        try:
-            master = base64.b64decode(said["key"], validate=True)
-        except (KeyError, TypeError, ValueError):
-            raise CollectorAway("malformed_answer") from None
-        if len(master) != KEY_BYTES:
-            raise CollectorAway("malformed_answer")
-        return SubjectKey(subject, master)
+        """The subject's key with this pod's agent, made where there is none."""
+        return _key(subject, await self._ask_key({"subject": subject}))
+
+    async def known_key(self, subject: str) -> SubjectKey | None:
+        """The subject's key with this pod's agent; None where it has none."""
+        said = await self._ask_key({"subject": subject, "make": False})
+        return None if said.get("key", "") is None else _key(subject, said)
+
+    async def _ask_key(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return await self._call("POST", "/v1/subjects", msgspec.json.encode(asked), {}, KEY_SECONDS)
 
     async def erased(self, after: int | None) -> Erasures:
         """The next of this pod's agent's erasures; None: the latest."""
@@ -193,6 +194,16 @@ class Collector:
         except ValueError:
             return
         self._rule.check(host)
+
+
+def _key(subject: str, said: dict[str, Any]) -> SubjectKey:
+    try:
+        master = base64.b64decode(said["key"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise CollectorAway("malformed_answer") from None
+    if len(master) != KEY_BYTES:
+        raise CollectorAway("malformed_answer")
+    return SubjectKey(subject, master)
 
 
 def _kept(said: dict[str, Any]) -> Kept:

@@ -9,17 +9,21 @@ Where such a key serves, turns do not wait for a collector that gave no answer a
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from regent_api.audit.subjects import SubjectKey, SubjectKeys
+from regent_api.audit.subjects import SubjectKey, subject_digest
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused
+from regent_runtime.audit.keys import PodKeys
 
 FRESH_SECONDS = 60.0
 STALE_SECONDS = 3600.0
 AWAY_SECONDS = 60.0
 """How long a collector that gave no answer is not waited for, unless it answers a question about erasures before."""
 MOST_REMEMBERED = 16_384
+T = TypeVar("T", SubjectKey, SubjectKey | None)
+_Ask = Callable[[str], Awaitable[T]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class CollectorKeys:
     def __init__(
         self,
         collector: Collector,
-        own: SubjectKeys,
+        own: PodKeys,
         lenient: Callable[[], bool],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -50,6 +54,13 @@ class CollectorKeys:
 
     async def key(self, subject: str) -> SubjectKey:
         """Raises OSError: the collector is away, and nothing else may serve."""
+        return await self._found(subject, self._collector.key, self._own.key)
+
+    async def known(self, subject: str) -> SubjectKey | None:
+        """Raises OSError as `key` does."""
+        return await self._found(subject, self._collector.known_key, self._own.known)
+
+    async def _found(self, subject: str, at_collector: _Ask[T], own: _Ask[T]) -> SubjectKey | T:
         known = self._known.get(subject)
         age = self._now() - known.at if known is not None else math.inf
         if known is not None and age < FRESH_SECONDS:
@@ -60,36 +71,46 @@ class CollectorKeys:
             if self._away_until > 0:  # one turn looks whether it is back, the others do not wait
                 self._away_until = self._now() + AWAY_SECONDS
             try:
-                return await self._asked(subject)
+                return await self._asked(subject, at_collector)
             except CollectorAway as away:
                 if not another_serves:
                     raise OSError(f"collector_{away.reason}") from None
-        return stale or await self._own.key(subject)
+        return stale or await own(subject)
 
-    async def _asked(self, subject: str) -> SubjectKey:
+    async def _asked(self, subject: str, at_collector: _Ask[T]) -> T:
         """Raises CollectorAway."""
         try:
-            key = await self._collector.key(subject)
+            key = await at_collector(subject)
         except CollectorRefused:
             raise
         except CollectorAway:
             self._away_until = self._now() + AWAY_SECONDS
             raise
         self._away_until = 0.0
-        self._remember(subject, key)
+        if key is not None:
+            self._remember(subject, key)
         return key
 
     async def erased(self) -> list[str]:
-        """Asks the collector once a minute; at once where it was away, or has told all that it tells at once."""
+        """Asks the collector once a minute; at once where it was away, or has told all that it tells at once.
+
+        A key of the pod's own, and one that is remembered, ends with the collector's. Raises OSError, ValueError.
+        """
         if not self._away_until and self._now() - self._asked_at < FRESH_SECONDS:
             return []
         try:
             told = await self._collector.erased(self._heard)
         except CollectorAway:
             return []
-        self._heard, self._away_until = told.next, 0.0
-        if not told.subjects:
+        self._away_until = 0.0
+        if told.subjects:
+            await self._own.erase(told.subjects)
+            gone = frozenset(told.subjects)
+            for subject in [each for each in self._known if subject_digest(each) in gone]:
+                del self._known[subject]
+        else:
             self._asked_at = self._now()
+        self._heard = told.next
         return told.subjects
 
     def _remember(self, subject: str, key: SubjectKey) -> None:

@@ -1,15 +1,17 @@
 """Turns and actions that never came to an intent: one record each, until there are too many.
 
 Whoever has no token can make refusals without end, and must not fill the disk with them: beyond a rate they are only
-counted, by code, and the counts are one record a second. None goes unrecorded.
+counted, by code, and the counts are one record a second. None goes unrecorded. Nor do callers that are not let in
+take the places of subjects' keys: one that has no key gets one that is never written, to tell tries of an hour apart.
 """
 
 import asyncio
+import os
 from collections import Counter, deque
 from collections.abc import Callable
 
 from regent_api.audit.record import Kind
-from regent_api.audit.subjects import SubjectKeys
+from regent_api.audit.subjects import KEY_BYTES, SubjectKey, SubjectKeys
 from regent_runtime.audit import entry
 from regent_runtime.audit.journal import Journal
 from regent_runtime.record import TurnRecord
@@ -19,6 +21,9 @@ RATE = 20.0
 BURST = 200.0
 MOST_WAITING = 256
 COUNT_SECONDS = 1.0
+MOST_STRANGERS = 4096
+STRANGERS_SECONDS = 3600.0
+"""How long keys that are never written are remembered."""
 
 
 class Refusals:
@@ -32,6 +37,8 @@ class Refusals:
         self._counts: Counter[str] = Counter()
         self._room = BURST
         self._filled = 0.0
+        self._strangers: dict[str, SubjectKey] = {}
+        self._strangers_since = 0.0
         self._woken = asyncio.Event()
 
     def add(self, turn: TurnRecord) -> None:
@@ -61,10 +68,22 @@ class Refusals:
         caller = ""
         if turn.subject:
             try:
-                caller = (await self._keys.key(turn.subject)).pseudonym
+                caller = (await self._key(turn)).pseudonym
             except (OSError, ValueError):
                 caller = ""
         self._journal.note([self._writer().of_turn(Kind.REFUSED, turn, caller=caller, **entry.ending(turn))])
+
+    async def _key(self, turn: TurnRecord) -> SubjectKey:
+        if turn.code not in entry.UNAUTHORIZED_CODES:
+            return await self._keys.key(turn.subject)
+        return await self._keys.known(turn.subject) or self._stranger(turn.subject)
+
+    def _stranger(self, subject: str) -> SubjectKey:
+        now = asyncio.get_running_loop().time()
+        full = len(self._strangers) >= MOST_STRANGERS and subject not in self._strangers
+        if full or now - self._strangers_since > STRANGERS_SECONDS:
+            self._strangers, self._strangers_since = {}, now
+        return self._strangers.setdefault(subject, SubjectKey(subject, os.urandom(KEY_BYTES)))
 
     def _write_counts(self) -> None:
         if self._counts:

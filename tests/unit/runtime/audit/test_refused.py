@@ -2,8 +2,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
+
 from regent_api.audit.record import Kind, Record
 from regent_api.audit.subjects import SubjectKey
+from regent_runtime.audit import refused as refused_turns
 from regent_runtime.audit.entry import Writer
 from regent_runtime.audit.refused import BURST, MOST_WAITING, Refusals
 from regent_runtime.record import REFUSED, TurnRecord
@@ -22,10 +25,15 @@ class Notes:
 
 
 class Keys:
+    """Of one subject; another's is made where it is asked for."""
+
     async def key(self, subject: str) -> SubjectKey:
+        return await self.known(subject) or SubjectKey(subject, b"made" * 8)
+
+    async def known(self, subject: str) -> SubjectKey | None:
         if subject == "away":
             raise OSError
-        return SubjectKey(subject, bytes(32))
+        return SubjectKey(subject, bytes(32)) if subject == "a" else None
 
 
 async def written(*turns: TurnRecord) -> list[Record]:
@@ -56,6 +64,19 @@ async def test_a_refused_turn_is_one_record() -> None:
         "Deny",
     )
     assert (two.caller, three.caller) == (SubjectKey("a", bytes(32)).pseudonym, "")
+
+
+async def test_tries_of_one_who_has_no_key_are_told_apart_for_a_while_and_none_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refused_turns, "MOST_STRANGERS", 2)
+    found = await written(*[refused("caller_not_allowed", subject) for subject in ("b", "c", "b", "d", "b")])
+    one, other, again, third, later = [each.caller for each in found]
+    assert one == again
+    made = SubjectKey("b", b"made" * 8).pseudonym
+    assert len({one, other, third, later, made}) == 5
+    (let_in,) = await written(refused("too_many_requests", "b"))
+    assert let_in.caller == made
 
 
 async def test_of_a_flood_every_turn_is_counted_in_few_records() -> None:
