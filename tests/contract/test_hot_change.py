@@ -189,4 +189,4 @@ async def test_a_new_credential_is_used_and_a_missing_one_is_told_of(
             served.secret("cloud-key", **{"api-key": "sk-second"})
             assert (await served.ask())[0] == 200
             assert [each.headers["authorization"] for each in fake.requests] == ["Bearer sk-1", "Bearer sk-second"]
-            assert all("max_completion_tokens" in each.body for each in fake.requests)
+            assert all("max_tokens" in each.body for each in fake.requests)

@@ -34,8 +34,8 @@ class Cluster:
     def __init__(self) -> None:
         self.told: dict[str, int | None] = {"a": 3, "b": 4}
 
-    async def list(self, *_: Any, **__: Any) -> Listing:
-        return Listing([pod(name) for name in self.told], "1")
+    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Listing]:
+        yield Listing([pod(name) for name in self.told], "1")
 
     async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         await asyncio.Event().wait()

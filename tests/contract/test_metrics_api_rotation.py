@@ -50,8 +50,8 @@ class Cluster:
     async def create(self, _: Any, review: Object, *, gated: bool) -> Object:
         return {"status": {"allowed": True}}
 
-    async def list(self, *_: Any, **__: Any) -> Listing:
-        return Listing([], "1")
+    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Listing]:
+        yield Listing([], "1")
 
     async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         await asyncio.Event().wait()
