@@ -17,7 +17,7 @@ from regent_api.types import Opinion
 from regent_operator.plan import config, networkpolicy, policy
 from regent_operator.plan.conflict import conflicts
 from regent_operator.plan.declared import Declared
-from regent_operator.plan.document import document
+from regent_operator.plan.document import Document, document
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import CredentialPair
 from regent_operator.plan.peers import MOST_PEERS, nobody_connects, too_many_peers
@@ -78,13 +78,15 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
     applying = policy.applying(inputs, installation.namespace)
     references = resolve(inputs, applying, installation.cluster_domain)
     outcome = _outcome(inputs, installation, applying, references)
-    while _bytes(outcome) > MOST_BYTES and applying.shadows:
+    written = _written(outcome)
+    while (size := _bytes(written)) > MOST_BYTES and applying.shadows:
         applying = applying.trying_less
         outcome = _outcome(inputs, installation, applying, references)
-    if _bytes(outcome) > MOST_BYTES:
-        outcome = _refusing(outcome)
+        written = _written(outcome)
+    if size > MOST_BYTES:
+        outcome = _refusing(outcome, size)
+        written = _written(outcome)
     made = outcome.config
-    written = document(made) if made else None
     return AgentPlan(
         agent=inputs.agent,
         inputs=inputs,
@@ -110,18 +112,22 @@ def _outcome(inputs: AgentInputs, installation: Installation, applying: Applying
     return _made(inputs, installation, applying, references, references.route)
 
 
-def _bytes(outcome: _Outcome) -> int:
-    return len(document(outcome.config).text.encode()) if outcome.config else 0
+def _written(outcome: _Outcome) -> Document | None:
+    return document(outcome.config) if outcome.config else None
 
 
-def _refusing(outcome: _Outcome) -> _Outcome:
+def _bytes(written: Document | None) -> int:
+    return len(written.text.encode()) if written else 0
+
+
+def _refusing(outcome: _Outcome, size: int) -> _Outcome:
     """Lets nobody in. The last config would stay otherwise, whatever a policy tightens, and whoever wrote too much of
     instructions or of a policy would have switched all others' edits off.
     """
     made = outcome.config
     assert made is not None  # noqa: S101  # what is too large is there
     words = (
-        f"The config has {_bytes(outcome)} bytes, and at most {MOST_BYTES} fit: the instructions and the policies that "
+        f"The config has {size} bytes, and at most {MOST_BYTES} fit: the instructions and the policies that "
         "apply come to too much. Make them shorter; until then the agent lets nobody in."
     )
     nobody = EffectiveCallers(service_accounts=[], anonymous=Opinion.DENY, may_instruct=Opinion.DENY, ingress_from=[])
