@@ -221,6 +221,21 @@ RETRIES = {
         ["first disconnected atMost", "first answered 0.000041"],
         route=RETRY,
     ),
+    "an error whose reply also says when limits are whole again": Fault(
+        [
+            status(500, X_Ratelimit_Remaining_Requests="0", X_Ratelimit_Reset_Requests="59s"),
+            answers("First."),
+        ],
+        "First.",
+        ["first server_error atMost", "first answered 0.000041"],
+        route=RETRY,
+    ),
+    "a limit whose reply says when it is whole again": Fault(
+        [status(429, X_Ratelimit_Remaining_Requests="0", X_Ratelimit_Reset_Requests="59s")],
+        "Second.",
+        ["first rate_limited 0", "second answered 0.000041"],
+        route=RETRY,
+    ),
     "Retry-After in seconds, short": Fault(
         [status(429, Retry_After="0.05"), answers("First.")],
         "First.",

@@ -229,6 +229,21 @@ async def test_a_subject_is_linkable_until_it_is_erased_at_the_collector_and_the
         assert (await asyncio.to_thread(erase, at.logs, "carol")).keys == 0
 
 
+async def test_who_was_erased_is_asked_once_a_minute(tmp_path: Path) -> None:
+    """Of a collector that has thousands of pods."""
+    now, own = 1.0, PodKeys(tmp_path / "own")
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:
+        keys = CollectorKeys(one.client, own, lambda: True, lambda: now)
+        await keys.key("alice")
+        assert await keys.erased() == []
+        await asyncio.to_thread(erase, at.logs, "alice")
+        now += collectorkeys.FRESH_SECONDS - 1
+        assert await keys.erased() == []
+        now += 1
+        assert await keys.erased() == [subject_digest("alice")]
+        own.close()
+
+
 async def test_an_erasure_at_the_collector_ends_the_pods_own_key_and_the_remembered_one(tmp_path: Path) -> None:
     now, own = 1.0, PodKeys(tmp_path / "own")
     async with collector(tmp_path) as at, pod(tmp_path / "pod", at) as one:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import re2
 
-from regent_runtime.guard.extent import Extent, Unmeasured, byte_class, extent
+from regent_runtime.guard.extent import Extent, byte_class
+from regent_runtime.guard.patternreader import Unmeasured, extent
 from regent_runtime.guard.patternset import MOST_STEPS
 from regent_runtime.guard.pieces import SMALL
 from regent_runtime.guard.searching import Ask, Finder, ask, finder, matcher

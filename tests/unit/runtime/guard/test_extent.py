@@ -7,7 +7,8 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.guard.extent import Head, Unmeasured, byte_class, extent
+from regent_runtime.guard.extent import Head, byte_class
+from regent_runtime.guard.patternreader import Unmeasured, extent
 from regent_runtime.guard.scan import compiled
 
 ATOMS = ["a", "k", "S", "é", "€", "\\d", "\\w", "\\s", ".", "[a-f]", "[^b]", "[é-ü]", "[^\\s]", "[[:alpha:]]", "[\\]x-]", "\\x41",
