@@ -1,5 +1,7 @@
 """HTTPS of the metrics API: whose connection is answered, and certificates that change while it serves."""
 
+import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,13 +69,16 @@ class World:
     async def _nothing(self, _: FrontProxy) -> None:
         """The test gives them."""
 
+    def context(self, own: Path | None, trusted: str = "") -> ssl.SSLContext:
+        made = ssl.create_default_context(cadata=trusted or self.certificate.pem)
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if own is not None:
+            made.load_cert_chain(own)
+        return made
+
     @asynccontextmanager
     async def client(self, own: Path | None, trusted: str = "") -> AsyncIterator[aiohttp.ClientSession]:
-        context = ssl.create_default_context(cadata=trusted or self.certificate.pem)
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if own is not None:
-            context.load_cert_chain(own)
-        connector = aiohttp.TCPConnector(ssl=context)
+        connector = aiohttp.TCPConnector(ssl=self.context(own, trusted))
         async with aiohttp.ClientSession(f"https://127.0.0.1:{self.listener.port}", connector=connector) as http:
             yield http
 
@@ -133,6 +138,22 @@ async def test_the_aggregator_is_answered_with_what_the_pods_say(world: World, a
             },
         }
     ]
+
+
+async def test_who_connects_while_the_authority_changes_is_made_to_connect_anew(
+    world: World, authority: Authority, tmp_path: Path
+) -> None:
+    context = world.context(authority.client("front-proxy"))
+    with socket.create_connection(("127.0.0.1", world.listener.port), 60) as early:
+        await asyncio.sleep(0)  # the loop accepts it while it changes servers
+        await world.use(Authority(tmp_path, "front-proxy-ca-2"))
+
+        def answer() -> bytes:
+            with context.wrap_socket(early, server_hostname=HOST) as tls:
+                tls.sendall(f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                return tls.recv(64)
+
+        assert await asyncio.to_thread(answer) == b"", "ended, not left open"
 
 
 async def test_without_a_certificate_of_the_authority_there_is_no_connection(world: World, tmp_path: Path) -> None:

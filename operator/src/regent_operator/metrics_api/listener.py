@@ -1,5 +1,7 @@
-"""The port that the aggregator connects to: opened anew, beside the old one, when its authority changes."""
+"""The port that the aggregator connects to: one socket, served by another server when its authority changes."""
 
+import asyncio
+import socket
 import ssl
 
 from aiohttp import web
@@ -19,7 +21,8 @@ class Listener:
         self.port = port
         self._host = host
         self._runner: web.AppRunner
-        self._site: web.TCPSite | None = None
+        self._socket: socket.socket | None = None
+        self._serving: tuple[web.SockSite, socket.socket] | None = None
         self._context: ssl.SSLContext | None = None
         self._proxy: FrontProxy | None = None
 
@@ -40,13 +43,15 @@ class Listener:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=proxy.ca)
         certificate.load(context)
-        site = web.TCPSite(self._runner, self._host, self.port, ssl_context=context, reuse_port=True)
+        if self._socket is None:
+            self._socket = _bound(self._host, self.port)
+            self.port = int(self._socket.getsockname()[1])
+        accepting = self._socket.dup()
+        site = web.SockSite(self._runner, accepting, ssl_context=context)
         await site.start()
-        if self._site is None:
-            self.port = int(self._runner.addresses[0][1])
-        old, self._site, self._context, self._proxy = self._site, site, context, proxy
+        old, self._serving, self._context, self._proxy = self._serving, (site, accepting), context, proxy
         if old is not None:
-            await old.stop()
+            await _replace(*old)
 
     def is_current(self, request: web.Request) -> bool:
         tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
@@ -54,3 +59,24 @@ class Listener:
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _bound(host: str | None, port: int) -> socket.socket:
+    """To an address, or to all of both families."""
+    if host is None and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
+    return socket.create_server((host or "", port), family=family)
+
+
+async def _replace(site: web.SockSite, accepting: socket.socket) -> None:
+    """Stop a site whose socket another serves too. Who waits there is that one's.
+
+    Who was accepted in this very moment is served first: asyncio leaves a connection unanswered, and open, whose
+    server closes before its transport stands.
+    """
+    asyncio.get_running_loop().remove_reader(accepting)
+    await asyncio.sleep(0)
+    await site.stop()
