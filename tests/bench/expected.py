@@ -46,7 +46,7 @@ EVENT = Count(0, 1, "Events are few: what more than 512 that wait would add is d
 COMES_UP = Count(
     1,
     4,
-    "told at first, while no pod serves, when pods or Deployment say so, and when both do; looks may fall together",
+    "told at first, while no pod serves, and when both pods and Deployment say so; between, every five seconds at most",
 )
 TOLD = Count(
     1, 2, "an agent is told before its pods answer as well, unless others that were edited wait for their config"

@@ -16,12 +16,13 @@ from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient
 
 KEY = Key("AgentPolicy", "n", "p")
+WHEN = "2026-01-01T00:00:00Z"
 CONDITION = {
     "type": "Ready",
     "status": "True",
     "reason": "Enforced",
     "message": "In force in 1 pod.",
-    "lastTransitionTime": "2026-01-01T00:00:00Z",
+    "lastTransitionTime": WHEN,
 }
 
 
@@ -133,3 +134,81 @@ async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_e
     assert await write("3", replicas=2) is None
     assert await write("3", replicas=2, conversations=4) == MINUTE_SECONDS
     assert [sorted(each) for each in scene.sent] == [["conditions", "spend"], ["replicas", "spend"], ["spend"]]
+
+
+class Agent:
+    """One that is made: its status as it is told, and as it stands."""
+
+    def __init__(self) -> None:
+        self.scene = Scene()
+        self.conditions = {
+            "Ready": ("False", "Progressing", "0 of 1 replicas are up to date"),
+            "Accepted": ("True", "Accepted", "The spec is valid."),
+            "ResolvedRefs": ("True", "ReferencesResolved", "Every reference exists."),
+            "PolicyEnforced": ("False", "NoServingPod", "No pod can serve yet."),
+            "WorkloadAvailable": ("False", "Progressing", "0 of 1 replicas are up to date"),
+            "Reconciling": ("True", "Progressing", "0 of 1 replicas are up to date"),
+        }
+
+    async def tell(self, *without: str, **more: Any) -> float | None:
+        told = [
+            {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": WHEN}
+            for kind, (status, reason, message) in self.conditions.items()
+            if kind not in without
+        ]
+        status = AIAgentStatus.model_validate({"conditions": told, **more})
+        live = packed(json.dumps(self.scene.live).encode())
+        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, live)
+        return await self.scene.writer.write(Key("AIAgent", "n", "p"), stored, status)
+
+
+async def test_how_pods_come_up_is_told_every_few_seconds_and_what_comes_of_it_at_once() -> None:
+    agent = Agent()
+    assert await agent.tell() is None
+    agent.conditions["PolicyEnforced"] = "True", "Enforced", "1/1 pods echo it."
+    assert await agent.tell(enforced="1/1") == FIGURES_SECONDS
+    for kind in ("Ready", "WorkloadAvailable", "Reconciling"):
+        agent.conditions[kind] = (*agent.conditions[kind][:2], "1 of 1 replicas are up to date, 0 available")
+    agent.scene.clock.now += 2
+    assert await agent.tell(enforced="1/1") == FIGURES_SECONDS - 2
+    agent.conditions["WorkloadAvailable"] = "True", "Available", "1 of 1 replicas are available."
+    agent.conditions["Ready"] = "True", "Ready", "1/1 pods echo it."
+    assert await agent.tell("Reconciling", enforced="1/1", replicas=1) is None
+    assert len(agent.scene.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("Ready", ("False", "NoProviderAllowed", "The policies exclude every provider.")),
+        ("Reconciling", ("True", "CredentialsChanged", "The pods are replaced.")),
+        ("ResolvedRefs", ("True", "ReferencesResolved", "Every reference exists, but the Service does not.")),
+        ("Stalled", ("True", "ConfigRefused", "A pod refuses the config.")),
+    ],
+)
+async def test_news_of_an_agent_on_its_way_does_not_wait(kind: str, told: tuple[str, str, str]) -> None:
+    agent = Agent()
+    await agent.tell()
+    agent.conditions[kind] = told
+    assert await agent.tell(enforced="0/1") is None
+
+
+async def test_a_pod_that_no_longer_enforces_is_told_at_once() -> None:
+    agent = Agent()
+    agent.conditions["PolicyEnforced"] = "True", "Enforced", "1/1 pods echo it."
+    await agent.tell()
+    agent.conditions["PolicyEnforced"] = "False", "NotYetEnforced", "0/1 pods echo it."
+    assert await agent.tell() is None
+
+
+async def test_another_generation_of_an_agent_on_its_way_is_told_at_once() -> None:
+    agent = Agent()
+    await agent.tell(observedGeneration=1)
+    assert await agent.tell(observedGeneration=2, enforced="0/1") is None
+
+
+async def test_an_agent_that_was_ready_is_told_of_at_once() -> None:
+    agent = Agent()
+    agent.conditions["Ready"] = "True", "Ready", "1/1 pods echo it."
+    await agent.tell("Reconciling")
+    assert await agent.tell("Reconciling", replicas=2) is None

@@ -1,5 +1,5 @@
-"""Writes status: one patch, only when something differs; counts of agents and pods every few seconds at most, what an
-agent has spent and how many conversations it has once a minute.
+"""Writes status: one patch, only when something differs; counts of agents and pods, and how an agent's pods come up,
+every few seconds at most; what an agent has spent and how many conversations it has once a minute.
 """
 
 import time
@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from regent_api.model import Model
+from regent_api.status import ConditionStatus, ConditionType
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.packed import unpacked
@@ -23,6 +24,17 @@ Object = dict[str, Any]
 FIGURES = frozenset({"agents", "enforced", "providers"})
 FIGURES_SECONDS = 5.0
 """A floor policy counts the pods of every agent: it must not be written as often as any of them moves."""
+PROGRESS = frozenset({"replicas", "enforced"})
+COMES_ABOUT = frozenset(
+    {
+        ConditionType.READY,
+        ConditionType.RECONCILING,
+        ConditionType.POLICY_ENFORCED,
+        ConditionType.WORKLOAD_AVAILABLE,
+        ConditionType.NETWORK_RESTRICTED,
+    }
+)
+"""What is told of pods that come up."""
 MINUTELY = frozenset({"spend", "conversations"})
 MINUTE_SECONDS = 60.0
 """Figures of an agent come and go with every turn."""
@@ -51,8 +63,8 @@ class StatusWriter:
     async def write(self, key: Key, stored: Stored, status: Model, *, patient: bool = False) -> float | None:
         """Make the live status equal to `status`. Raises ApiError for transport only.
 
-        With `patient`, a change of figures alone waits until so long after the last write (of an agent's
-        always): the seconds still to wait are returned. An object that is gone or replaced meanwhile is left alone.
+        With `patient`, a change of figures alone waits until so long after the last write (of an agent's always, and
+        so does progress): the seconds still to wait are returned. An object that is gone or replaced is left alone.
         """
         live, wanted = stored.live_status, status.wire()
         patch = merge_patch(live, wanted)
@@ -86,7 +98,8 @@ class StatusWriter:
         """Seconds since the last write before which this one is none."""
         if not set(patch) - MINUTELY:
             return MINUTE_SECONDS
-        return FIGURES_SECONDS if patient and _only_figures(live, patch) else 0.0
+        few = (patient and _only_figures(live, patch)) or _only_progress(live, patch)
+        return FIGURES_SECONDS if few else 0.0
 
     def _replaced(self, key: Key, stored: Stored) -> bool:
         now = self._store.get(key)
@@ -114,6 +127,29 @@ def _only_figures(live: Object, patch: Object) -> bool:
     if "conditions" not in patch:
         return True
     return bool(_without_words(live.get("conditions")) == _without_words(patch["conditions"]))
+
+
+def _only_progress(live: Object, patch: Object) -> bool:
+    """Whether an agent that was told as on its way to Ready still is, and all that is new is that its pods come up."""
+    if set(patch) - PROGRESS - MINUTELY - {"conditions"}:
+        return False
+    old, new = _by_type(live.get("conditions")), _by_type(patch.get("conditions", live.get("conditions")))
+    if ConditionType.RECONCILING not in old or old.keys() != new.keys() or _holds(new[ConditionType.READY]):
+        return False
+    return all(new[kind] == was or (kind in COMES_ABOUT and _comes(was, new[kind])) for kind, was in old.items())
+
+
+def _comes(was: Object, now: Object) -> bool:
+    """True now, or as it was but for the words."""
+    return (_holds(now) and not _holds(was)) or (now["status"], now["reason"]) == (was["status"], was["reason"])
+
+
+def _by_type(conditions: Any) -> dict[str, Object]:
+    return {condition["type"]: condition for condition in conditions or []}
+
+
+def _holds(condition: Object) -> bool:
+    return bool(condition["status"] == ConditionStatus.TRUE)
 
 
 def _without_words(conditions: Any) -> Any:
