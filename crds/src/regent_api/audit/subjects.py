@@ -8,9 +8,11 @@ import hashlib
 import hmac
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 KEY_BYTES = 32
@@ -129,6 +131,11 @@ class KeyFile:
         self._put(number, _FREE)
         self._free.append(number)
         return True
+
+    @property
+    def slots(self) -> Mapping[bytes, int]:
+        """Where each subject's key stands, by SHA-256 of the subject; some of them may have been erased by others."""
+        return MappingProxyType(self._slots)
 
     def close(self) -> None:
         os.close(self._file)

@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -87,6 +88,7 @@ class Retention:
             await asyncio.to_thread(self._keys.prune)
         except OSError as error:
             log.warning("notes of erasures: %s", type(error).__name__)
+        await asyncio.to_thread(self._let_keys_go)
         await asyncio.to_thread(logs.weigh)
 
     def _let_go(self, origin: Origin) -> None:
@@ -109,6 +111,21 @@ class Retention:
         if stays != files[0]:
             with logs.opened(origin) as opened:
                 self._cut(opened, segment.first_of(stays))
+
+    def _let_keys_go(self) -> None:
+        """Those of subjects who left no record that is still kept: an agent's are kept as long as any of its logs."""
+        longest: dict[tuple[str, str], float] = defaultdict(lambda: self._floor)
+        for origin in self._intake.logs.origins():
+            whose = origin.namespace, origin.agent
+            longest[whose] = max(longest[whose], wanted(self._intake.logs.folder_of(origin)).seconds)
+        for namespace, agent in self._keys.agents():
+            try:
+                gone = self._keys.lapse(namespace, agent, longest[namespace, agent])
+            except (OSError, ValueError) as error:
+                log.warning("subjects' keys of %s/%s: %s", namespace, agent, type(error).__name__)
+                continue
+            if gone:
+                log.info("subjects' keys of %s/%s: %d have lapsed", namespace, agent, gone)
 
     def _day(self, seconds: float) -> str:
         """A day that is over for so long."""
