@@ -114,10 +114,28 @@ async def test_what_is_not_ours_is_not_deleted(scene: Scene) -> None:
     assert scene.client.calls == []
 
 
-async def test_a_failure_of_transport_is_raised_as_it_is(scene: Scene) -> None:
-    scene.client.failure = ApiError(503, "Unavailable", "not now")
+@pytest.mark.parametrize("status", [0, 401, 429])
+async def test_an_api_server_that_cannot_be_asked_ends_the_look(scene: Scene, status: int) -> None:
+    scene.client.failure = ApiError(status, "Unavailable", "not now")
     with pytest.raises(ApiError, match="not now"):
         await scene.applier.apply("agent", BODIES)
+
+
+async def test_a_child_at_which_it_fails_is_told_when_it_fails_again_and_no_more_once_it_is_written(
+    scene: Scene,
+) -> None:
+    scene.client.failure = ApiError(503, "Unavailable", "not now")
+    first, second = [await scene.applier.apply("agent", BODIES[:1]) for _ in range(2)]
+    assert (first.failed, first.refused) == (scene.client.failure, [])
+    assert second.failed == scene.client.failure
+    assert [refusal.message for refusal in second.refused] == ["not now"]
+    scene.client.failure = None
+    third = await scene.applier.apply("agent", BODIES[:1])
+    assert (third.failed, third.refused) == (None, [])
+    scene.applier.forget_all()
+    scene.client.objects.clear()
+    scene.client.failure = ApiError(503, "Unavailable", "not now")
+    assert (await scene.applier.apply("agent", BODIES[1:2])).refused == []
 
 
 @pytest.mark.parametrize(

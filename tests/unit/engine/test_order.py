@@ -1,8 +1,8 @@
 """Which requests an edit costs, and in which order they leave: counted over the whole engine, not timed."""
 
 import json
+import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from regent_operator.engine import plans
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
 from regent_operator.engine.reconcile import Again
-from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, PODS, Key, Resource
+from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, DEPLOYMENTS, PODS, Key, Resource
+from regent_operator.engine.statuses import MINUTE_SECONDS
 from regent_operator.engine.touches import AFTER_SECONDS
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
@@ -186,11 +187,55 @@ async def test_a_webhook_that_is_down_for_one_child_holds_back_no_policy(world: 
 
     world.api.apply = fails_at_walls  # type: ignore[method-assign]
     world.put("AgentPolicy", "house", TIGHTER | {"callers": {"ingressFrom": [{"namespaceSelector": {}}]}})
-    for _ in range(3):
-        with suppress(ApiError):
-            await world.engine.reconciler.reconcile(key_of_first(world))
+    key = key_of_first(world)
+    with pytest.raises(ApiError, match="failed calling webhook"):
+        await world.engine.reconciler.reconcile(key)
     document = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.json"])
     assert document["policy"]["size"]["maxOutputTokens"] == 64
+    assert world.ready("a000") == "NotYetEnforced"
+    await world.engine.echoes._round(key)
+    with pytest.raises(ApiError, match="failed calling webhook"):
+        await world.engine.reconciler.reconcile(key)
+    assert world.ready("a000") == "ApplyRefused"
+    assert world.api.objects["AIAgent", "n", "a000"]["status"]["enforced"] == f"{PODS_EACH}/{PODS_EACH}"
+    world.api.apply = apply  # type: ignore[method-assign]
+    await world.engine.reconciler.reconcile(key)
+    assert world.ready("a000") == "Ready"
+
+
+async def test_what_was_not_told_yet_and_is_no_longer_so_counts_for_no_policy(world: World) -> None:
+    """An agent on its way to Ready, whose second pod comes up and goes within the seconds that its progress waits."""
+    key, house = key_of_first(world), Key("AgentPolicy", "n", "house")
+    deployment = world.api.objects["Deployment", "n", "a000"]
+    world.api.version += 1
+    lagging = deployment | {
+        "metadata": deployment["metadata"] | {"resourceVersion": str(world.api.version)},
+        "status": {"replicas": 2, "availableReplicas": 0, "updatedReplicas": 1, "observedGeneration": 1},
+    }
+    world.engine.children.seen(DEPLOYMENTS, lagging, full=True)
+
+    async def serving_after(*, second_is_ready: bool) -> int:
+        world.pod_is("a000-1", ready=second_is_ready)
+        await world.engine.reconciler.reconcile(key)
+        await world.engine.reconciler.reconcile(key)
+        return sum(figures.serving for figures in world.engine.store.figures_of_users(house))
+
+    assert await serving_after(second_is_ready=False) == AGENTS * PODS_EACH - 1
+    assert await serving_after(second_is_ready=True) == AGENTS * PODS_EACH
+    assert world.api.objects["AIAgent", "n", "a000"]["status"]["enforced"] == "1/1", "it waits"
+    assert await serving_after(second_is_ready=False) == AGENTS * PODS_EACH - 1
+
+
+async def test_conversations_that_pods_tell_are_told(world: World) -> None:
+    key = key_of_first(world)
+    await world.engine.reconciler.reconcile(key)
+    for pod in world.engine.pods.of(key):
+        echo = pod.seen.echo
+        assert echo
+        world.engine.pods.echoed(pod.seen.uid, replace(echo, active_conversations=7))
+    world.engine.reconciler._statuses._clock = lambda: time.monotonic() + MINUTE_SECONDS
+    await world.engine.reconciler.reconcile(key)
+    assert world.api.objects["AIAgent", "n", "a000"]["status"]["conversations"] == 7 * PODS_EACH
 
 
 async def test_who_keeps_a_child_from_going_holds_back_no_policy(world: World) -> None:

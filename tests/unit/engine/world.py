@@ -185,6 +185,14 @@ class World:
         status = self.api.objects["AIAgent", NAMESPACE, name]["status"]
         return next(c["reason"] for c in status["conditions"] if c["type"] == "Ready")
 
+    def pod_is(self, name: str, *, ready: bool) -> None:
+        self.api.version += 1
+        pod = self.api.objects["Pod", NAMESPACE, name]
+        known = {**pod["status"], "conditions": [{"type": "Ready", "status": str(ready)}]}
+        seen = pod | {"metadata": pod["metadata"] | {"resourceVersion": str(self.api.version)}, "status": known}
+        self.api.objects["Pod", NAMESPACE, name] = seen
+        self._seen_pod(PODS, seen)
+
     def _start_pods(self, agent: str) -> None:
         deployment = self.api.objects["Deployment", NAMESPACE, agent]
         counts = {"replicas": 2, "availableReplicas": 2, "updatedReplicas": 2, "observedGeneration": 1}

@@ -345,6 +345,22 @@ def test_policies_in_mode_audit_that_do_not_fit_are_not_tried(monkeypatch: pytes
     assert len(made.config_text.encode()) <= BYTES
 
 
+def test_policies_that_do_not_fit_keep_what_was_kept_for_so_long_and_replace_no_pod(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planning, "MOST_BYTES", BYTES)
+    bot = {"name": "bot", "secretKeyRef": {"name": "bot", "key": "token"}}
+    classes = {"Restricted": {"retention": "1h"}}
+    strict = for_all("strict", data={"classes": classes}, callers={"apiKeys": [bot]})
+    fits = planned(policies=(BASE, strict))
+    made = planned(policies=(BASE, strict, *(fat(f"policy{number}") for number in range(4))))
+    assert [problem.reason for problem in made.problems] == [Reason.CONFIG_TOO_LARGE]
+    assert made.config is not None
+    assert made.config.policy.data.classes.of(Sensitivity.RESTRICTED).retention_seconds == 3600
+    assert ("bot", "token") in made.credentials
+    assert made.credentials == fits.credentials
+
+
 @pytest.mark.parametrize("last", [False, True])
 def test_policies_that_do_not_fit_let_nobody_in(monkeypatch: pytest.MonkeyPatch, last: bool) -> None:
     """The last config would be laxer than what an admin tightens meanwhile."""

@@ -49,6 +49,8 @@ class Outcome:
     """Kinds that were written."""
     healed: list[str] = field(default_factory=list)
     """Children that were not as we had left them."""
+    failed: ApiError | None = None
+    """Of transport, at one child (somebody's webhook that is down, say): the others were written nevertheless."""
 
 
 class Applier:
@@ -56,6 +58,8 @@ class Applier:
         self._client = client
         self._children = children
         self._wanted: dict[ChildKey, str] = {}
+        self._failing: set[ChildKey] = set()
+        """At which the last try failed."""
 
     async def apply(
         self, uid: str, bodies: tuple[Object, ...], replicas: int = 1, absent: tuple[ChildKey, ...] = ()
@@ -66,13 +70,16 @@ class Applier:
         `absent`: what must not exist. It goes when all else but the number of pods is written, so that whoever keeps it
         from going holds back no policy; beside an autoscaler that stays, the number is left to that.
         Beside a foreign object nothing more is made; children that are ours already follow the plan nevertheless, so
-        that a name conflict cannot hold back a tighter policy.
+        that a name conflict cannot hold back a tighter policy. Neither can a child at which the API server fails
+        (`Outcome.failed`): when it does so again, it counts as refused.
         """
         outcome = Outcome()
         found = list(zip(bodies, await together(map(self._look, bodies)), strict=True))
         for body, child in found:
             self._judge(uid, body, child, outcome)
-        await self._follow_all(uid, [each for each in found if each[0]["kind"] not in SCALED], replicas, outcome)
+        for body, child in found:
+            if body["kind"] not in SCALED:
+                await self._follow(uid, body, child, replicas, outcome)
         kept = [key.kind for key in absent if not await self._remove(uid, key, outcome)]
         if SCALED.isdisjoint(kept):
             for body, child in found:
@@ -80,26 +87,26 @@ class Applier:
                     await self._follow(uid, body, child, replicas, outcome)
         return outcome
 
-    async def _follow_all(
-        self, uid: str, found: list[tuple[Object, Child | None]], replicas: int, outcome: Outcome
-    ) -> None:
-        """Whoever fails at one (somebody's webhook that is down, say) keeps no config from the pods."""
-        failed: ApiError | None = None
-        for body, child in found:
-            try:
-                await self._follow(uid, body, child, replicas, outcome)
-            except ApiError as error:
-                if error.status < 500:
-                    raise
-                failed = failed or error
-        if failed is not None:
-            raise failed
-
     async def _follow(self, uid: str, body: Object, child: Child | None, replicas: int, outcome: Outcome) -> None:
-        if child is not None and _is_of(uid, child):
-            await self._bring(body, child, replicas, outcome)
-        elif child is None and not outcome.conflicts:
-            await self._make(uid, body, replicas, outcome)
+        key = key_of(CHILD_BY_KIND[body["kind"]], body)
+        try:
+            if child is not None and _is_of(uid, child):
+                await self._bring(body, child, replicas, outcome)
+            elif child is None and not outcome.conflicts:
+                await self._make(uid, body, replicas, outcome)
+        except ApiError as error:
+            self._note_failure(key, error, outcome)
+        else:
+            self._failing.discard(key)
+
+    def _note_failure(self, key: ChildKey, error: ApiError, outcome: Outcome) -> None:
+        """Raises it where the API server itself cannot be asked."""
+        if error.status < 500:
+            raise error
+        outcome.failed = outcome.failed or error
+        if key in self._failing:
+            outcome.refused.append(Refusal(str(key), error.message))
+        self._failing.add(key)
 
     async def _remove(self, uid: str, key: ChildKey, outcome: Outcome) -> bool:
         """Delete the child if it is ours; whether it is on its way."""
@@ -111,9 +118,11 @@ class Applier:
             await self._client.delete(resource, key.namespace, key.name, child.uid)
         except ApiError as error:
             if error.of_transport:
-                raise
-            outcome.refused.append(Refusal(str(key), error.message))
+                self._note_failure(key, error, outcome)
+            else:
+                outcome.refused.append(Refusal(str(key), error.message))
             return False
+        self._failing.discard(key)
         if resource in UNWATCHED:  # no watch will tell
             self._children.gone(resource, key.namespace, key.name, child.uid)
         return True
@@ -134,10 +143,12 @@ class Applier:
         """The agent is gone."""
         for kind in CHILD_BY_KIND:
             self._wanted.pop(ChildKey(kind, namespace, name), None)
+            self._failing.discard(ChildKey(kind, namespace, name))
 
     def forget_all(self) -> None:
         """Another replica may have written since: what differs is no drift from what we wanted."""
         self._wanted.clear()
+        self._failing.clear()
 
     async def _look(self, body: Object) -> Child | None:
         """The live child, as far as we were told of one; read when it is not known what it holds."""

@@ -40,7 +40,7 @@ class Applied:
 class Kept:
     plan: AgentPlan
     applied: Applied | None = None
-    told: tuple[Observation, bytes] | None = None
+    told: tuple[Observation, int, bytes] | None = None
     """What was seen, and the live status that says so already."""
 
 

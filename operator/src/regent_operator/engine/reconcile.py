@@ -179,6 +179,8 @@ class Reconciler:
             self._store.set_figures(key, agent_figures(plan, seen))
             return Again(0.0)
         told = await self._tell(key, stored, plan, seen, outcome)
+        if outcome.failed is not None:
+            raise outcome.failed
         again = self._again(key, plan, seen, outcome)
         return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(told.after)
 
@@ -190,7 +192,7 @@ class Reconciler:
     async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
-        if kept and kept.told == (seen, stored.packed_status) and outcome == Outcome():
+        if kept and kept.told == (seen, seen.conversations, stored.packed_status) and outcome == Outcome():
             return Again()
         before, now = read_status(stored, AIAgentStatus), self._statuses.now()
         status = agent_status(plan, seen, before, now)
@@ -198,8 +200,9 @@ class Reconciler:
         self._store.set_figures(key, agent_figures(plan, seen))
         self._narrator.tell(key, plan.agent, before, status, outcome)
         by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
-        if kept and due is None and not by_the_clock and self._store.get(key) is stored:
-            kept.told = (seen, stored.packed_status)
+        if kept:
+            whole = due is None and not by_the_clock and self._store.get(key) is stored
+            kept.told = (seen, seen.conversations, stored.packed_status) if whole else None
         return Again(due).or_sooner(silent_in(status.conditions, now))
 
     async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:

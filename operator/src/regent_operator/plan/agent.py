@@ -83,6 +83,7 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         applying = applying.trying_less
         outcome = _outcome(inputs, installation, applying, references)
         written = _written(outcome)
+    credentials = _credentials(inputs, outcome)
     if size > MOST_BYTES:
         outcome = _refusing(outcome, size)
         written = _written(outcome)
@@ -102,7 +103,7 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         effective=outcome.in_force.described if outcome.in_force else (),
         excluded=outcome.excluded,
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
-        credentials=_credentials(inputs, outcome),
+        credentials=credentials,
     )
 
 
@@ -122,7 +123,7 @@ def _bytes(written: Document | None) -> int:
 
 def _refusing(outcome: _Outcome, size: int) -> _Outcome:
     """Lets nobody in. The last config would stay otherwise, whatever a policy tightens, and whoever wrote too much of
-    instructions or of a policy would have switched all others' edits off.
+    instructions or of a policy would have switched all others' edits off. What pods keep is kept as the policies say.
     """
     made = outcome.config
     assert made is not None  # noqa: S101  # what is too large is there
@@ -132,7 +133,9 @@ def _refusing(outcome: _Outcome, size: int) -> _Outcome:
     )
     nobody = EffectiveCallers(service_accounts=[], anonymous=Opinion.DENY, may_instruct=Opinion.DENY, ingress_from=[])
     audit = made.policy.audit.model_copy(update={"alerts": []})
-    rules = policy.in_force({}).policy.model_copy(update={"callers": nobody, "audit": audit})
+    bare = policy.in_force({}).policy
+    data = bare.data.model_copy(update={"classes": made.policy.data.classes})
+    rules = bare.model_copy(update={"callers": nobody, "audit": audit, "data": data})
     least = {"instructions": "", "prompt": PromptConfig(), "policy": rules, "sources": {}, "shadows": []}
     return replace(
         outcome,

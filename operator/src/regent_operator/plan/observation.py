@@ -193,6 +193,11 @@ class Observation:
     autoscaler: AutoscalerSeen | None = None
     """None: there is none, or it was not read yet."""
 
+    @property
+    def conversations(self) -> int:
+        """Active, as the pods that can serve have said last. Two observations may be equal but for these."""
+        return sum(pod.echo.active_conversations for pod in self.pods if pod.can_serve and pod.echo)
+
 
 def deployment_seen(raw: Mapping[str, Any]) -> DeploymentSeen:
     """Read an apps/v1 Deployment."""

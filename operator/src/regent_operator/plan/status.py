@@ -51,7 +51,7 @@ def agent_status(plan: AgentPlan, seen: Observation, previous: AIAgentStatus | N
         conditions=dated(findings, generation, before, now),
         endpoint=endpoint(plan.agent),
         replicas=seen.deployment.available if seen.deployment else 0,
-        conversations=sum(pod.echo.active_conversations for pod in seen.pods if pod.can_serve and pod.echo),
+        conversations=seen.conversations,
         enforced=str(enforcement(plan, seen)),
         digests=plan.digests or (previous.digests if previous else None),
         policies=list(plan.uses[:MOST_POLICIES]),
