@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from regent_api.audit import erasures
 from regent_api.audit.erasures import KEPT_NS, RECENT_NS, note, noted, prune
 from regent_api.audit.subjects import subject_digest
@@ -17,8 +19,8 @@ def at(moment: int) -> Callable[[], int]:
 
 def test_each_is_heard_of_once_and_in_order(tmp_path: Path) -> None:
     path = tmp_path / erasures.FILE
-    assert noted(path, None, MOST, at(START)) == (START - RECENT_NS, [])
-    following, _ = noted(path, None, MOST, at(START))
+    following, heard_at_first = noted(path, None, MOST, at(START))
+    assert heard_at_first == []
     for number in range(5):
         note(path, f"subject-{number}", at(START + number))
     heard = []
@@ -35,6 +37,17 @@ def test_a_clock_that_is_set_back_hides_none(tmp_path: Path) -> None:
     following, _ = noted(path, 0, MOST)
     note(path, "b", at(START - 3600 * 10**9))
     assert noted(path, following, MOST)[1] == [subject_digest("b")]
+
+
+@pytest.mark.parametrize("before", [[], ["long ago"]])
+def test_a_clock_that_is_set_back_hides_none_from_who_had_heard_of_nothing(tmp_path: Path, before: list[str]) -> None:
+    path = tmp_path / erasures.FILE
+    for subject in before:
+        note(path, subject, at(START - 3600 * 10**9))
+    following, heard = noted(path, None, MOST, at(START))
+    assert heard == []
+    note(path, "a", at(START - 600 * 10**9))
+    assert noted(path, following, MOST)[1] == [subject_digest("a")]
 
 
 def test_who_has_not_looked_before_hears_of_the_latest_alone(tmp_path: Path) -> None:

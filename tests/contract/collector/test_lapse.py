@@ -123,6 +123,42 @@ async def test_a_place_that_another_process_gave_back_has_the_days_of_its_new_su
     assert world.has("bob")
 
 
+async def test_a_clock_that_was_set_back_ends_no_key(world: World) -> None:
+    now = world.now
+    world.keys.key(ORIGIN, "alice")
+    world.now = 0
+    world.keys.known(ORIGIN, "alice")
+    world.now = now
+    await world.after(1)
+    assert world.has("alice")
+
+
+async def test_a_key_outlives_those_who_remember_it(world: World) -> None:
+    """A pod asks a second before midnight, and writes under the key for up to an hour."""
+    world.now -= world.now % DAY + 1
+    world.keys.key(ORIGIN, "alice")
+    await world.after(30 + 1 / 24)
+    assert world.has("alice")
+
+
+def test_asking_for_a_key_that_is_there_costs_no_sync(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.keys.key(ORIGIN, "alice")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    world.now += DAY
+    world.keys.known(ORIGIN, "alice")
+    assert synced == []
+
+
+def test_days_that_cannot_be_kept_leave_no_file_open(world: World) -> None:
+    (world.folder / "demo" / "helper" / lapse.FILE).mkdir(parents=True)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(3):
+        with pytest.raises(OSError, match="directory"):
+            world.keys.key(ORIGIN, "alice")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
 async def test_files_that_cannot_be_read_stop_neither_retention_nor_other_agents(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

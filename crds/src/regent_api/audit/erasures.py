@@ -26,9 +26,9 @@ _NOTE = struct.Struct("32sQ")
 def note(path: Path, subject: str, now: Callable[[], int] = time.time_ns) -> None:
     """Durable when it returns. Each note is later than the one before, whatever the clock does. Raises OSError."""
     with _locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
-        kept = _fresh(_read(file), now())
-        at = max([now(), *(each + 1 for _, each in kept)])
-        _write(file, [*kept, (bytes.fromhex(subject_digest(subject)), at)])
+        known = _read(file)
+        at = max([now(), *(each + 1 for _, each in known)])
+        _write(file, [*_fresh(known, now()), (bytes.fromhex(subject_digest(subject)), at)])
 
 
 def prune(path: Path, now: Callable[[], int] = time.time_ns) -> None:
@@ -42,15 +42,19 @@ def prune(path: Path, now: Callable[[], int] = time.time_ns) -> None:
 
 
 def noted(path: Path, after: int | None, most: int, now: Callable[[], int] = time.time_ns) -> tuple[int, list[str]]:
-    """Where to go on, and the digests of the subjects that were noted after `after`, oldest first. Raises OSError."""
-    if after is None:
-        after = now() - RECENT_NS
+    """Where to go on, and the digests of the subjects that were noted after `after`, oldest first. Raises OSError.
+
+    Where to go on is a note's moment, or 0: one's own clock may be set back, and notes would be passed over.
+    """
     try:
         with _locked(path, os.O_RDONLY, fcntl.LOCK_SH) as file:
-            found = [each for each in _read(file) if each[1] > after][:most]
+            kept = _read(file)
     except FileNotFoundError:
-        found = []
-    return (found[-1][1] if found else after), [hashed.hex() for hashed, _ in found]
+        kept = []
+    since = now() - RECENT_NS if after is None else after
+    found = [each for each in kept if each[1] > since][:most]
+    passed = max((at for _, at in kept), default=0) if after is None else after
+    return (found[-1][1] if found else passed), [hashed.hex() for hashed, _ in found]
 
 
 @contextmanager

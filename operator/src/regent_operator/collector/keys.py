@@ -23,6 +23,8 @@ LONGEST_SUBJECT = 1024
 """Characters."""
 MOST_OPEN = 128
 """Agents whose file is held open."""
+MARGIN_SECONDS = 7200
+"""Pods use a key that they remember for up to an hour."""
 
 
 class AgentKeys:
@@ -51,8 +53,9 @@ class AgentKeys:
     def lapse(self, namespace: str, agent: str, seconds: float) -> int:
         """Destroy the agent's keys that nobody has asked for in so long; how many. Raises OSError, ValueError."""
         folder = self._folder / namespace / agent
-        day = int((self._now() - seconds) // DAY_SECONDS)
+        day = int((self._now() - seconds - MARGIN_SECONDS) // DAY_SECONDS)
         with self._kept(folder) as kept:
+            kept.days.sync()
             digests = list(kept.keys.slots)
         gone = 0
         for digest in digests:  # requests come in between: each key that goes is a sync of the disk
@@ -101,7 +104,11 @@ class _Kept:
 
     def __init__(self, folder: Path) -> None:
         self.keys = KeyFile(folder / FILE)
-        self.days = LastDays(folder / lapse.FILE)
+        try:
+            self.days = LastDays(folder / lapse.FILE)
+        except OSError:
+            self.keys.close()
+            raise
 
     def asked(self, subject: str, day: int) -> None:
         digest = bytes.fromhex(subject_digest(subject))

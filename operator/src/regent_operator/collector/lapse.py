@@ -22,11 +22,13 @@ class LastDays:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def note(self, slot: int, digest: bytes, day: int) -> None:
-        """On the disk when it returns; nothing is written where it stands there already."""
-        noted = _SLOT.pack(digest[:8], day)
-        if os.pread(self._file, _SLOT.size, slot * _SLOT.size) != noted:
-            os.pwrite(self._file, noted, slot * _SLOT.size)
-            os.fdatasync(self._file)
+        """Unless a later day stands there: a clock may be set back. On the disk after `sync`."""
+        last = self.last(slot, digest)
+        if last is None or last < day:
+            os.pwrite(self._file, _SLOT.pack(digest[:8], day), slot * _SLOT.size)
+
+    def sync(self) -> None:
+        os.fdatasync(self._file)
 
     def last(self, slot: int, digest: bytes) -> int | None:
         """None: nobody knows."""
