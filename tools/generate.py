@@ -17,8 +17,8 @@ from regent_api.crd import crd
 from regent_api.kinds import KINDS
 from regent_operator.plan import deployment
 from regent_runtime import refusals
+from regent_runtime.dialect.chat_completions import request_table
 from regent_runtime.route import errors as route_errors
-from regent_runtime.wire import request_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost."

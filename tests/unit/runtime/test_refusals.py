@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from regent_runtime import refusals
+from regent_runtime.dialect.chat_completions.error import error_object
 from regent_runtime.refusals import Refused
-from regent_runtime.serve.errors import error_headers, error_object
+from regent_runtime.serve.errors import error_headers
 
 ROWS = list(refusals.table())
 
