@@ -26,6 +26,7 @@ from regent_runtime.cache.embedder import lacking
 from regent_runtime.config import Snapshot
 from regent_runtime.credentials import Credentials
 from regent_runtime.dialect.chat_completions import dialect as chat_completions
+from regent_runtime.dialect.messages import dialect as messages
 from regent_runtime.inforce import POLL_SECONDS, ConfigFile, ConfigInForce
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.limits.bodies import Bodies
@@ -93,6 +94,7 @@ class Runtime:
         turns = Turns(self.lifecycle, self.audit, bodies, self._ended)
         paths: dict[str, dict[str, App]] = {
             chat_completions.PATH: {"POST": turns.endpoint(chat_completions.ChatCompletions)},
+            messages.PATH: {"POST": turns.endpoint(messages.Messages)},
             batch.PATH: {"POST": batch.Batches(self.lifecycle, turns, bodies, self._ended)},
             conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
