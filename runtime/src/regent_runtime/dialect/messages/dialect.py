@@ -53,9 +53,11 @@ class Messages:
         return b"event: error\ndata: %b\n\n" % self.error(refused, turn_id)
 
     def _named(self, param: str) -> str:
-        """What the caller calls a field of the turn: nothing else than its own words where the turn has not begun."""
+        """What the caller calls a field of the turn. What was not read is named as it was written."""
+        if not self._places:
+            return param
         match = _MESSAGE.fullmatch(param)
-        if match is None or not self._places:
+        if match is None or int(match[1]) >= len(self._places):
             return _NAMES.get(param, param)
         place, field = self._places[int(match[1])], match[2] or ""
         if place == SYSTEM:

@@ -39,9 +39,10 @@ def read(system: str | list[Text] | None, messages: Sequence[Message]) -> list[P
 
 def _said(at: str, message: Message, open_calls: OpenCalls) -> Iterator[Placed]:
     """A message; results of tools in front, each as its own."""
+    if isinstance(message.content, str) or message.role == "assistant":
+        open_calls.check(at)
     if isinstance(message.content, str):
         check_text(f"{at}.content", message.content)
-        open_calls.check(at)
         yield at, {"role": message.role, "content": message.content}
         return
     if not message.content:
@@ -51,23 +52,19 @@ def _said(at: str, message: Message, open_calls: OpenCalls) -> Iterator[Placed]:
     for number, block in enumerate(message.content):
         place = f"{at}.content[{number}]"
         _check_role(place, block, message.role)
+        _check_order(place, block, is_speaking=bool(told), is_calling=bool(calls))
         if isinstance(block, ToolResult):
-            if told:
-                words = f"`{place}`: results of tools come before what else the message says."
-                raise Refused(INVALID_VALUE, words, param=place)
             yield place, _result(place, block, open_calls)
         elif isinstance(block, ToolUse):
-            calls.append(_call(place, block, open_calls, first=not calls))
-        elif calls:
-            raise Refused(INVALID_VALUE, f"`{place}`: calls of tools come last.", param=place)
+            calls.append(_call(place, block, open_calls))
         else:
             told.append(_shown(place, block))
-    if message.role == "user" and not told:
-        return
+    if message.role == "user":
+        if not told:
+            return
+        open_calls.check(at)
     content = joined(told) if told else ""
     check_text(f"{at}.content", content)
-    if not calls:
-        open_calls.check(at)
     yield at, {"role": message.role, "content": content} | ({"tool_calls": calls} if calls else {})
 
 
@@ -78,6 +75,14 @@ def _check_role(at: str, block: Block, role: str) -> None:
     speaker = _SPEAKERS.get(type(block), role)
     if speaker != role:
         raise Refused(INVALID_VALUE, f"`{at}.type` is for the role {speaker}.", param=f"{at}.type")
+
+
+def _check_order(at: str, block: Block, *, is_speaking: bool, is_calling: bool) -> None:
+    """A turn's messages have no other: results are messages before it, calls stand beside its text."""
+    if is_speaking and isinstance(block, ToolResult):
+        raise Refused(INVALID_VALUE, f"`{at}`: results of tools come first.", param=at)
+    if is_calling and not isinstance(block, ToolUse):
+        raise Refused(INVALID_VALUE, f"`{at}`: calls of tools come last.", param=at)
 
 
 def _shown(at: str, block: Text | Picture) -> str | images.Image:
@@ -119,9 +124,7 @@ def _result(at: str, block: ToolResult, open_calls: OpenCalls) -> dict[str, Any]
     }
 
 
-def _call(at: str, block: ToolUse, open_calls: OpenCalls, *, first: bool) -> dict[str, Any]:
-    if first:
-        open_calls.check(at)
+def _call(at: str, block: ToolUse, open_calls: OpenCalls) -> dict[str, Any]:
     if block.caller not in (None, {"type": "direct"}):
         raise Refused(UNSUPPORTED_FIELD, f"`{at}.caller`: only direct is offered.", param=f"{at}.caller")
     _check_toolset(at, block)

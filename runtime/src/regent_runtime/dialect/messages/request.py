@@ -9,9 +9,10 @@ from regent_runtime.dialect import settle
 from regent_runtime.dialect.messages import history
 from regent_runtime.dialect.messages.request_table import TABLE, Choice, Message, OutputConfig, Tool
 from regent_runtime.dialect.table import required
-from regent_runtime.refusals import INVALID_VALUE, MISSING_FIELD, Refused
+from regent_runtime.refusals import INVALID_JSON, INVALID_VALUE, MISSING_FIELD, Refused
 from regent_runtime.wire.duplicates import refuse_duplicates
 from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.strings import too_deep
 
 
 @dataclass(frozen=True)
@@ -85,5 +86,8 @@ def _translate_output(values: dict[str, Any]) -> None:
     if asked.effort is not None:
         values["reasoning_effort"] = asked.effort
     if asked.format is not None:
+        if too_deep(asked.format.schema):
+            param = "output_config.format"
+            raise Refused(INVALID_JSON, f"`{param}` must not nest deeply.", param=param)
         schema = {"name": "answer", "schema": msgspec.to_builtins(asked.format.schema), "strict": True}
         values["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -61,11 +61,14 @@ def test_a_field_of_the_turn_has_the_callers_own_name(param: str, named: str) ->
     assert (error["type"], error["request_id"]) == ("error", "t1")
 
 
-def test_what_was_not_read_is_named_as_it_was_written() -> None:
-    error = json.loads(
-        Messages().error(Refused(INVALID_VALUE, "`messages[7].role`: no.", param="messages[7].role"), "")
-    )
-    assert error["error"]["param"] == "messages[7].role"
+@pytest.mark.parametrize("name", ["stop", "response_format", "messages[0].role"])
+def test_what_was_not_read_is_named_as_it_was_written(name: str) -> None:
+    spoken = Messages()
+    with pytest.raises(Refused) as refused:
+        spoken.read(json.dumps({**BODY, name: 1}).encode())
+    error = json.loads(spoken.error(refused.value, "t1"))["error"]
+    assert (error["code"], error["param"]) == ("unknown_field", name)
+    assert error["message"].startswith(f"`{name}` is not a field")
 
 
 def test_who_may_not_instruct_is_told_of_the_system_prompt() -> None:

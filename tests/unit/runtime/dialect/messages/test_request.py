@@ -90,6 +90,16 @@ def test_what_does_not_fit_is_named(asked: dict[str, Any], code: str, param: str
     assert refused({**BODY, **asked}) == (code, param)
 
 
+@pytest.mark.parametrize("where", ["tools", "output_config.format"])
+def test_a_schema_that_nests_deeply_is_refused(where: str) -> None:
+    deep: Any = {}
+    for _ in range(70):
+        deep = {"a": deep}
+    config = {"format": {"type": "json_schema", "schema": deep}}
+    asked = {"tools": [{**TOOL, "input_schema": deep}]} if where == "tools" else {"output_config": config}
+    assert refused({**BODY, **asked}) == ("invalid_json", where)
+
+
 def test_a_key_twice_is_refused() -> None:
     assert refused(json.dumps(BODY)[:-1].encode() + b', "top_p": 1, "top_p": 0}')[0] == "duplicate_field"
     assert refused(b'{"max_tokens": 5, "messages": [{"role": "user", "role": "user", "content": "Hi"}]}') == (
