@@ -17,8 +17,9 @@ from regent_api.crd import crd
 from regent_api.kinds import KINDS
 from regent_operator.plan import deployment
 from regent_runtime import refusals
+from regent_runtime.dialect.chat_completions import request_table as chat_completions
+from regent_runtime.dialect.messages import request_table as messages
 from regent_runtime.route import errors as route_errors
-from regent_runtime.wire import request_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "Generated from crds/src/regent_api by `make generate`; edits are lost."
@@ -32,7 +33,8 @@ def outputs() -> dict[str, str]:
     pages["docs/reference/enforcement.md"] = f"<!-- {SOURCE} -->\n{enforcement.page()}"
     served = {
         "errors": refusals.reference(),
-        "requests": request_table.reference(),
+        "messages": messages.reference(),
+        "requests": chat_completions.reference(),
         "route-errors": route_errors.reference(),
     }
     table = {"operator/src/regent_operator/plan/prices.json": price_table.text()}

@@ -27,10 +27,10 @@ from regent_runtime.cache.semantic import Semantic
 from regent_runtime.cache.shelf import Shelf
 from regent_runtime.callers.caller import Caller, CallerKind
 from regent_runtime.credentials import Credentials
+from regent_runtime.dialect.chat_completions import request as wire_request
 from regent_runtime.state.answers import Answers
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.source import StateInUse
-from regent_runtime.wire import request as wire_request
 from tests.fakes import configs
 
 QUESTIONS = Path(__file__).parent / "questions"

@@ -35,29 +35,30 @@ def kept() -> Iterator[None]:
     gc.garbage.clear()
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 @pytest.mark.parametrize("what", TURNS)
-async def test_a_turn_leaves_nothing_to_the_garbage_collector(tmp_path: Path, kept: None, what: str) -> None:
+async def test_a_turn_leaves_nothing_to_the_garbage_collector(tmp_path: Path, kept: None, what: str, path: str) -> None:
     behaviour, body = TURNS[what]
     async with provider(behaviour) as fake:
         document = configs.document(
             configs.provider_config("local", fake.url), policy={"guardrails": {"output": OUTPUT}}
         )
         async with serving(tmp_path, document) as served:
-            await _turn(served, body)  # what a first turn leaves is of what it loads
+            await _turn(served, path, body)  # what a first turn leaves is of what it loads
             served.runtime.records.clear()
             gc.collect()
             gc.garbage.clear()
-            await _turn(served, body)
+            await _turn(served, path, body)
             served.runtime.records.clear()
             gc.collect()
             ours = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("regent_")]
             assert ours == []
 
 
-async def _turn(served: Served, more: dict[str, Any]) -> None:
-    body = {"messages": [{"role": "user", "content": "Hi"}], **more}
+async def _turn(served: Served, path: str, more: dict[str, Any]) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 99, **more}
     headers = {"Authorization": f"Bearer {configs.token()}"}
-    async with served.http.post(f"{served.url}/v1/chat/completions", json=body, headers=headers) as response:
+    async with served.http.post(served.url + path, json=body, headers=headers) as response:
         await response.read()
     await served.until(lambda status: status["turns"] == 0)
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.route.classify import failure_of_code, failure_of_reply
 from regent_runtime.route.failure import Failure
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, ToolCall, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat
 from regent_runtime.wire.messages import Messages
-from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from regent_runtime.wire.sse import EventParser
 from regent_runtime.wire.tools_by_schema import ToolsBySchema

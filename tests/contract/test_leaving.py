@@ -14,6 +14,7 @@ from regent_api.policy import StateError
 from regent_operator.plan.policy import effective
 from regent_runtime.callers.caller import ANONYMOUS
 from regent_runtime.cost.sending import Sending, written
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.limits.budget import Budget
 from regent_runtime.limits.budgettrial import BudgetTrials
 from regent_runtime.limits.provider import ProviderLimits
@@ -23,7 +24,7 @@ from regent_runtime.state.link import Address, Link
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.shared import RedisState
 from regent_runtime.state.source import StateInUse
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from tests.contract.redis_server import RedisServer, redis_server
 from tests.contract.states import AGENT, LOOPBACK
 from tests.contract.test_budget import PRICE

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from regent_api.route import PASSES, ProviderType, WireApi
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.wire.formats import format_of
-from regent_runtime.wire.request import parse
 from tests.fakes import configs
 from tests.fakes.provider import answers, provider
 from tests.fakes.serving import serving

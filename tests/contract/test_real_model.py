@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from regent_runtime.cost.sending import written
-from regent_runtime.wire.request import parse
+from regent_runtime.dialect.chat_completions.request import parse
 from tests.fakes import configs
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
+import anthropic
 import openai
 
 from regent_api.seal import SEAL_KEY
@@ -80,15 +81,24 @@ class Served:
         options = {"max_retries": 0, "api_key": token or configs.token(), "base_url": f"{self.url}/v1", **options}
         return openai.AsyncOpenAI(**options)
 
+    def anthropic(self, token: str | None = None, **options: Any) -> anthropic.AsyncAnthropic:
+        options = {"max_retries": 0, "api_key": token or configs.token(), "base_url": self.url, **options}
+        return anthropic.AsyncAnthropic(**options)
+
     async def post(
-        self, body: Any, *, token: str | None = "", headers: dict[str, str] | None = None
+        self,
+        body: Any,
+        *,
+        token: str | None = "",
+        headers: dict[str, str] | None = None,
+        path: str = "/v1/chat/completions",
     ) -> tuple[int, dict[str, Any], Any]:
         """Status, answer, headers. `token` None: no Authorization; "": a good one."""
         sent = {"Content-Type": "application/json", **(headers or {})}
         if token is not None:
             sent.setdefault("Authorization", f"Bearer {token or configs.token()}")
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with self.http.post(f"{self.url}/v1/chat/completions", data=io.BytesIO(data), headers=sent) as response:
+        async with self.http.post(self.url + path, data=io.BytesIO(data), headers=sent) as response:
             return response.status, await response.json(), response.headers
 
     async def ask(self, content: str = "Hi", **more: Any) -> tuple[int, dict[str, Any]]:

@@ -20,6 +20,7 @@ from regent_runtime.config import ConfigRefused, Snapshot, snapshot
 from regent_runtime.cost.price import band
 from regent_runtime.credentials import Credentials
 from regent_runtime.decision import Decision, Stage
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.lifecycle import RunningTurn, suspended
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import (
@@ -271,6 +272,8 @@ def _every_stage(record: TurnRecord, providers: tuple[str, ...], *, refused: boo
 
 class _Prompt:
     """turn.Incoming of a question."""
+
+    read = staticmethod(parse)
 
     def __init__(self, question: Question) -> None:
         self.authorization: str | None = None

@@ -25,17 +25,20 @@ from regent_runtime.audit.collection import CollectorAt
 from regent_runtime.cache.embedder import lacking
 from regent_runtime.config import Snapshot
 from regent_runtime.credentials import Credentials
+from regent_runtime.dialect.chat_completions import dialect as chat_completions
+from regent_runtime.dialect.messages import dialect as messages
 from regent_runtime.inforce import POLL_SECONDS, ConfigFile, ConfigInForce
 from regent_runtime.lifecycle import Lifecycle
 from regent_runtime.limits.bodies import Bodies
 from regent_runtime.record import TurnRecord
 from regent_runtime.seal import Trust, trusted_keys
-from regent_runtime.serve import approvals, batch, chat, conversations, offers
+from regent_runtime.serve import approvals, batch, conversations, offers
 from regent_runtime.serve.actions import Actions
 from regent_runtime.serve.app import Router
 from regent_runtime.serve.http import App
 from regent_runtime.serve.listener import MOST_CONNECTIONS, Listener
 from regent_runtime.serve.status import PodIdentity, Status
+from regent_runtime.serve.turns import Turns
 from regent_runtime.state.source import States
 from regent_runtime.telemetry import log
 from regent_runtime.telemetry.metrics import Metrics
@@ -88,10 +91,11 @@ class Runtime:
         actions = Actions(self.lifecycle, self.audit, self._acted)
         decisions = approvals.ApprovalEndpoint(actions)
         bodies = Bodies()
-        chats = chat.Chat(self.lifecycle, self.audit, bodies, self._ended)
-        turns: dict[str, dict[str, App]] = {
-            chat.PATH: {"POST": chats},
-            batch.PATH: {"POST": batch.Batches(self.lifecycle, chats, bodies, self._ended)},
+        turns = Turns(self.lifecycle, self.audit, bodies, self._ended)
+        paths: dict[str, dict[str, App]] = {
+            chat_completions.PATH: {"POST": turns.endpoint(chat_completions.ChatCompletions)},
+            messages.PATH: {"POST": turns.endpoint(messages.Messages)},
+            batch.PATH: {"POST": batch.Batches(self.lifecycle, turns, bodies, self._ended)},
             conversations.PATH: {"DELETE": conversations.Delete(actions)},
             approvals.PATH: {"GET": decisions.get, "POST": decisions.post},
         }
@@ -100,7 +104,7 @@ class Runtime:
             "/metrics": {"GET": status.metrics},
             offers.PATH: {"PUT": offers.Offers(in_force, status)},
         }
-        self.serving = Listener(Router({**probes, **turns}), options.host, options.port)
+        self.serving = Listener(Router({**probes, **paths}), options.host, options.port)
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
         self._stopping = asyncio.Event()
 

@@ -20,7 +20,13 @@ class Refusal:
     field: str = ""
     """Path of the AgentPolicy field that refuses; empty where none does, or several may."""
     retry: bool = False
-    """Whether sending the same request again can help; sent as `x-should-retry`, which OpenAI's clients obey."""
+    """Whether sending the same request again can help; sent as `x-should-retry`, which the official clients obey."""
+
+    @property
+    def anthropic_type(self) -> str:
+        """`type` in Anthropic's error object, by the status (https://platform.claude.com/docs/en/api/errors)."""
+        other = _API if self.status >= 500 else _REQUEST
+        return _ANTHROPIC_TYPES.get(self.status, other)
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an outcome, not a fault of the program
@@ -54,6 +60,17 @@ _PERMISSION = "permission_error"
 _RATE = "rate_limit_error"
 _SERVER = "server_error"
 _PROVIDER = "provider_error"
+_API = "api_error"
+_ANTHROPIC_TYPES = {
+    401: _AUTHENTICATION,
+    403: _PERMISSION,
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: _RATE,
+    503: "overloaded_error",
+    504: "timeout_error",
+}
 
 MALFORMED_HTTP = Refusal("malformed_http", 400, _REQUEST, "The bytes are not an HTTP/1.1 request.")
 INVALID_JSON = Refusal("invalid_json", 400, _REQUEST, "The body is not valid JSON in UTF-8, or nests too deeply.")
@@ -279,14 +296,19 @@ def reference() -> str:
         "one of these. The header `x-should-retry` says whether sending the same request again can help. Once a stream",
         "has begun, the same object comes as a `data:` line, and no `[DONE]` follows.",
         "",
-        "| status | code | type | meaning | retry |",
-        "|---|---|---|---|---|",
+        "`/v1/messages` answers with the same statuses, headers and codes in Anthropic's error object (messages.md),",
+        "whose `type` is in the last column.",
+        "",
+        "| status | code | type | meaning | retry | type in Messages |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {row.status} | `{row.code}` | `{row.type}` | {row.meaning} | {'yes' if row.retry else 'no'} |"
-        for row in table()
-    ]
+    lines += [_line(row) for row in table()]
     return "\n".join(lines) + "\n"
+
+
+def _line(row: Refusal) -> str:
+    retry = "yes" if row.retry else "no"
+    return f"| {row.status} | `{row.code}` | `{row.type}` | {row.meaning} | {retry} | `{row.anthropic_type}` |"
 
 
 if __name__ == "__main__":

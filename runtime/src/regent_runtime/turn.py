@@ -32,9 +32,8 @@ from regent_runtime.route import fallback
 from regent_runtime.route.choice import choose, facts
 from regent_runtime.shadow import Asked
 from regent_runtime.watchdog import Within
-from regent_runtime.wire import request as wire_request
 from regent_runtime.wire.answer import Chunk
-from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.request import ChatRequest, check_instructing
 
 
 class Incoming(Protocol):
@@ -48,6 +47,9 @@ class Incoming(Protocol):
 
     async def body(self, most_bytes: int) -> bytes:
         """Raises Refused (408, 413, 415, 503) without reading more than it must, CallerGone."""
+
+    def read(self, body: bytes) -> ChatRequest:
+        """In the dialect of the caller. Raises Refused (400)."""
 
     def watched(self, turn: RunningTurn) -> AbstractContextManager[None]:
         """While open: the turn ends as soon as the caller has gone."""
@@ -120,8 +122,8 @@ class Ready:
 async def prepare(snapshot: Snapshot, caller: Caller, incoming: Incoming, outlet: Outlet, record: TurnRecord) -> Ready:
     """Everything between the limits and the audited intent; `regent explain` asks it too. Raises Refused, Withheld."""
     body = await incoming.body(snapshot.config.policy.size.max_request_bytes)
-    request = wire_request.parse(body)
-    wire_request.check_instructing(request, snapshot.config)
+    request = incoming.read(body)
+    check_instructing(request, snapshot.config)
     pictures.check_allowed(request, snapshot.config)
     outlet.begin(request, record)
     record.input_estimate = size.check_input(request, snapshot.config)

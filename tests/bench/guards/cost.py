@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.guard import house, injection, special_tokens
 from regent_runtime.guard.decoding import views
 from regent_runtime.guard.escaping import blocks
@@ -17,7 +18,6 @@ from regent_runtime.guard.input import InputGuard
 from regent_runtime.guard.parts import parts
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
-from regent_runtime.wire.request import parse
 from regent_runtime.withheld import Withheld
 from tests.bench.guards import corpora
 from tests.bench.holding import longest_hold

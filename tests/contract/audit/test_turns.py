@@ -18,7 +18,7 @@ from regent_api.audit.verify import verify
 from regent_runtime import __version__
 from regent_runtime.audit import journal
 from regent_runtime.audit.disk import Disk
-from regent_runtime.serve.chat import Answer
+from regent_runtime.serve.turns import Answer
 from regent_runtime.wire.answer import Chunk
 from tests.contract.processes import request, running
 from tests.contract.streams import Stream

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from regent_runtime.dialect.chat_completions.dialect import ChatCompletions
 from regent_runtime.limits.bodies import Bodies
 from regent_runtime.serve.batch import _PartRequest
-from regent_runtime.serve.chat import Request
 from regent_runtime.serve.http import Scope, headers
+from regent_runtime.serve.turns import Request
 
 
 def scope(*stated: tuple[bytes, bytes]) -> Scope:
@@ -20,7 +21,7 @@ def test_a_turns_body_is_held_until_it_has_ended() -> None:
     bodies = Bodies()
     share = bodies.share()
     share.take(5)
-    Request(scope(), _receive, share).end()
+    Request(scope(), _receive, share, ChatCompletions()).end()
     assert bodies.held == 0
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from regent_runtime import refusals
+from regent_runtime.dialect.chat_completions.error import error_object
 from regent_runtime.refusals import Refused
-from regent_runtime.serve.errors import error_headers, error_object
+from regent_runtime.serve.errors import error_headers
 
 ROWS = list(refusals.table())
 
@@ -15,7 +16,7 @@ def test_codes_are_unique() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_the_reference_has_every_row(row: refusals.Refusal) -> None:
-    line = f"| {row.status} | `{row.code}` | `{row.type}` | {row.meaning} | {'yes' if row.retry else 'no'} |"
+    line = f"| {row.status} | `{row.code}` | `{row.type}` | {row.meaning} | {'yes' if row.retry else 'no'} | `{row.anthropic_type}` |"
     assert line in refusals.reference()
 
 

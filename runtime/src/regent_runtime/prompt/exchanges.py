@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regent_runtime.wire.history import INSTRUCTING_ROLES
+from regent_runtime.wire.request import INSTRUCTING_ROLES
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from regent_api.config import ProviderConfig
+from regent_api.passthrough import PassedField
 from regent_api.route import WireApi
 from regent_runtime.refusals import CONTEXT_TOO_LONG, UNSUPPORTED_FIELD, Refused
 from regent_runtime.route import windows
 from regent_runtime.wire import tools_by_schema
 from regent_runtime.wire.request import ChatRequest
-from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment
+
+_PASSED = frozenset(PassedField)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def lack(provider: ProviderConfig, request: ChatRequest, input_tokens: int) -> L
 
 def passed(request: ChatRequest) -> set[str]:
     """Its fields that a provider must be said to know."""
-    return {name for name in request.forwarded if REQUEST_TABLE[name].treatment is Treatment.PASSED}
+    return {name for name in request.forwarded if name in _PASSED}
 
 
 def _asked(capability: str, param: str) -> Lack:

@@ -13,10 +13,11 @@ import msgspec
 
 from regent_runtime.audit.audit import Audit
 from regent_runtime.config import Snapshot
+from regent_runtime.dialect.chat_completions.error import error_body
 from regent_runtime.lifecycle import CallerGone, Lifecycle
 from regent_runtime.record import CALLER_GONE, FAILED, REFUSED, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
-from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.errors import error_headers
 from regent_runtime.serve.http import Header
 from regent_runtime.telemetry import log
 from regent_runtime.turn import introduce

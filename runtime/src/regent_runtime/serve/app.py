@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Mapping
 
+from regent_runtime.dialect.chat_completions.error import error_body
 from regent_runtime.refusals import METHOD_NOT_ALLOWED, NOT_FOUND, Refused
-from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.errors import error_headers
 from regent_runtime.serve.http import App, Receive, Scope, Send, respond_and_close
 
 

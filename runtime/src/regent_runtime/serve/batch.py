@@ -13,12 +13,13 @@ import msgspec
 from regent_runtime.batch.meeting import Meeting, Seat
 from regent_runtime.batch.request import Part, parts
 from regent_runtime.callers.entry import enter
+from regent_runtime.dialect.chat_completions.dialect import ChatCompletions
+from regent_runtime.dialect.chat_completions.error import error_body
 from regent_runtime.lifecycle import CallerGone, Lifecycle
 from regent_runtime.limits.bodies import Bodies, Share
 from regent_runtime.record import CALLER_GONE, FAILED, REFUSED, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, UNSUPPORTED_FIELD, Refused
-from regent_runtime.serve.chat import Answer, Chat, Request
-from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.errors import error_headers
 from regent_runtime.serve.http import (
     GONE,
     Receive,
@@ -30,6 +31,7 @@ from regent_runtime.serve.http import (
     respond_and_close,
     too_large,
 )
+from regent_runtime.serve.turns import Answer, Request, Turns
 from regent_runtime.telemetry import log
 from regent_runtime.turn import introduce
 from regent_runtime.wire.request import ChatRequest
@@ -40,11 +42,11 @@ OF_ONE_TURN = ("x-regent-conversation", "x-regent-conversation-end", "x-regent-a
 
 
 class Batches:
-    """The endpoint. `ended` is told of a batch that was refused as a whole; of each turn `chat` tells."""
+    """The endpoint. `ended` is told of a batch that was refused as a whole; of each turn `turns` tells."""
 
-    def __init__(self, lifecycle: Lifecycle, chat: Chat, bodies: Bodies, ended: Callable[[TurnRecord], None]) -> None:
+    def __init__(self, lifecycle: Lifecycle, turns: Turns, bodies: Bodies, ended: Callable[[TurnRecord], None]) -> None:
         self._lifecycle = lifecycle
-        self._chat = chat
+        self._turns = turns
         self._bodies = bodies
         self._ended = ended
 
@@ -94,7 +96,7 @@ class Batches:
         """The turn of one request, as its entry of the list."""
         caught = _Caught()
         try:
-            await self._chat.serve(request, _PartAnswer(caught), receive, caught, seat.call)
+            await self._turns.serve(request, _PartAnswer(caught, ChatCompletions()), receive, caught, seat.call)
         finally:
             seat.leave()
         response = {
@@ -109,7 +111,7 @@ class _PartRequest(Request):
     """turn.Incoming whose body has been read."""
 
     def __init__(self, scope: Scope, receive: Receive, share: Share, body: bytes) -> None:
-        super().__init__(scope, receive, share)
+        super().__init__(scope, receive, share, ChatCompletions())
         self.unread = False
         self._body = body
 

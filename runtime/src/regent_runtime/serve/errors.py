@@ -1,28 +1,9 @@
-"""Refusals as OpenAI's error object: over HTTP, and within a stream that has begun."""
+"""What the headers of a refusal say, in every dialect."""
 
 import math
-from typing import Any
-
-import msgspec
 
 from regent_runtime.refusals import Refused
 from regent_runtime.serve.http import Header
-
-
-def error_object(refused: Refused) -> dict[str, Any]:
-    return {
-        "error": {
-            "message": refused.message,
-            "type": refused.refusal.type,
-            "param": refused.param,
-            "code": refused.refusal.code,
-            **refused.details,
-        }
-    }
-
-
-def error_body(refused: Refused) -> bytes:
-    return msgspec.json.encode(error_object(refused))
 
 
 def error_headers(refused: Refused) -> list[Header]:

@@ -9,8 +9,8 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from regent_runtime.dialect.chat_completions.error import error_body
 from regent_runtime.refusals import HEADERS_TOO_LARGE, MALFORMED_HTTP, OVERLOADED, Refusal, Refused
-from regent_runtime.serve.errors import error_body
 from regent_runtime.serve.http import GONE, App
 
 LARGEST_HEAD = 65_536

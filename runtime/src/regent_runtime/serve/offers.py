@@ -9,12 +9,13 @@ import msgspec
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
 from regent_runtime.config import ConfigRefused
+from regent_runtime.dialect.chat_completions.error import error_body
 from regent_runtime.inforce import LARGEST_CONFIG, ConfigInForce
 from regent_runtime.lifecycle import CallerGone
 from regent_runtime.limits.bodies import Bodies
 from regent_runtime.refusals import Refused
 from regent_runtime.seal import LARGEST_SEAL, SealRefused
-from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.errors import error_headers
 from regent_runtime.serve.http import Receive, Scope, Send, read_json_body, respond, respond_and_close
 from regent_runtime.serve.status import Status
 from regent_runtime.telemetry import log

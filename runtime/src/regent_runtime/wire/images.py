@@ -6,7 +6,6 @@ put into the address, and would see what no size was counted for.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from hashlib import sha256
@@ -85,18 +84,23 @@ def read(at: str, stated: ImageUrl) -> Image:
         )
         refusal = INVALID_VALUE if stated.url.startswith("data:") else UNSUPPORTED_FIELD
         raise Refused(refusal, words, param=param)
+    return image(param, match[1], match[2], stated.detail or "auto")
+
+
+def image(param: str, media_type: str, data: str, detail: Detail = "auto") -> Image:
+    """`data`: base64. Raises Refused (400) for what is no image, or of a kind that some provider does not take."""
     try:
-        file = base64.b64decode(match[2], validate=True)
-    except binascii.Error:
+        file = base64.b64decode(data, validate=True)
+    except ValueError:
         raise Refused(INVALID_VALUE, f"`{param}` is not valid base64.", param=param) from None
-    size = dimensions(match[1], file)
+    size = dimensions(media_type, file)
     if size is None:
         words = f"`{param}` must be a whole image/png, image/jpeg, image/gif or image/webp, and of the type it says."
         raise Refused(INVALID_VALUE, words, param=param)
     if not all(0 < side <= LONGEST_SIDE for side in size):
         words = f"`{param}`: each side must have 1 to {LONGEST_SIDE} pixels."
         raise Refused(INVALID_VALUE, words, param=param)
-    return Image(match[1], match[2], *size, sha256(match[2].encode()).hexdigest(), stated.detail or "auto")
+    return Image(media_type, data, *size, sha256(data.encode()).hexdigest(), detail)
 
 
 def parts(content: Content) -> Sequence[str | Image]:

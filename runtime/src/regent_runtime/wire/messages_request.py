@@ -5,10 +5,9 @@ from itertools import chain, groupby
 from typing import Any
 
 from regent_api.config import AgentConfig, ProviderConfig
-from regent_runtime.wire.history import INSTRUCTING_ROLES
 from regent_runtime.wire.images import Content, Image
 from regent_runtime.wire.parameters import output_cap, temperature
-from regent_runtime.wire.request import ChatRequest
+from regent_runtime.wire.request import INSTRUCTING_ROLES, ChatRequest
 
 HIGHEST_TEMPERATURE = 1.0
 _ONE_AT_A_TIME = {"disable_parallel_tool_use": True}

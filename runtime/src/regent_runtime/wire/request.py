@@ -1,6 +1,6 @@
-"""Reading a caller's Chat Completions request.
+"""A request as understood: the one that a turn works on, whatever the dialect of its caller.
 
-What is sent upstream is written anew from what was understood: no byte of the caller's body is passed on.
+What is sent upstream is written anew from it: no byte of the caller's body is passed on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,31 +11,23 @@ import msgspec
 
 from regent_api.config import AgentConfig
 from regent_api.types import Opinion
-from regent_runtime.refusals import (
-    INSTRUCTIONS_NOT_ALLOWED,
-    INVALID_JSON,
-    INVALID_VALUE,
-    MISSING_FIELD,
-    UNKNOWN_FIELD,
-    UNSUPPORTED_FIELD,
-    Refused,
-)
-from regent_runtime.wire import history
-from regent_runtime.wire.duplicates import refuse_duplicates
-from regent_runtime.wire.images import MOST_IMAGES, Image
-from regent_runtime.wire.request_table import REQUEST_TABLE, Message, ResponseFormat, StreamOptions, Treatment
-from regent_runtime.wire.strings import too_deep
+from regent_runtime.refusals import INSTRUCTIONS_NOT_ALLOWED, Refused
+from regent_runtime.wire.images import Image
 
 _NO_TOOLS: frozenset[str] = frozenset()
 STRUCTURED = ("response_format", "tools")
 """Of what is forwarded, the fields whose text a model reads."""
-_BODY = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_DECODERS = {name: msgspec.json.Decoder(field.accepts | None) for name, field in REQUEST_TABLE.items()}
+INSTRUCTING_ROLES = frozenset({"system", "developer"})
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request as understood. `messages` are the caller's (see history), without the agent's instructions."""
+    """In the words of Chat Completions. `messages` are the caller's, without the agent's instructions.
+
+    Each is a dict of `role`, `content` (a text, or where it has images a list of texts and images) and, where it has
+    them, `name`, `tool_calls` (`id`, `name` and `arguments`, a decoded object) and `tool_call_id`. Ids are given anew
+    in the order of the calls: no caller's goes on.
+    """
 
     messages: Sequence[dict[str, Any]]
     stream: bool
@@ -95,138 +87,12 @@ class ChatRequest:
         return frozenset(tool["function"]["name"] for tool in tools) if tools else _NO_TOOLS
 
 
-def parse(body: bytes) -> ChatRequest:
-    """Read a body. Raises Refused (400), naming the field; time and memory are linear in the body."""
-    values = _understood(_fields(body))
-    messages: list[Message] | None = values.pop("messages", None)
-    if messages is None:
-        raise Refused(MISSING_FIELD, "`messages` is required.", param="messages")
-    refuse_duplicates(body)
-    _settle_tools(values)
-    _settle_format(values)
-    for name in STRUCTURED:
-        if name in values and too_deep(values[name]):
-            raise Refused(INVALID_JSON, f"`{name}` must not nest deeply.", param=name)
-    options: StreamOptions = values.pop("stream_options", None) or StreamOptions()
-    values.pop("model", None)
-    caps = [cap for name in ("max_tokens", "max_completion_tokens") if (cap := values.pop(name, None)) is not None]
-    read = history.read(messages)
-    return ChatRequest(
-        messages=read,
-        stream=values.pop("stream", False),
-        include_usage=options.include_usage or False,
-        max_output_tokens=min(caps, default=None),
-        temperature=values.pop("temperature", None),
-        forwarded=values,
-        images=_images(read),
-    )
-
-
-def _images(messages: Sequence[dict[str, Any]]) -> Sequence[Image]:
-    """Raises Refused (400) for more than a request may have."""
-    found: list[Any] = []
-    for message in messages:
-        if type(message["content"]) is not str:
-            found += message["content"]
-    if not found:
-        return ()
-    shown = tuple(each for each in found if isinstance(each, Image))
-    if len(shown) > MOST_IMAGES:
-        raise Refused(INVALID_VALUE, f"`messages` may hold at most {MOST_IMAGES} images.", param="messages")
-    return shown
-
-
-def _settle_format(values: dict[str, Any]) -> None:
-    """A response_format as plain JSON. Raises Refused (400) for half of one."""
-    asked: ResponseFormat | None = values.get("response_format")
-    if asked is None:
-        return
-    wants, has = asked.type == "json_schema", asked.json_schema is not None
-    if wants != has:
-        param = "response_format.json_schema"
-        words = f"`{param}` is required for that type." if wants else f"`{param}` is for the type json_schema."
-        raise Refused(MISSING_FIELD if wants else INVALID_VALUE, words, param=param)
-    values["response_format"] = msgspec.to_builtins(asked)
-
-
-def _settle_tools(values: dict[str, Any]) -> None:
-    """Tools as plain JSON, or nothing of them where there are none. Raises Refused (400)."""
-    if "tools" not in values and "tool_choice" not in values:
-        values.pop("parallel_tool_calls", None)
-        return
-    tools = msgspec.to_builtins(values.pop("tools", []))
-    choice = msgspec.to_builtins(values.pop("tool_choice", None))
-    parallel = values.pop("parallel_tool_calls", None)
-    names = [tool["function"]["name"] for tool in tools]
-    if len(set(names)) < len(names):
-        raise Refused(INVALID_VALUE, "`tools`: give each function a name of its own.", param="tools")
-    if isinstance(choice, dict) and choice["function"]["name"] not in names:
-        raise Refused(INVALID_VALUE, "`tool_choice` must name one of `tools`.", param="tool_choice")
-    if not tools:
-        if choice == "required":
-            raise Refused(INVALID_VALUE, "`tool_choice`: required needs `tools`.", param="tool_choice")
-        return
-    values["tools"] = tools
-    if choice not in (None, "auto"):
-        values["tool_choice"] = choice
-    if parallel is False:
-        values["parallel_tool_calls"] = False
-
-
 def check_instructing(request: ChatRequest, config: AgentConfig) -> None:
     """Raises Refused (400) where the caller instructs the agent and the policy's callers.mayInstruct denies it."""
     if config.policy.callers.may_instruct is Opinion.ALLOW:
         return
     for index, message in enumerate(request.messages):
-        if message["role"] in history.INSTRUCTING_ROLES:
-            words = f"The policy lets no caller instruct this agent; send messages[{index}] with the role user."
-            raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=f"messages[{index}].role")
-
-
-def _fields(body: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        return _BODY.decode(body)
-    except msgspec.ValidationError:
-        raise Refused(INVALID_VALUE, "The body must be a JSON object.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(INVALID_JSON, "The body must be valid JSON in UTF-8 and not nest deeply.") from None
-
-
-def _understood(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
-    """Each field that counts, decoded. Raises Refused for one that is unknown, invalid or not offered."""
-    values = {}
-    for name, raw in fields.items():
-        field = REQUEST_TABLE.get(name)
-        if field is None:
-            short = name[:64]
-            raise Refused(UNKNOWN_FIELD, f"`{short}` is not a field of this API; leave it out.", param=short)
-        if field.treatment is Treatment.DROPPED:
-            continue
-        value = _value(name, raw)
-        if value is None or (field.neutral and _is_neutral(value, field.neutral)):
-            continue
-        if field.treatment is Treatment.REFUSED:
-            raise Refused(UNSUPPORTED_FIELD, f"`{name}` is not offered here: {field.meaning}", param=name)
-        values[name] = value
-    return values
-
-
-def _is_neutral(value: Any, neutral: Sequence[Any]) -> bool:
-    return any(type(value) is type(other) and value == other for other in neutral)
-
-
-def _value(name: str, raw: msgspec.Raw) -> Any:
-    try:
-        return _DECODERS[name].decode(raw)
-    except msgspec.ValidationError as error:
-        words, _, path = str(error).partition(" - at `$")
-        param = name + path.rstrip("`")
-        raise Refused(_class_of(words), f"`{param}`: {words[:200]}.", param=param[:128]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(INVALID_JSON, f"`{name}` must be valid JSON in UTF-8 and not nest deeply.", param=name) from None
-
-
-def _class_of(words: str) -> Any:
-    if words.startswith("Object contains unknown field"):
-        return UNKNOWN_FIELD
-    return MISSING_FIELD if words.startswith("Object missing required field") else INVALID_VALUE
+        if message["role"] in INSTRUCTING_ROLES:
+            param = f"messages[{index}].role"
+            words = f"`{param}`: the policy lets no caller instruct this agent; say it as the user."
+            raise Refused(INSTRUCTIONS_NOT_ALLOWED, words, param=param)

@@ -10,7 +10,7 @@ from regent_api.types import Sensitivity
 from regent_runtime.access.classes import treatment
 from regent_runtime.cache.place import OBSTACLES, Question, obstacle, place
 from regent_runtime.callers.caller import Caller, CallerKind
-from regent_runtime.wire import request as wire_request
+from regent_runtime.dialect.chat_completions import request as wire_request
 from tests.fakes import configs
 from tests.fakes.pictures import png, shown
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_runtime.decision import Decision, Stage
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.guard import injection, normalise, special_tokens
 from regent_runtime.guard import input as guard_input
 from regent_runtime.guard.escaping import Unbroken, escaped
@@ -18,7 +19,7 @@ from regent_runtime.guard.input import FAILED, InputGuard, weighed
 from regent_runtime.guard.parts import LONGEST_WORD, OVERLAP, STEP
 from regent_runtime.guard.patternset import PatternSet
 from regent_runtime.record import TurnRecord
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 from tests.fakes import configs
 

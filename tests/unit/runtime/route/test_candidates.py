@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from regent_api.turncondition import TurnFacts
 from regent_api.types import Sensitivity
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.refusals import Refused
 from regent_runtime.route.candidates import Barriers, abilities, able, candidates, rule_for, verdicts
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
 from tests.fakes import configs
 

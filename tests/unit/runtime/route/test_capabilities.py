@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from regent_api.config import ProviderConfig
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.refusals import Refused
 from regent_runtime.route.candidates import abilities, able
 from regent_runtime.route.capabilities import lack
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs
 
 HI = {"role": "user", "content": "Hi"}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.config import ProviderConfig, RuleConfig
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.record import TurnRecord
 from regent_runtime.route.strategy import in_order
-from regent_runtime.wire.request import parse
 from tests.fakes import configs
 
 NAMES = ("a", "b", "c")

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from regent_api.config import ProviderConfig
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.wire.chat_completions import ChatCompletions
 from regent_runtime.wire.format import WireFormat
-from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from tests.fakes import configs
 

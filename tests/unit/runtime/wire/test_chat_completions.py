@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, ToolCall, Usage
 from regent_runtime.wire.chat_completions import ChatCompletions
-from regent_runtime.wire.request import parse
 from tests.fakes import configs
 
 CHAT = ChatCompletions()

@@ -10,11 +10,12 @@ from openai.types.chat import ChatCompletionContentPartImageParam, ChatCompletio
 from openai.types.responses import ResponseInputImageParam, ResponseInputTextParam
 from pydantic import TypeAdapter
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.guard.input import untrusted
 from regent_runtime.refusals import Refused
 from regent_runtime.wire.formats import format_of
 from regent_runtime.wire.images import MOST_ESTIMATED, MOST_IMAGES, Image
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs
 from tests.fakes.pictures import data_url, gif, png, said, shown
 

@@ -3,9 +3,10 @@ from typing import Any, get_args
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request import parse
+from regent_runtime.dialect.chat_completions.request_table import REQUEST_TABLE
+from regent_runtime.dialect.table import Treatment
 from regent_runtime.wire.messages import VERSION, Messages
-from regent_runtime.wire.request import parse
-from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment
 from tests.fakes import configs
 
 MESSAGES = Messages()

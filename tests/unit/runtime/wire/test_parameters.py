@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.wire.parameters import output_cap
-from regent_runtime.wire.request import parse
 from tests.enforces import enforces
 from tests.fakes import configs
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.wire.answer import Chunk, ErrorInAnswer, MalformedAnswer, ToolCall, Usage
-from regent_runtime.wire.request import parse
 from regent_runtime.wire.responses import Responses
 from tests.fakes import configs
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from regent_api.config import ProviderConfig
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.route.capabilities import lack
 from regent_runtime.wire.formats import format_for, format_of
-from regent_runtime.wire.request import ChatRequest, parse
+from regent_runtime.wire.request import ChatRequest
 from tests.fakes import configs
 
 HI = {"role": "user", "content": "How is Rome?"}

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.refusals import Refused
-from regent_runtime.wire.request import check_instructing, parse
+from regent_runtime.wire.request import check_instructing
 from tests.enforces import enforces
 from tests.fakes import configs
 

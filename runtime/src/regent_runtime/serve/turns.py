@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: one turn, answered whole or as server-sent events, and every outcome in OpenAI's shape."""
+"""The endpoint of a turn, answered whole or as server-sent events, and every outcome in the dialect of its path."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,15 +9,17 @@ import msgspec
 
 from regent_runtime import turn
 from regent_runtime.audit.audit import Audit
+from regent_runtime.dialect.dialect import Dialect, Writer
 from regent_runtime.lifecycle import CallerGone, Lifecycle, RunningTurn
 from regent_runtime.limits.bodies import Bodies, Share
 from regent_runtime.record import CALLER_GONE, FAILED, INTERRUPTED, REFUSED, WITHHELD, TurnRecord
 from regent_runtime.refusals import INTERNAL_ERROR, Refused
 from regent_runtime.route import fallback
 from regent_runtime.route.errors import Interrupted, refused
-from regent_runtime.serve.errors import error_body, error_headers
+from regent_runtime.serve.errors import error_headers
 from regent_runtime.serve.http import (
     GONE,
+    App,
     Header,
     Receive,
     Scope,
@@ -28,21 +30,20 @@ from regent_runtime.serve.http import (
     respond_and_close,
 )
 from regent_runtime.telemetry import log
-from regent_runtime.wire import sse
-from regent_runtime.wire.answer import AnswerWriter, Chunk, Usage
+from regent_runtime.wire.answer import Chunk, Usage
 from regent_runtime.wire.request import ChatRequest
 from regent_runtime.withheld import Withheld
 
-PATH = "/v1/chat/completions"
 BREAK_OFF_SECONDS = 1.0
 
 
 class Request:
     """turn.Incoming over ASGI."""
 
-    def __init__(self, scope: Scope, receive: Receive, share: Share) -> None:
+    def __init__(self, scope: Scope, receive: Receive, share: Share, dialect: Dialect) -> None:
         stated = headers(scope)
-        self.authorization = stated.get(b"authorization")
+        self.read = dialect.read
+        self.authorization = dialect.authorization(stated)
         self.sensitivity = stated.get(b"x-regent-sensitivity")
         self.approval = stated.get(b"x-regent-approval")
         self.conversation = stated.get(b"x-regent-conversation")
@@ -85,7 +86,8 @@ class Watched:
 class Answer:
     """turn.Outlet over ASGI. Nothing is sent before the first chunk, so until then an error can have its status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.begun = False
         self.complete = False
         self._said = False
@@ -93,13 +95,13 @@ class Answer:
         self._send = send
         self._request: ChatRequest
         self._record: TurnRecord
-        self._writer: AnswerWriter
+        self._writer: Writer
         self._whole: Chunk | None = None
 
     def begin(self, request: ChatRequest, record: TurnRecord) -> None:
         self._request = request
         self._record = record
-        self._writer = AnswerWriter(record.id, record.created, include_usage=request.include_usage)
+        self._writer = self.dialect.writer(request, record.id, record.created)
         record.stream = request.stream
 
     async def release(self, chunk: Chunk) -> None:
@@ -116,7 +118,7 @@ class Answer:
             body = self._writer.event(self._record.model, chunk, first=not self._said)
             self._said = True
         elif not chunk:
-            body = sse.KEEP_ALIVE
+            body = self._writer.keep_alive
         else:
             return
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
@@ -127,10 +129,8 @@ class Answer:
             self.begun = True
             await respond(self._send, 200, body, headers=turn_headers(self._record))
         else:
-            usage = b""
-            if self._request.include_usage:
-                usage = self._writer.usage(self._record.model, self._record.usage)
-            await self._send({"type": "http.response.body", "body": usage + sse.DONE})
+            body = self._writer.end(self._record.model, self._record.usage)
+            await self._send({"type": "http.response.body", "body": body})
         self.complete = True
 
     async def withhold(self, withheld: Withheld) -> None:
@@ -153,14 +153,15 @@ class Answer:
                 await self.finish()
 
     async def break_off(self, refused: Refused) -> None:
-        """End a stream that has begun: the error in its place, and no [DONE].
+        """End a stream that has begun: the error in the place of an end.
 
         A caller that does not read, or has a part of a plain answer, only sees the connection close.
         """
         if self._request.stream:
             with suppress(TimeoutError):
                 async with asyncio.timeout(BREAK_OFF_SECONDS):
-                    await self._send({"type": "http.response.body", "body": sse.event(error_body(refused))})
+                    body = self.dialect.broken(refused, self._record.id)
+                    await self._send({"type": "http.response.body", "body": body})
 
 
 _NOTHING_SPENT = Usage(0, 0, 0)
@@ -177,8 +178,8 @@ def turn_headers(record: TurnRecord) -> list[Header]:
     return [*stated, (b"x-regent-conversation", record.conversation.encode())] if record.conversation else stated
 
 
-class Chat:
-    """The endpoint. `ended` is told of every turn, whatever its outcome."""
+class Turns:
+    """Serves turns. `ended` is told of each, whatever its outcome."""
 
     def __init__(self, lifecycle: Lifecycle, audit: Audit, bodies: Bodies, ended: Callable[[TurnRecord], None]) -> None:
         self._lifecycle = lifecycle
@@ -186,8 +187,15 @@ class Chat:
         self._ended = ended
         self._bodies = bodies
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self.serve(Request(scope, receive, self._bodies.share()), Answer(send), receive, send)
+    def endpoint(self, dialect: Callable[[], Dialect]) -> App:
+        """Where callers speak a dialect; `dialect` makes that of one turn."""
+
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            spoken = dialect()
+            request = Request(scope, receive, self._bodies.share(), spoken)
+            return self.serve(request, Answer(send, spoken), receive, send)
+
+        return serve
 
     async def serve(
         self, request: Request, answer: Answer, receive: Receive, send: Send, call: fallback.Ask = fallback.call
@@ -230,7 +238,8 @@ class Chat:
             return
         record.outcome = FAILED if why.refusal.status >= 500 else REFUSED
         stated = [*turn_headers(record), *error_headers(why)]
+        body = answer.dialect.error(why, record.id)
         if request.unread:
-            await respond_and_close(receive, send, why.refusal.status, error_body(why), stated)
+            await respond_and_close(receive, send, why.refusal.status, body, stated)
         else:
-            await respond(send, why.refusal.status, error_body(why), headers=stated)
+            await respond(send, why.refusal.status, body, headers=stated)

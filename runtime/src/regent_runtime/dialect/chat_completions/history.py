@@ -1,65 +1,31 @@
-"""The messages of a request, read: what each says, and which result of a tool belongs to which call.
-
-A message as understood is a dict of `role`, `content` (a text, or where it has images a list of texts and images)
-and, where it has them, `name`, `tool_calls` (`id`, `name` and `arguments`, a decoded object) and `tool_call_id`. Ids
-are given anew in the order of the calls: no caller's goes on.
-"""
+"""The messages of a request, read: what each says, and which result of a tool belongs to which call."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from regent_runtime.refusals import INVALID_VALUE, MISSING_FIELD, UNSUPPORTED_FIELD, Refused
+from regent_runtime.dialect.chat_completions.request_table import AskedCall, Message, Part
+from regent_runtime.dialect.table import required
+from regent_runtime.dialect.told import OpenCalls, check_text, joined
+from regent_runtime.refusals import INVALID_VALUE, UNSUPPORTED_FIELD, Refused
 from regent_runtime.wire import images
-from regent_runtime.wire.request_table import AskedCall, Message, Part
+from regent_runtime.wire.request import INSTRUCTING_ROLES
 from regent_runtime.wire.strings import too_deep
 
-INSTRUCTING_ROLES = {"system", "developer"}
 _SPEAKING_ROLES = {"user", "assistant", "tool"}
 _ARGUMENTS = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Raises Refused (400), naming the field."""
-    open_calls = _OpenCalls()
+    open_calls = OpenCalls()
     read_messages = [_message(index, message, open_calls) for index, message in enumerate(messages)]
     open_calls.check(f"messages[{len(messages) - 1}]")
     return read_messages
 
 
-class _OpenCalls:
-    """Calls that still lack a result."""
-
-    def __init__(self) -> None:
-        self._given: dict[str, str] = {}
-        self._count = 0
-
-    def add(self, at: str, identity: str) -> str:
-        """The id that the call has from here on."""
-        if identity in self._given:
-            raise Refused(INVALID_VALUE, f"`{at}.id` stands twice in the message; give each call its own.", param=at)
-        self._given[identity] = f"call_{self._count}"
-        self._count += 1
-        return self._given[identity]
-
-    def close(self, at: str, identity: str | None) -> str:
-        given = self._given.pop(identity or "", None)
-        if given is None:
-            words = f"`{at}.tool_call_id` must be the id of a call of the assistant's message before it."
-            raise Refused(INVALID_VALUE, words, param=f"{at}.tool_call_id")
-        return given
-
-    def check(self, at: str) -> None:
-        if self._given:
-            words = (
-                f"`{at}`: each of the tool calls before it needs a message with the role tool that bears its result."
-            )
-            raise Refused(INVALID_VALUE, words, param=at)
-
-
-def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, Any]:
+def _message(index: int, message: Message, open_calls: OpenCalls) -> dict[str, Any]:
     at = f"messages[{index}]"
     if message.role not in _SPEAKING_ROLES | INSTRUCTING_ROLES:
         raise Refused(INVALID_VALUE, f"`{at}.role` must be user, assistant or tool.", param=f"{at}.role")
@@ -71,13 +37,12 @@ def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, 
         if value not in (None, []) and message.role != role:
             raise Refused(INVALID_VALUE, f"`{at}.{name}` is for the role {role}.", param=f"{at}.{name}")
     content = _content(at, message)
-    if "\0" in (content if isinstance(content, str) else images.words(content)):
-        raise Refused(INVALID_VALUE, f"`{at}.content` must not hold U+0000.", param=f"{at}.content")
+    check_text(f"{at}.content", content)
     read_message: dict[str, Any] = {"role": message.role, "content": content} | (
         {"name": message.name} if message.name else {}
     )
     if message.role == "tool":
-        return {**read_message, "tool_call_id": open_calls.close(at, message.tool_call_id)}
+        return {**read_message, "tool_call_id": open_calls.close(f"{at}.tool_call_id", message.tool_call_id)}
     open_calls.check(at)
     if message.tool_calls:
         read_message["tool_calls"] = [
@@ -86,7 +51,7 @@ def _message(index: int, message: Message, open_calls: _OpenCalls) -> dict[str, 
     return read_message
 
 
-def _call(at: str, call: AskedCall, open_calls: _OpenCalls) -> dict[str, Any]:
+def _call(at: str, call: AskedCall, open_calls: OpenCalls) -> dict[str, Any]:
     arguments: dict[str, Any] | None
     try:
         arguments = _ARGUMENTS.decode(call.function.arguments or "{}")
@@ -95,7 +60,7 @@ def _call(at: str, call: AskedCall, open_calls: _OpenCalls) -> dict[str, Any]:
     if arguments is None or too_deep(arguments):
         param = f"{at}.function.arguments"
         raise Refused(INVALID_VALUE, f"`{param}` must be a JSON object that does not nest deeply.", param=param)
-    return {"id": open_calls.add(at, call.id), "name": call.function.name, "arguments": arguments}
+    return {"id": open_calls.add(f"{at}.id", call.id), "name": call.function.name, "arguments": arguments}
 
 
 def _content(at: str, message: Message) -> images.Content:
@@ -105,15 +70,11 @@ def _content(at: str, message: Message) -> images.Content:
     if message.content is None:
         if message.role == "assistant" and (message.refusal or message.tool_calls):
             return message.refusal or ""
-        raise Refused(MISSING_FIELD, f"`{at}.content` is required.", param=f"{at}.content")
+        raise required(f"{at}.content")
     if not message.content:
         raise Refused(INVALID_VALUE, f"`{at}.content` must not be empty.", param=f"{at}.content")
     read_parts = [_part(f"{at}.content[{number}]", part, message.role) for number, part in enumerate(message.content)]
-    joined: list[str | images.Image] = []
-    for of_text, group in groupby(read_parts, key=lambda part: isinstance(part, str)):
-        neighbours = list(group)
-        joined += ["\n".join(map(str, neighbours))] if of_text else neighbours
-    return joined[0] if len(joined) == 1 and isinstance(joined[0], str) else joined
+    return joined(read_parts)
 
 
 def _part(at: str, part: Part, role: str) -> str | images.Image:
@@ -121,10 +82,10 @@ def _part(at: str, part: Part, role: str) -> str | images.Image:
         if role != "user":
             raise Refused(UNSUPPORTED_FIELD, f"`{at}.type`: images are the user's alone.", param=f"{at}.type")
         if part.image_url is None:
-            raise Refused(MISSING_FIELD, f"`{at}.image_url` is required.", param=f"{at}.image_url")
+            raise required(f"{at}.image_url")
         return images.read(at, part.image_url)
     if part.type != "text":
         raise Refused(UNSUPPORTED_FIELD, f"`{at}.type`: only text and image_url are offered.", param=f"{at}.type")
     if part.text is None:
-        raise Refused(MISSING_FIELD, f"`{at}.text` is required.", param=f"{at}.text")
+        raise required(f"{at}.text")
     return part.text

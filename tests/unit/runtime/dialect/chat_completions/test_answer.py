@@ -4,7 +4,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_runtime.wire.answer import AnswerWriter, Chunk, ToolCall, Usage
+from regent_runtime.dialect.chat_completions.answer import AnswerWriter
+from regent_runtime.wire.answer import Chunk, ToolCall, Usage
 
 
 def said(event: bytes) -> Any:
@@ -26,7 +27,9 @@ def test_chunks_are_written_as_openai_writes_them() -> None:
         ],
         "usage": None,
     }
-    assert said(writer.usage("m", Usage(5, 2, 7, cached_tokens=4, reasoning_tokens=1)))["usage"] == {
+    figures, done = writer.end("m", Usage(5, 2, 7, cached_tokens=4, reasoning_tokens=1)).split(b"data: ")[1:]
+    assert done == b"[DONE]\n\n"
+    assert said(b"data: " + figures)["usage"] == {
         "prompt_tokens": 5,
         "completion_tokens": 2,
         "total_tokens": 7,

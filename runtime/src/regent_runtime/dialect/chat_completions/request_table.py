@@ -1,36 +1,14 @@
-"""The closed table of Chat Completions request fields: what is not here is refused by name.
+"""The closed table of Chat Completions request fields.
 
-A field enters with a treatment, so nothing that a caller writes reaches a provider unseen. The reference is made
-from it, and a test holds it against the fields that OpenAI's own client can send.
+The reference is made from it, and a test holds it against the fields that OpenAI's own client can send.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from regent_runtime.dialect.table import LEGEND, RequestField, Table, Treatment
 from regent_runtime.wire.images import MOST_IMAGES, ImageUrl
-
-
-class Treatment(StrEnum):
-    READ = "read"  # the runtime acts on it itself
-    CLAMPED = "clamped"  # forwarded, never above the caps of policy, agent and provider
-    FORWARDED = "forwarded"  # to the provider, validated
-    PASSED = "passed"  # to providers whose `passthrough` names it, validated
-    DROPPED = "dropped"  # accepted and thrown away
-    REFUSED = "refused"  # 400, unless it has the value that asks for nothing
-
-
-@dataclass(frozen=True)
-class RequestField:
-    """`accepts` is the msgspec type of a value (null counts as absent); `neutral` are the values that ask nothing."""
-
-    treatment: Treatment
-    meaning: str
-    accepts: Any = Any
-    neutral: tuple[Any, ...] = ()
-
 
 MOST_MESSAGES = 2048
 MOST_TOOLS = 128
@@ -121,7 +99,7 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
 _Penalty = Annotated[float, Meta(ge=-2, le=2)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Repetition = Annotated[float, Meta(ge=0.1, le=2)]
-_Stop = Annotated[str, Meta(min_length=1, max_length=256)]
+Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 _Cap = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 REQUEST_TABLE: dict[str, RequestField] = {
@@ -151,7 +129,7 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "stop": RequestField(
         Treatment.FORWARDED,
         "One string, or up to 4, each of at most 256 characters.",
-        _Stop | Annotated[list[_Stop], Meta(max_length=4)],
+        Stop | Annotated[list[Stop], Meta(max_length=4)],
     ),
     "reasoning_effort": RequestField(
         Treatment.FORWARDED,
@@ -209,29 +187,20 @@ REQUEST_TABLE: dict[str, RequestField] = {
 }
 
 
+TABLE = Table(REQUEST_TABLE)
+
+
 def reference() -> str:
     """The text of docs/reference/requests.md."""
     lines = [
-        "<!-- Made from regent_runtime.wire.request_table; do not edit. -->",
+        "<!-- Made from regent_runtime.dialect.chat_completions.request_table; do not edit. -->",
         "# Fields of a Chat Completions request",
         "",
         "A field that is not here is 400 `unknown_field`. `null` counts as absent everywhere.",
         "",
-        "- read: the runtime acts on it itself",
-        "- clamped: forwarded, never above the caps of policy, agent and provider",
-        "- forwarded: to the provider, validated",
-        "- passed: as forwarded, to providers whose `passthrough` names it (routes.md)",
-        "- dropped: accepted and thrown away",
-        "- refused: 400 `unsupported_field`, unless it has a value that asks for nothing",
+        *LEGEND,
         "",
-        "A forwarded field goes only to providers that can be asked for it (wires.md); where the turn may reach none,",
-        "it is refused too.",
-        "",
-        "| field | treatment | |",
-        "|---|---|---|",
-    ]
-    lines += [f"| `{name}` | {field.treatment} | {field.meaning} |" for name, field in REQUEST_TABLE.items()]
-    lines += [
+        *TABLE.rows(),
         "",
         "Headers: `Authorization: Bearer TOKEN`; `X-Regent-Sensitivity` raises the label of the turn, never lowers it;",
         "`X-Regent-Conversation` goes on in a conversation, and `X-Regent-Conversation-End: true` ends it with the",

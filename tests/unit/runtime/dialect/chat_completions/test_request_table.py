@@ -3,9 +3,10 @@ from openai.types.chat import completion_create_params
 
 from regent_api.passthrough import PassedField
 from regent_api.route import PASSES
+from regent_runtime.dialect.chat_completions import request as wire_request
+from regent_runtime.dialect.chat_completions.request_table import REQUEST_TABLE, reference
+from regent_runtime.dialect.table import Treatment
 from regent_runtime.refusals import Refused
-from regent_runtime.wire import request as wire_request
-from regent_runtime.wire.request_table import REQUEST_TABLE, Treatment, reference
 
 MESSAGES = b'"messages":[{"role":"user","content":"Hi"}]'
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.refusals import Refused
-from regent_runtime.wire.request import parse
 
 TOOL = {"type": "function", "function": {"name": "weather"}}
 USER = {"role": "user", "content": "Hi"}
@@ -53,7 +53,7 @@ def test_calls_and_results_are_read_with_ids_of_ours() -> None:
         ([USER, calls("x"), USER], "messages[2]"),
         ([USER, calls("x", "y"), result("x"), calls("z")], "messages[3]"),
         ([USER, calls("x")], "messages[1]"),
-        ([USER, calls("x", "x"), result("x")], "messages[1].tool_calls[1]"),
+        ([USER, calls("x", "x"), result("x")], "messages[1].tool_calls[1].id"),
         ([{**USER, "tool_calls": calls("x")["tool_calls"]}], "messages[0].tool_calls"),
         ([{**USER, "tool_call_id": "x"}], "messages[0].tool_call_id"),
         ([{**USER, "role": "function"}], "messages[0].role"),
