@@ -62,6 +62,18 @@ async def cost_of(tmp_path: Path, behaviour: Behaviour, stream: bool = False, **
     return told.attempts[0].cost
 
 
+async def test_what_one_provider_counted_is_not_told_of_anothers_answer(tmp_path: Path) -> None:
+    filtered = json_answer(completion("Par", finish_reason="content_filter"))
+    silent = json_answer({**completion("Rose."), "usage": None})
+    async with provider(filtered) as one, provider(silent) as other:
+        route = {"route": {"fallback": {"errors": ["ContentFilter"]}}}
+        async with serving(tmp_path, document(one.url, other.url, **route)) as served:
+            assert (await served.ask())[0] == 200
+    told = outcome(tmp_path)
+    assert [each.outcome for each in told.attempts] == ["content_filter", "answered"]
+    assert told.tokens is None
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_log_line_audit_and_metrics_tell_the_same_exact_cost(tmp_path: Path, stream: bool) -> None:
     async with (

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.decision import Stage
 from tests.contract import test_batch, test_shortening
 from tests.contract.redis_server import redis_server
 from tests.contract.test_budget import PRICE, SILENT, TELLING, asked, shared
@@ -119,11 +120,13 @@ async def test_while_redis_is_away_a_pod_counts_alone_only_where_it_may(
 ) -> None:
     async with redis_server(tmp_path) as server, provider() as one:
         limited = document(one.url, limits={"requestsPerMinute": 1, "tokensPerMinute": 5000}, **shared(server))
-        limited = configs.merged(limited, {"policy": {"onStateError": on_error}})
-        async with serving(tmp_path / "one", limited) as served:
+        alone = {"policy": {"onStateError": on_error}, "state": {"conversations": False}}
+        async with serving(tmp_path / "one", configs.merged(limited, alone)) as served:
             await server.kill()
             assert (await asked(served))[0] == code
             assert len(one.requests) == (code == 200)
+            (told,) = [each for each in served.runtime.records[0].decisions if each.field == "onStateError"]
+            assert (told.stage, told.action, told.reason) == (Stage.ROUTE, on_error, "state_away")
             if code == 200:
                 assert (await asked(served))[:2] == (429, "provider_rate_limited")
 

@@ -120,6 +120,21 @@ async def test_in_a_redis_the_purse_of_a_turn_lives_no_longer_than_the_turn_may(
         await state.close()
 
 
+def began(world: World) -> float:
+    """Seconds since 1970 on the clock of a world in which no time has passed."""
+    return 1000.0 if isinstance(world, PodWorld) else 1_700_000_000.0
+
+
+@pytest.mark.parametrize(("period", "seconds"), [(Period.MINUTE, 60), (Period.DAY, 86_400)])
+async def test_minutes_and_days_are_those_of_the_clock(world: World, period: Period, seconds: int) -> None:
+    purse = Purse("agent", 100, period)
+    await world.state.reserve([purse], "a", 60, 60, LEASE)
+    await world.advance(seconds - began(world) % seconds - 1)
+    assert await left(world, purse) == (40,)
+    await world.advance(1)
+    assert await left(world, purse) == (100,)
+
+
 async def test_a_day_begins_anew_at_midnight_and_the_month_goes_on(world: World) -> None:
     await world.state.reserve([DAY, MONTH], "a", 700, 700, LEASE)
     await world.advance(86_400)
@@ -137,9 +152,8 @@ async def test_what_is_settled_after_midnight_comes_back_to_the_day_that_it_was_
 async def test_a_month_is_the_calendars(world: World) -> None:
     """Over five years, a day at a time: spent on each day, whole again on each first."""
     purse = Purse("agent", 31, Period.MONTH)
-    began = 1_700_000_000.0 if not isinstance(world, PodWorld) else 1000.0
     for day in range(5 * 366):
-        today = datetime.fromtimestamp(began + day * 86_400, UTC)
+        today = datetime.fromtimestamp(began(world) + day * 86_400, UTC)
         granted = await world.state.reserve([purse], f"d{day}", 1, 1, 1.0)
         so_far = today.day - 1 if day >= 31 else None
         if so_far is not None:

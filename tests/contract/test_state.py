@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +215,10 @@ async def test_a_conversation_ends_a_day_after_its_last_turn(world: World) -> No
     assert await world.state.recall("c-1", "ann") is not None
     await world.advance(CONVERSATION_SECONDS - 1)
     assert await world.state.recall("c-1", "ann") is not None
+    await world.advance(CONVERSATION_SECONDS - 1)
+    assert await world.state.attend("c-1", "ann", VISIT) is not None
+    await world.advance(CONVERSATION_SECONDS - 1)
+    assert await world.state.recall("c-1", "ann") is not None
     await world.advance(CONVERSATION_SECONDS)
     assert await world.state.recall("c-1", "ann") is None
     assert await world.state.raise_label("c-1", "ann", Sensitivity.PUBLIC) is None
@@ -232,6 +236,13 @@ async def test_a_conversation_may_be_given_less_and_never_more(world: World) -> 
     await world.advance(3600)
     assert await world.state.recall("c-1", "ann") is None
     assert await world.state.shorten("c-1", "ann", 3600) is False
+
+
+async def test_what_a_conversation_is_given_counts_from_when_it_is_given(world: World) -> None:
+    await world.state.begin(conversation(), VISIT)
+    assert await world.state.shorten("c-1", "ann", 3600) is True
+    await world.advance(3600)
+    assert await world.state.recall("c-1", "ann") is None
 
 
 async def test_forgetting(world: World) -> None:
@@ -348,6 +359,31 @@ async def test_an_approval_expires_whatever_was_decided(world: World) -> None:
     assert (await world.state.propose(approval("a-2"), 60)).id == "a-2"
 
 
+async def test_an_approval_tells_how_long_it_has_left(world: World) -> None:
+    assert (await world.state.propose(approval(), 60)).seconds_left == 60
+    await world.advance(45)
+    found = await world.state.approval("a-1")
+    assert found is not None
+    assert found.seconds_left == 15
+
+
+@pytest.mark.parametrize(
+    ("look", "nothing"),
+    [
+        (lambda state: state.approval("a-1"), None),
+        (lambda state: state.decide("a-1", Verdict.APPROVED, "eve"), None),
+        (lambda state: state.discard_approvals("ann"), 0),
+    ],
+    ids=["look", "decide", "discard"],
+)
+async def test_who_looks_first_at_an_approval_that_has_expired_finds_none(
+    world: World, look: Callable[[State], Awaitable[object]], nothing: object
+) -> None:
+    await world.state.propose(approval(), 60)
+    await world.advance(60)
+    assert await look(world.state) == nothing
+
+
 async def test_content_beyond_the_bound_is_refused(world: World) -> None:
     with pytest.raises(StateFull):
         await world.state.propose(approval(content=b"x" * 65_537), 60)
@@ -420,6 +456,17 @@ async def test_answers_that_have_ended_take_no_room(bounded: World) -> None:
         await bounded.state.keep_answer(name, "ann", b"x" * 1000, 60)
     assert [await bounded.state.kept_answer(name) is not None for name in "abcdef"] == [False] * 3 + [True] * 3
     assert await bounded.state.discard_answers("ann") == 3
+
+
+async def test_answers_that_have_ended_go_before_those_that_have_not(bounded: World) -> None:
+    await bounded.state.keep_answer("ended", "ann", b"x" * 1000, 60)
+    for name in "ab":
+        await bounded.state.keep_answer(name, "ann", b"x" * 1000, 600)
+    await bounded.advance(1)
+    assert await bounded.state.kept_answer("ended")
+    await bounded.advance(60)
+    await bounded.state.keep_answer("c", "ann", b"x" * 1000, 600)
+    assert [await bounded.state.kept_answer(name) is not None for name in "abc"] == [True] * 3
 
 
 async def meant(state: State, *logs: str) -> list[bytes]:

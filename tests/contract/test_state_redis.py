@@ -4,7 +4,17 @@ import asyncio
 from pathlib import Path
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import MOST_MEANING_BYTES, Conversation, Meaning, Slots, Visit, Window
+from regent_runtime.state.contract import (
+    MOST_MEANING_BYTES,
+    Approval,
+    Conversation,
+    Meaning,
+    Period,
+    Purse,
+    Slots,
+    Visit,
+    Window,
+)
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, link, redis_world
@@ -18,6 +28,9 @@ async def test_every_key_expires(tmp_path: Path) -> None:
         state = RedisState(link(server.url), AGENT)
         await state.take([HOUR, Slots("caller", 5, 60.0)], "t")
         await state.keep_answer("q", "ann", b"yes", 60, Meaning("log", b"meant"))
+        await state.begin(Conversation("c-1", "ann", Sensitivity.PUBLIC, "n"), Visit("one", 120.0))
+        await state.propose(Approval("a-1", "x", "ann", b"asked"), 60)
+        await state.reserve([Purse("agent", 10, Period.DAY)], "h", 1, 1, 60)
         for key in await server.ask("KEYS", "*"):
             assert key.startswith("regent:{demo/helper}:")
             assert int(await server.ask("TTL", key)) > 0
@@ -84,6 +97,23 @@ async def test_a_conversation_that_another_callers_pushes_out_counts_for_its_own
         assert int(await world.server.ask("ZCARD", "regent:{demo/helper}:owned:b")) == 2
 
 
+async def test_a_conversation_is_in_the_server_no_longer_than_it_was_given(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        await state.begin(Conversation("c-1", "ann", Sensitivity.PUBLIC, "n"), Visit("one", 120.0))
+        await state.shorten("c-1", "ann", 60)
+        assert 0 < int(await server.ask("PTTL", "regent:{demo/helper}:conversation:c-1")) <= 60_000
+        await state.close()
+
+
+async def test_approvals_that_were_discarded_leave_their_places_to_others(tmp_path: Path) -> None:
+    async with redis_world(tmp_path) as world:
+        state = world.another(most_approvals=1)
+        await state.propose(Approval("a-1", "x", "ann", b""), 60)
+        assert await state.discard_approvals("ann") == 1
+        assert await state.propose(Approval("b-1", "x", "bob", b""), 60)
+
+
 async def test_where_there_is_no_room_for_a_conversation_the_least_recently_used_goes(tmp_path: Path) -> None:
     async with redis_world(tmp_path) as world:
         state = world.another(most_conversations=3, most_of_an_owner=2)
@@ -105,6 +135,7 @@ async def test_what_an_answer_means_lives_no_longer_than_the_answer(tmp_path: Pa
             assert 0 < int(await server.ask("PTTL", f"regent:{{demo/helper}}:{key}")) <= 60_000
         await state.discard_answers("ann")
         assert await server.ask("KEYS", "*") == ["regent:{demo/helper}:answers:sizes"]
+        assert await server.ask("HKEYS", "regent:{demo/helper}:answers:sizes") == ["all"]
         await state.close()
 
 

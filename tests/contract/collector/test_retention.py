@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from regent_api.audit import erasures, segment
+from regent_api.audit import content, erasures, segment
 from regent_api.audit.log import Log
 from regent_api.audit.note import Signer
 from regent_api.audit.verify import Verified, verify
+from regent_api.types import Sensitivity
 from regent_operator.collector.intake import Intake
 from regent_operator.collector.keys import AgentKeys
 from regent_operator.collector.logs import Logs
-from regent_operator.collector.retention import Retention
+from regent_operator.collector.retention import Retention, wanted
 from regent_operator.collector.tokens import Origin
 from tests.fakes.collecting import POD, Writer
 
@@ -62,6 +64,7 @@ async def test_segments_older_than_the_floor_go_and_the_rest_verifies(intake: In
     assert names(intake) == before[2:]
     found = verified(intake)
     assert (found.problem, found.first, found.size, found.signed) == (None, 6, 12, 12)
+    assert intake.logs.bytes == sum(path.stat().st_size for path in intake.logs.folder.rglob("*") if path.is_file())
 
 
 async def test_what_a_pod_asks_for_prolongs(intake: Intake) -> None:
@@ -82,6 +85,48 @@ async def test_what_a_pod_asks_for_never_shortens(intake: Intake) -> None:
     os.utime(intake.logs.folder_of(ORIGIN) / before[0], (NOW - 360 * DAY,) * 2)
     await keeping.sweep()
     assert names(intake) == before
+
+
+async def test_a_log_that_begins_anew_is_asked_for_anew(intake: Intake) -> None:
+    aged(intake, 400)
+    keeping = retention(intake, 30)
+    await keeping.ask(ORIGIN, 365 * DAY)
+    await keeping.sweep()
+    assert names(intake) == []
+    before = aged(intake, 40)
+    await keeping.ask(ORIGIN, 365 * DAY)
+    await keeping.sweep()
+    assert names(intake) == before
+
+
+def content_of(intake: Intake, label: Sensitivity, *days: int) -> None:
+    """A file of a label for each age."""
+    folder = intake.logs.folder_of(ORIGIN) / content.FOLDER / label
+    folder.mkdir(parents=True)
+    for age in days:
+        day = datetime.fromtimestamp(NOW - age * DAY, UTC).strftime("%Y-%m-%d")
+        (folder / f"{day}{content.SUFFIX}").write_bytes(b"")
+
+
+def content_left(intake: Intake, label: Sensitivity) -> int:
+    return len([*(intake.logs.folder_of(ORIGIN) / content.FOLDER / label).iterdir()])
+
+
+async def test_content_goes_with_its_class_and_never_later_than_records(intake: Intake) -> None:
+    aged(intake, 1)
+    for label in (Sensitivity.PUBLIC, Sensitivity.INTERNAL, Sensitivity.CONFIDENTIAL):
+        content_of(intake, label, 40, 31, 30, 8, 7, 0)
+    keeping = retention(intake, 30)
+    await keeping.ask_of_content(ORIGIN, Sensitivity.INTERNAL, 7 * DAY)
+    await keeping.ask_of_content(ORIGIN, Sensitivity.CONFIDENTIAL, 90 * DAY)
+    await keeping.sweep()
+    assert content_left(intake, Sensitivity.PUBLIC) == 4, "no class bounds it"
+    assert content_left(intake, Sensitivity.INTERNAL) == 2
+    assert content_left(intake, Sensitivity.CONFIDENTIAL) == 4
+    await keeping.ask_of_content(ORIGIN, Sensitivity.INTERNAL, None)
+    assert wanted(intake.logs.folder_of(ORIGIN)).content == {Sensitivity.CONFIDENTIAL: 90 * DAY}, (
+        "its class bounds it no more"
+    )
 
 
 async def test_a_log_that_is_all_too_old_goes_as_a_whole(intake: Intake) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from regent_operator.engine.answers import WatchEvent
 from regent_operator.engine.client import Listing
-from regent_operator.engine.errors import ApiError
+from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.resources import Resource
 
 Object = dict[str, Any]
@@ -27,15 +27,19 @@ class FakeClient:
         self.pods: dict[str, Object | ApiError] = {}
         self.offered: dict[str, Object | ApiError] = {}
         self.version = 100
+        self.leads = True
+        """Whether what only a leader may write is sent."""
 
     async def get(self, resource: Resource, namespace: str, name: str, *, metadata_only: bool = False) -> Object | None:
         self._note("get", resource.kind, namespace, name)
         return self.objects.get((resource.kind, namespace, name))
 
     async def create(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
+        self._check_leads(gated=gated)
         return self._put("create", resource, obj)
 
     async def replace(self, resource: Resource, obj: Object, *, gated: bool = True) -> Object:
+        self._check_leads(gated=gated)
         meta = obj["metadata"]
         live = self.objects.get((resource.kind, meta["namespace"], meta["name"]))
         if live is None or live["metadata"]["resourceVersion"] != meta.get("resourceVersion"):
@@ -107,6 +111,10 @@ class FakeClient:
 
     async def told_by(self, url: str, seconds: float, label: str) -> Object:
         return await self.pod_status(url, seconds)
+
+    def _check_leads(self, *, gated: bool) -> None:
+        if gated and not self.leads:
+            raise NotLeadingError("it was not sent")
 
     def _put(self, verb: str, resource: Resource, obj: Object) -> Object:
         meta = obj["metadata"]

@@ -1,5 +1,6 @@
 """Pods bear how many conversations they have, roughly and not too often, so that the emptiest go first."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -31,9 +32,9 @@ class Scene:
         for name in ("one", "two"):
             self.show(name)
 
-    def show(self, name: str, **more: Any) -> None:
+    def show(self, name: str, owners: Sequence[dict[str, Any]] = (OWNER,), **more: Any) -> None:
         self.version += 1
-        about = meta(name, self.version, labels={"regent.dev/agent": "a"}, ownerReferences=[OWNER], **more)
+        about = meta(name, self.version, labels={"regent.dev/agent": "a"}, ownerReferences=[*owners], **more)
         self.pods.seen(PODS, about | {"spec": {}, "status": {"podIP": "10.0.0.1"}}, full=True)
 
     def say(self, **conversations: int) -> None:
@@ -78,6 +79,16 @@ async def test_a_pod_is_given_another_cost_at_most_once_a_minute(scene: Scene) -
     assert scene.given == [("one", "4"), ("one", "8")]
 
 
+async def test_the_first_pod_that_may_be_told_is_waited_for(scene: Scene) -> None:
+    scene.say(one=5, two=0)
+    await scene.tell()
+    scene.clock.advance(20)
+    scene.say(two=5)
+    await scene.tell()
+    scene.say(one=9, two=9)
+    assert await scene.tell() == 40
+
+
 async def test_a_cost_that_somebody_else_wrote_is_put_right(scene: Scene) -> None:
     scene.say(one=1, two=2)
     scene.show("two", annotations={ANNOTATION: "-100"})
@@ -96,7 +107,7 @@ async def test_where_there_is_one_pod_nobody_has_to_choose(scene: Scene, several
 
 async def test_a_pod_that_ends_or_is_silent_keeps_what_it_bears(scene: Scene) -> None:
     scene.show("three", deletionTimestamp="2026-01-01T00:00:00Z")
-    scene.show("four")
+    scene.show("four", annotations={ANNOTATION: "8"})
     scene.say(one=1, two=1, three=9)
     await scene.tell()
     assert scene.given == [("one", "1"), ("two", "1")]
@@ -113,9 +124,26 @@ async def test_what_was_not_written_is_written_a_minute_later(scene: Scene, stat
     assert scene.given == [("one", "4")]
 
 
+async def test_a_pod_that_no_replica_set_controls_is_left_alone(scene: Scene) -> None:
+    scene.show("stray", owners=())
+    scene.say(one=1, two=2, stray=9)
+    await scene.tell()
+    assert scene.given == [("one", "1"), ("two", "2")]
+
+
 async def test_a_new_leader_goes_by_what_the_pods_bear(scene: Scene) -> None:
     scene.say(one=5, two=0)
     await scene.tell()
+    scene.show("one", annotations={ANNOTATION: "8"})
+    scene.say(one=9)
+    assert await scene.tell() == PAUSE_SECONDS
     scene.costs.forget_all()
     assert await scene.tell() is None
     assert scene.given == [("one", "4")]
+
+
+async def test_nothing_is_kept_of_an_agent_that_is_gone(scene: Scene) -> None:
+    scene.say(one=5, two=0)
+    await scene.tell()
+    scene.costs.forget(AGENT)
+    assert scene.costs._told == {}

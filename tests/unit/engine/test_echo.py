@@ -17,7 +17,13 @@ NEW, OLD = "sha256:" + "1" * 64, "sha256:" + "0" * 64
 
 
 def pod(
-    name: str = "a-1", version: int = 1, *, ready: bool = True, address: str = "127.0.0.9", owner: str = "ReplicaSet"
+    name: str = "a-1",
+    version: int = 1,
+    *,
+    ready: bool = True,
+    address: str = "127.0.0.9",
+    owner: str = "ReplicaSet",
+    phase: str = "Running",
 ) -> dict[str, Any]:
     return {
         "metadata": {
@@ -28,7 +34,7 @@ def pod(
             "labels": {"regent.dev/agent": "a"},
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": owner, "name": "a-7", "controller": True}],
         },
-        "status": {"podIP": address, "conditions": [{"type": "Ready", "status": str(ready)}]},
+        "status": {"podIP": address, "phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]},
     }
 
 
@@ -185,6 +191,59 @@ async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:
     await scene.rounds.meet(AGENT)
     assert scene.client.calls == [("ask", "127.0.0.9")]
     assert scene.echo() == NEW
+
+
+async def test_all_that_serve_are_met_when_each_has_answered_or_was_asked_often_enough(scene: Scene) -> None:
+    scene.pods.seen(PODS, pod("a-2", address="127.0.0.8"), full=True)
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    assert not await scene.rounds.meet(AGENT), "the second has not answered"
+    for _ in range(MISSES):
+        scene.pods.silent("uid-a-2")
+    assert await scene.rounds.meet(AGENT)
+
+
+async def test_what_is_expected_already_is_not_asked_for_again(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(1)
+    scene.rounds.expect(AGENT, NEW)
+    assert await scene.run_until(5) == []
+
+
+async def test_where_nothing_is_expected_pods_are_asked_now_and_then(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, None)
+    assert len(await scene.run_until(SLOW_SECONDS * 0.6)) == 1
+
+
+async def test_while_one_of_two_pods_lags_both_are_asked_quickly(scene: Scene) -> None:
+    scene.pods.seen(PODS, pod("a-2", address="127.0.0.8"), full=True)
+    scene.client.pods |= {"127.0.0.9": statusz(NEW), "127.0.0.8": statusz(OLD, "a-2")}
+    scene.rounds.expect(AGENT, NEW)
+    assert len(await scene.run_until(5)) > 2 * 5 / QUICK_LIMIT_SECONDS
+
+
+async def test_after_a_change_of_a_pod_it_is_asked_quickly_again(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(30)
+    scene.rounds.look(AGENT)
+    assert len([at for at in await scene.run_until(1) if at < 1]) > 3
+
+
+async def test_who_has_no_address_or_has_ended_is_not_asked(scene: Scene) -> None:
+    scene.pods.seen(PODS, pod("a-1", 2, phase="Failed"), full=True)
+    scene.pods.seen(PODS, pod("a-2", address=""), full=True)
+    scene.rounds.expect(AGENT, NEW)
+    assert await scene.run_until(2) == []
+
+
+async def test_of_an_agent_that_is_gone_nobody_is_asked(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.rounds.expect(AGENT, NEW)
+    scene.rounds.forget(AGENT)
+    assert await scene.run_until(2) == []
+    assert (scene.rounds._expected, scene.rounds._next) == ({}, {})
 
 
 OFFER = {"agent.json": "{}", "agent.seal.json": "{}"}

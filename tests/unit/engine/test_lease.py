@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def client() -> FakeClient:
-    return FakeClient()
+    made = FakeClient()
+    made.leads = False
+    return made
 
 
 @pytest.fixture
@@ -144,6 +147,114 @@ async def test_a_released_lease_is_taken_at_once(replica: Make, client: FakeClie
     await one._release()
     assert lease(client)["holderIdentity"] == ""
     assert await attempt(two)
+
+
+async def test_a_lease_that_has_another_holder_by_now_is_not_given_back(replica: Make, client: FakeClient) -> None:
+    one = replica("one")
+    await attempt(one)
+    lease(client).update(holderIdentity="two", renewTime="later")
+    await one._release()
+    assert lease(client)["holderIdentity"] == "two"
+    del client.objects["Lease", "ns", "lease"]
+    await one._release()
+    assert client.objects == {}
+
+
+async def test_who_stops_leads_no_more_and_gives_the_lease_back(replica: Make, client: FakeClient) -> None:
+    one = replica("one")
+    held = []
+    original = client.replace
+
+    async def replaced(*words: Any, **more: Any) -> Any:
+        held.append(one.held.is_set())
+        return await original(*words, **more)
+
+    client.replace = replaced  # type: ignore[method-assign]
+    running = asyncio.create_task(one.run())
+    await asyncio.wait_for(one.held.wait(), 60)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert held == [False], "it has stopped before another can begin"
+    assert (lease(client)["holderIdentity"], lease(client)["leaseTransitions"]) == ("", 0)
+
+
+async def test_each_change_of_the_holder_is_counted_and_when_it_came(
+    replica: Make, client: FakeClient, clock: Clock
+) -> None:
+    one, two = replica("one"), replica("two")
+    seen = []
+    for leader in (one, one, two, two, one):
+        if seen and leader.identity != lease(client)["holderIdentity"]:
+            await (one if leader is two else two)._release()
+        await attempt(leader)
+        clock.advance(2)
+        seen.append((lease(client)["leaseTransitions"], lease(client)["acquireTime"][14:19]))
+    assert seen == [(0, "16:40"), (0, "16:40"), (1, "16:44"), (1, "16:44"), (2, "16:48")]
+
+
+async def test_after_a_lease_that_was_deleted_it_begins_anew(
+    replica: Make, client: FakeClient, clock: Clock, began: list[str]
+) -> None:
+    """Another may have led meanwhile."""
+    one = replica("one")
+    for _ in range(2):
+        await attempt(one)
+    clock.advance(RENEW_SECONDS + 1)
+    client.failure = ApiError(0, "Unreachable", "away")
+    assert not await attempt(one)
+    client.failure = None
+    del client.objects["Lease", "ns", "lease"]
+    assert await attempt(one)
+    assert began == ["one", "one"]
+
+
+@pytest.mark.parametrize("spec", [{}, {"spec": {}}, {"spec": {"holderIdentity": None, "leaseTransitions": None}}])
+async def test_a_lease_that_somebody_has_laid_ready_is_taken(
+    replica: Make, client: FakeClient, spec: dict[str, Any]
+) -> None:
+    client.objects["Lease", "ns", "lease"] = {"metadata": {"resourceVersion": "7", "uid": "u"}, **spec}
+    assert await attempt(replica("one"))
+    assert lease(client)["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize(("stated", "seconds"), [(40, 40), (None, DURATION_SECONDS)])
+async def test_a_leader_is_given_as_long_as_it_says(
+    replica: Make, client: FakeClient, clock: Clock, stated: int | None, seconds: int
+) -> None:
+    await attempt(replica("one"))
+    lease(client)["leaseDurationSeconds"] = stated
+    two = replica("two")
+    assert not await attempt(two)
+    clock.advance(seconds)
+    assert not await attempt(two)
+    clock.advance(0.1)
+    assert await attempt(two)
+
+
+async def test_a_refusal_is_told_once_and_again_after_it_was_over(
+    replica: Make, client: FakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = replica("one")
+
+    async def told(failure: ApiError | None) -> int:
+        caplog.clear()
+        client.failure = failure
+        for _ in range(3):
+            await one._attempt()
+        return sum("cannot be read or written" in each for each in caplog.messages)
+
+    forbidden = ApiError(403, "Forbidden", "no")
+    assert [await told(each) for each in (forbidden, ApiError(500, "Internal", "no"), None, forbidden)] == [1, 1, 0, 1]
+
+
+async def test_it_says_how_long_ago_it_looked(replica: Make, clock: Clock) -> None:
+    one = replica("one")
+    clock.advance(3)
+    assert one.seconds_since_attempt == 3
+    await attempt(one)
+    clock.advance(2)
+    assert one.seconds_since_attempt == 2
 
 
 async def test_of_two_that_write_at_once_one_leads(replica: Make, client: FakeClient) -> None:

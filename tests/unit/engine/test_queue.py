@@ -9,6 +9,7 @@ from regent_operator.engine.queue import (
     FIRST_RETRY_SECONDS,
     LONGEST_RETRY_SECONDS,
     MOST_STALE,
+    PATIENCE_SECONDS,
     Priority,
     WorkQueue,
 )
@@ -91,6 +92,37 @@ def test_however_many_edits_come_nothing_waits_for_ever(queue: WorkQueue[str], c
     others = [key for key in handed_out if key is not None and not key.startswith("edit")]
     assert others == ["follow", "resync"]
     assert handed_out.index("resync") < 2 * ELDEST_EVERY
+
+
+@pytest.mark.parametrize(("waited", "others"), [(PATIENCE_SECONDS, 1), (PATIENCE_SECONDS - 0.1, 0)])
+def test_edits_go_first_but_for_one_in_so_many_when_others_have_waited_long(
+    queue: WorkQueue[str], clock: Clock, waited: float, others: int
+) -> None:
+    for number in range(ELDEST_EVERY):
+        queue.add(f"old {number}", Priority.RESYNC)
+    clock.advance(waited)
+    for number in range(ELDEST_EVERY):
+        queue.add(f"edit {number}", Priority.EDIT)
+    taken = [queue.take() or "" for _ in range(ELDEST_EVERY)]
+    assert [each.partition(" ")[0] for each in taken] == ["edit"] * (ELDEST_EVERY - others) + ["old"] * others
+
+
+def test_keys_of_one_moment_go_in_the_order_in_which_they_came(queue: WorkQueue[str]) -> None:
+    for key in "bca":
+        queue.add(key)
+    assert [queue.take() for _ in range(3)] == ["b", "c", "a"]
+
+
+async def test_it_is_idle_when_no_worker_holds_a_key(queue: WorkQueue[str]) -> None:
+    await queue.idle()
+    queue.add("a")
+    key = queue.take()
+    assert key is not None
+    idle = asyncio.ensure_future(queue.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    queue.done(key)
+    await idle
 
 
 def test_the_eldest_of_all_may_be_an_edit(queue: WorkQueue[str], clock: Clock) -> None:

@@ -38,11 +38,11 @@ class Scene:
         self.version += 1
         self.children.seen(CONFIG_MAPS, meta("a", self.version), full=False)
 
-    def show_pod(self, annotations: dict[str, str]) -> None:
+    def show_pod(self, annotations: dict[str, str], phase: str = "Running") -> None:
         self.version += 1
         about = meta("p", self.version, labels={"regent.dev/agent": "a"}, ownerReferences=[OWNER])
         about["metadata"]["annotations"] = annotations
-        self.pods.seen(PODS, about | {"spec": {}, "status": {"podIP": "10.0.0.1"}}, full=True)
+        self.pods.seen(PODS, about | {"spec": {}, "status": {"podIP": "10.0.0.1", "phase": phase}}, full=True)
 
     async def _merge(self, resource: Any, namespace: str, name: str, patch: Any) -> Any:
         assert patch["metadata"]["uid"] == "uid-p"
@@ -89,6 +89,40 @@ async def test_a_pod_that_lags_is_touched_again_and_not_for_ever(scene: Scene) -
     scene.clock.advance(600)
     assert await scene.touches.bring(AGENT, NEW) is None
     assert len(set(scene.marks)) == len(scene.marks) == len(AFTER_SECONDS)
+
+
+async def test_a_pod_that_echoes_another_config_is_touched(scene: Scene) -> None:
+    scene.echoes("sha256:old")
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    assert await scene.touches.bring(AGENT, NEW) == AFTER_SECONDS[1] - AFTER_SECONDS[0]
+    assert len(scene.marks) == 1
+
+
+async def test_a_pod_that_has_ended_or_never_showed_itself_is_not_touched(scene: Scene) -> None:
+    scene.show_pod({}, phase="Failed")
+    stranger = meta("q", 99, labels={"regent.dev/agent": "a"}, ownerReferences=[OWNER])
+    scene.pods.seen(PODS, stranger | {"spec": {}, "status": {"podIP": "10.0.0.2"}}, full=True)
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    assert await scene.touches.bring(AGENT, NEW) is None
+    assert scene.marks == []
+
+
+async def test_without_a_config_there_is_nothing_to_touch_for(scene: Scene) -> None:
+    scene.clock.advance(AFTER_SECONDS[0])
+    assert await scene.touches.bring(AGENT, None) is None
+    scene.children.gone(CONFIG_MAPS, "n", "a", "uid-a")
+    assert await scene.touches.bring(AGENT, NEW) is None
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["the agent is gone", "another led"])
+async def test_the_time_counts_anew(scene: Scene, gone: bool) -> None:
+    await scene.touches.bring(AGENT, NEW)
+    scene.clock.advance(AFTER_SECONDS[0])
+    scene.touches.forget(AGENT) if gone else scene.touches.forget_all()
+    assert await scene.touches.bring(AGENT, NEW) == AFTER_SECONDS[0]
+    assert scene.marks == []
 
 
 async def test_a_pod_whose_volume_holds_something_else_is_touched_although_it_echoes_the_digest(scene: Scene) -> None:

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from regent_operator.engine.children import Child, Program
-from regent_operator.engine.ownership import Fingerprint
+from regent_operator.engine.ownership import Fingerprint, wanted_hash
 from regent_operator.engine.resources import Key
 from regent_operator.engine.waves import FEWEST, PLACE_SECONDS, Waves, is_edited
 from regent_operator.plan.observation import DeploymentSeen
@@ -87,7 +88,35 @@ def test_what_was_complete_before_the_new_version_arrived_frees_no_place() -> No
     waves = Waves(lambda: 30)
     assert admitted(waves) == [0, 1, 2]
     waves.observe(key(0), DONE, new=False)
+    assert not waves.may_roll(key(7), WANTED, OURS, OLD)
+
+
+def test_what_a_status_says_of_an_earlier_generation_frees_no_place() -> None:
+    waves = Waves(lambda: 30)
     assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(0), replace(DONE, observed=False), new=True)
+    assert not waves.may_roll(key(7), WANTED, OURS, OLD)
+
+
+def test_an_agent_whose_deployment_is_gone_gives_its_place_back() -> None:
+    waves = Waves(lambda: 30)
+    assert admitted(waves) == [0, 1, 2]
+    waves.observe(key(0), None, new=False)
+    assert waves.may_roll(key(7), WANTED, OURS, OLD)
+
+
+def test_pods_that_are_new_and_not_available_take_no_place() -> None:
+    waves = Waves(lambda: 30)
+    for n in range(20, 30):
+        waves.observe(key(n), replace(DONE, available=1), new=True)
+    assert admitted(waves) == [0, 1, 2]
+
+
+def test_who_leads_again_takes_nothing_for_begun() -> None:
+    waves = Waves(lambda: 30)
+    assert admitted(waves) == [0, 1, 2]
+    waves.forget_all()
+    assert waves.may_roll(key(7), WANTED, OURS, OLD)
 
 
 def test_new_keys_go_in_waves_as_a_new_image_does() -> None:
@@ -104,8 +133,9 @@ def test_few_agents_go_two_at_a_time() -> None:
         (None, None),
         (OURS, NEW),
         (Child("u", 1, 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), OLD),
+        (replace(OURS, owned=wanted_hash(WANTED)), OLD),
     ],
-    ids=["a new agent", "nothing new to run", "a hand has put something in"],
+    ids=["a new agent", "nothing new to run", "a hand has put something in", "it is as it should be"],
 )
 def test_who_need_not_wait(child: Child | None, program: Program | None) -> None:
     waves = Waves(lambda: 0)

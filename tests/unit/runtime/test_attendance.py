@@ -63,12 +63,15 @@ async def test_a_process_asks_once_and_then_only_while_something_is_active(atten
 async def test_while_the_state_is_away_its_last_word_stands_until_all_must_be_idle(
     attendance: Attendance, clock: Clock
 ) -> None:
+    clock.now = 5.0
     attendance.told(3)
-    clock.now = IDLE - 1
+    attendance.begins("c-0")
+    attendance.ends("c-0")
+    clock.now += IDLE - 1
     await attendance.refresh(Away(), IDLE)
     assert attendance.figure(0) == 3
     attendance.begins("c-1")
-    clock.now = IDLE
+    clock.now += 1
     await attendance.refresh(Away(), IDLE)
     assert attendance.figure(1) == 1, "the turn that still runs is of one"
 

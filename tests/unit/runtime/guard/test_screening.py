@@ -134,6 +134,23 @@ async def test_others_run_while_a_long_answer_is_screened() -> None:
     assert turns >= 5
 
 
+@pytest.mark.parametrize("re2", ["tulip", "tu+lip", "(?s)BEGIN.*END|tulip"], ids=["in pieces", "held", "as a whole"])
+async def test_of_a_long_answer_nothing_is_lost_and_nothing_unread(re2: str) -> None:
+    made = guard(patterns=[{"policy": "demo/a", "name": "n", "re2": re2, "action": "Redact"}])
+    words = "".join(f"word {number}, " for number in range(2 * MOST_BYTES // 8))
+    assert await screened(made, [words]) == words
+    assert await screened(made, ["tulip " + words + "tulip"]) == f"[REDACTED] {words}[REDACTED]"
+
+
+async def test_an_answer_that_repeats_no_instructions_passes() -> None:
+    output = {"instructionsLeak": ["Deny"]}
+    told = "Answer questions about the garden of the house; never name the gardener, and stay polite. " * 2
+    made = OutputGuard(configs.config(instructions=told, policy={"guardrails": {"output": output}}), Mounted())
+    assert await screened(made, ["The garden", " has roses."]) == "The garden has roses."
+    with pytest.raises(Withheld):
+        await screened(made, [told[:100], told[100:]])
+
+
 @pytest.mark.parametrize(
     ("pattern", "waits"), [("tulip", False), ("(?:a.{1,15}){30}z", True), ("(?s)BEGIN.*END", True)]
 )

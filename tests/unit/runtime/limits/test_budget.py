@@ -3,14 +3,16 @@
 import re
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.price import AMOUNT, ProviderPrice
 from regent_runtime.cost.price import most
-from regent_runtime.limits.budget import Figures, nanos, output_tokens_for
+from regent_runtime.limits.budget import Cap, Figures, nanos, output_tokens_for, purse
 from regent_runtime.limits.spending import Spent
-from regent_runtime.state.contract import NANOS
+from regent_runtime.record import TurnRecord
+from regent_runtime.state.contract import NANOS, Period, Purse, hashed
 from tests.unit.runtime.cost.test_price import prices_of, tiered
 
 inputs = st.integers(0, 400_000)
@@ -60,3 +62,27 @@ def test_a_share_of_nothing_is_never_passed() -> None:
     nothing, half = Figures("Day", 0, [], Spent("d", 0, 0)), Figures("Day", 200, [], Spent("d", 100, 0))
     assert (nothing.share, nothing.passed(1)) == (0, False)
     assert (half.share, half.passed(50), half.passed(51)) == (0.5, True, False)
+
+
+DAY, TALK = Cap("budget.perDayUsd", Period.DAY, 9), Cap("budget.perConversationUsd", Period.CONVERSATION, 9)
+
+
+def test_a_day_has_one_purse_and_each_conversation_its_own() -> None:
+    turns = [TurnRecord(conversation=id_) for id_ in ("talk", "talk", "other")]
+    assert {purse(DAY, turn) for turn in turns} == {Purse("agent", 9, Period.DAY)}
+    assert [purse(TALK, turn) for turn in turns] == [
+        Purse(hashed("budget", id_), 9, Period.CONVERSATION, id_) for id_ in ("talk", "talk", "other")
+    ]
+
+
+def test_turns_outside_of_a_conversation_pay_for_nobody_else() -> None:
+    one, other = TurnRecord(), TurnRecord()
+    assert purse(TALK, one) == Purse(hashed("budget", one.id), 9, Period.TURN)
+    assert purse(TALK, one).bucket != purse(TALK, other).bucket
+
+
+@pytest.mark.parametrize("cap", [DAY, TALK])
+@pytest.mark.parametrize("talk", ["talk", ""])
+def test_what_a_policy_tries_is_never_taken_out_of_a_purse_in_force(cap: Cap, talk: str) -> None:
+    turn = TurnRecord(conversation=talk)
+    assert len({purse(cap, turn, trial).bucket for trial in ("", "demo/one", "demo/two")}) == 3

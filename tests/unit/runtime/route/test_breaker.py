@@ -104,6 +104,57 @@ def test_what_was_admitted_before_it_opened_tells_nothing_of_now() -> None:
     assert breaker.state is State.CLOSED
 
 
+@pytest.mark.parametrize("well", [True, False])
+def test_however_many_were_admitted_before_it_opened_the_probes_alone_tell(well: bool) -> None:
+    clock = Clock()
+    breaker = Breaker(SETTINGS, clock)
+    early = [breaker.admit() or pytest.fail("closed") for _ in range(9)]
+    for _ in range(3):
+        attempt(breaker, well=False)
+    clock.now += 15
+    for permit in early:
+        permit.end(well=well)
+    assert breaker.state is State.HALF_OPEN
+
+
+def test_once_it_has_closed_it_counts_anew() -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now += 15
+    for well in (True, True, False, True, True, True, False):
+        attempt(breaker, well=well)
+        assert breaker.state is not State.OPEN
+    attempt(breaker, well=False)
+    assert breaker.state is State.OPEN  # three of six
+
+
+@pytest.mark.parametrize("runs_on", [True, False])
+def test_once_it_has_opened_again_it_wants_as_many_probes_as_before(runs_on: bool) -> None:
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now += 15
+    first, failing = breaker.admit(), breaker.admit()
+    assert first is not None
+    assert failing is not None
+    if not runs_on:
+        first.end(well=True)
+    failing.end(well=False)
+    clock.now += 15
+    attempt(breaker, well=True)
+    assert breaker.state is State.HALF_OPEN
+    attempt(breaker, well=True)
+    assert breaker.state is State.CLOSED
+
+
+def test_an_attempt_that_goes_well_opens_nothing() -> None:
+    breaker = Breaker(SETTINGS, Clock())
+    for well in (False, False, True, True):
+        attempt(breaker, well=well)
+    assert breaker.state is State.CLOSED  # two of four
+    attempt(breaker, well=False)
+    assert breaker.state is State.OPEN
+
+
 def test_a_permit_counts_once() -> None:
     breaker = Breaker(SETTINGS, Clock())
     for _ in range(2):

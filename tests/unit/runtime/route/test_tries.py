@@ -104,6 +104,31 @@ async def test_retry_after_is_a_floor() -> None:
     assert turn.clock.pauses == pytest.approx([3.25, 0.6])
 
 
+async def test_what_others_were_told_of_it_is_a_floor_too() -> None:
+    turn = Turn()
+    beside = Turn(clock=turn.clock, known=turn.known)
+    await turn.ask()
+    await beside.ask()
+    await beside.say(Failure.OVERLOADED, 20)
+    turn.clock.pauses.clear()
+    turn.known["cloud"].failed(None, ProviderError(Failure.OVERLOADED, retry_after=9))
+    assert await turn.say(Failure.OVERLOADED, 3) == "cloud"
+    assert turn.clock.pauses == [9.25]
+
+
+async def test_who_asks_for_as_long_as_may_be_waited_is_waited_for() -> None:
+    turn = Turn(config(retries={"maxRetryAfter": 30}))
+    await turn.ask()
+    assert await turn.say(Failure.RATE_LIMITED, 30) == "cloud"
+
+
+async def test_the_retries_of_each_provider_are_counted_anew() -> None:
+    turn = Turn(config(circuitBreaker={"consecutiveFailures": 9}))
+    asked = [await turn.ask(), *[await turn.say(Failure.SERVER_ERROR) for _ in range(6)]]
+    assert asked == ["cloud"] * 3 + ["other"] * 3 + [""]
+    assert turn.clock.pauses == [0.25, 0.5, 0.25, 0.5]
+
+
 async def test_who_were_told_the_same_do_not_come_back_at_once() -> None:
     pauses = []
     for dice in (0.1, 0.5, 0.9):
@@ -166,6 +191,23 @@ async def test_another_key_needs_no_wait_and_is_no_retry() -> None:
     assert await turn.say(Failure.UNAUTHENTICATED) == "cloud/one"
     assert await turn.say(Failure.QUOTA_EXHAUSTED) == "other"
     assert turn.clock.pauses == []
+
+
+async def test_a_key_alone_that_may_be_used_at_once_is_retried_as_a_provider_is() -> None:
+    turn = Turn(config(["one"]))
+    await turn.ask()
+    assert await turn.say(Failure.RATE_LIMITED, 0) == "cloud/one"
+    assert await turn.say(Failure.RATE_LIMITED, 0) == "cloud/one"
+    assert turn.clock.pauses == [0.25, 0.5]
+    assert await turn.say(Failure.RATE_LIMITED, 0) == "other"
+
+
+@pytest.mark.parametrize("failure", [Failure.SERVER_ERROR, Failure.RATE_LIMITED, Failure.REJECTED])
+async def test_a_key_that_is_not_at_fault_is_not_dead(failure: Failure) -> None:
+    turn = Turn(config(["one", "two"]))
+    await turn.ask()
+    await turn.say(failure)
+    assert not any(turn.dead.values())
 
 
 async def test_a_dead_key_is_not_tried_again_in_the_turn() -> None:
@@ -232,6 +274,15 @@ async def test_no_other_provider_after_a_failure_that_is_not_declared() -> None:
     assert await turn.say(Failure.SERVER_ERROR) == ""
 
 
+async def test_nor_one_that_was_passed_over_before() -> None:
+    made = config(fallback={"errors": ["Timeout"]}, retries={"maxPerProvider": 0})
+    turn = Turn(made)
+    turn.known["cloud"].failed(None, ProviderError(Failure.OVERLOADED, retry_after=5))
+    assert await turn.ask() == "other"
+    assert await turn.say(Failure.SERVER_ERROR) == ""
+    assert turn.clock.pauses == []
+
+
 async def test_a_retry_that_fails_otherwise_is_judged_by_how_it_failed() -> None:
     turn = Turn(config(fallback={"errors": ["Timeout"]}, retries={"maxPerProvider": 1}))
     await turn.ask()
@@ -252,8 +303,10 @@ async def test_an_open_breaker_takes_the_provider_out_until_it_is_probed() -> No
     probe, beside = Turn(clock=first.clock, known=first.known), Turn(clock=first.clock, known=first.known)
     assert await probe.ask() == "cloud"
     assert await beside.ask() == "other"
+    assert [each.failure for each in beside.tries.errors] == [Failure.BREAKER_OPEN]
     assert probe.tried is not None
     probe.tries.answered(probe.tried)
+    assert probe.known["cloud"].last_failure == ""
     assert await Turn(clock=first.clock, known=first.known).ask() == "cloud"
 
 
@@ -314,6 +367,55 @@ async def test_a_try_that_nobody_pays_for_counts_as_none_and_leads_to_the_next()
     assert await turn.ask() == "other"
     assert await turn.say(Failure.SERVER_ERROR) == ""
     assert turn.tries.refusal is refused
+
+
+async def test_what_is_told_of_money_is_what_was_wanting_first() -> None:
+    turn = Turn()
+    first, second = Refused(BUDGET_SPENT, "Of the first."), Refused(BUDGET_SPENT, "Of the second.")
+    for refused in (first, second):
+        await turn.ask()
+        turn.tries.unpaid(refused)
+    assert await turn.ask() == ""
+    assert turn.tries.refusal is first
+
+
+async def test_a_prompt_that_outgrows_a_provider_counts_as_no_try() -> None:
+    turn = Turn(config(fallback={"maxAttempts": 1}, retries={"maxPerProvider": 5}))
+    assert await turn.ask() == "cloud"
+    turn.tries.outgrown()
+    assert await turn.ask() == "other"
+    assert await turn.say(Failure.SERVER_ERROR) == ""
+    assert [(each.failure, each.retry_after) for each in turn.tries.errors] == [
+        (Failure.CONTEXT_WINDOW, None),
+        (Failure.SERVER_ERROR, None),
+    ]
+
+
+async def test_a_turn_may_go_on_while_somebody_is_left_and_an_attempt() -> None:
+    turn = Turn(config(fallback={"maxAttempts": 2}))
+    turn.known["cloud"].failed(None, ProviderError(Failure.OVERLOADED, retry_after=5))
+    assert turn.tries.may_go_on
+    assert await turn.ask() == "other"
+    assert turn.tries.may_go_on, "the first may be waited for"
+    assert await turn.say(Failure.CONTEXT_WINDOW) == "cloud"
+    assert not turn.tries.may_go_on
+    last = Turn()
+    assert await last.ask() == "cloud"
+    assert await last.say(Failure.CONTEXT_WINDOW) == "other"
+    assert not last.tries.may_go_on, "nobody is left"
+    single = Turn(config(fallback={"maxAttempts": 1}))
+    assert await single.ask() == "cloud"
+    assert not single.tries.may_go_on, "no attempt is left"
+
+
+async def test_a_provider_at_its_limits_leaves_the_turn_its_attempts_and_no_more() -> None:
+    turn = Turn(config(fallback={"maxAttempts": 2}, retries={"maxPerProvider": 5}))
+    assert await turn.ask() == "cloud"
+    assert turn.tried is not None
+    turn.tries.limited(turn.tried, 60.0)
+    assert await turn.ask() == "other"
+    assert await turn.say(Failure.SERVER_ERROR) == "other"
+    assert await turn.say(Failure.SERVER_ERROR) == ""
 
 
 async def test_a_provider_at_its_limits_is_passed_over_and_asked_later_once() -> None:

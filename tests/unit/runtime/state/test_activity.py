@@ -17,6 +17,18 @@ def test_a_busy_conversation_leaves_nothing_behind() -> None:
     assert activity._counts == {}
 
 
+def test_what_is_left_behind_by_busy_ones_hides_nobodys_end() -> None:
+    clock = Clock()
+    activity = Activity(clock)
+    for seconds in (50, 40, 30, 20, 10):
+        activity.visited(f"c-{seconds}", Visit("one", float(seconds)))
+    for _ in range(1000):
+        activity.visited("busy", Visit("one", 60.0))
+    assert len(activity._ends) <= 2 * 6 + MOST_STALE
+    for clock.now, active in ((10.0, 5), (30.0, 3), (50.0, 1), (60.0, 0)):
+        assert activity.count("one") == active
+
+
 def test_a_visit_that_was_followed_by_a_longer_one_does_not_end_it() -> None:
     clock = Clock()
     activity = Activity(clock)

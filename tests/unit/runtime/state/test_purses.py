@@ -17,7 +17,12 @@ class Desk:
     def __init__(self) -> None:
         self.now = 0.0
         self.talks = {"talk"}
-        self.purses = Purses(lambda: self.now, lambda talk: talk in self.talks, most_purses=10)
+        self.asked = 0
+        self.purses = Purses(lambda: self.now, self._talks, most_purses=10, most_held=5)
+
+    def _talks(self, name: str) -> bool:
+        self.asked += 1
+        return name in self.talks
 
     def spends(self, name: str, period: Period) -> int:
         """What was left before."""
@@ -77,6 +82,29 @@ def test_who_never_settles_is_forgotten_when_it_is_too_late() -> None:
         desk.now += LEASE
         desk.purses.reserve([Purse("talk", 10**6, Period.CONVERSATION, "talk")], f"h{number}", 1, 1, LEASE)
     assert len(desk.purses._held) <= 2
+
+
+def test_no_more_is_held_than_may_be_and_what_is_settled_makes_room() -> None:
+    desk = Desk()
+    purse = Purse("agent", 100, Period.DAY)
+    for number in range(5):
+        desk.purses.reserve([purse], f"h{number}", 1, 1, LEASE)
+    with pytest.raises(StateFull):
+        desk.purses.reserve([purse], "more", 1, 1, LEASE)
+    desk.purses.settle("h0", 1)
+    assert desk.purses.reserve([purse], "more", 1, 1, LEASE).left == (95,)
+
+
+def test_what_is_over_is_looked_for_now_and_then() -> None:
+    desk = Desk()
+    desk.spends("talk", Period.CONVERSATION)
+    desk.now = LEASE
+    for number in range(3):
+        desk.spends(f"t{number}", Period.TURN)
+    assert desk.asked == 1
+    desk.now += SWEEP_SECONDS
+    desk.spends("later", Period.TURN)
+    assert desk.asked == 2
 
 
 async def test_a_pod_asks_its_own_conversations() -> None:

@@ -74,6 +74,18 @@ def test_a_busy_callers_log_is_as_long_as_its_limit_and_no_longer() -> None:
         takes.take([Window("a", 5, 60.0)], "t")
         clock.now += 15
     assert takes.take([Window("a", 5, 60.0)], "t") == (0.0,)
+    assert len(takes._logs["a"].moments) <= 6
+
+
+def test_room_is_made_of_what_no_window_looks_at_and_of_nothing_else() -> None:
+    clock = Clock()
+    takes = Takes(clock, most_moments=2)
+    takes.take([Window("old", 1, 60.0)], "t")
+    clock.now = 59.0
+    takes.take([Window("fresh", 1, 60.0)], "t")
+    clock.now = 60.0
+    assert takes.take([Window("new", 1, 60.0)], "t") == (0.0,)
+    assert takes.take([Window("fresh", 1, 60.0)], "t") == (59.0,)
 
 
 def test_two_bounds_of_one_bucket_hold_one_lease() -> None:
@@ -82,6 +94,7 @@ def test_two_bounds_of_one_bucket_hold_one_lease() -> None:
     for turn in range(10):
         assert takes.take([Slots("a", 5, 1), Slots("a", 2, 1)], str(turn)) == (0.0, 0.0)
         takes.give_back(["a"], str(turn))
+    assert takes._leases == {}, "of callers that have left nothing is kept"
 
 
 def test_more_leases_than_may_be_are_refused_and_given_back_ones_make_room() -> None:
@@ -92,3 +105,5 @@ def test_more_leases_than_may_be_are_refused_and_given_back_ones_make_room() -> 
         takes.take([Slots("c", 5, 60.0)], "three")
     takes.give_back(["a"], "one")
     assert takes.take([Slots("c", 5, 60.0)], "three") == (0.0,)
+    with pytest.raises(StateFull):
+        takes.take([Slots("d", 5, 60.0)], "four")
