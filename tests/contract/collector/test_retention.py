@@ -129,6 +129,15 @@ async def test_content_goes_with_its_class_and_never_later_than_records(intake: 
     )
 
 
+async def test_content_whose_record_never_came_goes_as_well(intake: Intake) -> None:
+    content_of(intake, Sensitivity.PUBLIC, 40, 8)
+    content_of(intake, Sensitivity.INTERNAL, 8)
+    keeping = retention(intake, 30)
+    await keeping.ask_of_content(ORIGIN, Sensitivity.INTERNAL, 7 * DAY)
+    await keeping.sweep()
+    assert (content_left(intake, Sensitivity.PUBLIC), content_left(intake, Sensitivity.INTERNAL)) == (1, 0)
+
+
 async def test_a_log_that_is_all_too_old_goes_as_a_whole(intake: Intake) -> None:
     aged(intake, 40, 35)
     await retention(intake, 30).sweep()

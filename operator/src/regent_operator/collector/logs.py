@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from stat import S_ISREG
 
-from regent_api.audit import segment
+from regent_api.audit import content, segment
 from regent_api.audit.chain import BrokenChain, Chain
 from regent_api.audit.frame import OVERHEAD, Damaged
 from regent_api.audit.log import Log
@@ -93,6 +93,12 @@ class Logs:
         found = (folder.relative_to(self.folder).parts for folder in segment.folders(self.folder))
         origins = [Origin(*parts) for parts in found if len(parts) == 3]
         return [origin for origin in origins if segment.segments(self.folder_of(origin))]
+
+    def holders(self) -> list[Origin]:
+        """Those, and where content came and no record of it did: the pod ended between both."""
+        with_content = {path.parents[2].relative_to(self.folder).parts for path in content.files(self.folder)}
+        lone = {Origin(*parts) for parts in with_content if len(parts) == 3}
+        return [*dict.fromkeys([*self.origins(), *sorted(lone, key=str)])]
 
     def held(self, origin: Origin) -> Taken:
         """What is kept, what retention has let go among it; nothing is made of a log that is not known."""

@@ -79,7 +79,7 @@ class Retention:
         """Look at every log once."""
         logs = self._intake.logs
         self._asked.clear()
-        for origin in await asyncio.to_thread(logs.origins):
+        for origin in await asyncio.to_thread(logs.holders):
             try:
                 await self._intake.alone(origin, partial(self._let_go, origin))
             except (OSError, ValueError) as error:
@@ -97,16 +97,16 @@ class Retention:
         known = wanted(folder)
         seconds = max(self._floor, known.seconds)
         files = segment.segments(folder)
-        if not files:
-            return
         old = [path.stat().st_mtime < self._now() - seconds for path in files]
-        if all(old):
+        if files and all(old):
             logs.forget(origin)
             shutil.rmtree(folder)
             return
         for label in Sensitivity:
             for path in content.expired(folder, label, self._day(min(seconds, known.content.get(label, seconds)))):
                 path.unlink()
+        if not files:
+            return
         stays = files[old.index(False)]
         if stays != files[0]:
             with logs.opened(origin) as opened:
@@ -115,7 +115,7 @@ class Retention:
     def _let_keys_go(self) -> None:
         """Those of subjects who left no record that is still kept: an agent's are kept as long as any of its logs."""
         longest: dict[tuple[str, str], float] = defaultdict(lambda: self._floor)
-        for origin in self._intake.logs.origins():
+        for origin in self._intake.logs.holders():
             whose = origin.namespace, origin.agent
             longest[whose] = max(longest[whose], wanted(self._intake.logs.folder_of(origin)).seconds)
         for namespace, agent in self._keys.agents():
