@@ -1,5 +1,5 @@
 {{/*
-What belongs to the cluster and not to a release: CRDs, aggregated roles, the floor policy, keys. Helm refuses an object that
+What belongs to the cluster and not to a release: CRDs, aggregated roles, the floor policy, keys (_keys.tpl). Helm refuses an object that
 another release owns, and the owner's uninstall would delete it. As hooks they have no owner: they are applied before
 each install and upgrade, by whichever release, and stay. Helm never deletes a CRD that is a hook; the others stay
 because their delete policy is none that Helm knows.

@@ -1,9 +1,5 @@
-import base64
-
 import kubernetes_validate
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from regent_operator.collector.settings import parse
 from regent_operator.plan import collector as plan
@@ -35,7 +31,6 @@ def test_enabled_it_adds_these_objects_and_tells_the_operator_where_it_is() -> N
         "ClusterRole regent-collector:regent-system",
         "ClusterRoleBinding regent-collector:regent-system",
         "NetworkPolicy regent-system/regent-collector",
-        "Secret regent-system/regent-collector-key",
         "Service regent-system/regent-collector",
         "ServiceAccount regent-system/regent-collector",
         "StatefulSet regent-system/regent-collector",
@@ -126,14 +121,10 @@ def test_the_agents_rule_names_the_labels_that_its_pods_bear() -> None:
     assert labels.items() >= plan.PODS.items()
 
 
-def test_the_signing_key_is_ed25519_kept_and_mounted_by_the_collector_alone() -> None:
+def test_the_signing_key_is_mounted_by_the_collector_alone_and_none_is_made_without_a_cluster_to_ask() -> None:
     objects = render(ENABLED)
-    secret = one(objects, "Secret")
 
-    assert isinstance(
-        load_pem_private_key(base64.b64decode(secret["data"]["ed25519.pem"]), password=None), Ed25519PrivateKey
-    )
-    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert not [o for o in objects if o["kind"] == "Secret"]
     assert {"name": "key", "secret": {"secretName": f"{NAME}-key", "defaultMode": 0o440}} in pod(objects)["volumes"]
     mounting = [o for o in objects if "template" in o.get("spec", {}) and f"{NAME}-key" in str(o["spec"]["template"])]
     assert [o["kind"] for o in mounting] == ["StatefulSet"]
@@ -142,7 +133,6 @@ def test_the_signing_key_is_ed25519_kept_and_mounted_by_the_collector_alone() ->
 def test_a_secret_of_ones_own_takes_the_place_of_the_made_one() -> None:
     objects = enabled(signingKey={"secretName": "mine"})
 
-    assert not [o for o in objects if o["kind"] == "Secret" and NAME in o["metadata"]["name"]]
     assert {"name": "key", "secret": {"secretName": "mine", "defaultMode": 0o440}} in pod(objects)["volumes"]
 
 

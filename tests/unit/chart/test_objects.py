@@ -1,3 +1,5 @@
+import json
+
 import kubernetes_validate
 import pytest
 
@@ -26,6 +28,10 @@ NOTHING_OPTIONAL: Object = {
     "networkPolicy": {"create": False},
     "metricsService": {"create": False},
     "podDisruptionBudget": {"create": False},
+}
+EVERY_FEATURE: Object = EVERYTHING | {
+    "collector": {"enabled": True, "sinks": {"jsonLines": True, "webhook": {"url": "https://siem.example.com/in"}}},
+    "autoscaling": {"provider": "Regent"},
 }
 ALL_VALUES = pytest.mark.parametrize(
     "values", [{}, NAMESPACED, EVERYTHING, NOTHING_OPTIONAL], ids=["default", "namespaced", "everything", "least"]
@@ -102,6 +108,16 @@ def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
 
     for document in render(values):
         assert (document["kind"] in cluster_scoped) == ("namespace" not in document["metadata"]), document
+
+
+def test_without_a_cluster_to_ask_each_rendering_is_the_same() -> None:
+    """Argo CD compares them with what is there."""
+    words = ("template", "regent", CHART, "--namespace", "regent-system", "--include-crds", "--values", "-")
+    once, again = (command.run(tools.helm(), *words, text=json.dumps(EVERY_FEATURE)) for _ in range(2))
+
+    assert "kind: StatefulSet" in once
+    assert "kind: APIService" in once
+    assert once == again
 
 
 def test_helm_lint_finds_nothing() -> None:
