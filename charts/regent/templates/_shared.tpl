@@ -8,13 +8,17 @@ What a rollback brings back too, `before` names pre-rollback for: roles and floo
 ones drop, and so do keys.
 
 Without a cluster to ask (helm template, Argo CD) they are plain objects with resource-policy keep, since there hooks
-would be deleted and made anew at each sync. Hooks bear it as well: some were plain objects of a release before.
+would be deleted and made anew at each sync. Hooks bear it as well: some were plain objects of a release before. Argo CD sorts
+kinds that it does not know behind Deployments, so their weights are its waves. (The CRDs' stands in their files, where helm
+template takes them from.)
 */}}
 {{- define "regent.sharedAnnotations" -}}
 {{- if lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "aiagents.regent.dev" -}}
 helm.sh/hook: {{ .before }}
 helm.sh/hook-weight: {{ .weight | quote }}
 helm.sh/hook-delete-policy: never
+{{ else -}}
+argocd.argoproj.io/sync-wave: {{ .weight | quote }}
 {{ end -}}
 helm.sh/resource-policy: keep
 {{- end }}

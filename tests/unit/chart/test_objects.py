@@ -139,6 +139,25 @@ def test_the_chart_carries_the_crds_of_the_contract() -> None:
     assert sorted(p.name for p in (CHART / "crds").iterdir()) == sorted(p.name for p in (ROOT / "crds").glob("*.yaml"))
 
 
+def test_argo_cd_applies_all_that_governs_before_the_operator() -> None:
+    """It sorts by wave, then by kind, and kinds that it does not know come after Deployments."""
+    waves: dict[int, set[str]] = {}
+    for document in render(EVERY_FEATURE, "--include-crds"):
+        about = document["metadata"]
+        wave = int(about.get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0"))
+        part = about["name"] if document["kind"] == "ClusterRole" and ":" not in about["name"] else document["kind"]
+        waves.setdefault(wave, set()).add(part)
+
+    plain = waves.pop(0)
+    assert "Deployment" in plain
+    assert waves == {
+        -20: {"CustomResourceDefinition"},
+        -10: {"regent-view", "regent-edit", "regent-admin"},
+        -5: {"AgentPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"},
+    }
+    assert not plain & {"AgentPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
 def test_an_older_kubernetes_is_refused() -> None:
     with pytest.raises(command.CommandError, match=r"requires kubeVersion: >=1\.33\.0-0"):
         render({}, "--kube-version", "1.32.9")
