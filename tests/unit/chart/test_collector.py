@@ -3,6 +3,7 @@ import pytest
 
 from regent_operator.collector.settings import parse
 from regent_operator.plan import collector as plan
+from tests.cluster import command
 from tests.unit.chart import rbac
 from tests.unit.chart.helm import Object, names, one, render
 
@@ -139,7 +140,7 @@ def test_a_secret_of_ones_own_takes_the_place_of_the_made_one() -> None:
 def test_its_volume_outlives_it_unless_it_is_for_trying() -> None:
     lasting, trying = (
         one(enabled(storage=storage), "StatefulSet", NAME)["spec"]
-        for storage in ({"size": "2Gi", "storageClassName": "fast"}, {"emptyDir": True})
+        for storage in ({"size": "2Gi", "storageClassName": "fast", "mostBytes": 2_000_000_000}, {"emptyDir": True})
     )
     (claim,) = lasting["volumeClaimTemplates"]
 
@@ -151,6 +152,19 @@ def test_its_volume_outlives_it_unless_it_is_for_trying() -> None:
     assert lasting["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
     assert "volumeClaimTemplates" not in trying
     assert {"name": "data", "emptyDir": {}} in trying["template"]["spec"]["volumes"]
+
+
+@pytest.mark.parametrize("size", ["5Gi", "9G", "8500Mi", "9000000000"])
+def test_logs_that_would_outgrow_their_volume_are_refused(size: str) -> None:
+    with pytest.raises(command.CommandError, match=rf"mostBytes \(9000000000\) has to be below .*size \({size}\)"):
+        enabled(storage={"size": size})
+
+    enabled(storage={"size": size, "emptyDir": True})
+
+
+@pytest.mark.parametrize("size", ["9.1G", "9Gi", "0.01Ti", "9000000001", "9000001k", "1Pi"])
+def test_logs_may_grow_to_what_is_below_their_volume(size: str) -> None:
+    enabled(storage={"size": size})
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])

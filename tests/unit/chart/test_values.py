@@ -1,6 +1,8 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -44,6 +46,54 @@ def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def test_a_wrong_value_is_refused_by_name(values: Object, message: str) -> None:
     with pytest.raises(command.CommandError, match=re.escape(message)):
         render(values)
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/8", "10.0.0.1/32", "0.0.0.0/0", "fd00::/108", "FD00::/8", "::1/128", "2001:db8:1:2:3:4:5:0/112"]
+)
+def test_ranges_that_the_operator_takes_are_rendered(cidr: str) -> None:
+    assert ip_network(cidr)
+    render({"cluster": {"cidrs": [cidr], "podCidrs": [cidr]}})
+
+
+@pytest.mark.parametrize(
+    "cidr",
+    [
+        *("10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/99", "10.300.0.0/16", "010.0.0.0/8", "10.0.0/8"),
+        *("fd00::1/108", "fd00::/129", "1::2::/64", "1:2:3:4:5:6:7:8:9/128", "2001:db8:1:2:3:4:5:6/112", "1:2/64"),
+    ],
+)
+@pytest.mark.parametrize("value", ["cidrs", "podCidrs"])
+def test_ranges_that_the_operator_would_end_at_are_refused(value: str, cidr: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(cidr.partition("/")[0])):
+        ip_network(cidr)
+    with pytest.raises(command.CommandError, match=re.escape(cidr)):
+        render({"cluster": {value: [cidr]}})
+
+
+def sections(values: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all that has parts."""
+    for name, value in values.items():
+        if isinstance(value, dict) and ".".join((*path, name)) not in FREE:
+            yield (*path, name)
+            yield from sections(value, (*path, name))
+
+
+@pytest.mark.parametrize(
+    "path", [*sections(VALUES), ("cluster", "dnsPeers"), ("cluster", "domain"), ("replicas",)], ids=".".join
+)
+def test_what_values_of_an_older_chart_lack_is_refused_by_name_or_not_needed(path: tuple[str, ...]) -> None:
+    """As `helm upgrade --reuse-values` would have it."""
+    lacking: Object = {"collector": {"enabled": True}, "autoscaling": {"provider": "Regent"}}
+    part, schema = lacking, SCHEMA
+    for name in path[:-1]:
+        part, schema = part.setdefault(name, {}), schema["properties"][name]
+    part[path[-1]] = None
+
+    needed = path[-1] in schema.get("required", [])
+    refused = pytest.raises(command.CommandError, match=f"missing property '{path[-1]}'")
+    with refused if needed else nullcontext():
+        render(lacking)
 
 
 def test_every_object_of_the_schema_is_closed() -> None:
