@@ -96,6 +96,30 @@ def test_objects_are_strictly_valid_for_the_oldest_and_the_newest_kubernetes(val
         kubernetes_validate.validate(document, version, strict=True)
 
 
+WORDS: Object = {
+    "watchNamespaces": ["no", "123", "1e3"],
+    "providerNamespaces": ["on", "0x1"],
+    "monitoring": {"namespaces": ["no", "123"]},
+    "priorityClassName": "off",
+    "signing": {"existingSecret": "123"},
+    "autoscaling": {"provider": "KEDA", "keda": {"namespace": "yes", "serviceAccount": "1"}},
+    "image": {"registry": "", "operator": {"repository": "1", "tag": "30"}},
+}
+"""Names that YAML 1.1 reads as something else."""
+
+
+@pytest.mark.parametrize("storage", ["123", "null"])
+def test_names_stay_names_whatever_else_yaml_reads_in_them(storage: str) -> None:
+    mine = {"enabled": True, "storage": {"storageClassName": storage}, "signingKey": {"secretName": "1.5"}}
+    objects = render(WORDS | {"collector": mine}, "--namespace", "456", release="true")
+    objects += render(WORDS | {"autoscaling": {"provider": "Regent"}}, "--namespace", "off", release="7")
+
+    for document in (o for o in objects if not o["apiVersion"].startswith("regent.dev/")):
+        kubernetes_validate.validate(document, "1.37", strict=True)
+    floors = [o["metadata"]["namespace"] for o in objects if o["kind"] == "AgentPolicy"]
+    assert floors == ["456", "off"]
+
+
 @ALL_VALUES
 def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
     cluster_scoped = {

@@ -40,6 +40,8 @@ def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         ({"cluster": {"cidrs": ["10.0.0.0"]}}, "at '/cluster/cidrs/0': '10.0.0.0' does not match pattern"),
         ({"cluster": {"dnsPeers": []}}, "at '/cluster/dnsPeers': minItems: got 0, want 1"),
         ({"cluster": {"dnsPeers": [{"selector": {}}]}}, "additional properties 'selector' not allowed"),
+        ({"cluster": {"domain": "x: y"}}, "at '/cluster/domain': 'x: y' does not match pattern"),
+        ({"priorityClassName": "a: b"}, "at '/priorityClassName': 'a: b' does not match pattern"),
         ({"crds": {"keep": False}}, "additional properties 'keep' not allowed"),
     ],
 )
