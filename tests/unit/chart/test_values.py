@@ -3,13 +3,15 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext
 from ipaddress import ip_network
+from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster import command
-from tests.unit.chart.helm import CHART, Object, render
+from tests.cluster import command, tools
+from tests.unit.chart.helm import CHART, Object, one, render
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -32,6 +34,9 @@ def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         ({"watchNamespace": ["a"]}, "additional properties 'watchNamespace' not allowed"),
         ({"image": {"operator": {"tagg": "x"}}}, "additional properties 'tagg' not allowed"),
         ({"image": {"runtime": {"digest": "latest"}}}, "at '/image/runtime/digest': 'latest' does not match pattern"),
+        ({"image": {"registry": "localhost//"}}, "at '/image/registry': 'localhost//' does not match pattern"),
+        ({"image": {"registry": "r.example.com:x/a"}}, "at '/image/registry': 'r.example.com:x/a' does not match"),
+        ({"image": {"operator": {"repository": "a//b"}}}, "at '/image/operator/repository': 'a//b' does not match"),
         ({"image": {"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy': value must be one of"),
         ({"watchNamespaces": ["Acme"]}, "at '/watchNamespaces/0': 'Acme' does not match pattern"),
         ({"watchNamespaces": ["a", "a"]}, "at '/watchNamespaces': items at 0 and 1 are equal"),
@@ -96,6 +101,32 @@ def test_what_values_of_an_older_chart_lack_is_refused_by_name_or_not_needed(pat
     refused = pytest.raises(command.CommandError, match=f"missing property '{path[-1]}'")
     with refused if needed else nullcontext():
         render(lacking)
+
+
+@pytest.mark.parametrize(
+    ("registry", "image"),
+    [
+        ("", "regent-operator:0.1.0"),
+        ("localhost", "localhost/regent-operator:0.1.0"),
+        ("registry.example.com/my_team", "registry.example.com/my_team/regent-operator:0.1.0"),
+        ("10.0.0.1:5000/a/b-c.d/", "10.0.0.1:5000/a/b-c.d/regent-operator:0.1.0"),
+    ],
+)
+def test_a_registry_is_a_host_with_a_port_and_a_path_or_less(registry: str, image: str) -> None:
+    template = one(render({"image": {"registry": registry}}), "Deployment")["spec"]["template"]
+
+    assert template["spec"]["containers"][0]["image"] == image
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_parent_chart_can_leave_it_out(tmp_path: Path, *, enabled: bool) -> None:
+    copytree(CHART, tmp_path / "charts" / "regent")
+    dependency = {"name": "regent", "version": "*", "condition": "regent.enabled"}
+    about = {"apiVersion": "v2", "name": "parent", "version": "0.1.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(json.dumps(about))
+
+    said = command.run(tools.helm(), "template", "parent", tmp_path, "--set", f"regent.enabled={str(enabled).lower()}")
+    assert ("kind: Deployment" in said) == enabled
 
 
 def test_every_object_of_the_schema_is_closed() -> None:
