@@ -1,4 +1,5 @@
 import json
+import re
 
 import kubernetes_validate
 import pytest
@@ -142,6 +143,18 @@ def test_without_a_cluster_to_ask_each_rendering_is_the_same() -> None:
     assert "kind: StatefulSet" in once
     assert "kind: APIService" in once
     assert once == again
+
+
+@pytest.mark.parametrize(
+    ("watched", "named"), [([], {"quickstart"}), (["acme", "beta"], {"acme", "beta"}), (["quickstart"], {"quickstart"})]
+)
+def test_the_notes_name_no_namespace_whose_agents_are_not_run(watched: list[str], named: set[str]) -> None:
+    words = ("install", "regent", CHART, "--namespace", "regent-system", "--dry-run=client")
+    said = command.run(tools.helm(), *words, "--set-json", f"watchNamespaces={json.dumps(watched)}")
+    notes = said.partition("\nNOTES:\n")[2]
+
+    assert set(re.findall(r"--namespace (\S+)", notes)) == named | {"regent-system"}
+    assert ("kubectl get regent --all-namespaces" in notes) == (not watched)
 
 
 def test_helm_lint_finds_nothing() -> None:
