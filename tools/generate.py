@@ -52,8 +52,12 @@ def pod() -> dict[str, str]:
 
 
 def kept(document: dict[str, Any]) -> dict[str, Any]:
-    """A CRD that no tool deletes with the release that brought it: all agents of the cluster would go with it."""
-    return document | {"metadata": document["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}}
+    """A CRD that no tool deletes with the release that brought it: all agents of the cluster would go with it.
+
+    Argo CD applies it before all that the chart puts into other waves.
+    """
+    annotations = {"argocd.argoproj.io/sync-wave": "-20", "helm.sh/resource-policy": "keep"}
+    return document | {"metadata": document["metadata"] | {"annotations": annotations}}
 
 
 def to_yaml(document: object) -> str:

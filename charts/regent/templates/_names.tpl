@@ -9,7 +9,7 @@ bear the namespace.
 
 {{- define "regent.selector" -}}
 app.kubernetes.io/name: regent-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "regent.labels" -}}
@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "regent.collector.selector" -}}
 app.kubernetes.io/name: regent-collector
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "regent.collector.labels" -}}
@@ -59,7 +59,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "regent.metricsApi.selector" -}}
 app.kubernetes.io/name: regent-metrics-api
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "regent.metricsApi.labels" -}}

@@ -14,9 +14,9 @@ CHART = ROOT / "charts" / "regent"
 Object = dict[str, Any]
 
 
-def render(values: Object | None = None, *flags: str) -> list[Object]:
-    """The objects of `helm template regent charts/regent --namespace regent-system`. Raises command.CommandError."""
-    documents = yaml.safe_load_all(_template(json.dumps(values or {}), flags))
+def render(values: Object | None = None, *flags: str, release: str = "regent") -> list[Object]:
+    """The objects of `helm template RELEASE charts/regent --namespace regent-system`. Raises command.CommandError."""
+    documents = yaml.safe_load_all(_template(release, json.dumps(values or {}), flags))
     return [document for document in documents if document]
 
 
@@ -35,6 +35,6 @@ def names(objects: list[Object]) -> list[str]:
 
 
 @cache
-def _template(values: str, flags: tuple[str, ...]) -> str:
-    words = ("template", "regent", CHART, "--namespace", "regent-system", "--values", "-", *flags)
+def _template(release: str, values: str, flags: tuple[str, ...]) -> str:
+    words = ("template", release, CHART, "--namespace", "regent-system", "--values", "-", *flags)
     return command.run(tools.helm(), *words, text=values)

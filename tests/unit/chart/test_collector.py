@@ -1,12 +1,9 @@
-import base64
-
 import kubernetes_validate
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from regent_operator.collector.settings import parse
 from regent_operator.plan import collector as plan
+from tests.cluster import command
 from tests.unit.chart import rbac
 from tests.unit.chart.helm import Object, names, one, render
 
@@ -35,7 +32,6 @@ def test_enabled_it_adds_these_objects_and_tells_the_operator_where_it_is() -> N
         "ClusterRole regent-collector:regent-system",
         "ClusterRoleBinding regent-collector:regent-system",
         "NetworkPolicy regent-system/regent-collector",
-        "Secret regent-system/regent-collector-key",
         "Service regent-system/regent-collector",
         "ServiceAccount regent-system/regent-collector",
         "StatefulSet regent-system/regent-collector",
@@ -126,14 +122,10 @@ def test_the_agents_rule_names_the_labels_that_its_pods_bear() -> None:
     assert labels.items() >= plan.PODS.items()
 
 
-def test_the_signing_key_is_ed25519_kept_and_mounted_by_the_collector_alone() -> None:
+def test_the_signing_key_is_mounted_by_the_collector_alone_and_none_is_made_without_a_cluster_to_ask() -> None:
     objects = render(ENABLED)
-    secret = one(objects, "Secret")
 
-    assert isinstance(
-        load_pem_private_key(base64.b64decode(secret["data"]["ed25519.pem"]), password=None), Ed25519PrivateKey
-    )
-    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert not [o for o in objects if o["kind"] == "Secret"]
     assert {"name": "key", "secret": {"secretName": f"{NAME}-key", "defaultMode": 0o440}} in pod(objects)["volumes"]
     mounting = [o for o in objects if "template" in o.get("spec", {}) and f"{NAME}-key" in str(o["spec"]["template"])]
     assert [o["kind"] for o in mounting] == ["StatefulSet"]
@@ -142,14 +134,13 @@ def test_the_signing_key_is_ed25519_kept_and_mounted_by_the_collector_alone() ->
 def test_a_secret_of_ones_own_takes_the_place_of_the_made_one() -> None:
     objects = enabled(signingKey={"secretName": "mine"})
 
-    assert not [o for o in objects if o["kind"] == "Secret" and NAME in o["metadata"]["name"]]
     assert {"name": "key", "secret": {"secretName": "mine", "defaultMode": 0o440}} in pod(objects)["volumes"]
 
 
 def test_its_volume_outlives_it_unless_it_is_for_trying() -> None:
     lasting, trying = (
         one(enabled(storage=storage), "StatefulSet", NAME)["spec"]
-        for storage in ({"size": "2Gi", "storageClassName": "fast"}, {"emptyDir": True})
+        for storage in ({"size": "2Gi", "storageClassName": "fast", "mostBytes": 2_000_000_000}, {"emptyDir": True})
     )
     (claim,) = lasting["volumeClaimTemplates"]
 
@@ -161,6 +152,19 @@ def test_its_volume_outlives_it_unless_it_is_for_trying() -> None:
     assert lasting["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
     assert "volumeClaimTemplates" not in trying
     assert {"name": "data", "emptyDir": {}} in trying["template"]["spec"]["volumes"]
+
+
+@pytest.mark.parametrize("size", ["5Gi", "9G", "8500Mi", "9000000000"])
+def test_logs_that_would_outgrow_their_volume_are_refused(size: str) -> None:
+    with pytest.raises(command.CommandError, match=rf"mostBytes \(9000000000\) has to be below .*size \({size}\)"):
+        enabled(storage={"size": size})
+
+    enabled(storage={"size": size, "emptyDir": True})
+
+
+@pytest.mark.parametrize("size", ["9.1G", "9Gi", "0.01Ti", "9000000001", "9000001k", "1Pi"])
+def test_logs_may_grow_to_what_is_below_their_volume(size: str) -> None:
+    enabled(storage={"size": size})
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])

@@ -170,7 +170,8 @@ def test_a_digest_wins_over_the_tag() -> None:
     assert container({"image": {"operator": image}})["image"] == f"localhost/house/operator@{digest}"
 
 
-def test_the_pods_can_be_placed_and_marked() -> None:
+def test_all_pods_of_the_chart_can_be_placed_and_marked() -> None:
+    everything: Object = {"collector": {"enabled": True}, "autoscaling": {"provider": "Regent"}}
     placement: Object = {
         "imagePullSecrets": [{"name": "pull"}],
         "priorityClassName": "important",
@@ -178,18 +179,18 @@ def test_the_pods_can_be_placed_and_marked() -> None:
         "tolerations": [{"key": "spot", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
     }
-    template = deployment(placement | {"podAnnotations": {"a": "b"}, "podLabels": {"team": "x"}})["spec"]["template"]
+    # The last label is of the selectors, which a value cannot break.
+    labels = {"team": "x", "app.kubernetes.io/name": "something-else"}
+    marked = render(everything | placement | {"podAnnotations": {"a": "b"}, "podLabels": labels})
+    found = [o["spec"] for o in marked if "template" in o.get("spec", {})]
 
-    assert {key: template["spec"][key] for key in placement} == placement
-    assert template["metadata"]["annotations"] == {"a": "b"}
-    assert template["metadata"]["labels"]["team"] == "x"
-
-
-def test_a_label_of_the_user_cannot_break_the_selector() -> None:
-    labels = {"app.kubernetes.io/name": "something-else"}
-    spec = deployment({"podLabels": labels})["spec"]
-
-    assert spec["template"]["metadata"]["labels"].items() >= spec["selector"]["matchLabels"].items()
+    assert len(found) == 3
+    for spec in found:
+        template = spec["template"]
+        assert {key: template["spec"][key] for key in placement} == placement
+        assert template["metadata"]["annotations"] == {"a": "b"}
+        assert template["metadata"]["labels"]["team"] == "x"
+        assert template["metadata"]["labels"].items() >= spec["selector"]["matchLabels"].items()
 
 
 def test_the_signing_key_is_mounted_by_the_operator_alone() -> None:

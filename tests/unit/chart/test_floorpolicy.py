@@ -66,4 +66,7 @@ def test_values_change_the_floor_key_by_key() -> None:
 
 
 def test_without_a_cluster_to_ask_it_is_a_plain_object_that_is_kept() -> None:
-    assert floor()["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert floor()["metadata"]["annotations"] == {
+        "argocd.argoproj.io/sync-wave": "-5",
+        "helm.sh/resource-policy": "keep",
+    }

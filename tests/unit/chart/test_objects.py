@@ -1,3 +1,6 @@
+import json
+import re
+
 import kubernetes_validate
 import pytest
 
@@ -26,6 +29,10 @@ NOTHING_OPTIONAL: Object = {
     "networkPolicy": {"create": False},
     "metricsService": {"create": False},
     "podDisruptionBudget": {"create": False},
+}
+EVERY_FEATURE: Object = EVERYTHING | {
+    "collector": {"enabled": True, "sinks": {"jsonLines": True, "webhook": {"url": "https://siem.example.com/in"}}},
+    "autoscaling": {"provider": "Regent"},
 }
 ALL_VALUES = pytest.mark.parametrize(
     "values", [{}, NAMESPACED, EVERYTHING, NOTHING_OPTIONAL], ids=["default", "namespaced", "everything", "least"]
@@ -90,6 +97,30 @@ def test_objects_are_strictly_valid_for_the_oldest_and_the_newest_kubernetes(val
         kubernetes_validate.validate(document, version, strict=True)
 
 
+WORDS: Object = {
+    "watchNamespaces": ["no", "123", "1e3"],
+    "providerNamespaces": ["on", "0x1"],
+    "monitoring": {"namespaces": ["no", "123"]},
+    "priorityClassName": "off",
+    "signing": {"existingSecret": "123"},
+    "autoscaling": {"provider": "KEDA", "keda": {"namespace": "yes", "serviceAccount": "1"}},
+    "image": {"registry": "", "operator": {"repository": "1", "tag": "30"}},
+}
+"""Names that YAML 1.1 reads as something else."""
+
+
+@pytest.mark.parametrize("storage", ["123", "null"])
+def test_names_stay_names_whatever_else_yaml_reads_in_them(storage: str) -> None:
+    mine = {"enabled": True, "storage": {"storageClassName": storage}, "signingKey": {"secretName": "1.5"}}
+    objects = render(WORDS | {"collector": mine}, "--namespace", "456", release="true")
+    objects += render(WORDS | {"autoscaling": {"provider": "Regent"}}, "--namespace", "off", release="7")
+
+    for document in (o for o in objects if not o["apiVersion"].startswith("regent.dev/")):
+        kubernetes_validate.validate(document, "1.37", strict=True)
+    floors = [o["metadata"]["namespace"] for o in objects if o["kind"] == "AgentPolicy"]
+    assert floors == ["456", "off"]
+
+
 @ALL_VALUES
 def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
     cluster_scoped = {
@@ -102,6 +133,28 @@ def test_every_namespaced_object_names_its_namespace(values: Object) -> None:
 
     for document in render(values):
         assert (document["kind"] in cluster_scoped) == ("namespace" not in document["metadata"]), document
+
+
+def test_without_a_cluster_to_ask_each_rendering_is_the_same() -> None:
+    """Argo CD compares them with what is there."""
+    words = ("template", "regent", CHART, "--namespace", "regent-system", "--include-crds", "--values", "-")
+    once, again = (command.run(tools.helm(), *words, text=json.dumps(EVERY_FEATURE)) for _ in range(2))
+
+    assert "kind: StatefulSet" in once
+    assert "kind: APIService" in once
+    assert once == again
+
+
+@pytest.mark.parametrize(
+    ("watched", "named"), [([], {"quickstart"}), (["acme", "beta"], {"acme", "beta"}), (["quickstart"], {"quickstart"})]
+)
+def test_the_notes_name_no_namespace_whose_agents_are_not_run(watched: list[str], named: set[str]) -> None:
+    words = ("install", "regent", CHART, "--namespace", "regent-system", "--dry-run=client")
+    said = command.run(tools.helm(), *words, "--set-json", f"watchNamespaces={json.dumps(watched)}")
+    notes = said.partition("\nNOTES:\n")[2]
+
+    assert set(re.findall(r"--namespace (\S+)", notes)) == named | {"regent-system"}
+    assert ("kubectl get regent --all-namespaces" in notes) == (not watched)
 
 
 def test_helm_lint_finds_nothing() -> None:
@@ -121,6 +174,25 @@ def test_the_chart_carries_the_crds_of_the_contract() -> None:
     ]
     assert {crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds} == {"keep"}
     assert sorted(p.name for p in (CHART / "crds").iterdir()) == sorted(p.name for p in (ROOT / "crds").glob("*.yaml"))
+
+
+def test_argo_cd_applies_all_that_governs_before_the_operator() -> None:
+    """It sorts by wave, then by kind, and kinds that it does not know come after Deployments."""
+    waves: dict[int, set[str]] = {}
+    for document in render(EVERY_FEATURE, "--include-crds"):
+        about = document["metadata"]
+        wave = int(about.get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0"))
+        part = about["name"] if document["kind"] == "ClusterRole" and ":" not in about["name"] else document["kind"]
+        waves.setdefault(wave, set()).add(part)
+
+    plain = waves.pop(0)
+    assert "Deployment" in plain
+    assert waves == {
+        -20: {"CustomResourceDefinition"},
+        -10: {"regent-view", "regent-edit", "regent-admin"},
+        -5: {"AgentPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"},
+    }
+    assert not plain & {"AgentPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 
 def test_an_older_kubernetes_is_refused() -> None:

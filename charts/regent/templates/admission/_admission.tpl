@@ -1,6 +1,9 @@
 {{/* Names of cluster-scoped objects that may hold no colon. (dict "root" $ "part" "children") */}}
 {{- define "regent.admissionName" -}}regent-{{ .part }}.{{ .root.Release.Namespace }}{{- end }}
 
+{{/* Argo CD would apply them behind the operator's Deployment. */}}
+{{- define "regent.admissionAnnotations" -}}argocd.argoproj.io/sync-wave: "-5"{{- end }}
+
 {{- define "regent.operatorUser" -}}system:serviceaccount:{{ .Release.Namespace }}:{{ include "regent.name" . }}{{- end }}
 
 {{/*
@@ -47,6 +50,8 @@ metadata:
   name: {{ include "regent.admissionName" . }}
   labels:
     {{- include "regent.labels" .root | nindent 4 }}
+  annotations:
+    {{- include "regent.admissionAnnotations" .root | nindent 4 }}
 spec:
   policyName: {{ include "regent.admissionName" . }}
   validationActions: [Deny]
