@@ -10,6 +10,7 @@ from regent_api.policy import StateError
 from regent_api.route import ProviderLimits as LimitsOfProvider
 from regent_runtime.cost.bill import Bill
 from regent_runtime.cost.sending import written
+from regent_runtime.dialect.chat_completions.request import parse
 from regent_runtime.limits.provider import MINUTE_SECONDS, ProviderLimits, _given_back, _take, _used
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import STATE_UNAVAILABLE, Refused
@@ -17,7 +18,6 @@ from regent_runtime.state.contract import BUSY_SECONDS, Period, Purse, Slots, St
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.source import StateInUse
 from regent_runtime.wire.answer import Usage
-from regent_runtime.wire.request import parse
 from tests.fakes import configs
 
 LEASE = 60.0
