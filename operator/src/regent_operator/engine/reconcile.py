@@ -234,8 +234,7 @@ class Reconciler:
         outcome.held_back = len(bodies) < len(wanted.apply)
         kept = self._plans.of(key, plan)
         if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
-            present = tuple(ChildKey(body["kind"], key.namespace, key.name) for body in bodies)
-            kept.applied = Applied(shape, present, absent)
+            kept.applied = Applied(shape, tuple(body["kind"] for body in bodies), tuple(k.kind for k in wanted.absent))
         self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
@@ -252,8 +251,9 @@ class Reconciler:
         kept = self._plans.of(key, plan)
         if kept is None or kept.applied is None or kept.applied.shape != shape or autoscaled(plan):
             return False
-        uid, applied = plan.agent.metadata.uid, kept.applied
-        return self._sealer.stands(key) and self._applier.stand(uid, applied.present, applied.absent)
+        return self._sealer.stands(key) and self._applier.stand(
+            plan.agent.metadata, kept.applied.present, kept.applied.absent
+        )
 
     async def _last_before_a_write(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None

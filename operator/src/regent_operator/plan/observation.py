@@ -283,7 +283,7 @@ def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
     """The (Secret, key) pairs that a pod mounts as credentials, `hosts` left out."""
     volumes = [v for v in pod_spec.get("volumes") or [] if v.get("name") == CREDENTIALS_VOLUME]
     secrets = [s["secret"] for v in volumes for s in (v.get("projected") or {}).get("sources") or [] if "secret" in s]
-    return _once(
+    return once(
         frozenset(
             (secret["name"], item["key"])
             for secret in secrets
@@ -294,7 +294,7 @@ def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
 
 
 @lru_cache(maxsize=MOST_SETS)
-def _once(pairs: frozenset[CredentialPair]) -> frozenset[CredentialPair]:
+def once(pairs: frozenset[CredentialPair]) -> frozenset[CredentialPair]:
     """The very same for equal ones: thousands of pods mount what their route names, or nothing."""
     return pairs
 
