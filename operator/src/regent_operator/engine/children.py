@@ -42,7 +42,7 @@ class ChildKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """A live object. `owner` is the uid of the AIAgent that controls it; empty: none does.
 

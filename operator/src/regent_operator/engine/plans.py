@@ -8,13 +8,14 @@ knowing that. One is kept for each agent: of an edit of the floor the second loo
 from dataclasses import dataclass
 
 from regent_operator.engine.children import Kinds
+from regent_operator.engine.packed import PackedStatus
 from regent_operator.engine.resources import Key
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import Observation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """What of the observed decides, beside the plan, on the bodies of the children."""
 
@@ -23,7 +24,7 @@ class Shape:
     replicas: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Applied:
     """Children that were brought to what a plan wants of them, by their kinds."""
 
@@ -32,11 +33,11 @@ class Applied:
     absent: Kinds
 
 
-@dataclass
+@dataclass(slots=True)
 class Kept:
     plan: AgentPlan
     applied: Applied | None = None
-    told: tuple[Observation, bytes] | None = None
+    told: tuple[Observation, PackedStatus] | None = None
     """What was seen, and the live status that says so already."""
 
 

@@ -190,7 +190,7 @@ class Reconciler:
     async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
-        if kept and kept.told == (seen, stored.packed_status) and outcome == Outcome():
+        if kept and kept.told == (seen, stored.status) and outcome == Outcome():
             return Again()
         before, now = read_status(stored, AIAgentStatus), self._statuses.now()
         status = agent_status(plan, seen, before, now)
@@ -199,7 +199,7 @@ class Reconciler:
         self._narrator.tell(key, plan.agent, before, status, outcome)
         by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
         if kept and due is None and not by_the_clock and self._store.get(key) is stored:
-            kept.told = (seen, stored.packed_status)
+            kept.told = (seen, stored.status)
         return Again(due).or_sooner(silent_in(status.conditions, now))
 
     async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:

@@ -31,7 +31,7 @@ MOST_BYTES = 1_000_000
 """Of a config: a ConfigMap holds 1 MiB, and the seal lies beside it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AgentPlan:
     agent: AIAgent
     inputs: AgentInputs
