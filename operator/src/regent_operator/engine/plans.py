@@ -5,7 +5,7 @@ the one from before, its children stand as they were left, and its status is tol
 knowing that. One is kept for each agent: of an edit of the floor the second look comes when all configs are written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regent_operator.engine.children import Kinds
 from regent_operator.engine.packed import PackedStatus
@@ -29,8 +29,14 @@ class Applied:
     """Children that were brought to what a plan wants of them, by their kinds."""
 
     shape: Shape
+    lasting: bool
+    """Whether nothing is to be closed when every pod holds the config."""
     present: Kinds
     absent: Kinds
+
+    def suits(self, shape: Shape) -> bool:
+        """Whether the plan wants just these children in the given circumstances, too."""
+        return shape == self.shape or (self.lasting and shape == replace(self.shape, settled=True))
 
 
 @dataclass(slots=True)

@@ -218,6 +218,8 @@ class Reconciler:
         shape = Shape(settled(plan, seen), seen.overdue, replicas(plan, seen))
         if self._stands(key, plan, shape):
             self._waves.observe(key, seen.deployment, new=True)
+            if shape.settled:
+                self._let_through.pop(key, None)
             return Outcome()
         before = read_status(stored, AIAgentStatus)
         if not shape.settled:
@@ -234,7 +236,8 @@ class Reconciler:
         outcome.held_back = len(bodies) < len(wanted.apply)
         kept = self._plans.of(key, plan)
         if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
-            kept.applied = Applied(shape, tuple(body["kind"] for body in bodies), tuple(k.kind for k in wanted.absent))
+            present, gone = (body["kind"] for body in bodies), (each.kind for each in wanted.absent)
+            kept.applied = Applied(shape, wanted.lasting, tuple(present), tuple(gone))
         self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
@@ -249,7 +252,7 @@ class Reconciler:
     def _stands(self, key: Key, plan: AgentPlan, shape: Shape) -> bool:
         """Whether every child is as this plan left it, in the same circumstances. Of an autoscaler nobody tells."""
         kept = self._plans.of(key, plan)
-        if kept is None or kept.applied is None or kept.applied.shape != shape or autoscaled(plan):
+        if kept is None or kept.applied is None or not kept.applied.suits(shape) or autoscaled(plan):
             return False
         return self._sealer.stands(key) and self._applier.stand(
             plan.agent.metadata, kept.applied.present, kept.applied.absent
