@@ -228,11 +228,14 @@ class AIAgentSpec(Model):
 
     @property
     def fewest_replicas(self) -> int:
-        return (self.scaling or Scaling()).fewest
+        return (self.scaling or _UNSCALED).fewest
 
     @property
     def most_replicas(self) -> int:
-        return (self.scaling or Scaling()).most
+        return (self.scaling or _UNSCALED).most
+
+
+_UNSCALED = Scaling()
 
 
 class PolicyUse(Model):

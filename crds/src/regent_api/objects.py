@@ -17,7 +17,7 @@ from regent_api.route import ModelRouteSpec
 S = TypeVar("S", bound=Model)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Metadata:
     namespace: str
     name: str
@@ -32,13 +32,13 @@ class Metadata:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Valid(Generic[S]):
     metadata: Metadata
     spec: S
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Invalid:
     """`error` names the field and what is wrong with it, and quotes no value."""
 

@@ -137,3 +137,12 @@ def test_a_named_target_port_is_what_the_endpoints_say_of_that_port_of_the_servi
     ports = [{"name": "api", "port": 80, "targetPort": "http"}, {"name": "admin", "port": 81, "targetPort": "admin"}]
     facts = service_facts({"spec": {"ports": ports}}, {"api": (8000, 9000)})
     assert facts == ServiceFacts({}, {80: (8000, 9000), 81: ()})
+
+
+def test_facts_of_a_service_follow_the_ports_behind_its_names() -> None:
+    """The object stays the very same meanwhile: its endpoints are others."""
+    service = {"spec": {"selector": {"app": "llm"}, "ports": [{"port": 80, "name": "http", "targetPort": "web"}]}}
+    for numbers in ((8080,), (8080, 9090), (8080,)):
+        facts = service_facts(service, {"http": numbers})
+        assert facts == ServiceFacts(selector={"app": "llm"}, target_ports={80: numbers})
+        assert facts is service_facts(service, {"http": numbers})

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -7,7 +6,7 @@ from regent_api.agent import AIAgentStatus
 from regent_api.objects import Invalid, Metadata
 from regent_api.policy import AgentPolicyStatus
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.packed import packed
+from regent_operator.engine.packed import PackedStatus
 from regent_operator.engine.resources import POLICIES, Key
 from regent_operator.engine.scope import Scope
 from regent_operator.engine.statuses import FIGURES_SECONDS, MINUTE_SECONDS, StatusWriter, read_status
@@ -116,6 +115,18 @@ def test_a_status_that_another_hand_made_unreadable_counts_as_none(scene: Scene)
     assert read_status(stored, AgentPolicyStatus) is None
 
 
+def test_an_agents_status_reads_as_if_it_were_kept_whole() -> None:
+    """What many agents share of it is read once for them; another's, or a hand's, is never taken for it."""
+    fields = [{"field": "mode", "value": value, "from": ["n/house"]} for value in ('"Enforce"', '"Audit"')]
+    wholes = [{"replicas": 2, "effective": [each]} for each in (*fields, *fields)]
+    for whole in (*wholes, {"replicas": 2}, {"effective": []}):
+        stored = Stored(Invalid(Metadata("n", "p"), ""), 1, PackedStatus.of(whole))
+        assert read_status(stored, AIAgentStatus) == AIAgentStatus.model_validate(whole)
+    for broken in ({"effective": [{"field": "mode"}]}, {"effective": "all"}):
+        stored = Stored(Invalid(Metadata("n", "p"), ""), 1, PackedStatus.of(broken))
+        assert read_status(stored, AIAgentStatus) is None
+
+
 async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_else() -> None:
     scene = Scene()
     key = Key("AIAgent", "n", "p")
@@ -123,7 +134,7 @@ async def test_what_an_agent_spends_is_written_once_a_minute_and_with_anything_e
     async def write(usd: str, **more: Any) -> float | None:
         spent = [{"period": "Day", "of": "2026-11-26", "usd": usd, "budgetUsd": "9", "percent": 1}]
         status = AIAgentStatus.model_validate({"spend": spent, "conditions": [CONDITION], **more})
-        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, packed(json.dumps(scene.live).encode()))
+        stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, PackedStatus.of(scene.live))
         return await scene.writer.write(key, stored, status)
 
     assert await write("1") is None
@@ -157,7 +168,7 @@ class Agent:
             if kind not in without
         ]
         status = AIAgentStatus.model_validate({"conditions": told, **more})
-        live = packed(json.dumps(self.scene.live).encode())
+        live = PackedStatus.of(self.scene.live)
         stored = Stored(Invalid(Metadata("n", "p", uid="u"), ""), 1, live)
         return await self.scene.writer.write(Key("AIAgent", "n", "p"), stored, status)
 

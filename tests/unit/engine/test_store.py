@@ -117,7 +117,7 @@ def test_while_only_the_status_moves_the_object_stays_the_same(store: Store, tou
     assert before
     assert after
     assert after.object is before.object
-    assert after.live_status == {"agents": 3}
+    assert after.status.whole == {"agents": 3}
     assert touched == [("AgentPolicy n/p", Priority.RESYNC)]
 
 

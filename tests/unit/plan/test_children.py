@@ -311,3 +311,11 @@ def test_pods_that_lack_a_state_to_share_become_no_more_by_an_autoscaler(live: i
     plan = planned(agent=agent(scaling={"auto": {}}), policies=(LIMITED,), last=AUTO.config)
     assert [problem.reason for problem in plan.problems] == ["SharedStateRequired"]
     assert scaled(plan, Observation(deployment(live))) == (kept, False, kept)
+
+
+def test_children_last_where_nothing_is_to_be_closed_when_pods_hold_the_config() -> None:
+    wide, narrow = (body_of("NetworkPolicy", plan)["spec"] for plan in (WIDE, NARROW))
+    behind = Observation(pods=(echoing(WIDE),))
+    assert children(NARROW, replace(behind, let_through=narrow), SEAL).lasting
+    assert not children(NARROW, replace(behind, let_through=wide), SEAL).lasting
+    assert children(NARROW, replace(behind, let_through=wide, overdue=True), SEAL).lasting

@@ -161,6 +161,21 @@ def test_a_policy_in_mode_audit_casts_a_shadow_and_takes_no_part() -> None:
     assert [use.name for use in plan.uses] == ["base", "trial"]
 
 
+def test_a_shadow_is_made_once_for_all_agents_and_anew_for_other_policies() -> None:
+    base, trial = for_all("base", **LOCAL_HOSTS), for_all("trial", mode="Audit", size={"maxOutputTokens": 99})
+    tighter = for_all("tighter", size={"maxInputTokens": 77})
+
+    def shadow(*policies: AgentPolicy, name: str = "a") -> Any:
+        config = plan_agent(inputs(agent=agent(name), policies=policies), INSTALLATION).config
+        assert config is not None
+        return config.shadows[0]
+
+    first = shadow(base, trial)
+    assert shadow(base, trial, name="b") is first
+    assert shadow(base, tighter, trial).policy.size.max_input_tokens == 77
+    assert shadow(base, for_all("trial", mode="Audit", size={"maxOutputTokens": 9})).policy.size.max_output_tokens == 9
+
+
 def test_an_invalid_policy_in_mode_audit_stops_nobody() -> None:
     misplaced = policy("trial", mode="Audit", selector={"namespaces": {}})
     assert applied(misplaced) == ([], (), {})

@@ -11,7 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from regent_operator.engine.children import Child, ChildKey, Children, key_of
+from regent_api.objects import Metadata
+from regent_operator.engine.children import Child, ChildKey, Children, Kinds, key_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.handover import KEEPER, is_due, is_open, number_alone, with_replicas
@@ -127,9 +128,12 @@ class Applier:
             self._children.gone(resource, key.namespace, key.name, child.uid)
         return True
 
-    def stand(self, uid: str, present: tuple[ChildKey, ...], absent: tuple[ChildKey, ...]) -> bool:
+    def stand(self, agent: Metadata, present: Kinds, absent: Kinds) -> bool:
         """Whether each child of the agent holds what was wanted of it last, and none is there that must not be."""
-        return all(self._stands(uid, key) for key in present) and not any(self._is_ours(uid, key) for key in absent)
+        uid, namespace, name = agent.uid, agent.namespace, agent.name
+        return all(self._stands(uid, ChildKey(kind, namespace, name)) for kind in present) and not any(
+            self._is_ours(uid, ChildKey(kind, namespace, name)) for kind in absent
+        )
 
     def _stands(self, uid: str, key: ChildKey) -> bool:
         child, wanted = self._children.get(key), self._wanted.get(key)

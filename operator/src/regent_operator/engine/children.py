@@ -29,6 +29,8 @@ from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 Object = dict[str, Any]
 Program = tuple[str | None, ...]
 """Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
+Kinds = tuple[str, ...]
+"""Of an agent's children, which all bear its name."""
 
 
 class ChildKey(NamedTuple):
@@ -40,7 +42,7 @@ class ChildKey(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """A live object. `owner` is the uid of the AIAgent that controls it; empty: none does.
 

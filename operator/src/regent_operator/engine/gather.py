@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from pydantic import ValidationError
 
@@ -19,6 +20,9 @@ from regent_operator.engine.targetports import TargetPorts, has_named_port
 from regent_operator.plan.hosts import services_at, services_of, webhooks_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
+
+MOST_AT_WORK = 16
+"""Configs that were read last; those of the workers' agents."""
 
 
 class Gatherer:
@@ -138,7 +142,9 @@ def _config_maps_of(key: Key, agent: AIAgent, key_sets: Iterable[ConfigMapKey]) 
     yield from ((namespace, name) for namespace, name, _ in key_sets)
 
 
+@lru_cache(maxsize=MOST_AT_WORK)
 def _parsed(text: str) -> AgentConfig | None:
+    """One look at an edit asks twice: for what was let through, and for what is let through more."""
     try:
         return AgentConfig.model_validate_json(text)
     except ValidationError:

@@ -25,13 +25,14 @@ _SCALE = {"m": Decimal("0.001"), "k": Decimal(1000), "": Decimal(1)} | {
 }
 _QUANTITIES = frozenset({"resources", "sizeLimit"})
 """Fields in which quantities stand."""
-_STORED_OTHERWISE = re.compile("|".join(["null", *sorted(_QUANTITIES)]).encode())
+_STORED_OTHERWISE = [word.encode() for word in ("null", *sorted(_QUANTITIES))]
 """Text without any of these is stored as it is written; with one it may be stored otherwise."""
+_NESTED = (dict, list)
 _RESTART = ("f:spec", "f:template", "f:metadata", "f:annotations")
 _IDENTITY = {"name", "namespace", "uid"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """`entry` hashes our managedFields entry with its time; None: we have none.
 
@@ -106,49 +107,51 @@ def _extract(value: Any, fields: Mapping[str, Any]) -> Any:
     if not fields:
         return value
     if isinstance(value, dict):
-        named = ((name[2:], sub) for name, sub in fields.items() if name.startswith("f:"))
-        return {name: _extract(value[name], sub) for name, sub in named if name in value}
+        named = [(step[2:], sub) for step, sub in fields.items() if step[:2] == "f:" and step[2:] in value]
+        return {name: _extract(value[name], sub) if sub else value[name] for name, sub in named}
     if isinstance(value, list):
         return _extract_list(value, fields)
     return value
 
 
 def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
-    members = [_decode(name[2:]) for name in fields if name.startswith("v:")]
-    keyed = [(_decode(name[2:]), sub) for name, sub in fields.items() if name.startswith("k:")]
+    members = [_decode(name[2:]) for name in fields if name[:2] == "v:"]
+    keyed = [(_decode(name[2:]).items(), sub) for name, sub in fields.items() if name[:2] == "k:"]
     found = []
     for item in value:
-        if not isinstance(item, dict):
-            if item in members:
-                found.append(item)
-            continue
-        for key, sub in keyed:
-            if all(item.get(name) == wanted for name, wanted in key.items()):
-                found.append(_extract(item, sub))
+        if isinstance(item, dict):
+            found += [_extract(item, sub) for key, sub in keyed if key <= item.items()]
+        elif item in members:
+            found.append(item)
     return found
 
 
 def _normal_hash(value: Object) -> str:
     """Most bodies hold nothing that is stored otherwise than it is written, and need not be walked to be hashed."""
     text = _canonical(value)
-    return _digest(text if _STORED_OTHERWISE.search(text) is None else _canonical(_normal(value)))
+    return _digest(_canonical(_normal(value)) if any(word in text for word in _STORED_OTHERWISE) else text)
 
 
-def _normal(value: Any, *, quantities: bool = False) -> Any:
+def _normal(value: Any) -> Any:
     """Equal for what the API server stores alike: absent and null, `0.5` and `500m` where quantities stand."""
-    if isinstance(value, dict):
-        return {
-            name: _normal(item, quantities=quantities or name in _QUANTITIES)
-            for name, item in value.items()
-            if item is not None
-        }
     if isinstance(value, list):
-        return [_normal(item, quantities=quantities) for item in value]
-    if quantities and isinstance(value, str | int):
-        match = QUANTITY.fullmatch(str(value))
-        if match:
-            return str((Decimal(match[1]) * _SCALE[match[2] or ""]).normalize())
-    return value
+        return [_normal(item) if isinstance(item, _NESTED) else item for item in value]
+    found = {}
+    for name, item in value.items():
+        if name in _QUANTITIES:
+            found[name] = _quantities(item)
+        elif item is not None:
+            found[name] = _normal(item) if isinstance(item, _NESTED) else item
+    return found
+
+
+def _quantities(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _quantities(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_quantities(item) for item in value]
+    match = QUANTITY.fullmatch(str(value)) if isinstance(value, str | int) else None
+    return str((Decimal(match[1]) * _SCALE[match[2] or ""]).normalize()) if match else value
 
 
 def _hash(value: Any) -> str:

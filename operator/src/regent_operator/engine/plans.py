@@ -2,23 +2,20 @@
 
 Most looks at an agent follow from its own children and pods, and from our own writes that come back: then the plan is
 the one from before, its children stand as they were left, and its status is told. Such a look costs no more than
-knowing that.
+knowing that. One is kept for each agent: of an edit of the floor the second look comes when all configs are written.
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from regent_operator.engine.children import ChildKey
+from regent_operator.engine.children import Kinds
+from regent_operator.engine.packed import PackedStatus
 from regent_operator.engine.resources import Key
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import Observation
 
-MOST_KEPT = 1024
-"""A plan is some 10 KiB."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """What of the observed decides, beside the plan, on the bodies of the children."""
 
@@ -27,41 +24,42 @@ class Shape:
     replicas: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """Children that were brought to what a plan wants of them."""
+    """Children that were brought to what a plan wants of them, by their kinds."""
 
     shape: Shape
-    present: tuple[ChildKey, ...]
-    absent: tuple[ChildKey, ...]
+    lasting: bool
+    """Whether nothing is to be closed when every pod holds the config."""
+    present: Kinds
+    absent: Kinds
+
+    def suits(self, shape: Shape) -> bool:
+        """Whether the plan wants just these children in the given circumstances, too."""
+        return shape == self.shape or (self.lasting and shape == replace(self.shape, settled=True))
 
 
-@dataclass
+@dataclass(slots=True)
 class Kept:
     plan: AgentPlan
     applied: Applied | None = None
-    told: tuple[Observation, int, bytes] | None = None
+    told: tuple[Observation, int, PackedStatus] | None = None
     """What was seen, and the live status that says so already."""
 
 
 class Plans:
-    """Of the agents that were looked at last."""
+    """Bounded by the number of agents."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
-        self._kept: OrderedDict[Key, Kept] = OrderedDict()
+    def __init__(self) -> None:
+        self._kept: dict[Key, Kept] = {}
 
     def plan(self, agent: Key, inputs: AgentInputs, installation: Installation) -> AgentPlan:
         """As `plan_agent`; the very same plan for equal inputs."""
         kept = self._kept.get(agent)
         if kept is not None and kept.plan.installation is installation and kept.plan.inputs == inputs:
-            self._kept.move_to_end(agent)
             return kept.plan
         made = plan_agent(inputs, installation)
         self._kept[agent] = Kept(made)
-        self._kept.move_to_end(agent)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
         return made
 
     def of(self, agent: Key, plan: AgentPlan) -> Kept | None:

@@ -18,7 +18,7 @@ MISSES = 3
 REPLICA_SET = ("apps/v1", "ReplicaSet")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pod:
     seen: PodSeen
     agent: Key

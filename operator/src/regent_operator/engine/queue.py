@@ -40,7 +40,7 @@ class Priority(IntEnum):
     RESYNC = 2
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """A key that waits. `due` is when it may be handed out, `since` when it was (or will be) first ready."""
 

@@ -192,7 +192,7 @@ class Reconciler:
     async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
-        if kept and kept.told == (seen, seen.conversations, stored.packed_status) and outcome == Outcome():
+        if kept and kept.told == (seen, seen.conversations, stored.status) and outcome == Outcome():
             return Again()
         before, now = read_status(stored, AIAgentStatus), self._statuses.now()
         status = agent_status(plan, seen, before, now)
@@ -202,7 +202,7 @@ class Reconciler:
         by_the_clock = autoscaled(plan) or (plan.config is not None and plan.config.policy.budget.stated)
         if kept:
             whole = due is None and not by_the_clock and self._store.get(key) is stored
-            kept.told = (seen, seen.conversations, stored.packed_status) if whole else None
+            kept.told = (seen, seen.conversations, stored.status) if whole else None
         return Again(due).or_sooner(silent_in(status.conditions, now))
 
     async def _plan(self, key: Key, agent: AIAgent, stored: Stored) -> AgentPlan:
@@ -221,6 +221,8 @@ class Reconciler:
         shape = Shape(settled(plan, seen), seen.overdue, replicas(plan, seen))
         if self._stands(key, plan, shape):
             self._waves.observe(key, seen.deployment, new=True)
+            if shape.settled:
+                self._let_through.pop(key, None)
             return Outcome()
         before = read_status(stored, AIAgentStatus)
         if not shape.settled:
@@ -237,8 +239,8 @@ class Reconciler:
         outcome.held_back = len(bodies) < len(wanted.apply)
         kept = self._plans.of(key, plan)
         if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
-            present = tuple(ChildKey(body["kind"], key.namespace, key.name) for body in bodies)
-            kept.applied = Applied(shape, present, absent)
+            present, gone = (body["kind"] for body in bodies), (each.kind for each in wanted.absent)
+            kept.applied = Applied(shape, wanted.lasting, tuple(present), tuple(gone))
         self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
@@ -253,10 +255,11 @@ class Reconciler:
     def _stands(self, key: Key, plan: AgentPlan, shape: Shape) -> bool:
         """Whether every child is as this plan left it, in the same circumstances. Of an autoscaler nobody tells."""
         kept = self._plans.of(key, plan)
-        if kept is None or kept.applied is None or kept.applied.shape != shape or autoscaled(plan):
+        if kept is None or kept.applied is None or not kept.applied.suits(shape) or autoscaled(plan):
             return False
-        uid, applied = plan.agent.metadata.uid, kept.applied
-        return self._sealer.stands(key) and self._applier.stand(uid, applied.present, applied.absent)
+        return self._sealer.stands(key) and self._applier.stand(
+            plan.agent.metadata, kept.applied.present, kept.applied.absent
+        )
 
     async def _last_before_a_write(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None

@@ -12,10 +12,13 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import Key, Resource, version_of
 from regent_operator.plan.inputs import ServiceFacts
+from regent_operator.plan.remembered import Remembered
 
 Object = dict[str, Any]
 Name = tuple[str, str]
 """Namespace, name."""
+MOST_SERVICES = 256
+"""Whose facts are remembered: thousands of agents talk to the same few."""
 
 
 class References:
@@ -99,12 +102,19 @@ class References:
 
 
 def service_facts(service: Object | None, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts | None:
-    """What a plan wants to know of a core/v1 Service: TCP ports alone.
+    """What a plan wants to know of a core/v1 Service: TCP ports alone. Of the same object always the same.
 
     `named`: name of a port of the Service -> the numbers behind its named target port, as far as they are known.
     """
     if service is None:
         return None
+    return _facts.of(service, also=frozenset(named.items()), make=lambda: _facts_of(service, named))
+
+
+_facts: Remembered[ServiceFacts] = Remembered(MOST_SERVICES)
+
+
+def _facts_of(service: Object, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts:
     spec = service.get("spec") or {}
     ports = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
     return ServiceFacts(

@@ -25,7 +25,7 @@ from regent_operator.signing import Signer
 DAY_MILLISECONDS = 86_400_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Made:
     uid: str
     sequence: int

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from regent_api.agent import EffectiveField
 from regent_api.model import Model
 from regent_api.status import ConditionStatus, ConditionType
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.packed import unpacked
+from regent_operator.engine.packed import EFFECTIVE, MOST_SETS, PackedStatus, unpacked
 from regent_operator.engine.patch import merge_patch
 from regent_operator.engine.resources import BY_KIND, Key
 from regent_operator.engine.store import Store, Stored
@@ -66,7 +67,7 @@ class StatusWriter:
         With `patient`, a change of figures alone waits until so long after the last write (of an agent's always, and
         so does progress): the seconds still to wait are returned. An object that is gone or replaced is left alone.
         """
-        live, wanted = stored.live_status, status.wire()
+        live, wanted = stored.status.whole, status.wire()
         patch = merge_patch(live, wanted)
         if not patch:
             return None
@@ -108,16 +109,26 @@ class StatusWriter:
 
 def read_status(stored: Stored, model: type[S]) -> S | None:
     """The live status; None where there is none, or where another's hand made it unreadable."""
-    return cast("S | None", _read(stored.packed_status, model))
+    return cast("S | None", _read(stored.status, model))
 
 
 @lru_cache(maxsize=MOST_READ)
-def _read(packed_status: bytes, model: type[Model]) -> Model | None:
+def _read(status: PackedStatus, model: type[Model]) -> Model | None:
     """One look asks several times, and the next one mostly finds the same."""
     try:
-        return model.model_validate_json(unpacked(packed_status))
+        own = model.model_validate_json(unpacked(status.own))
+        return own if status.effective is None else own.model_copy(update={EFFECTIVE: _effective(status.effective)})
     except ValidationError:
         return None
+
+
+@lru_cache(maxsize=MOST_SETS)
+def _effective(text: bytes) -> list[EffectiveField]:
+    """One for all agents under the same policies: it would be most of what a status costs to read."""
+    return _FIELDS.validate_json(text)
+
+
+_FIELDS = TypeAdapter(list[EffectiveField])
 
 
 def _only_figures(live: Object, patch: Object) -> bool:

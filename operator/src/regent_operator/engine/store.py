@@ -9,10 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-import msgspec
-
 from regent_api.objects import AgentPolicy, AIAgent, Invalid, Metadata, ModelRoute, Valid, parse
-from regent_operator.engine.packed import packed, unpacked
+from regent_operator.engine.packed import PackedStatus
 from regent_operator.engine.queue import Priority
 from regent_operator.engine.resources import (
     AGENTS,
@@ -36,22 +34,18 @@ class Touch(Protocol):
     def __call__(self, key: Key, priority: Priority) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """`object` stays the very same while only the status moves: readings of it are remembered by identity."""
 
     object: Valid[Any] | Invalid
     version: int
-    packed_status: bytes
-    """As compressed JSON: most of an object's memory would be its status, and it is looked at once a reconcile."""
+    status: PackedStatus
+    """Most of an object's memory would be its status, and it is looked at once a reconcile."""
 
     @property
     def metadata(self) -> Metadata:
         return self.object.metadata
-
-    @property
-    def live_status(self) -> Object:
-        return msgspec.json.decode(unpacked(self.packed_status), type=Object)
 
 
 class Store:
@@ -115,10 +109,10 @@ class Store:
         same = before is not None and before.metadata.uid == meta["uid"]
         if before is not None and version_of(obj) <= before.version:
             return
-        status = packed(msgspec.json.encode(obj.get("status") or {}))
+        status = PackedStatus.of(obj.get("status") or {})
         if before is not None and same and _unchanged(before.metadata, meta):
             self._objects[key] = Stored(before.object, version_of(obj), status)
-            if status != before.packed_status and obj.get("status") != meant:
+            if status != before.status and obj.get("status") != meant:
                 self._touch(key, Priority.RESYNC)
             return
         if before is not None and not same:

@@ -19,7 +19,7 @@ from regent_operator.plan.conflict import conflicts
 from regent_operator.plan.declared import Declared
 from regent_operator.plan.document import Document, document
 from regent_operator.plan.inputs import AgentInputs, Installation
-from regent_operator.plan.observation import CredentialPair
+from regent_operator.plan.observation import CredentialPair, once
 from regent_operator.plan.peers import MOST_PEERS, nobody_connects, too_many_peers
 from regent_operator.plan.policy import MOST_SETS, Applying, InForce
 from regent_operator.plan.references import Problem, References, resolve
@@ -31,7 +31,7 @@ MOST_BYTES = 1_000_000
 """Of a config: a ConfigMap holds 1 MiB, and the seal lies beside it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AgentPlan:
     agent: AIAgent
     inputs: AgentInputs
@@ -40,8 +40,6 @@ class AgentPlan:
     """Empty: all is accepted and resolved. The first is Ready's reason."""
     config: AgentConfig | None
     """What every pod must hold; None: nothing can be run safely, so no child is made (existing ones stay)."""
-    config_text: str | None
-    """The ConfigMap's value, byte for byte."""
     digests: Digests | None
     uses: tuple[PolicyUse, ...]
     """The policies that take part, with the digests that took part."""
@@ -58,6 +56,11 @@ class AgentPlan:
     """Words for each provider within the cluster that gives no way to its pods."""
     credentials: frozenset[CredentialPair]
     """(Secret, key) pairs that the pods mount."""
+
+    @property
+    def config_text(self) -> str | None:
+        """The ConfigMap's value, byte for byte: a plan is kept for each agent, and the text would be a half of it."""
+        return document(self.config).text if self.config else None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,6 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         installation=installation,
         problems=outcome.problems,
         config=made,
-        config_text=written.text if written else None,
         digests=written.digests if written else None,
         uses=() if outcome.refuses else _uses(applying, inputs),
         policy_keys=applying.keys,
@@ -231,7 +233,7 @@ def _credentials(inputs: AgentInputs, outcome: _Outcome) -> frozenset[Credential
     route = outcome.route or (inputs.last.route if inputs.last else None)
     providers = route.providers if route else []
     keys = ((file.secret, file.key) for provider in providers for file in provider.credentials)
-    return frozenset((*keys, *_api_keys(outcome.config), *_state_password(inputs.agent)))
+    return once(frozenset((*keys, *_api_keys(outcome.config), *_state_password(inputs.agent))))
 
 
 def _state_password(agent: AIAgent) -> Iterator[CredentialPair]:

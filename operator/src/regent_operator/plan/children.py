@@ -44,6 +44,8 @@ class Children:
     """Children (of the agent's name) that must not exist: delete them, if they are ours, before the Deployment."""
     replicas: int = 0
     """How many pods there should be now; where the Deployment leaves it to an autoscaler, what that begins with."""
+    lasting: bool = True
+    """Whether the NetworkPolicy stays as it is when every pod holds the config."""
 
 
 def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
@@ -56,9 +58,10 @@ def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
     agent, count = plan.agent, replicas(plan, seen)
     budget = disruptionbudget.build(agent)
     scaler = _scaler(plan) if autoscaled(plan) else None
+    walls, lasting = _network_policy(plan, seen)
     made = (
         serviceaccount.build(agent),
-        _network_policy(plan, seen),
+        walls,
         configmap.build(agent, plan.config_text, seal),
         service.build(agent),
         budget,
@@ -67,7 +70,7 @@ def children(plan: AgentPlan, seen: Observation, seal: str | None) -> Children:
     )
     absent = () if budget else (ChildKind("policy/v1", "PodDisruptionBudget"),)
     others = tuple(each for each in SCALERS if scaler is None or each.kind != scaler["kind"])
-    return Children(tuple(body for body in made if body is not None), (*absent, *others), count)
+    return Children(tuple(body for body in made if body is not None), (*absent, *others), count, lasting)
 
 
 def autoscaled(plan: AgentPlan) -> bool:
@@ -124,10 +127,14 @@ def _refuses_everywhere(plan: AgentPlan, seen: Observation) -> bool:
     )
 
 
-def _network_policy(plan: AgentPlan, seen: Observation) -> dict[str, Any]:
-    """Opened before, closed after: until every pod holds the config, what we let through before stays so."""
+def _network_policy(plan: AgentPlan, seen: Observation) -> tuple[dict[str, Any], bool]:
+    """Opened before, closed after: until every pod holds the config, what we let through before stays so.
+
+    And whether there is nothing to close then.
+    """
     assert plan.config is not None  # noqa: S101  # `children` has looked
     made = networkpolicy.build(plan.agent, plan.config, plan.inputs.services, plan.installation)
     if seen.let_through is None or seen.overdue or settled(plan, seen):
-        return made
-    return {**made, "spec": networkpolicy.union(seen.let_through, made["spec"])}
+        return made, True
+    opened = networkpolicy.union(seen.let_through, made["spec"])
+    return {**made, "spec": opened}, opened == made["spec"]

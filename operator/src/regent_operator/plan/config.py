@@ -7,7 +7,8 @@ ranges); nothing of pods or children does, so equal declarations in one cluster 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from regent_api.agent import AgentParameters
 from regent_api.batch import Batch, Grouping
@@ -27,6 +28,7 @@ from regent_api.config import (
     TokenTrust,
 )
 from regent_api.effective import EffectivePolicy
+from regent_api.model import Model
 from regent_api.objects import AIAgent
 from regent_api.prompt import Prompt, WhenTooLong
 from regent_api.route import (
@@ -49,6 +51,9 @@ from regent_operator.plan.remembered import Remembered
 from regent_operator.plan.state import drain_config, state_config
 
 Number = TypeVar("Number", int, float)
+Part = TypeVar("Part", bound=Model)
+MOST_PARTS = 1024
+"""That differ, of all agents."""
 MOST_TRUSTS = 8
 """Installations whose TokenTrust is remembered; one process has one at a time."""
 
@@ -64,25 +69,39 @@ def fresh(
     """The config of an agent whose references are resolved. `route` is already cut by the policy."""
     metadata, spec = agent.metadata, agent.spec
     parameters = spec.parameters or AgentParameters()
-    made = AgentConfig(
+    return AgentConfig.model_construct(  # of parts that are valid, and that all agents share: none is copied
+        _STATED,
         agent=AgentIdentity(namespace=metadata.namespace, name=metadata.name),
         instructions=instructions,
         sensitivity=spec.sensitivity,
         temperature=parameters.temperature,
         max_output_tokens=parameters.max_output_tokens,
-        prompt=PromptConfig(when_too_long=_when_too_long(agent), short_instructions=spec.instructions.short),
-        batch=BatchConfig(grouping=_grouping(agent)),
+        prompt=_once(PromptConfig(when_too_long=_when_too_long(agent), short_instructions=spec.instructions.short)),
+        batch=_once(BatchConfig(grouping=_grouping(agent))),
         suspended=bool(spec.suspend),
         policy=rules.policy,
-        sources={},
+        sources=rules.sources,
         shadows=shadows(rules, audited),
         route=route,
-        state=state_config(agent),
-        drain=drain_config(agent),
+        state=_once(state_config(agent)),
+        drain=_once(drain_config(agent)),
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
     )
-    return made.model_copy(update={"sources": rules.sources})  # given above, each agent would have a copy of it
+
+
+_STATED = set(AgentConfig.model_fields)
+"""One for all agents: nobody asks which fields of a config were stated."""
+
+
+def _once(part: Part) -> Part:
+    return cast("Part", _known(part))
+
+
+@lru_cache(maxsize=MOST_PARTS)
+def _known(part: Model) -> Model:
+    """The very same for equal ones: most agents' are alike."""
+    return part
 
 
 def tightened(

@@ -16,6 +16,8 @@ from regent_operator.plan.remembered import Remembered
 SHARED = ("policy", "route", "sources", "tokens")
 """Fields without a default, so that they always stand in the document."""
 MOST_REMEMBERED = 1024
+MOST_AT_WORK = 64
+"""Documents that were written last: an agent's is asked for several times in one look."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,39 @@ class Document:
 
 
 def document(config: AgentConfig) -> Document:
+    """Of the same config always the same."""
+    return _documents.of(config, make=lambda: _document(config))
+
+
+_documents: Remembered[Document] = Remembered(MOST_AT_WORK)
+
+
+def _document(config: AgentConfig) -> Document:
     own = config.wire(frozenset(SHARED))
     parts = {name: canonical(value) for name, value in own.items()}
-    parts |= {name: _text(getattr(config, name)) for name in SHARED}
+    shared = {name: _part(getattr(config, name)) for name in SHARED}
+    parts |= {name: part.text for name, part in shared.items()}
     meaning = {name: text for name, text in parts.items() if name != "sources"}
-    digests = Digests(
-        config=digest_of(_joined(meaning)), policy=digest_of(parts["policy"]), route=digest_of(parts["route"])
-    )
+    digests = Digests(config=digest_of(_joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
     return Document(_joined(parts), digests)
 
 
-def _text(part: Model | dict[str, list[str]]) -> str:
-    return _texts.of(part, make=lambda: canonical(written(part) if isinstance(part, Model) else part))
+@dataclass(frozen=True)
+class _Part:
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, part: Model | dict[str, list[str]]) -> "_Part":
+        text = canonical(written(part) if isinstance(part, Model) else part)
+        return cls(text, digest_of(text))
 
 
-_texts: Remembered[str] = Remembered(MOST_REMEMBERED)
+def _part(part: Model | dict[str, list[str]]) -> _Part:
+    return _parts.of(part, make=lambda: _Part.of(part))
+
+
+_parts: Remembered[_Part] = Remembered(MOST_REMEMBERED)
 
 
 def _joined(parts: Mapping[str, str]) -> str:

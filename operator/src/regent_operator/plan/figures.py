@@ -9,7 +9,7 @@ from regent_operator.plan.health import ProviderFigures, of_pods
 from regent_operator.plan.observation import Observation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AgentFigures:
     """Kept by the engine for each agent it has reconciled."""
 

@@ -52,7 +52,7 @@ class ServiceFacts:
     external_name: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AgentInputs:
     agent: AIAgent
     namespace_labels: Mapping[str, str]

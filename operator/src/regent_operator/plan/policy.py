@@ -58,6 +58,7 @@ from regent_operator.plan.lattice import (
 )
 from regent_operator.plan.oidc import resolved
 from regent_operator.plan.reading import Reading, read
+from regent_operator.plan.remembered import Remembered
 
 _CLASS_DEFAULTS: Mapping[str, Any] = {"aiProcessing": frozenset(), "retention": None, "anonymize": False}
 DEFAULTS: Mapping[str, Any] = {
@@ -182,7 +183,17 @@ def in_force(opinions: Opinions) -> InForce:
 
 def shadows(rules: InForce, readings: Iterable[Reading]) -> list[Shadow]:
     """What each policy in mode Audit would come to beside those in force."""
-    return [Shadow(name=reading.key, policy=effective(meet(rules.opinions, reading.opinions))) for reading in readings]
+    return [_shadow(rules, reading) for reading in readings]
+
+
+def _shadow(rules: InForce, reading: Reading) -> Shadow:
+    def make() -> Shadow:
+        return Shadow(name=reading.key, policy=effective(meet(rules.opinions, reading.opinions)))
+
+    return _shadows.of(rules, reading, make=make)
+
+
+_shadows: Remembered[Shadow] = Remembered(MOST_SETS)
 
 
 def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:

@@ -18,7 +18,7 @@ class Wall(StrEnum):
     UNPROVED = "unproved"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CanarySaid:
     """By the pod: the address that it tried to connect to, and REACHED, BLOCKED, or a word for a trial not made."""
 
@@ -26,7 +26,7 @@ class CanarySaid:
     outcome: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     wall: Wall
     why: str = ""
