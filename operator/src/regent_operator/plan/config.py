@@ -76,7 +76,7 @@ def fresh(
         sensitivity=spec.sensitivity,
         temperature=parameters.temperature,
         max_output_tokens=parameters.max_output_tokens,
-        prompt=_once(PromptConfig(when_too_long=_when_too_long(agent), short_instructions=spec.instructions.short)),
+        prompt=_prompt(agent),
         batch=_once(BatchConfig(grouping=_grouping(agent))),
         suspended=bool(spec.suspend),
         policy=rules.policy,
@@ -92,6 +92,13 @@ def fresh(
 
 _STATED = set(AgentConfig.model_fields)
 """One for all agents: nobody asks which fields of a config were stated."""
+
+
+def _prompt(agent: AIAgent) -> PromptConfig:
+    """Instructions are an agent's own, and long: what nobody shares is not remembered."""
+    short = agent.spec.instructions.short
+    made = PromptConfig(when_too_long=_when_too_long(agent), short_instructions=short)
+    return made if short else _once(made)
 
 
 def _once(part: Part) -> Part:
