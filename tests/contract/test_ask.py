@@ -11,7 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.ask import RefusedError, ask
+from regent_operator.cli.exchange import UnreachableError
+from tests.contract.commands import regent
 
 DELTA = 'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n'
 DONE = "data: [DONE]\n\n"
@@ -58,6 +60,47 @@ def test_without_a_token_no_header_is_sent() -> None:
     with server(200, DELTA % "Hi" + DONE) as (url, seen):
         assert list(ask(url, HELLO, token=None)) == ["Hi"]
         assert seen == [""]
+
+
+@pytest.mark.parametrize(
+    "token", ["sec\nret", "sec\r\nX-Other: ret", "sec ret", "sec\x00ret", "sec…ret", "sec\udcffret"]
+)
+def test_a_token_that_is_none_is_neither_sent_nor_quoted(token: str) -> None:
+    with server(200, DELTA % "Hi" + DONE) as (url, seen), pytest.raises(UnreachableError) as refused:
+        list(ask(url, HELLO, token=token))
+    assert seen == []
+    assert "the token is none" in str(refused.value)
+    assert "sec" not in str(refused.value)
+    assert "ret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_the_line_end_behind_a_token_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    monkeypatch.setenv("REGENT_TOKEN", "secret\n" if where == "environment" else "another")
+    from_file = ["--token-file", str(tmp_path / "token")] if where == "file" else []
+    with server(200, DELTA % "Hi" + DONE) as (url, seen):
+        assert regent("chat", "Hello", "--endpoint", url, *from_file) == (0, "Hi\n", "")
+    assert seen == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("command", ["chat", "approve"])
+def test_no_message_holds_the_token(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("REGENT_TOKEN", "sec\nret")
+    code, out, err = regent(command, "x", "--endpoint", "http://127.0.0.1:9")
+    assert (code, out, "the token is none" in err) == (1, "", True)
+    assert "sec" not in err
+    assert "ret" not in err
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://h:99999", "http://[::1", "http://h:x", "127.0.0.1:8080", "http:///v1", ""]
+)
+def test_what_is_no_address_is_said(endpoint: str) -> None:
+    with pytest.raises(UnreachableError):
+        list(ask(endpoint, HELLO, token=None))
 
 
 def test_a_refusal_bears_status_code_and_words() -> None:

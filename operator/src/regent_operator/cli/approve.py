@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from regent_operator.cli.ask import UnreachableError, refusal
+from regent_operator.cli.ask import refusal
+from regent_operator.cli.exchange import exchange
 
 APPROVE = "Approve"
 DENY = "Deny"
@@ -37,26 +38,14 @@ class Approvals:
         return self._call("POST", id_, json.dumps({"decision": decision}))
 
     def _call(self, method: str, id_: str, body: str | None) -> dict[str, Any]:
-        url = urlsplit(self.url)
-        secure = url.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = connect(url.hostname or "", url.port or (443 if secure else 80), timeout=DEADLINE_SECONDS)
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        try:
-            connection.request(method, f"{url.path.rstrip('/')}/v1/approvals/{quote(id_, safe='')}", body, headers)
-            answer = connection.getresponse()
+        path = f"/v1/approvals/{quote(id_, safe='')}"
+        with exchange(self.url, method, path, body, token=self.token, deadline=DEADLINE_SECONDS) as answer:
             text = answer.read()
             if answer.status == http.client.NOT_FOUND:
                 raise ApprovalMissingError(refusal(answer.status, text).message)
             if answer.status != http.client.OK:
                 raise refusal(answer.status, text)
             return dict(json.loads(text))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreachableError(f"{self.url}: {error}") from error
-        finally:
-            connection.close()
 
 
 def described(turn: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from regent_api.audit import command as audit
 from regent_api.config import AgentConfig, RouteConfig
 from regent_operator.cli import approve, callers, cluster, dev, explain, lint
-from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.ask import RefusedError, ask
 from regent_operator.cli.bundle import gather
+from regent_operator.cli.exchange import UnreachableError
 from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
 from regent_operator.cli.manifests import ManifestError, PathMissingError, read
@@ -256,8 +257,8 @@ def _endpoint(asked: argparse.Namespace) -> tuple[str, str | None]:
     """URL and token."""
     if not asked.endpoint:
         raise UnreachableError("no agent to talk to; give --endpoint, or set REGENT_ENDPOINT as `regent dev` prints it")
-    token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get("REGENT_TOKEN")
-    return asked.endpoint, token
+    token = asked.token_file.read_text(errors="replace") if asked.token_file else os.environ.get("REGENT_TOKEN", "")
+    return asked.endpoint, token.strip() or None
 
 
 def _interrupt(_number: int, _frame: object) -> None:
