@@ -49,6 +49,12 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("kind: [", "not YAML"),
+        ("{{ .Values.x }}\n", "a key is an object or a list"),
+        ("[" * 5000, "nested too deep"),
+        (CONFIG_MAP % "x" + "data: " + "1" * 6000, "not YAML: Exceeds the limit"),
+        ("a: &a [*a]\n", "contains itself"),
+        ("a: !!timestamp never\n", "a value does not fit its tag"),
+        ("a: !!bool never\n", "a value does not fit its tag"),
         ("a: 1\na: 2\n", "key 'a' stands twice"),
         ("- 1\n", "a document is no object"),
         ("kind: Secret\n", "no apiVersion"),
@@ -62,6 +68,33 @@ def test_what_the_api_server_would_refuse_is_refused_with_the_file(tmp_path: Pat
     with pytest.raises(ManifestError, match=words) as raised:
         read([tmp_path])
     assert all(problem.startswith(str(tmp_path / "bad.yaml")) for problem in raised.value.problems)
+
+
+def test_aliases_that_repeat_each_other_are_refused_unexpanded(tmp_path: Path) -> None:
+    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]\n" for level in range(1, 10)]
+    (tmp_path / "bad.yaml").write_text("l0: &l0 [x]\n" + "".join(levels))
+
+    with pytest.raises(ManifestError, match="aliases make it too large"):
+        read([tmp_path])
+
+
+def test_an_alias_is_what_it_repeats(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "x" + "data: {a: &a {b: c}, d: *a, e: {<<: *a}}\n")
+
+    assert read([tmp_path])[0].raw["data"] == {"a": {"b": "c"}, "d": {"b": "c"}, "e": {"b": "c"}}
+
+
+def test_keys_are_the_strings_that_json_has(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "x" + "data: {2: a, true: b, c: d}\n")
+
+    assert read([tmp_path])[0].raw["data"] == {"2": "a", "true": "b", "c": "d"}
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("/proc/self/mem")  # also root's read of it fails
+
+    with pytest.raises(ManifestError, match=r"a\.yaml: "):
+        read([tmp_path])
 
 
 def test_all_broken_files_are_reported_at_once(tmp_path: Path) -> None:

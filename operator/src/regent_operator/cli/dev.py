@@ -32,6 +32,10 @@ class PortTakenError(Exception):
     """Another program listens where the agent should."""
 
 
+BAD_EDIT = (PathMissingError, ManifestError, AgentMissingError, RefusedConfigError, PortTakenError, OSError, ValueError)
+"""They end nothing that runs."""
+
+
 @dataclass(frozen=True)
 class DevOptions:
     paths: tuple[Path, ...]
@@ -145,7 +149,7 @@ class Session:
     def _follow(self) -> None:
         try:
             self.converge()
-        except (PathMissingError, ManifestError, AgentMissingError, RefusedConfigError, PortTakenError) as error:
+        except BAD_EDIT as error:
             self.progress.fail(str(error))
             self.progress.say("the edit is not taken over; what ran goes on")
 
