@@ -49,7 +49,7 @@ class Manifest:
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """The files that the paths name. Raises PathMissingError; an empty directory is not an error, as for kubectl."""
+    """The files that the paths name; of a directory that holds none, none. Raises PathMissingError."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
