@@ -1,10 +1,11 @@
 """The asking code of `regent chat` and the demos, against a server that answers as it is told."""
 
 import importlib.util
+import io
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ import pytest
 
 from regent_operator.cli.ask import RefusedError, ask
 from regent_operator.cli.exchange import UnreachableError
+from regent_operator.cli.main import main
 from tests.contract.commands import regent
 
 DELTA = 'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n'
@@ -101,6 +103,22 @@ def test_no_message_holds_the_token(monkeypatch: pytest.MonkeyPatch, command: st
 def test_what_is_no_address_is_said(endpoint: str) -> None:
     with pytest.raises(UnreachableError):
         list(ask(endpoint, HELLO, token=None))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "shown"), [(Terminal(), "\\u001b]0;x\\u0007\tü\n"), (io.StringIO(), "\x1b]0;x\x07\tü\n")]
+)
+def test_an_answer_does_not_steer_the_terminal(out: io.StringIO, shown: str) -> None:
+    with server(200, DELTA % "\\u001b]0;x" + DELTA % "\\u0007\\tü" + DONE) as (url, _), redirect_stdout(out):
+        with pytest.raises(SystemExit) as ended:
+            main(["chat", "Hello", "--endpoint", url])
+        assert ended.value.code == 0
+    assert out.getvalue() == shown
 
 
 def test_a_refusal_bears_status_code_and_words() -> None:

@@ -210,3 +210,4 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
     assert code == 1
     assert f"error: port {port} is taken; choose another with --port, or 0 for any free one" in words
+    assert "starting" not in words

@@ -83,7 +83,7 @@ def test_metadata_of_every_kind_is_judged(kind: str, metadata: str, words: str) 
 
 
 def test_metadata_as_the_api_server_gives_it_is_good() -> None:
-    given = "labels: null, annotations: {Example.com/A: 'b c'}, creationTimestamp: null, ownerReferences: [], uid: a"
+    given = "namespace: '', labels: null, annotations: {Example.com/A: 'b c'}, creationTimestamp: null, ownerReferences: [], uid: a"
     bundle(METADATA % ("ConfigMap", given))
 
 

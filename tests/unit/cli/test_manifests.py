@@ -1,5 +1,6 @@
 """Reading manifests, on a directory that the test makes (the one disk that a reader of files cannot do without)."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_paths_may_be_repeated_and_keep_their_order(tmp_path: Path) -> None:
     assert names(tmp_path / "b.yaml", tmp_path / "a.yaml") == ["second", "first"]
 
 
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("---\n".join([CONFIG_MAP % "first", CONFIG_MAP % "second"])))
+
+    assert names(Path("-")) == ["first", "second"]
+
+
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(PathMissingError, match=r'the path ".*absent.yaml" does not exist'):
         read([tmp_path / "absent.yaml"])
@@ -57,6 +64,7 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
         ("a: !!bool never\n", "a value does not fit its tag"),
         ("a: 1\na: 2\n", "key 'a' stands twice"),
         ("- 1\n", "a document is no object"),
+        ("apiVersion: v1\nkind: List\nitems: 3\n", "List: items must be a list"),
         ("kind: Secret\n", "no apiVersion"),
         ("apiVersion: v1\nkind: Secret\n", "Secret without metadata.name"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: 7}\n", "in quotes if a number"),

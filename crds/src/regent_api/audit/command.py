@@ -4,6 +4,7 @@ Data on stdout, words on stderr. Exit codes: 0 ok, 1 error, 2 usage, 3 a check f
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,9 +38,22 @@ def run(asked: argparse.Namespace) -> int:
         return _say(f"{asked.folder}: no such folder", NOT_FOUND)
     action: Run = asked.audit
     try:
-        return action(asked)
+        code = action(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        code = ERROR
     except (OSError, BadNote, ValueError) as error:
-        return _say(str(error), ERROR)
+        code = _say(str(error), ERROR)
+    let_go_of_stdout()
+    return code
+
+
+def let_go_of_stdout() -> None:
+    """What a pipe or a disk has not taken is given up: the interpreter would try again at its end, and say so."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:

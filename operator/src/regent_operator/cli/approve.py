@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from regent_operator.cli.ask import refusal
 from regent_operator.cli.exchange import exchange
+from regent_operator.cli.output import visible
 
 APPROVE = "Approve"
 DENY = "Deny"
@@ -49,7 +50,7 @@ class Approvals:
 
 
 def described(turn: dict[str, Any]) -> str:
-    """A turn for people. Control characters of its text are shown, not obeyed by the terminal."""
+    """A turn for people, as a terminal may have it."""
     lines = [
         f"{name}: {turn[key] or 'anonymous'}"
         for name, key in (
@@ -65,7 +66,7 @@ def described(turn: dict[str, Any]) -> str:
         lines += [f"  calls {call['name']}: {_json(call['arguments'])}" for call in message.get("tool_calls", ())]
     if turn["parameters"]:
         lines.append(f"parameters: {_json(turn['parameters'])}")
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) -> bool:
@@ -79,13 +80,9 @@ def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) ->
 def _said(content: str | list[dict[str, Any]]) -> str:
     """Of an image its address: pixels are for other programs."""
     if isinstance(content, str):
-        return _visible(content)
-    return "\n".join(_visible(part.get("text") or part["image_url"]["url"]) for part in content)
+        return content
+    return "\n".join(part.get("text") or part["image_url"]["url"] for part in content)
 
 
 def _json(value: Any) -> str:
-    return _visible(json.dumps(value, ensure_ascii=False))
-
-
-def _visible(text: str) -> str:
-    return "".join(each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text)
+    return json.dumps(value, ensure_ascii=False)

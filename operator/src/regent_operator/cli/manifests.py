@@ -1,9 +1,10 @@
-"""Reads manifests as kubectl does: files and directories, many documents a file, `kind: List` unfolded.
+"""Reads manifests as kubectl does: files, directories and standard input, many documents a file, `kind: List` unfolded.
 
 A directory gives its .yaml, .yml and .json files in the order of their names, not those of its folders. What the API
 server would refuse as malformed is refused here too: a key that stands twice, an object without kind or name.
 """
 
+import sys
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +15,7 @@ import yaml
 
 MOST_VALUES = 1_000_000
 """Of one document, with what aliases repeat: a few hundred bytes of them can stand for billions."""
+STDIN = Path("-")
 SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -54,7 +56,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             found += sorted(entry for entry in path.iterdir() if entry.suffix in SUFFIXES and entry.is_file())
-        elif path.exists():
+        elif path == STDIN or path.exists():
             found.append(path)
         else:
             raise PathMissingError(f'the path "{path}" does not exist')
@@ -79,7 +81,8 @@ def read(paths: Sequence[Path]) -> list[Manifest]:
 def _documents(path: Path) -> Iterator[Any]:
     """Raises ManifestError."""
     try:
-        yield from yaml.load_all(path.read_text(encoding="utf-8"), _Loader)
+        text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8")
+        yield from yaml.load_all(text, _Loader)
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror}") from None
     except RecursionError:
@@ -95,7 +98,9 @@ def _objects(path: Path, document: Any) -> Iterator[Manifest]:
         return
     if not isinstance(document, dict):
         raise ManifestError(f"{path}: a document is no object; start it with apiVersion, kind and metadata")
-    if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+    if str(document.get("kind", "")).endswith("List") and "items" in document:
+        if not isinstance(document["items"], list):
+            raise ManifestError(f"{path}: {document['kind']}: items must be a list")
         for item in document["items"]:
             yield from _objects(path, item)
         return

@@ -26,7 +26,7 @@ class ObjectMeta(Part, extra="forbid"):
     """https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/"""
 
     name: str
-    namespace: DnsLabel | None = None
+    namespace: Annotated[DnsLabel | None, BeforeValidator(lambda given: given or None)] = None
     labels: dict[LabelKey, LabelValue] | None = None
     annotations: dict[AnnotationKey, str] | None = None
     creation_timestamp: Any = None
