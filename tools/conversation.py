@@ -7,7 +7,8 @@ import sys
 import time
 from dataclasses import dataclass
 
-from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.ask import RefusedError, ask
+from regent_operator.cli.exchange import UnreachableError
 
 QUESTION = "Give me one tip for writing good documentation."
 REFUSED_STATUS = 403

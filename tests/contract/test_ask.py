@@ -1,17 +1,21 @@
 """The asking code of `regent chat` and the demos, against a server that answers as it is told."""
 
 import importlib.util
+import io
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.ask import RefusedError, ask
+from regent_operator.cli.exchange import UnreachableError
+from regent_operator.cli.main import main
+from tests.contract.commands import regent
 
 DELTA = 'data: {"choices": [{"index": 0, "delta": {"content": "%s"}}]}\n\n'
 DONE = "data: [DONE]\n\n"
@@ -58,6 +62,63 @@ def test_without_a_token_no_header_is_sent() -> None:
     with server(200, DELTA % "Hi" + DONE) as (url, seen):
         assert list(ask(url, HELLO, token=None)) == ["Hi"]
         assert seen == [""]
+
+
+@pytest.mark.parametrize(
+    "token", ["sec\nret", "sec\r\nX-Other: ret", "sec ret", "sec\x00ret", "sec…ret", "sec\udcffret"]
+)
+def test_a_token_that_is_none_is_neither_sent_nor_quoted(token: str) -> None:
+    with server(200, DELTA % "Hi" + DONE) as (url, seen), pytest.raises(UnreachableError) as refused:
+        list(ask(url, HELLO, token=token))
+    assert seen == []
+    assert "the token is none" in str(refused.value)
+    assert "sec" not in str(refused.value)
+    assert "ret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_the_line_end_behind_a_token_is_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    monkeypatch.setenv("REGENT_TOKEN", "secret\n" if where == "environment" else "another")
+    from_file = ["--token-file", str(tmp_path / "token")] if where == "file" else []
+    with server(200, DELTA % "Hi" + DONE) as (url, seen):
+        assert regent("chat", "Hello", "--endpoint", url, *from_file) == (0, "Hi\n", "")
+    assert seen == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("command", ["chat", "approve"])
+def test_no_message_holds_the_token(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("REGENT_TOKEN", "sec\nret")
+    code, out, err = regent(command, "x", "--endpoint", "http://127.0.0.1:9")
+    assert (code, out, "the token is none" in err) == (1, "", True)
+    assert "sec" not in err
+    assert "ret" not in err
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://h:99999", "http://[::1", "http://h:x", "127.0.0.1:8080", "http:///v1", ""]
+)
+def test_what_is_no_address_is_said(endpoint: str) -> None:
+    with pytest.raises(UnreachableError):
+        list(ask(endpoint, HELLO, token=None))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "shown"), [(Terminal(), "\\u001b]0;x\\u0007\tü\n"), (io.StringIO(), "\x1b]0;x\x07\tü\n")]
+)
+def test_an_answer_does_not_steer_the_terminal(out: io.StringIO, shown: str) -> None:
+    with server(200, DELTA % "\\u001b]0;x" + DELTA % "\\u0007\\tü" + DONE) as (url, _), redirect_stdout(out):
+        with pytest.raises(SystemExit) as ended:
+            main(["chat", "Hello", "--endpoint", url])
+        assert ended.value.code == 0
+    assert out.getvalue() == shown
 
 
 def test_a_refusal_bears_status_code_and_words() -> None:

@@ -97,6 +97,17 @@ def test_a_broken_edit_is_named_and_what_ran_goes_on(session: DevSession) -> Non
     session.edit("agent.yaml", "sensitivity: Secret", "sensitivity: Internal")
 
 
+def test_half_an_edit_ends_nothing(session: DevSession) -> None:
+    half = session.manifests / "half.yaml"
+    for text in ("{{ .Values.x }}\n", "a: &a [*a]\n", "[" * 5000):
+        told = session.said.count("the edit is not taken over")
+        half.write_text(text)
+        eventually(lambda told=told: session.said.count("the edit is not taken over") > told)
+
+    half.unlink()
+    assert session.client("visitor").chat.completions.create(**ASKED).choices[0].message.content
+
+
 def test_suspending_is_an_edit_too(session: DevSession) -> None:
     session.edit("agent.yaml", "sensitivity: Internal", "sensitivity: Internal\n  suspend: true")
 
@@ -199,3 +210,4 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
     assert code == 1
     assert f"error: port {port} is taken; choose another with --port, or 0 for any free one" in words
+    assert "starting" not in words

@@ -189,6 +189,25 @@ def test_all_that_is_wrong_is_told_at_once_each_thing_once(tmp_path: Path) -> No
     assert [each[0] for each in findings] == ["Invalid", "NeverMatches", "PolicyMissing", "RouteMissing"]
 
 
+def test_an_object_that_stands_twice_is_told_unless_alike(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump_all([policy(size={"turnTimeout": "1s"}), ROUTE]))
+    words = f"{tmp_path}/all.yaml and {tmp_path}/more.yaml state it differently; remove one"
+    assert found(tmp_path, *GOOD) == [("Duplicate", "AgentPolicy acme/internal", words)]
+
+
+def test_where_nothing_is_read_nothing_is_called_good(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "all.yaml").write_text(yaml.safe_dump_all(GOOD))
+    code, out, _ = run("-f", str(tmp_path), "-o", "json")
+    assert (code, [each["code"] for each in json.loads(out)["findings"]]) == (3, ["NothingRead"])
+    assert [each[:2] for each in found(tmp_path)] == [("NothingRead", str(tmp_path))]  # a file without a document
+
+
+def test_a_namespace_that_is_none_is_told_as_such(tmp_path: Path) -> None:
+    agent = {**AGENT, "metadata": {"name": "helper", "namespace": "A_B"}}
+    assert ("Invalid", "AIAgent A_B/helper") in [each[:2] for each in found(tmp_path, agent, ROUTE, policy())]
+
+
 def test_a_file_that_is_no_yaml_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
     assert [each[:2] for each in found(tmp_path, *GOOD)] == [("NotReadable", str(tmp_path / "broken.yaml"))]

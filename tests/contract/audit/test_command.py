@@ -64,6 +64,21 @@ def test_a_key_that_is_none_is_an_error(tmp_path: Path, capsys: pytest.CaptureFi
     assert (code, "NAME+HASH+BASE64" in err) == (1, True)
 
 
+@pytest.mark.parametrize("command", ["export", "erase"])
+def test_a_subject_of_no_known_form_is_never_said_to_be_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    write_log(tmp_path, 1)
+    code, out, err = regent(capsys, command, tmp_path, "--subject", "demo/caller")
+    assert (code, out, "write serviceaccount:NAMESPACE/NAME" in err) == (2, "", True)
+
+
+def test_content_without_a_subject_is_no_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_log(tmp_path, 1)
+    code, out, err = regent(capsys, "export", tmp_path, "--content")
+    assert (code, out, "--subject" in err) == (2, "", True)
+
+
 def of_subject(capsys: pytest.CaptureFixture[str], folder: Path) -> list[dict[str, object]]:
     code, out, _ = regent(capsys, "export", folder, "--subject", SUBJECT, "--content")
     assert code == 0
@@ -86,7 +101,7 @@ async def test_a_subject_is_linkable_before_erasure_and_not_after_and_the_chain_
             before = of_subject(capsys, audit)
             assert [each["kind"] for each in before] == ["intent", "attempt", "outcome"]
             assert (before[0]["texts"], before[2]["texts"]) == (["user", "Tulip?"], ["Rose."])
-            code, out, _ = regent(capsys, "erase", audit, "--subject", SUBJECT)
+            code, out, _ = regent(capsys, "erase", audit, "--subject", "system:serviceaccount:demo:caller")
             assert (code, out) == (0, "1 keys destroyed, 2 pieces of content overwritten\n")
             assert of_subject(capsys, audit) == []
             assert regent(capsys, "erase", audit, "--subject", SUBJECT)[0] == 4

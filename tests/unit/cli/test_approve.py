@@ -46,6 +46,12 @@ def test_text_does_not_steer_the_terminal(sent: str, shown: str) -> None:
     assert described({**TURN, "messages": [{"role": "user", "content": sent}]}).endswith(f"user: {shown}")
 
 
+def test_neither_does_the_name_of_a_caller_or_a_tool() -> None:
+    call = {"id": "call_0", "name": "\x1b[2J", "arguments": {}}
+    messages = [{"role": "assistant", "content": "", "tool_calls": [call]}]
+    assert "\x1b" not in described({**TURN, "caller": "\x1b[2J", "messages": messages})
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"), [("y", True), (" YES ", True), ("", False), ("n", False), ("yes please", False)]
 )

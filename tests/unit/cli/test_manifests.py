@@ -1,5 +1,6 @@
 """Reading manifests, on a directory that the test makes (the one disk that a reader of files cannot do without)."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_paths_may_be_repeated_and_keep_their_order(tmp_path: Path) -> None:
     assert names(tmp_path / "b.yaml", tmp_path / "a.yaml") == ["second", "first"]
 
 
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("---\n".join([CONFIG_MAP % "first", CONFIG_MAP % "second"])))
+
+    assert names(Path("-")) == ["first", "second"]
+
+
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(PathMissingError, match=r'the path ".*absent.yaml" does not exist'):
         read([tmp_path / "absent.yaml"])
@@ -49,8 +56,15 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("kind: [", "not YAML"),
+        ("{{ .Values.x }}\n", "a key is an object or a list"),
+        ("[" * 5000, "nested too deep"),
+        (CONFIG_MAP % "x" + "data: " + "1" * 6000, "not YAML: Exceeds the limit"),
+        ("a: &a [*a]\n", "contains itself"),
+        ("a: !!timestamp never\n", "a value does not fit its tag"),
+        ("a: !!bool never\n", "a value does not fit its tag"),
         ("a: 1\na: 2\n", "key 'a' stands twice"),
         ("- 1\n", "a document is no object"),
+        ("apiVersion: v1\nkind: List\nitems: 3\n", "List: items must be a list"),
         ("kind: Secret\n", "no apiVersion"),
         ("apiVersion: v1\nkind: Secret\n", "Secret without metadata.name"),
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: 7}\n", "in quotes if a number"),
@@ -62,6 +76,33 @@ def test_what_the_api_server_would_refuse_is_refused_with_the_file(tmp_path: Pat
     with pytest.raises(ManifestError, match=words) as raised:
         read([tmp_path])
     assert all(problem.startswith(str(tmp_path / "bad.yaml")) for problem in raised.value.problems)
+
+
+def test_aliases_that_repeat_each_other_are_refused_unexpanded(tmp_path: Path) -> None:
+    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 10)}]\n" for level in range(1, 10)]
+    (tmp_path / "bad.yaml").write_text("l0: &l0 [x]\n" + "".join(levels))
+
+    with pytest.raises(ManifestError, match="aliases make it too large"):
+        read([tmp_path])
+
+
+def test_an_alias_is_what_it_repeats(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "x" + "data: {a: &a {b: c}, d: *a, e: {<<: *a}}\n")
+
+    assert read([tmp_path])[0].raw["data"] == {"a": {"b": "c"}, "d": {"b": "c"}, "e": {"b": "c"}}
+
+
+def test_keys_are_the_strings_that_json_has(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "x" + "data: {2: a, true: b, c: d}\n")
+
+    assert read([tmp_path])[0].raw["data"] == {"2": "a", "true": "b", "c": "d"}
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("/proc/self/mem")  # also root's read of it fails
+
+    with pytest.raises(ManifestError, match=r"a\.yaml: "):
+        read([tmp_path])
 
 
 def test_all_broken_files_are_reported_at_once(tmp_path: Path) -> None:

@@ -51,3 +51,9 @@ def test_colours_are_for_terminals_alone() -> None:
     Progress(err, io.StringIO()).fail("no")
 
     assert err.getvalue() == "\x1b[31merror: no\x1b[0m\n"
+
+
+def test_what_it_says_does_not_steer_the_terminal() -> None:
+    err = io.StringIO()
+    Progress(err).fail("a\x1b[2Jb")
+    assert err.getvalue() == "error: a\\u001b[2Jb\n"

@@ -1,9 +1,10 @@
 """verify, export and erase, for `regent audit` and for `python3 -I -m regent_api.audit` in a pod.
 
-Data on stdout, words on stderr. Exit codes: 0 ok, 1 error, 3 a check failed, 4 nothing was found.
+Data on stdout, words on stderr. Exit codes: 0 ok, 1 error, 2 usage, 3 a check failed, 4 nothing was found.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,11 @@ from regent_api.audit import content, segment
 from regent_api.audit.erase import erase
 from regent_api.audit.note import BadNote, Verifier
 from regent_api.audit.record import Record, encode
-from regent_api.audit.subjects import FILE, KeyFile, SubjectKey
+from regent_api.audit.subjects import FILE, FORMS, KeyFile, SubjectKey, parse_subject
 from regent_api.audit.verify import Verified, verify
 from regent_api.audit.walk import Problem, Walk
 
-OK, ERROR, CHECK_FAILED, NOT_FOUND = 0, 1, 3, 4
+OK, ERROR, USAGE, CHECK_FAILED, NOT_FOUND = range(5)
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -37,9 +38,22 @@ def run(asked: argparse.Namespace) -> int:
         return _say(f"{asked.folder}: no such folder", NOT_FOUND)
     action: Run = asked.audit
     try:
-        return action(asked)
+        code = action(asked)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        code = ERROR
     except (OSError, BadNote, ValueError) as error:
-        return _say(str(error), ERROR)
+        code = _say(str(error), ERROR)
+    let_go_of_stdout()
+    return code
+
+
+def let_go_of_stdout() -> None:
+    """What a pipe or a disk has not taken is given up: the interpreter would try again at its end, and say so."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
@@ -67,25 +81,25 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="start", type=int, default=0, metavar="SEQUENCE", help="first record (default: 0)"
     )
-    parser.add_argument(
-        "--subject", metavar="SUBJECT", help="only records of this caller, such as serviceaccount:NAMESPACE/NAME"
-    )
+    parser.add_argument("--subject", type=_subject, metavar="SUBJECT", help=f"only records of this caller: {FORMS}")
     parser.add_argument("--content", action="store_true", help="with what was said, where --subject's key opens it")
 
 
 def _add_erase(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(audit=_erase)
     _add_folder(parser)
-    parser.add_argument(
-        "--subject",
-        required=True,
-        metavar="SUBJECT",
-        help="serviceaccount:NAMESPACE/NAME, apikey:NAMESPACE/NAME, oidc:ISSUER#SUBJECT or anonymous",
-    )
+    parser.add_argument("--subject", type=_subject, required=True, metavar="SUBJECT", help=FORMS)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a log's folder, or one above many")
+
+
+def _subject(text: str) -> str:
+    try:
+        return parse_subject(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _verify(asked: argparse.Namespace) -> int:
@@ -99,6 +113,8 @@ def _verify(asked: argparse.Namespace) -> int:
 
 
 def _export(asked: argparse.Namespace) -> int:
+    if asked.content and not asked.subject:
+        return _say("--content needs --subject, whose key opens it", USAGE)
     folders = segment.folders(asked.folder)
     if not folders:
         return _say(f"{asked.folder}: no audit log is at or below it", NOT_FOUND)
@@ -112,7 +128,7 @@ def _export(asked: argparse.Namespace) -> int:
 def _erase(asked: argparse.Namespace) -> int:
     erased = erase(asked.folder, asked.subject)
     if not erased.keys:
-        return _say("no key of this subject is here: nothing links it any more", NOT_FOUND)
+        return _say(f"no key of {asked.subject} is here: where that is its name, nothing links it any more", NOT_FOUND)
     sys.stdout.write(f"{erased.keys} keys destroyed, {erased.contents} pieces of content overwritten\n")
     return OK
 

@@ -7,6 +7,7 @@ under another one. Destroying the key ends all three at once, and no record has 
 import hashlib
 import hmac
 import os
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,16 @@ FILE = "subjects.keys"
 _SLOT = struct.Struct("32s32s")
 """SHA-256 of the subject, and its key. All zero: a free slot."""
 _FREE = bytes(_SLOT.size)
+FORMS = (
+    "serviceaccount:NAMESPACE/NAME (or system:serviceaccount:NAMESPACE:NAME), apikey:NAMESPACE/NAME, "
+    "oidc:ISSUER#SUBJECT or anonymous"
+)
+_NAME = r"[a-z0-9][-a-z0-9.]*"
+_FORM = re.compile(
+    rf"system:serviceaccount:(?P<namespace>{_NAME}):(?P<name>{_NAME})"
+    rf"|(serviceaccount|apikey):{_NAME}/{_NAME}|oidc:https://[^#]+#.+|anonymous",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +166,14 @@ class KeyFile:
         if os.pwrite(self._file, slot, number * _SLOT.size) != len(slot):
             raise OSError("the key was not written whole")
         os.fdatasync(self._file)
+
+
+def parse_subject(text: str) -> str:
+    """The subject that somebody wrote in one of FORMS, as the keys know it. Raises ValueError, with the forms."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no subject; write {FORMS}")
+    return f"serviceaccount:{found['namespace']}/{found['name']}" if found["namespace"] else text
 
 
 def subject_digest(subject: str) -> str:

@@ -8,9 +8,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from regent_operator.cli.ask import UnreachableError, refusal
+from regent_operator.cli.ask import refusal
+from regent_operator.cli.exchange import exchange
+from regent_operator.cli.output import visible
 
 APPROVE = "Approve"
 DENY = "Deny"
@@ -37,30 +39,18 @@ class Approvals:
         return self._call("POST", id_, json.dumps({"decision": decision}))
 
     def _call(self, method: str, id_: str, body: str | None) -> dict[str, Any]:
-        url = urlsplit(self.url)
-        secure = url.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = connect(url.hostname or "", url.port or (443 if secure else 80), timeout=DEADLINE_SECONDS)
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"
-        try:
-            connection.request(method, f"{url.path.rstrip('/')}/v1/approvals/{quote(id_, safe='')}", body, headers)
-            answer = connection.getresponse()
+        path = f"/v1/approvals/{quote(id_, safe='')}"
+        with exchange(self.url, method, path, body, token=self.token, deadline=DEADLINE_SECONDS) as answer:
             text = answer.read()
             if answer.status == http.client.NOT_FOUND:
                 raise ApprovalMissingError(refusal(answer.status, text).message)
             if answer.status != http.client.OK:
                 raise refusal(answer.status, text)
             return dict(json.loads(text))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreachableError(f"{self.url}: {error}") from error
-        finally:
-            connection.close()
 
 
 def described(turn: dict[str, Any]) -> str:
-    """A turn for people. Control characters of its text are shown, not obeyed by the terminal."""
+    """A turn for people, as a terminal may have it."""
     lines = [
         f"{name}: {turn[key] or 'anonymous'}"
         for name, key in (
@@ -76,7 +66,7 @@ def described(turn: dict[str, Any]) -> str:
         lines += [f"  calls {call['name']}: {_json(call['arguments'])}" for call in message.get("tool_calls", ())]
     if turn["parameters"]:
         lines.append(f"parameters: {_json(turn['parameters'])}")
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) -> bool:
@@ -90,13 +80,9 @@ def confirmed(turn: dict[str, Any], decision: str, ask: Callable[[str], str]) ->
 def _said(content: str | list[dict[str, Any]]) -> str:
     """Of an image its address: pixels are for other programs."""
     if isinstance(content, str):
-        return _visible(content)
-    return "\n".join(_visible(part.get("text") or part["image_url"]["url"]) for part in content)
+        return content
+    return "\n".join(part.get("text") or part["image_url"]["url"] for part in content)
 
 
 def _json(value: Any) -> str:
-    return _visible(json.dumps(value, ensure_ascii=False))
-
-
-def _visible(text: str) -> str:
-    return "".join(each if each.isprintable() or each == "\n" else f"\\u{ord(each):04x}" for each in text)
+    return json.dumps(value, ensure_ascii=False)

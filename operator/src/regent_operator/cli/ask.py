@@ -1,13 +1,11 @@
-"""Asks an agent and yields its answer as it comes: one HTTP request to /v1/chat/completions, streamed.
-
-On the standard library alone, so that it shows the wire and nothing else. Official SDKs work just as well.
-"""
+"""Asks an agent and yields its answer as it comes: one HTTP request to /v1/chat/completions, streamed."""
 
 import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+
+from regent_operator.cli.exchange import UnreachableError, exchange
 
 DEADLINE_SECONDS = 120.0
 
@@ -22,10 +20,6 @@ class RefusedError(Exception):
         self.message = message
 
 
-class UnreachableError(Exception):
-    """There was no HTTP answer, or it broke off."""
-
-
 def ask(
     endpoint: str,
     messages: Sequence[Mapping[str, str]],
@@ -34,24 +28,11 @@ def ask(
     deadline: float = DEADLINE_SECONDS,
 ) -> Iterator[str]:
     """The deltas of the answer. `deadline` in seconds, for each read. Raises RefusedError and UnreachableError."""
-    url = urlsplit(endpoint)
-    secure = url.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(url.hostname or "", url.port or (443 if secure else 80), timeout=deadline)
-    headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
     body = json.dumps({"model": "regent", "messages": list(messages), "stream": True})
-    try:
-        connection.request("POST", f"{url.path.rstrip('/')}/v1/chat/completions", body, headers)
-        answer = connection.getresponse()
+    with exchange(endpoint, "POST", "/v1/chat/completions", body, token=token, deadline=deadline) as answer:
         if answer.status != http.client.OK:
             raise refusal(answer.status, answer.read())
         yield from _deltas(answer)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UnreachableError(f"{endpoint}: {error}") from error
-    finally:
-        connection.close()
 
 
 def _deltas(answer: http.client.HTTPResponse) -> Iterator[str]:

@@ -6,7 +6,6 @@ there is nobody who would correct it later. Other kinds are kept where planning 
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from regent_api.model import Model
 from regent_api.objects import AgentPolicy, AIAgent, ModelRoute, Valid, metadata_of
 from regent_api.policy import AgentPolicySpec
 from regent_api.route import ModelRouteSpec
-from regent_api.types import DNS_SUBDOMAIN
+from regent_operator.cli import shapes
 from regent_operator.cli.manifests import Manifest, ManifestError
 from regent_operator.cli.validation import problems
 
@@ -68,6 +67,8 @@ def sort(manifests: Sequence[Manifest], namespace: str) -> tuple[Bundle, dict[in
 
 
 def _add(bundle: Bundle, manifest: Manifest, default_namespace: str) -> None:
+    if found := shapes.problems(manifest):
+        raise ManifestError(*(f"{manifest.title}: {problem}" for problem in found))
     metadata = manifest.raw["metadata"]
     key = f"{metadata.get('namespace') or default_namespace}/{metadata['name']}"
     match manifest.kind:
@@ -104,8 +105,6 @@ def _add_surroundings(bundle: Bundle, manifest: Manifest, key: str) -> None:
 def _parsed(manifest: Manifest, kind: Kind, spec: type[S], default_namespace: str) -> Valid[S]:
     if manifest.raw["apiVersion"] != API_VERSION:
         raise ManifestError(f"{manifest.title}: apiVersion: write {API_VERSION}")
-    if not re.fullmatch(DNS_SUBDOMAIN, manifest.raw["metadata"]["name"]):
-        raise ManifestError(f"{manifest.title}: metadata.name: write lower-case letters, digits, '-' and '.'")
     if found := problems(manifest.raw, kind):
         raise ManifestError(*(f"{manifest.title}: {problem}" for problem in found))
     metadata = metadata_of(manifest.raw)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from regent_api.config import AgentConfig
 from regent_operator.cli import callers, credentials, demo_model
@@ -30,6 +31,10 @@ WATCH_SECONDS = 0.3
 
 class PortTakenError(Exception):
     """Another program listens where the agent should."""
+
+
+BAD_EDIT = (PathMissingError, ManifestError, AgentMissingError, RefusedConfigError, PortTakenError, OSError, ValueError)
+"""They end nothing that runs."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,11 @@ class Session:
     def converge(self) -> None:
         """Read the manifests and make what runs equal to them.
 
-        Raises PathMissingError, ManifestError and AgentMissingError before anything has changed; PortTakenError,
+        Raises PathMissingError, ManifestError, AgentMissingError and PortTakenError before anything has changed;
         ChildError and RefusedConfigError after.
         """
         bundle, plans = self._read()
+        self._see_ports_free(len(set(plans) - set(self.agents)))
         if any(plan.model_hosts for plan in plans.values()) and self.model is None:
             self._start_model()
         for key in sorted(set(self.agents) - set(plans)):
@@ -79,7 +85,7 @@ class Session:
         for key, plan in sorted(plans.items()):
             self._apply(key, plan, bundle)
 
-    def watch(self, edits: Edits) -> None:
+    def watch(self, edits: Edits) -> NoReturn:
         """Follow the files until the user ends it. Raises ChildError when something that was started ends."""
         while True:
             time.sleep(WATCH_SECONDS)
@@ -133,19 +139,23 @@ class Session:
         self.progress.note(f"agent {config.agent.name}: its policies let no caller in (callers.serviceAccounts)")
         return (ServiceAccount(config.agent.namespace, callers.ANY_NAME),)
 
+    def _see_ports_free(self, count: int) -> None:
+        """Of the next agents. Raises PortTakenError."""
+        first = self.options.port + self.ports_given
+        for port in range(first, first + count) if self.options.port else ():
+            if not is_free(port):
+                raise PortTakenError(f"port {port} is taken; choose another with --port, or 0 for any free one")
+
     def _next_port(self) -> int:
         if not self.options.port:
             return free_port()
-        port = self.options.port + self.ports_given
-        if not is_free(port):
-            raise PortTakenError(f"port {port} is taken; choose another with --port, or 0 for any free one")
         self.ports_given += 1
-        return port
+        return self.options.port + self.ports_given - 1
 
     def _follow(self) -> None:
         try:
             self.converge()
-        except (PathMissingError, ManifestError, AgentMissingError, RefusedConfigError, PortTakenError) as error:
+        except BAD_EDIT as error:
             self.progress.fail(str(error))
             self.progress.say("the edit is not taken over; what ran goes on")
 
@@ -156,7 +166,7 @@ class Session:
             agent.check()
 
 
-def run(options: DevOptions, progress: Progress) -> None:
+def run(options: DevOptions, progress: Progress) -> NoReturn:
     """Until KeyboardInterrupt. Raises what Session.converge does, and ChildError."""
     with _session(options, progress) as session:
         edits = Edits(lambda: fingerprint(options.paths))  # before they are read: no edit is missed while agents start

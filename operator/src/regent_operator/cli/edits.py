@@ -25,6 +25,6 @@ def fingerprint(paths: Sequence[Path]) -> tuple[object, ...]:
     """Changes when one of the manifests does; a path that is gone is a change too, and reading it gives the error."""
     try:
         stats = [(str(path), path.stat()) for path in files(paths)]
-    except (PathMissingError, FileNotFoundError):
+    except (PathMissingError, OSError):
         return ()
     return tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path, stat in stats)

@@ -21,6 +21,7 @@ from regent_operator.plan.peers import never_matches
 from regent_operator.plan.reading import read as reading_of
 
 COLUMNS = ("code", "object", "message")
+_NOTHING = "no object is here (folders in a folder are not read); name the files, or the folder that holds them"
 
 
 class FoundError(Exception):
@@ -52,17 +53,31 @@ def lint(paths: Sequence[Path], namespace: str, floor_namespace: str) -> list[Fi
         manifests = read(paths)
     except ManifestError as error:
         return [Finding("NotReadable", *problem.split(": ", maxsplit=1)) for problem in error.problems]
+    if not manifests:
+        return [Finding("NothingRead", ", ".join(map(str, paths)), _NOTHING)]
     bundle, problems = sort(manifests, namespace)
     found = [
         Finding("Invalid", _title(manifests[index], namespace), problem.removeprefix(f"{manifests[index].title}: "))
         for index, words in problems.items()
         for problem in words
     ]
+    found += _duplicates(manifests, namespace)
     installation = local_installation(floor_namespace, {"keys": []})
     found += _policies(bundle, installation)
     found += _routes(bundle, installation)
     found += _agents(bundle, installation)
     return list(dict.fromkeys(found))
+
+
+def _duplicates(manifests: Sequence[Manifest], namespace: str) -> Iterator[Finding]:
+    """Objects that stand twice, and not alike; the rest of the findings are of the last one."""
+    held: dict[tuple[str, str], Manifest] = {}
+    for manifest in manifests:
+        title = _title(manifest, namespace)
+        before = held.get((manifest.kind, title))
+        held[manifest.kind, title] = manifest
+        if before is not None and before.raw != manifest.raw:
+            yield Finding("Duplicate", title, f"{before.path} and {manifest.path} state it differently; remove one")
 
 
 def _policies(bundle: Bundle, installation: Installation) -> Iterator[Finding]:

@@ -6,20 +6,25 @@ import signal
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from regent_api.audit import command as audit
 from regent_api.config import AgentConfig, RouteConfig
 from regent_operator.cli import approve, callers, cluster, dev, explain, lint
-from regent_operator.cli.ask import RefusedError, UnreachableError, ask
+from regent_operator.cli.ask import RefusedError, ask
 from regent_operator.cli.bundle import gather
+from regent_operator.cli.exchange import UnreachableError
 from regent_operator.cli.formats import FORMATS
 from regent_operator.cli.local_agent import RefusedConfigError
-from regent_operator.cli.manifests import ManifestError, PathMissingError, read
-from regent_operator.cli.output import Progress
+from regent_operator.cli.manifests import STDIN, ManifestError, PathMissingError, read
+from regent_operator.cli.output import Progress, visible
 from regent_operator.cli.planning import AgentMissingError, config_of, declared_of
 from regent_operator.cli.process import ChildError
 from regent_operator.cli.tokens import ServiceAccount
+
+MOST_PORT = 65535
 
 
 class Exit(IntEnum):
@@ -43,7 +48,10 @@ _CODES: dict[type[Exception], Exit] = {
     cluster.ClusterError: Exit.ERROR,
     cluster.AgentNotFoundError: Exit.NOT_FOUND,
     explain.NotExplainedError: Exit.USAGE,
+    OSError: Exit.ERROR,
+    ValueError: Exit.ERROR,
 }
+"""What is one line on stderr. The last two are a file's, a disk's or an argument's, of any subclass."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,16 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = _parser().parse_args(arguments)
     progress = Progress(sys.stderr, sys.stdout)
     try:
-        asked.run(asked, progress)
+        code = asked.run(asked, progress)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(Exit.OK)
+        code = Exit.OK
+    except BrokenPipeError:  # whoever reads has seen enough
+        code = Exit.ERROR
     except tuple(_CODES) as error:
         progress.fail(str(error))
-        sys.exit(_CODES[type(error)])
+        code = _CODES.get(type(error), Exit.ERROR)
+    audit.let_go_of_stdout()
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="regent", description="AI agents that are governed, not merely deployed.")
+    parser.add_argument("--version", action="version", version=f"regent {version('regent-operator')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_dev(commands.add_parser("dev", help="run the agents of some manifests on this machine, without a cluster"))
     _add_chat(commands.add_parser("chat", help="ask an agent and print its answer as it comes"))
@@ -162,7 +176,7 @@ def _add_manifests(parser: argparse.ArgumentParser, *, required: bool = True) ->
         type=Path,
         required=required,
         metavar="PATH",
-        help="file or directory of manifests; may be repeated",
+        help="file or directory of manifests, or - for standard input; may be repeated",
     )
     add("-n", "--namespace", default="default", help="namespace of objects that name none (default: default)")
     add(
@@ -173,7 +187,7 @@ def _add_manifests(parser: argparse.ArgumentParser, *, required: bool = True) ->
     )
 
 
-def _explain(asked: argparse.Namespace, progress: Progress) -> None:
+def _explain(asked: argparse.Namespace, progress: Progress) -> Exit:
     groups = frozenset(group for group in asked.groups.split(",") if group)
     question = explain.Asked(asked.caller, asked.prompt, groups, asked.sensitivity)
     declared: RouteConfig | None = None
@@ -190,7 +204,8 @@ def _explain(asked: argparse.Namespace, progress: Progress) -> None:
         sys.stdout.write(explain.run(config, question, asked.output, route=asked.route, declared=declared))
     except explain.WouldRefuseError as refused:
         sys.stdout.write(str(refused))
-        sys.exit(Exit.CHECK_FAILED)
+        return Exit.CHECK_FAILED
+    return Exit.OK
 
 
 def _declared(config: AgentConfig, context: str | None, progress: Progress) -> RouteConfig | None:
@@ -202,15 +217,18 @@ def _declared(config: AgentConfig, context: str | None, progress: Progress) -> R
         return None
 
 
-def _lint(asked: argparse.Namespace, _progress: Progress) -> None:
+def _lint(asked: argparse.Namespace, _progress: Progress) -> Exit:
     try:
         sys.stdout.write(lint.run(asked.filename, asked.namespace, asked.floor_namespace, asked.output))
     except lint.FoundError as found:
         sys.stdout.write(str(found))
-        sys.exit(Exit.CHECK_FAILED)
+        return Exit.CHECK_FAILED
+    return Exit.OK
 
 
-def _dev(asked: argparse.Namespace, progress: Progress) -> None:
+def _dev(asked: argparse.Namespace, progress: Progress) -> NoReturn:
+    if STDIN in asked.filename:
+        raise ManifestError("regent dev follows files, which standard input (-f -) is none of; write it to one")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     dev.run(
@@ -228,19 +246,21 @@ def _dev(asked: argparse.Namespace, progress: Progress) -> None:
     )
 
 
-def _chat(asked: argparse.Namespace, _progress: Progress) -> None:
+def _chat(asked: argparse.Namespace, _progress: Progress) -> Exit:
     endpoint, token = _endpoint(asked)
+    shown = visible if sys.stdout.isatty() else str
     for delta in ask(endpoint, [{"role": "user", "content": asked.prompt}], token=token):
-        sys.stdout.write(delta)
+        sys.stdout.write(shown(delta))
         sys.stdout.flush()
     sys.stdout.write("\n")
+    return Exit.OK
 
 
-def _audit(asked: argparse.Namespace, _progress: Progress) -> None:
-    sys.exit(audit.run(asked))
+def _audit(asked: argparse.Namespace, _progress: Progress) -> int:
+    return audit.run(asked)
 
 
-def _approve(asked: argparse.Namespace, progress: Progress) -> None:
+def _approve(asked: argparse.Namespace, progress: Progress) -> Exit:
     approvals = approve.Approvals(*_endpoint(asked))
     decision = approve.DENY if asked.deny else approve.APPROVE
     turn = approvals.show(asked.id)
@@ -250,14 +270,15 @@ def _approve(asked: argparse.Namespace, progress: Progress) -> None:
         sys.stdout.write(f"{approvals.decide(asked.id, decision)['status']}\n")
     else:
         progress.say("nothing was decided")
+    return Exit.OK
 
 
 def _endpoint(asked: argparse.Namespace) -> tuple[str, str | None]:
     """URL and token."""
     if not asked.endpoint:
         raise UnreachableError("no agent to talk to; give --endpoint, or set REGENT_ENDPOINT as `regent dev` prints it")
-    token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get("REGENT_TOKEN")
-    return asked.endpoint, token
+    token = asked.token_file.read_text(errors="replace") if asked.token_file else os.environ.get("REGENT_TOKEN", "")
+    return asked.endpoint, token.strip() or None
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -265,10 +286,9 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(text)
-    return port
+    if not text.isdecimal() or int(text) > MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 0 to {MOST_PORT}")
+    return int(text)
 
 
 def _caller(text: str) -> ServiceAccount:

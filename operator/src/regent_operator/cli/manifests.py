@@ -1,16 +1,21 @@
-"""Reads manifests as kubectl does: files and directories, many documents a file, `kind: List` unfolded.
+"""Reads manifests as kubectl does: files, directories and standard input, many documents a file, `kind: List` unfolded.
 
 A directory gives its .yaml, .yml and .json files in the order of their names, not those of its folders. What the API
 server would refuse as malformed is refused here too: a key that stands twice, an object without kind or name.
 """
 
+import sys
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+MOST_VALUES = 1_000_000
+"""Of one document, with what aliases repeat: a few hundred bytes of them can stand for billions."""
+STDIN = Path("-")
 SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -46,12 +51,12 @@ class Manifest:
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """The files that the paths name. Raises PathMissingError; an empty directory is not an error, as for kubectl."""
+    """The files that the paths name; of a directory that holds none, none. Raises PathMissingError."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             found += sorted(entry for entry in path.iterdir() if entry.suffix in SUFFIXES and entry.is_file())
-        elif path.exists():
+        elif path == STDIN or path.exists():
             found.append(path)
         else:
             raise PathMissingError(f'the path "{path}" does not exist')
@@ -64,10 +69,8 @@ def read(paths: Sequence[Path]) -> list[Manifest]:
     problems: list[str] = []
     for path in files(paths):
         try:
-            for document in yaml.load_all(path.read_text(encoding="utf-8"), _Loader):
+            for document in _documents(path):
                 manifests += _objects(path, document)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            problems.append(f"{path}: not YAML: {_one_line(error)}")
         except ManifestError as error:
             problems += error.problems
     if problems:
@@ -75,12 +78,29 @@ def read(paths: Sequence[Path]) -> list[Manifest]:
     return manifests
 
 
+def _documents(path: Path) -> Iterator[Any]:
+    """Raises ManifestError."""
+    try:
+        text = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8")
+        yield from yaml.load_all(text, _Loader)
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror}") from None
+    except RecursionError:
+        raise ManifestError(f"{path}: not YAML: it is nested too deep") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ManifestError(f"{path}: not YAML: {_one_line(error)}") from None
+    except (TypeError, LookupError, AttributeError):  # PyYAML's own way to say so
+        raise ManifestError(f"{path}: not YAML: a value does not fit its tag") from None
+
+
 def _objects(path: Path, document: Any) -> Iterator[Manifest]:
     if document is None:
         return
     if not isinstance(document, dict):
         raise ManifestError(f"{path}: a document is no object; start it with apiVersion, kind and metadata")
-    if str(document.get("kind", "")).endswith("List") and isinstance(document.get("items"), list):
+    if str(document.get("kind", "")).endswith("List") and "items" in document:
+        if not isinstance(document["items"], list):
+            raise ManifestError(f"{path}: {document['kind']}: items must be a list")
         for item in document["items"]:
             yield from _objects(path, item)
         return
@@ -98,15 +118,39 @@ def _one_line(error: Exception) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as the API machinery reads it: dates stay strings, and a key that stands twice is an error."""
+    """YAML as the API machinery reads it: dates and keys are strings, and a key that stands twice is an error."""
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        if _size(node, {}) > MOST_VALUES:
+            raise yaml.constructor.ConstructorError(None, None, "aliases make it too large", node.start_mark)
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                words = "a key is an object or a list; render templates first"
+                raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
             if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
+            seen.add(key.value)
+        return {_key(key): value for key, value in super().construct_mapping(node, deep).items()}
+
+
+def _key(key: Hashable) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """Values at and below a node, each as often as aliases repeat it. Raises ConstructorError for one in itself."""
+    if node not in known:
+        known[node] = 0
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        nodes = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+        known[node] = 1 + sum(_size(each, known) for each in nodes)
+    elif not known[node]:
+        raise yaml.constructor.ConstructorError(None, None, "an anchor's value contains itself", node.start_mark)
+    return known[node]
 
 
 _Loader.yaml_implicit_resolvers = {

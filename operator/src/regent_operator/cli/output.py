@@ -21,6 +21,11 @@ class Invitation:
     """Whether the agent's policies let this caller in."""
 
 
+def visible(text: str) -> str:
+    """Text of others for a terminal: control and format characters are shown, not obeyed; lines and tabs stay."""
+    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
+
+
 class Progress:
     """Lines on stderr (in colour on a terminal) and invitations on stdout."""
 
@@ -51,6 +56,7 @@ class Progress:
         self._out.flush()
 
     def _line(self, colour: str, text: str) -> None:
+        text = visible(text)
         self._err.write(f"{colour}{text}{_PLAIN}\n" if self._colour else f"{text}\n")
         self._err.flush()
 

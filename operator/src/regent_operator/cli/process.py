@@ -100,10 +100,11 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
+    """False too for a number beyond those of ports."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
-        except OSError:
+        except (OSError, OverflowError):
             return False
     return True

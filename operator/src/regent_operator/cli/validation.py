@@ -31,8 +31,10 @@ def problems(raw: Mapping[str, Any], kind: Kind) -> list[str]:
     schema = _schema(kind)
     if nulls := list(_nulls(raw.get("spec", {}), "spec")):
         return nulls
-    if unknown := sorted(set(raw) - set(schema["properties"])):
-        return [f"{field}: unknown field; did you mean spec.{field}?" for field in unknown]
+    if strange := sorted(set(raw) - set(schema["properties"])):
+        known = {name: name for name in schema["properties"]}
+        known |= {name: f"spec.{name}" for name in schema["properties"]["spec"].get("properties", {})}
+        return [unknown([field], known) for field in strange]
     try:
         kind.spec.model_validate(raw.get("spec"))
     except ValidationError as error:
@@ -45,21 +47,34 @@ def _schema(kind: Kind) -> Schema:
     return root_schema(kind)
 
 
+def unknown(path: Sequence[int | str], known: Mapping[str, str]) -> str:
+    """`known`: the fields that there are, and what to write for each."""
+    near = get_close_matches(str(path[-1]), known, 1)
+    return f"{path_of(path)}: unknown field; " + (
+        f"did you mean {known[near[0]]}?" if near else f"known are {', '.join(sorted(known))}"
+    )
+
+
+def plain(problem: Mapping[str, Any]) -> str:
+    """What a field must be, of one of pydantic's errors."""
+    return _WORDS.get(problem["type"]) or str(problem["msg"])
+
+
+def path_of(parts: Sequence[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
 def _words(problem: Mapping[str, Any], schema: Schema, raw: Mapping[str, Any]) -> str:
     path: list[int | str] = ["spec", *problem["loc"]]
-    where = _path(path)
+    where = path_of(path)
     match problem["type"]:
         case "extra_forbidden":
-            known = sorted(_at(schema, path[:-1]).get("properties", {}))
-            near = get_close_matches(str(path[-1]), known, 1)
-            return f"{where}: unknown field; " + (
-                f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            )
+            return unknown(path, {name: name for name in _at(schema, path[:-1]).get("properties", {})})
         case "string_pattern_mismatch":
             broken = _broken_rules(_at(schema, path), _value(raw, path), where)
             return next(broken, f"{where}: must match {problem['ctx']['pattern']}")
-        case kind:
-            return f"{where}: {_WORDS.get(kind) or problem['msg']}"
+        case _:
+            return f"{where}: {plain(problem)}"
 
 
 def _value(raw: Any, path: Sequence[int | str]) -> Any:
@@ -76,10 +91,6 @@ def _at(schema: Schema, path: Sequence[int | str]) -> Schema:
         else:
             schema = schema.get("properties", {}).get(step) or schema.get("additionalProperties") or {}
     return schema
-
-
-def _path(parts: Sequence[int | str]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
 def _nulls(value: Any, path: str) -> Iterator[str]:
