@@ -139,7 +139,8 @@ async def test_with_durability_in_the_pod_turns_go_on_while_the_collector_is_awa
             async with aiohttp.ClientSession() as http, http.get(f"{pod.status_url}/statusz") as answer:
                 return dict((await answer.json())["audit"])
 
-        await eventually(said, lambda audit: audit["collector"] == {"records": audit["records"], "failing": ""})
+        all_there = {"failing": "", "contentRefused": 0}
+        await eventually(said, lambda audit: audit["collector"] == {"records": audit["records"], **all_there})
 
 
 async def test_on_sigterm_the_log_is_closed_and_shipped(tmp_path: Path) -> None:

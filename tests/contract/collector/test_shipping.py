@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from regent_api.audit import segment
 from regent_api.audit.content import files, path_of, seal, texts
 from regent_api.audit.contents import Contents
 from regent_api.audit.erase import erase
+from regent_api.audit.frame import CONTENT, frame
 from regent_api.audit.log import Log
 from regent_api.audit.record import Kind, Record
 from regent_api.audit.subjects import SubjectKey, subject_digest
@@ -20,7 +22,7 @@ from regent_api.types import Sensitivity
 from regent_operator.collector.disk import append_durably
 from regent_operator.collector.retention import wanted
 from regent_operator.collector.server import LARGEST_BATCH
-from regent_runtime.audit import collectorkeys
+from regent_runtime.audit import collectorkeys, contentshipping, shipping
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Erasures
 from regent_runtime.audit.collectorkeys import CollectorKeys
 from regent_runtime.audit.contentshipping import ContentShipping
@@ -51,12 +53,26 @@ class Pod:
         return self.log.chain.size
 
 
+class OfBefore(Collector):
+    """Knows no names of further files of a day, until it is `upgraded`; or fails of itself, as `reason` says."""
+
+    upgraded = False
+    reason = "malformed"
+
+    async def content_size(self, name: str) -> int:
+        if name.endswith(".1.enc") and not self.upgraded:
+            raise CollectorRefused(self.reason, None)
+        return await super().content_size(name)
+
+
 @asynccontextmanager
-async def pod(folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8") -> AsyncIterator[Pod]:
+async def pod(
+    folder: Path, at: CollectorProcess, cidr: str = "127.0.0.0/8", speaks: type[Collector] = Collector
+) -> AsyncIterator[Pod]:
     """One that runs; started again over the same folder it is the same pod whose container restarted."""
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     (folder / "token").write_text(token())
-    async with Collector(at.url, folder / "token", lambda: [cidr]) as client:
+    async with speaks(at.url, folder / "token", lambda: [cidr]) as client:
         contents = ContentShipping(folder / "log", client, lambda _: 3600.0)
         shipping = Shipping(folder / "log", client, lambda: 86_400.0, contents)
         sending = asyncio.create_task(shipping.run())
@@ -191,6 +207,77 @@ async def test_encrypted_content_is_at_the_collector_before_the_record_that_name
             await at.start()
     asked = wanted(at.logs / NAME)
     assert (asked.seconds, asked.content) == (86_400, {"Internal": 3600})
+
+
+def say(one: Pod, count: int, key: SubjectKey) -> None:
+    """So many texts of a day, each in a file of its own."""
+    for number in range(count):
+        sealed = seal(b"said %d" % number, turn="t", label=Sensitivity.INTERNAL, day="2026-11-26", key=key)
+        Contents(one.log.folder, file_bytes=1).add([sealed])
+
+
+async def test_a_file_that_the_collector_refuses_keeps_no_record_and_no_other_file_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contentshipping, "AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(shipping, "AGAIN_SECONDS", 0.05)
+    key = SubjectKey("alice", b"k" * 32)
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at, speaks=OfBefore) as one:
+        await asyncio.to_thread(say, one, 3, key)
+        for _ in range(2):
+            await one.shipping.acknowledged(one.write())
+        assert sorted(said for _, said in texts(at.logs / NAME, key)) == [b"said 0", b"said 2"]
+        assert [path.name for path in files(one.log.folder) if not one.contents.has(path)] == ["2026-11-26.1.enc"]
+        assert (one.shipping.failing, one.contents.refused) == ("malformed", 1)
+        assert not await one.shipping.drain()
+
+        monkeypatch.setattr(OfBefore, "upgraded", True)
+
+        async def refused() -> int:
+            return one.contents.refused
+
+        await eventually(refused, lambda count: count == 0)
+        assert sorted(said for _, said in texts(at.logs / NAME, key)) == [b"said 0", b"said 1", b"said 2"]
+        assert one.shipping.failing == ""
+        assert await one.shipping.drain()
+
+
+@pytest.mark.parametrize("reason", ["gap", "full", "disk", "token_refused", "too_slow"])
+async def test_a_record_waits_for_its_content_while_the_collector_can_take_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(OfBefore, "reason", reason)
+    monkeypatch.setattr(shipping, "ACKNOWLEDGED_SECONDS", 0.2)
+    async with collector(tmp_path) as at, pod(tmp_path / "pod", at, speaks=OfBefore) as one:
+        await asyncio.to_thread(say, one, 2, SubjectKey("alice", b"k" * 32))
+        with pytest.raises(ShipmentFailed, match=f"collector_{reason}"):
+            await one.shipping.acknowledged(one.write())
+        assert (await at.held(), one.contents.refused) == (0, 0)
+
+
+async def test_a_file_that_was_refused_is_left_alone_for_a_minute(tmp_path: Path) -> None:
+    now, folder = 0.0, tmp_path / "log" / "content" / "Internal"
+    await asyncio.to_thread(put, folder / "2026-11-26.enc", frame(CONTENT, b"x"))
+    asked = 0
+
+    class Refusing:
+        async def content_size(self, _: str) -> int:
+            nonlocal asked
+            asked += 1
+            raise CollectorRefused("malformed", None)
+
+    refusing: Any = Refusing()
+    contents = ContentShipping(tmp_path / "log", refusing, lambda _: None, lambda: now)
+    for moment, times in ((0.0, 1), (59.0, 1), (60.0, 2), (61.0, 2)):
+        now = moment
+        await contents.send_all()
+        assert (asked, contents.refused) == (times, 1)
+    contents.try_all_again()
+    await contents.send_all()
+    assert asked == 3
+    await asyncio.to_thread((folder / "2026-11-26.enc").unlink)
+    await contents.send_all()
+    assert (contents.refused, contents.failing) == (0, "")
 
 
 async def test_a_text_that_is_longer_than_a_body_may_be_is_shipped_whole(tmp_path: Path) -> None:

@@ -168,6 +168,8 @@ class Approvals:
             raise Refused(APPROVAL_PENDING, "Nobody has decided on this approval yet.")
         if approval.verdict is Verdict.DENIED:
             raise Refused(APPROVAL_DENIED, "An approver denied this turn.")
+        if self._policy.four_eyes and approval.decided_by in _names(case.caller):
+            raise _own()
         if not await self._state.consume(seal.id, binding):
             raise _invalid()
 
@@ -192,18 +194,17 @@ class Approvals:
         shown = await asyncio.to_thread(_opened, seal, approval)
         record.approval, record.sensitivity = seal.id, shown.sensitivity
         if self._policy.four_eyes:
-            if hashed(approver.digest) == approval.owner:
-                raise Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
+            if approval.owner in _names(approver):
+                raise _own()
             record.decisions.append(decided(self._sources, Stage.CLASS, "Allow", "approvals.fourEyes"))
         return Judged(approval, shown, approver)
 
     async def decide(self, judged: Judged, verdict: Verdict) -> None:
         """Approve or deny, once. Raises Refused (404, 409), StateAway."""
-        by = hashed(judged.by.digest)
-        stands = await self._state.decide(judged.approval.id, verdict, by)
+        stands = await self._state.decide(judged.approval.id, verdict, hashed(judged.by.digest))
         if stands is None:
             raise _unknown()
-        if (stands.verdict, stands.decided_by) != (verdict, by):
+        if stands.verdict is not verdict or stands.decided_by not in _names(judged.by):
             raise Refused(APPROVAL_DECIDED, "Someone has decided on this approval already.")
 
     async def forget(self, caller: str) -> bool:
@@ -228,6 +229,11 @@ class Approvals:
         if approval is None:
             raise missing()
         return seal, approval
+
+
+def _names(caller: Caller) -> tuple[str, str]:
+    """A caller's names in the state: this version's, and that of pods of before, which may share it for a while."""
+    return hashed(caller.digest), hashed(caller.identity)
 
 
 async def _packed(shown: Shown) -> bytes:
@@ -273,6 +279,10 @@ def moment_of(unix: float) -> str:
 def _invalid() -> Refused:
     words = "This approval is not for this request: unknown, expired, used, or of another caller, body or policy."
     return Refused(APPROVAL_INVALID, words)
+
+
+def _own() -> Refused:
+    return Refused(OWN_APPROVAL, "The policy wants four eyes: someone else must decide on your turn.")
 
 
 def _unknown() -> Refused:

@@ -60,7 +60,8 @@ class Collection:
 
     def status(self) -> dict[str, Any]:
         """For /statusz."""
-        return {"records": self.shipping.kept, "failing": self.shipping.failing}
+        shipping, contents = self.shipping, self.contents
+        return {"records": shipping.kept, "failing": shipping.failing, "contentRefused": contents.refused}
 
     def _cidrs(self) -> list[str]:
         return self._config.cluster_cidrs if self._config else []

@@ -3,19 +3,21 @@
 What is sent is on the pod's own disk already, so whatever ends the process can be sent again; the collector passes over
 what it has. While one batch is under way the next gathers. A collector that has another log under this pod's name is
 never written over, and nothing is acknowledged any more: `failing` says so, and turns end as `audit.onFailure` says.
+Content that the collector does not take keeps no record from it.
 """
 
 import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from regent_api.audit import segment
 from regent_api.audit.merkle import leaf_hash
 from regent_runtime.audit.collector import Collector, CollectorAway, CollectorRefused, Kept
-from regent_runtime.audit.contentshipping import ContentShipping
+from regent_runtime.audit.contentshipping import AGAIN_SECONDS, ContentShipping
 
 ACKNOWLEDGED_SECONDS = 5.0
 BATCH_RECORDS = 512
@@ -46,7 +48,7 @@ class Shipping:
         self, folder: Path, collector: Collector, retention: Callable[[], float], contents: ContentShipping
     ) -> None:
         self.kept = 0
-        self.failing = ""
+        self._failing = ""
         """Why the last call failed; empty while they succeed."""
         self._folder = folder
         self._collector = collector
@@ -59,6 +61,11 @@ class Shipping:
         """Whether what the collector has is known to be the beginning of this log."""
         self._work = asyncio.Event()
         self._waiting: dict[asyncio.Future[None], int] = {}
+
+    @property
+    def failing(self) -> str:
+        """Why the last call failed, or why content waits; empty while all that is sent is taken."""
+        return self._failing or self._contents.failing
 
     def offer(self, size: int, payloads: Sequence[bytes]) -> None:
         """The log has so many records on disk, the last of which are these."""
@@ -82,24 +89,27 @@ class Shipping:
             async with asyncio.timeout(ACKNOWLEDGED_SECONDS):
                 await done
         except TimeoutError:
-            raise ShipmentFailed(f"collector_{self.failing or 'slow'}") from None
+            raise ShipmentFailed(f"collector_{self._failing or 'slow'}") from None
         finally:
             del self._waiting[done]
 
     async def run(self) -> None:
         wait = FIRST_WAIT_SECONDS
         while True:
-            await self._work.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS if self._contents.refused else None):
+                    await self._work.wait()
             try:
                 await self._send_all()
                 wait = FIRST_WAIT_SECONDS
             except (CollectorAway, OSError) as away:
-                self.failing = away.reason if isinstance(away, CollectorAway) else "disk_error"
+                self._failing = away.reason if isinstance(away, CollectorAway) else "disk_error"
                 await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - pods that spread, not a secret
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     async def drain(self) -> bool:
         """Send what is left, within DRAIN_SECONDS; whether all of it is at the collector."""
+        self._contents.try_all_again()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not (self._placed and self.kept >= self._size):
@@ -109,7 +119,7 @@ class Shipping:
                         await asyncio.sleep(FIRST_WAIT_SECONDS)
         except TimeoutError:
             return False
-        return True
+        return not self._contents.refused
 
     async def _send_all(self) -> None:
         """Raises CollectorAway, OSError."""
@@ -128,7 +138,7 @@ class Shipping:
                 self._placed = False
                 raise CollectorAway(FORK)
             self._advance(said.size)
-        self.failing = ""
+        self._failing = ""
         self._work.clear()
 
     async def _place(self, said: Kept) -> None:

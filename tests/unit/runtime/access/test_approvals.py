@@ -17,7 +17,7 @@ from regent_runtime.access.sealed import Seal, SealBroken, new_name
 from regent_runtime.callers import ANONYMOUS, Caller, CallerKind
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.state.contract import Approval, StateAway, StateFull, Verdict
+from regent_runtime.state.contract import Approval, StateAway, StateFull, Verdict, hashed
 from regent_runtime.state.pod import PodState
 from regent_runtime.wire.request import ChatRequest
 from tests.enforces import enforces
@@ -276,6 +276,47 @@ async def test_four_eyes_are_not_two() -> None:
     house.with_policy(fourEyes=False)
     name = await house.asked()
     await house.decide(name, CALLER, Verdict.APPROVED)
+
+
+def named_before(caller: Caller) -> str:
+    """How a pod of the version before names a caller in the state that they share."""
+    return hashed(caller.identity)
+
+
+@enforces("approvals.fourEyes")
+async def test_four_eyes_are_not_two_where_a_pod_of_before_was_asked() -> None:
+    house = House()
+    name = await house.asked()
+    kept = await house.state.approval(Seal.of(name, "regent.dev/demo/helper").id)
+    assert kept is not None
+    await house.state.propose(replace(kept, owner=named_before(CALLER)), 60)
+    for verdict in (Verdict.APPROVED, Verdict.DENIED):
+        assert await code(house.decide(name, CALLER, verdict)) == "own_approval"
+    await house.decide(name, LEAD, Verdict.APPROVED)
+
+
+@enforces("approvals.fourEyes")
+async def test_four_eyes_are_not_two_where_a_pod_of_before_took_the_verdict() -> None:
+    """It did not know whose turn it was."""
+    house = House()
+    name, others = await house.asked(), await house.asked()
+    for each, approver in ((name, CALLER), (others, LEAD)):
+        id_ = Seal.of(each, "regent.dev/demo/helper").id
+        await house.state.decide(id_, Verdict.APPROVED, named_before(approver))
+    assert await code(house.approvals.use(TURN, name, TurnRecord())) == "own_approval"
+    await house.approvals.use(TURN, others, TurnRecord())
+
+    house.with_policy(fourEyes=False)
+    await house.approvals.use(TURN, name, TurnRecord())
+
+
+async def test_a_verdict_that_a_pod_of_before_took_can_be_repeated() -> None:
+    house = House()
+    name = await house.asked()
+    id_ = Seal.of(name, "regent.dev/demo/helper").id
+    await house.state.decide(id_, Verdict.APPROVED, named_before(LEAD))
+    await house.decide(name, LEAD, Verdict.APPROVED)
+    assert await code(house.decide(name, AUDITOR, Verdict.APPROVED)) == "approval_decided"
 
 
 @enforces("approvals.fourEyes")
