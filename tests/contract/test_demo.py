@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.contract.dev_session import answers
 
@@ -33,6 +34,10 @@ def test_the_demo_answers_and_refuses_and_ends() -> None:
     assert first is not None, done.stderr
     assert float(first[1]) > float(answered[1]), "to start agent and model takes time, too"
     assert not answers(match[1])
+    assert "Ctrl-C" not in done.stderr
+    refusal = re.search(r"^helper   > 403 .+$", done.stdout, re.MULTILINE)
+    assert refusal is not None
+    assert refusal[0] in Path("README.md").read_text()
 
 
 def test_kept_up_it_serves_until_it_is_ended() -> None:
@@ -48,6 +53,7 @@ def test_kept_up_it_serves_until_it_is_ended() -> None:
                 break
         endpoint = lines[0].split()[1]
         assert answers(endpoint)
+        assert any("Ctrl-C ends all" in line for line in demo.stderr)
 
         demo.send_signal(signal.SIGINT)
 

@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
+import shlex
 import stat
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from regent_operator.cli.manifests import read
 from regent_operator.cli.planning import config_of
 from regent_operator.plan.document import document
 from regent_runtime.decision import Stage
+from regent_runtime.explain import Considered
 from tests.contract.commands import regent
 from tests.contract.test_lint import AGENT, ROUTE, policy
 
@@ -365,3 +369,12 @@ def test_a_route_that_may_not_be_seen_takes_nothing_else_away(tmp_path: Path) ->
     assert code == 0
     assert json.loads(out)["considered"] == left_out("")[:1]
     assert "left out of the config are not shown: Error (Forbidden)" in err
+
+
+def test_the_reference_shows_what_it_prints() -> None:
+    page = Path("docs/reference/cli.md").read_text()
+    ((asked, shown),) = re.findall(r"^\$ regent (explain .+)\n((?:.+\n)+?)\.\.\.\n", page, re.MULTILINE)
+    code, out, _ = regent(*shlex.split(asked))
+    assert (code, out.startswith(shown)) == (3, True), out
+    (keys,) = re.findall(r'"considered":\s+\[\{(.+?)\}\]', page)
+    assert re.findall(r'"(\w+)"', keys) == [each.name for each in fields(Considered)]
