@@ -18,6 +18,7 @@ from regent_runtime.state.contract import (
     Approval,
     Conversation,
     Meaning,
+    Meanings,
     OwnerFull,
     Slots,
     State,
@@ -477,7 +478,7 @@ async def meant(state: State, *logs: str) -> list[bytes]:
         while True:
             read = await state.meanings(log, reached)
             found += read.contents
-            if len(read.contents) < MEANINGS_AT_ONCE:
+            if not read.more:
                 break
             reached = read.reached
     return found
@@ -488,7 +489,7 @@ async def keep_meaning(world: World, id_: str, content: bytes, log: str = "log",
 
 
 async def test_what_answers_mean_is_read_in_its_order_by_every_replica(world: World) -> None:
-    assert (await world.another().meanings("log")).contents == []
+    assert await world.another().meanings("log") == Meanings("", [], more=False)
     await keep_meaning(world, "q", b"\x00one\xff")
     await keep_meaning(world, "r", b"two")
     await keep_meaning(world, "s", b"elsewhere", log="other")
@@ -505,10 +506,25 @@ async def test_what_answers_mean_is_read_in_its_order_by_every_replica(world: Wo
 async def test_meanings_come_so_many_at_once(world: World) -> None:
     for number in range(MEANINGS_AT_ONCE + 5):
         await keep_meaning(world, f"q{number}", b"%d" % number)
-    assert len((await world.state.meanings("log")).contents) == MEANINGS_AT_ONCE
+    first = await world.state.meanings("log")
+    assert (len(first.contents), first.more) == (MEANINGS_AT_ONCE, True)
+    rest = await world.state.meanings("log", first.reached)
+    assert (len(rest.contents), rest.more) == (5, False)
     assert await meant(world.state, "log") == [b"%d" % number for number in range(MEANINGS_AT_ONCE + 5)]
     await world.advance(60)
     assert await meant(world.state, "log") == []
+
+
+async def test_answers_that_have_ended_do_not_end_the_reading_of_what_came_after_them(world: World) -> None:
+    """More of them than one call sweeps away."""
+    for number in range(2 * MEANINGS_AT_ONCE):
+        await world.state.keep_answer(f"old{number}", "ann", b"yes", 30, Meaning("log", b"old"))
+    for number in range(5):
+        await keep_meaning(world, f"new{number}", b"new")
+    await world.advance(30)
+    read = await world.state.meanings("log")
+    assert (len(read.contents) < MEANINGS_AT_ONCE, read.more) == (True, True)
+    assert await meant(world.state, "log") == [b"new"] * 5
 
 
 async def test_a_meaning_goes_with_its_answer(world: World) -> None:

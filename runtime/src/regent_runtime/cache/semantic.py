@@ -27,6 +27,8 @@ MOST_LOOKED_AT = 4
 """Of those that are near enough."""
 MOST_READS = 8
 """Of the state in one look; what is left comes with the next."""
+MOST_EMPTY = 4096
+"""Partitions; some 250 bytes each."""
 
 Read = Callable[[bytes, str], Awaitable[Learnt]]
 """What was asked in a partition, after what was reached."""
@@ -75,6 +77,8 @@ class Semantic:
         self._known: OrderedDict[int, _Known] = OrderedDict()
         """The oldest first."""
         self._partitions: dict[bytes, _Partition] = {}
+        self._empty: OrderedDict[bytes, str] = OrderedDict()
+        """What was reached in partitions of which nothing that was read is a question; the last read stands last."""
         self._at: dict[bytes, int] = {}
         """Digest of a place -> key."""
 
@@ -101,16 +105,24 @@ class Semantic:
 
     async def _catch_up(self, partition: bytes) -> None:
         known = self._partitions.get(partition)
-        reached = known.reached if known else ""
+        reached = known.reached if known else self._empty.get(partition, "")
         for _ in range(MOST_READS):
             learnt = await self._read(partition, reached)
             reached = learnt.reached
             for each in learnt.questions:
                 self._remember(partition, each)
-            if (known := self._partitions.get(partition)) is not None:
-                known.reached = reached
+            self._reach(partition, reached)
             if not learnt.more:
                 return
+
+    def _reach(self, partition: bytes, reached: str) -> None:
+        self._empty.pop(partition, None)
+        if (known := self._partitions.get(partition)) is not None:
+            known.reached = reached
+        elif reached:
+            self._empty[partition] = reached
+            if len(self._empty) > MOST_EMPTY:
+                self._empty.popitem(last=False)
 
     def _remember(self, partition: bytes, asked: Asked) -> None:
         self.forget(asked.place)

@@ -14,7 +14,7 @@ from regent_runtime.cache.entry import Entry, decode, encode
 from regent_runtime.cache.place import Place, owner
 from regent_runtime.cache.sealed import MEANING, Seal
 from regent_runtime.credentials import Credentials
-from regent_runtime.state.contract import MEANINGS_AT_ONCE, Meaning, StateAway
+from regent_runtime.state.contract import Meaning, StateAway
 from regent_runtime.state.source import StateInUse
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Shelf:
             return Learnt(after)
         contents = [self._opened(seal, content) if seal else content for content in found.contents]
         known = [read(content) for content in contents if content is not None]
-        return Learnt(found.reached, [each for each in known if each], len(contents) == MEANINGS_AT_ONCE)
+        return Learnt(found.reached, [each for each in known if each], found.more)
 
     async def forget(self, caller: str) -> bool:
         """Delete every answer that the caller with this digest was given; False: the state cannot be reached."""

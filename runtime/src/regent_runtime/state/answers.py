@@ -82,7 +82,7 @@ class Answers:
         numbers = list(islice(known, len(known) - behind, len(known) - behind + MEANINGS_AT_ONCE))
         found = [self._kept[known[number]] for number in numbers]
         contents = [kept.meaning.content for kept in found if kept.meaning and kept.ends > self._now()]
-        return Meanings(str(numbers[-1]) if numbers else after, contents)
+        return Meanings(str(numbers[-1]) if numbers else after, contents, len(numbers) == MEANINGS_AT_ONCE)
 
     def discard(self, owner: str) -> int:
         self._end_expired()

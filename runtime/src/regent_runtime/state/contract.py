@@ -185,10 +185,11 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Meanings:
-    """`reached`: from where to read on."""
+    """`reached`: from where to read on; `more`: there may be more."""
 
     reached: str
     contents: Sequence[bytes]
+    more: bool
 
 
 class State(Protocol):
@@ -285,7 +286,7 @@ class State(Protocol):
     async def meanings(self, log: str, after: str = "") -> Meanings:
         """Those of answers that are still there, the oldest first, which came after what was reached; empty: all.
 
-        At most MEANINGS_AT_ONCE; as many mean that there may be more. Raises StateAway.
+        At most MEANINGS_AT_ONCE, and fewer where some of so many are gone. Raises StateAway.
         """
 
     async def discard_answers(self, owner: str) -> int:

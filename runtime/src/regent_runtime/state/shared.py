@@ -181,8 +181,8 @@ class RedisState:
 
     async def meanings(self, log: str, after: str = "") -> Meanings:
         bounds = MEANINGS_AT_ONCE, MOST_MEANING_BYTES
-        reached, *contents = await self._answer("meanings", "", log, after or "0", *bounds)
-        return Meanings(reached.decode(), contents)
+        reached, more, *contents = await self._answer("meanings", "", log, after, *bounds)
+        return Meanings(reached.decode(), contents, more == 1)
 
     async def discard_answers(self, owner: str) -> int:
         return int(await self._answer("discard_answers", "", owner))

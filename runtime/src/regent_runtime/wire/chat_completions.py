@@ -17,8 +17,9 @@ from regent_runtime.wire.sse import DONE_DATA
 from regent_runtime.wire.tools import Calls, calling, object_text
 
 OPENAI_HOST = "api.openai.com"
-_REASONING = re.compile(r"(?:openai/)?(?:o[0-9]|gpt-[5-9])")
-"""OpenAI's, also behind a gateway of somebody else's."""
+"""Or of a region: `eu.api.openai.com`."""
+_REASONING = re.compile(r"(?:openai/)?(?:ft:)?(?:o[0-9]|gpt-[5-9])")
+"""OpenAI's, fine-tuned or not, also behind a gateway of somebody else's."""
 
 
 class ChatCompletions:
@@ -69,7 +70,7 @@ def _cap_field(provider: ProviderConfig) -> str:
     """OpenAI's models that reason take no `max_tokens`; what others speak of the format has it, and may not look at the
     new name, or refuse it (DeepSeek, Mistral).
     """
-    is_openai = provider.type is ProviderType.AZURE_OPENAI or provider.host == OPENAI_HOST
+    is_openai = provider.type is ProviderType.AZURE_OPENAI or f".{provider.host}".endswith(f".{OPENAI_HOST}")
     is_new = is_openai or _REASONING.match(provider.model) is not None
     return "max_completion_tokens" if is_new and provider.type is not ProviderType.LOCAL else "max_tokens"
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
+from regent_runtime.cache import semantic as module
 from regent_runtime.cache.asked import Asked, asked
 from regent_runtime.cache.embedder import Embedder, EmbedderAway
 from regent_runtime.cache.place import Meant
@@ -46,7 +48,7 @@ class Kept:
         self.reads += 1
         begin = int(after or 0)
         some = self.asked.get(partition, [])[begin : begin + 2]
-        return Learnt(str(begin + len(some)), some, more=len(some) == 2)
+        return Learnt(str(begin + len(some)) if some else after, some, more=len(some) == 2)
 
 
 class Pod(Semantic):
@@ -157,6 +159,53 @@ async def test_a_look_reads_so_much_at_the_most_and_the_next_one_goes_on() -> No
     assert one.kept.reads == MOST_READS
     assert await found(late, ASKED) == b"kept"
     assert one.kept.reads == MOST_READS + 1
+
+
+class Forged(Kept):
+    """Nothing of what it tells can be opened, but for what `asked` has behind it."""
+
+    def __init__(self, pages: int = 1) -> None:
+        super().__init__()
+        self.pages = pages
+        self.told: list[tuple[bytes, str]] = []
+
+    async def read(self, partition: bytes, after: str) -> Learnt:
+        self.told.append((partition, after))
+        at = int(after or 0) + 1
+        if at <= self.pages:
+            return Learnt(str(at), more=at < self.pages)
+        return Learnt(after, self.asked.get(partition, []))
+
+
+async def test_what_cannot_be_opened_is_read_once() -> None:
+    forged = Forged(pages=MOST_READS + 1)
+    semantic = Pod([ASKED, KEPT], kept=forged)
+    assert await found(semantic, ASKED) is None
+    assert len(forged.told) == MOST_READS
+    for _ in range(2):
+        assert await found(semantic, ASKED) is None
+    assert forged.told[MOST_READS:] == [(b"one", str(MOST_READS)), (b"one", str(MOST_READS + 1))]
+    await keep(semantic, KEPT, "kept")
+    assert await found(semantic, ASKED) == b"kept"
+    assert not semantic._empty
+
+
+async def test_no_more_partitions_without_questions_are_remembered_than_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_EMPTY", 2)
+    forged = Forged()
+    semantic = Pod(kept=forged)
+    for partition in ("one", "two", "one", "three", "one", "two"):
+        await found(semantic, ASKED, partition)
+    assert [after for _, after in forged.told] == ["", "", "1", "", "1", ""]
+    assert len(semantic._empty) == 2
+
+
+async def test_partitions_in_which_nothing_was_asked_take_no_room() -> None:
+    semantic = Pod()
+    await found(semantic, ASKED)
+    assert not semantic._empty
 
 
 async def test_a_question_that_is_not_compared_reads_nothing() -> None:

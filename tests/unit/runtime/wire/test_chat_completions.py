@@ -36,11 +36,15 @@ def test_the_simplest_request() -> None:
     ("url", "more", "field"),
     [
         ("https://api.openai.com/v1", {"type": "OpenAI"}, "max_completion_tokens"),
+        ("https://eu.api.openai.com/v1", {"type": "OpenAI"}, "max_completion_tokens"),
+        ("https://notapi.openai.com/v1", {"type": "OpenAI"}, "max_tokens"),
         ("https://api.mistral.ai/v1", {"type": "OpenAI"}, "max_tokens"),
         ("https://api.deepseek.com/v1", {"type": "OpenAI"}, "max_tokens"),
         ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "gpt-5.4-mini"}, "max_completion_tokens"),
         ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "openai/o4-mini"}, "max_completion_tokens"),
         ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "gpt-4.1"}, "max_tokens"),
+        ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "ft:o4-mini:acme::x"}, "max_completion_tokens"),
+        ("https://gateway.example.com/v1", {"type": "OpenAI", "model": "ft:gpt-4.1:acme::x"}, "max_tokens"),
         ("http://127.0.0.1/v1", {"model": "gpt-5"}, "max_tokens"),
     ],
 )
