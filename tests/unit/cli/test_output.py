@@ -1,7 +1,7 @@
 import io
 import json
 
-from regent_operator.cli.output import Invitation, Progress
+from regent_operator.cli.output import Invitation, Progress, visible
 
 INVITATION = Invitation("shop/helper", "http://127.0.0.1:8080", "shop/visitor", "aaa.bbb.ccc", admitted=True)
 
@@ -57,3 +57,8 @@ def test_what_it_says_does_not_steer_the_terminal() -> None:
     err = io.StringIO()
     Progress(err).fail("a\x1b[2Jb")
     assert err.getvalue() == "error: a\\u001b[2Jb\n"
+
+
+def test_what_people_write_with_stays_for_a_terminal() -> None:
+    written = "می\u200cخواهم\n\t\U0001f469\u200d\U0001f680"
+    assert visible(written + "\u202e\x07") == written + "\\u202e\\u0007"

@@ -21,9 +21,13 @@ class Invitation:
     """Whether the agent's policies let this caller in."""
 
 
+_WRITTEN = "\n\t\u200c\u200d"
+"""Lines, tabs, and the joiners of Persian, Hindi and emoji."""
+
+
 def visible(text: str) -> str:
-    """Text of others for a terminal: control and format characters are shown, not obeyed; lines and tabs stay."""
-    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
+    """Text of others for a terminal: control and format characters are shown, not obeyed, but for those of writing."""
+    return "".join(each if each.isprintable() or each in _WRITTEN else f"\\u{ord(each):04x}" for each in text)
 
 
 class Progress:
