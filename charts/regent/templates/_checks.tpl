@@ -10,6 +10,9 @@ What the schema cannot say of values: the program would end at once with each po
 {{- $expected := 32 }}
 {{- if contains ":" $address }}
 {{- $expected = 128 }}
+{{- if or (regexMatch "^:[^:]|[^:]:$" $address) (and (contains "::" $address) (splitList ":" $address | compact | len | lt 7)) }}
+{{- $expected = -1 }}
+{{- end }}
 {{- $left := splitList ":" $address | compact | len | sub 8 | max 0 | int }}
 {{- range splitList ":" (replace "::" (printf ":%s" (repeat $left "0:")) $address | trimAll ":") }}
 {{- $bits = printf "0x%s" . | int64 | printf "%s%016b" $bits }}

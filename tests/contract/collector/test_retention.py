@@ -136,6 +136,16 @@ async def test_content_whose_record_never_came_goes_as_well(intake: Intake) -> N
     await keeping.ask_of_content(ORIGIN, Sensitivity.INTERNAL, 7 * DAY)
     await keeping.sweep()
     assert (content_left(intake, Sensitivity.PUBLIC), content_left(intake, Sensitivity.INTERNAL)) == (1, 0)
+    await retention(intake, 1).sweep()
+    assert not intake.logs.folder_of(ORIGIN).exists()
+
+
+async def test_content_that_came_before_its_records_keeps_an_old_log(intake: Intake) -> None:
+    """A pod that was silent for as long as records are kept speaks again, and the collector looks in between."""
+    before = aged(intake, 40)
+    content_of(intake, Sensitivity.PUBLIC, 0)
+    await retention(intake, 30).sweep()
+    assert (names(intake), content_left(intake, Sensitivity.PUBLIC)) == (before, 1)
 
 
 async def test_a_log_that_is_all_too_old_goes_as_a_whole(intake: Intake) -> None:

@@ -56,7 +56,19 @@ def test_a_wrong_value_is_refused_by_name(values: Object, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cidr", ["10.0.0.0/8", "10.0.0.1/32", "0.0.0.0/0", "fd00::/108", "FD00::/8", "::1/128", "2001:db8:1:2:3:4:5:0/112"]
+    "cidr",
+    [
+        "10.0.0.0/8",
+        "10.0.0.1/32",
+        "0.0.0.0/0",
+        "fd00::/108",
+        "FD00::/8",
+        "::1/128",
+        "2001:db8:1:2:3:4:5:0/112",
+        "1:2:3:4:5:6:7::/112",
+        "::2:3:4:5:6:7:8/128",
+        "::/0",
+    ],
 )
 def test_ranges_that_the_operator_takes_are_rendered(cidr: str) -> None:
     assert ip_network(cidr)
@@ -68,6 +80,7 @@ def test_ranges_that_the_operator_takes_are_rendered(cidr: str) -> None:
     [
         *("10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/99", "10.300.0.0/16", "010.0.0.0/8", "10.0.0/8"),
         *("fd00::1/108", "fd00::/129", "1::2::/64", "1:2:3:4:5:6:7:8:9/128", "2001:db8:1:2:3:4:5:6/112", "1:2/64"),
+        *("1::2:3:4:5:6:7:8/128", ":1:2:3:4:5:6:7:8/128", "1:2:3:4:5:6:7:8:/128", ":1::/64"),
     ],
 )
 @pytest.mark.parametrize("value", ["cidrs", "podCidrs"])

@@ -124,3 +124,17 @@ def test_versions_of_a_kind_are_one_kind(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n")
 
     assert read([tmp_path])[0].kind == "apps/Deployment"
+
+
+def test_what_is_merged_twice_stands_once(tmp_path: Path) -> None:
+    text = 'b0: &b0 {a: "1"}\nx: {y: {z: &b {<<: *b0, a: "2"}}}\ndata: {<<: *b}\n'
+    path = tmp_path / "a.yaml"
+    path.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n" + text)
+    (found,) = read([path])
+    assert found.raw["x"] == {"y": {"z": {"a": "2"}}}
+
+
+def test_kustomizes_own_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [a.yaml]\n")
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    assert [found.raw["metadata"]["name"] for found in read([tmp_path])] == ["a"]

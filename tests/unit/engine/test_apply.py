@@ -23,6 +23,11 @@ BODIES: tuple[Object, ...] = tuple(
     for kind in (SERVICE_ACCOUNTS.kind, SERVICES.kind)
 )
 
+WHOLE: tuple[Object, ...] = (
+    *BODIES,
+    *({**BODIES[0], "kind": kind, "spec": {"replicas": 1}} for kind in ("NetworkPolicy", "Deployment")),
+)
+
 
 class Scene:
     def __init__(self) -> None:
@@ -136,6 +141,36 @@ async def test_a_child_at_which_it_fails_is_told_when_it_fails_again_and_no_more
     scene.client.objects.clear()
     scene.client.failure = ApiError(503, "Unavailable", "not now")
     assert (await scene.applier.apply("agent", BODIES[1:2])).refused == []
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_no_deployment_is_made_without_its_walls(scene: Scene, status: int) -> None:
+    apply = scene.client.apply
+
+    async def no_walls(resource: Resource, body: Any, *more: Any) -> Any:
+        if resource.kind == "NetworkPolicy":
+            raise ApiError(status, "Refused", "by a webhook")
+        return await apply(resource, body, *more)
+
+    scene.client.apply = no_walls  # type: ignore[method-assign]
+    assert (await scene.applier.apply("agent", WHOLE)).written == {"ServiceAccount", "Service"}
+    assert {"NetworkPolicy", "Deployment"} <= (await Scene().applier.apply("agent", WHOLE)).written
+
+
+@pytest.mark.parametrize(("replicas", "written"), [(0, True), (1, False)])
+async def test_a_child_that_fails_keeps_no_pod_from_ending(scene: Scene, replicas: int, written: bool) -> None:
+    scene.put("Deployment", owner="agent")
+    apply = scene.client.apply
+
+    async def no_service(resource: Resource, body: Any, *more: Any) -> Any:
+        if resource.kind == "Service":
+            raise ApiError(500, "InternalError", "failed calling webhook")
+        return await apply(resource, body, *more)
+
+    scene.client.apply = no_service  # type: ignore[method-assign]
+    outcome = await scene.applier.apply("agent", WHOLE, replicas)
+    assert outcome.failed is not None
+    assert ("Deployment" in outcome.written) is written
 
 
 @pytest.mark.parametrize(

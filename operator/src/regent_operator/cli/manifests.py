@@ -55,12 +55,17 @@ def files(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(entry for entry in path.iterdir() if entry.suffix in SUFFIXES and entry.is_file())
+            found += sorted(entry for entry in path.iterdir() if _is_manifest(entry))
         elif path == STDIN or path.exists():
             found.append(path)
         else:
             raise PathMissingError(f'the path "{path}" does not exist')
     return found
+
+
+def _is_manifest(entry: Path) -> bool:
+    """Kustomize's own file stands among manifests, and is none: no API server is given it."""
+    return entry.suffix in SUFFIXES and entry.stem.lower() != "kustomization" and entry.is_file()
 
 
 def read(paths: Sequence[Path]) -> list[Manifest]:
@@ -126,15 +131,19 @@ class _Loader(yaml.SafeLoader):
         return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                words = "a key is an object or a list; render templates first"
-                raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
-            seen.add(key.value)
         return {_key(key): value for key, value in super().construct_mapping(node, deep).items()}
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    """As they are written: to construct a mapping puts what it merges among its keys."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            words = "a key is an object or a list; render templates first"
+            raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
+        if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+        seen.add(key.value)
 
 
 def _key(key: Hashable) -> str:
@@ -142,9 +151,13 @@ def _key(key: Hashable) -> str:
 
 
 def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """Values at and below a node, each as often as aliases repeat it. Raises ConstructorError for one in itself."""
+    """Values at and below a node, each as often as aliases repeat it. Raises ConstructorError for one in itself, and
+    for keys that are none.
+    """
     if node not in known:
         known[node] = 0
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
         parts = node.value if isinstance(node, yaml.CollectionNode) else ()
         nodes = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
         known[node] = 1 + sum(_size(each, known) for each in nodes)

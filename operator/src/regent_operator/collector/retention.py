@@ -98,19 +98,18 @@ class Retention:
         seconds = max(self._floor, known.seconds)
         files = segment.segments(folder)
         old = [path.stat().st_mtime < self._now() - seconds for path in files]
-        if files and all(old):
-            logs.forget(origin)
-            shutil.rmtree(folder)
-            return
         for label in Sensitivity:
             for path in content.expired(folder, label, self._day(min(seconds, known.content.get(label, seconds)))):
                 path.unlink()
-        if not files:
-            return
-        stays = files[old.index(False)]
-        if stays != files[0]:
-            with logs.opened(origin) as opened:
-                self._cut(opened, segment.first_of(stays))
+        if not all(old):
+            stays = files[old.index(False)]
+            if stays != files[0]:
+                with logs.opened(origin) as opened:
+                    self._cut(opened, segment.first_of(stays))
+        elif not content.files(folder) and (files or not (folder / segment.CHECKPOINTS).exists()):
+            # Content comes before the records that name it: beside a log that was silent for so long it may be new.
+            logs.forget(origin)
+            shutil.rmtree(folder)
 
     def _let_keys_go(self) -> None:
         """Those of subjects who left no record that is still kept: an agent's are kept as long as any of its logs."""

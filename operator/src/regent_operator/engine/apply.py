@@ -17,7 +17,7 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.handover import KEEPER, is_due, is_open, number_alone, with_replicas
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.resources import CHILD_BY_KIND, DEPLOYMENTS, UNWATCHED, Resource
+from regent_operator.engine.resources import CHILD_BY_KIND, DEPLOYMENTS, NETWORK_POLICIES, UNWATCHED, Resource
 from regent_operator.engine.together import together
 from regent_operator.plan.observation import Refusal
 
@@ -72,7 +72,8 @@ class Applier:
         from going holds back no policy; beside an autoscaler that stays, the number is left to that.
         Beside a foreign object nothing more is made; children that are ours already follow the plan nevertheless, so
         that a name conflict cannot hold back a tighter policy. Neither can a child at which the API server fails
-        (`Outcome.failed`): when it does so again, it counts as refused.
+        (`Outcome.failed`): when it does so again, it counts as refused. Nothing but an end of all pods comes of the
+        Deployment then, and none is made without its walls.
         """
         outcome = Outcome()
         found = list(zip(bodies, await together(map(self._look, bodies)), strict=True))
@@ -82,9 +83,10 @@ class Applier:
             if body["kind"] not in SCALED:
                 await self._follow(uid, body, child, replicas, outcome)
         kept = [key.kind for key in absent if not await self._remove(uid, key, outcome)]
-        if SCALED.isdisjoint(kept):
+        if SCALED.isdisjoint(kept) and (outcome.failed is None or replicas == 0):
+            unwalled = any(refusal.child.startswith(NETWORK_POLICIES.kind) for refusal in outcome.refused)
             for body, child in found:
-                if body["kind"] in SCALED:
+                if body["kind"] in SCALED and not (unwalled and child is None):
                     await self._follow(uid, body, child, replicas, outcome)
         return outcome
 

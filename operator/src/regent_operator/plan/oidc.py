@@ -4,9 +4,9 @@ A policy whose key set is missing or no key set does not take part as if it stat
 set is there, and agents keep what they have.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 from regent_api.objects import AgentPolicy, Invalid
 from regent_api.policy import KeySet, OidcGrant
@@ -14,6 +14,7 @@ from regent_operator.plan.acceptance import Rejection
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.lattice import Clause, Stated, clause
 from regent_operator.plan.reading import Reading
+from regent_operator.plan.remembered import Remembered
 
 PATH = "callers.oidc"
 MOST_REMEMBERED = 1024
@@ -35,10 +36,15 @@ def resolved(reading: Reading, texts: Mapping[ConfigMapKey, str | None]) -> Read
     """
     if reading.error is not None or PATH not in reading.opinions:
         return reading
-    return _resolved(reading, tuple(texts.get(key) for _, key in _references(reading.policy)))
+    held = tuple(texts.get(key) for _, key in _references(reading.policy))
+    digests = tuple(None if text is None else hashlib.sha256(text.encode()).digest() for text in held)
+    return _known.of(reading, also=digests, make=lambda: _resolved(reading, held))
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+_known: Remembered[Reading] = Remembered(MOST_REMEMBERED)
+"""By what the texts come to: a ConfigMap may hold much beside the keys."""
+
+
 def _resolved(reading: Reading, texts: tuple[str | None, ...]) -> Reading:
     found = dict(zip((index for index, _ in _references(reading.policy)), texts, strict=True))
     grants = []

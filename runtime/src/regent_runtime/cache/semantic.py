@@ -106,20 +106,23 @@ class Semantic:
     async def _catch_up(self, partition: bytes) -> None:
         known = self._partitions.get(partition)
         reached = known.reached if known else self._empty.get(partition, "")
+        was_empty = known is None
         for _ in range(MOST_READS):
             learnt = await self._read(partition, reached)
             reached = learnt.reached
             for each in learnt.questions:
                 self._remember(partition, each)
-            self._reach(partition, reached)
+            was_empty = was_empty and not learnt.questions
+            self._reach(partition, reached, was_empty=was_empty)
             if not learnt.more:
                 return
 
-    def _reach(self, partition: bytes, reached: str) -> None:
+    def _reach(self, partition: bytes, reached: str, *, was_empty: bool) -> None:
+        """`was_empty`: it had no question. One whose questions have made room for others meanwhile is read anew."""
         self._empty.pop(partition, None)
         if (known := self._partitions.get(partition)) is not None:
             known.reached = reached
-        elif reached:
+        elif reached and was_empty:
             self._empty[partition] = reached
             if len(self._empty) > MOST_EMPTY:
                 self._empty.popitem(last=False)

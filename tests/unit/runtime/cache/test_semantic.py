@@ -190,6 +190,26 @@ async def test_what_cannot_be_opened_is_read_once() -> None:
     assert not semantic._empty
 
 
+async def test_a_partition_whose_questions_made_room_for_others_is_read_anew() -> None:
+    """While it is read: another one's look remembers more in between."""
+    semantic = Pod([ASKED, KEPT], most=1)
+    await keep(semantic, KEPT, "kept")
+    reader = semantic._read
+
+    async def crowded(partition: bytes, after: str) -> Learnt:
+        learnt = await reader(partition, after)
+        if learnt.questions:
+            return Learnt(learnt.reached, learnt.questions, more=True)
+        while semantic._known:
+            semantic._drop(next(iter(semantic._known)))
+        return learnt
+
+    semantic._read = crowded
+    await semantic._catch_up(b"one")
+    assert b"one" not in semantic._partitions
+    assert not semantic._empty
+
+
 async def test_no_more_partitions_without_questions_are_remembered_than_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -101,15 +101,15 @@ def _stop_reason(chunk: Chunk) -> str | None:
 
 
 def _usage(usage: Usage | None) -> dict[str, Any]:
-    """What the cache held is no part of `input_tokens` here. Null where nobody counted."""
+    """What the cache held is no part of `input_tokens` here. Null where nobody counted; parts that come to more than
+    their whole are not told.
+    """
     if usage is None:
         return dict.fromkeys(_NOTHING_COUNTED)
-    counts = (
-        usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens,
-        usage.cache_write_tokens,
-        usage.cached_tokens,
-        usage.completion_tokens,
-    )
+    written, read = usage.cache_write_tokens, usage.cached_tokens
+    if written + read > usage.prompt_tokens:
+        written = read = 0
+    counts = (usage.prompt_tokens - written - read, written, read, usage.completion_tokens)
     return dict(zip(_NOTHING_COUNTED, counts, strict=True))
 
 

@@ -6,6 +6,7 @@ A turn's messages are Chat Completions' own: each result of a tool is one, and s
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from regent_runtime.dialect.chat_completions.request_table import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.dialect.messages.request_table import Block, Message, Picture, Source, Text, ToolResult, ToolUse
 from regent_runtime.dialect.table import required
 from regent_runtime.dialect.told import OpenCalls, check_text, joined
@@ -28,7 +29,11 @@ def read(system: str | list[Text] | None, messages: Sequence[Message]) -> list[P
     open_calls = OpenCalls()
     for index, message in enumerate(messages):
         at = f"messages[{index}]"
-        found += _said(at, message, open_calls)
+        for placed in _said(at, message, open_calls):
+            found.append(placed)
+            if len(found) > MOST_MESSAGES:
+                words = f"`messages` may come to at most {MOST_MESSAGES}, each result of a tool counted as one."
+                raise Refused(INVALID_VALUE, words, param="messages")
     last = f"messages[{len(messages) - 1}]"
     open_calls.check(last)
     if messages[-1].role != "user":
@@ -57,6 +62,8 @@ def _said(at: str, message: Message, open_calls: OpenCalls) -> Iterator[Placed]:
             yield place, _result(place, block, open_calls)
         elif isinstance(block, ToolUse):
             calls.append(_call(place, block, open_calls))
+            if len(calls) > MOST_TOOLS:
+                raise Refused(INVALID_VALUE, f"`{place}`: a message calls at most {MOST_TOOLS} tools.", param=place)
         else:
             told.append(_shown(place, block))
     if message.role == "user":

@@ -72,6 +72,7 @@ def _translate_tools(values: dict[str, Any]) -> None:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
+    _check_depth("tools", tool.input_schema)
     function: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
@@ -91,3 +92,9 @@ def _translate_output(values: dict[str, Any]) -> None:
             raise Refused(INVALID_JSON, f"`{param}` must not nest deeply.", param=param)
         schema = {"name": "answer", "schema": msgspec.to_builtins(asked.format.schema), "strict": True}
         values["response_format"] = {"type": "json_schema", "json_schema": schema}
+        _check_depth("output_config.format", values["response_format"])
+
+
+def _check_depth(param: str, value: dict[str, Any]) -> None:
+    if too_deep(value):
+        raise Refused(INVALID_JSON, f"`{param}` must not nest deeply.", param=param)

@@ -152,7 +152,9 @@ REQUEST_TABLE: dict[str, RequestField] = {
     "cache_control": RequestField(
         Treatment.DROPPED, "How a provider keeps is not the caller's choice; so on blocks and tools."
     ),
-    "thinking": RequestField(Treatment.REFUSED, "How much is thought says output_config.effort."),
+    "thinking": RequestField(
+        Treatment.REFUSED, "How much is thought says output_config.effort.", neutral=({"type": "disabled"},)
+    ),
     "service_tier": RequestField(Treatment.REFUSED, "Only auto.", neutral=("auto",)),
     "speed": RequestField(Treatment.REFUSED, "Only standard.", neutral=("standard",)),
     "mcp_servers": RequestField(Treatment.REFUSED, "A provider connects to nobody.", neutral=([],)),
@@ -198,6 +200,7 @@ def reference() -> str:
         "",
         'A refusal is `{"type": "error", "error": {"type", "message", "code", "param"}, "request_id"}` with the status',
         "and `code` of errors.md; `request_id` is the turn's id, as in `X-Regent-Turn`. Once a stream has begun, it",
-        "comes as an event `error`, and no `message_stop` follows.",
+        "comes as an event `error`, and no `message_stop` follows. What is refused before the path is known to be this",
+        "one (no such path or method, a head that is too large, a pod that is overloaded) is OpenAI's object.",
     ]
     return "\n".join(lines) + "\n"

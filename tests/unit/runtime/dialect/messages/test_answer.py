@@ -112,3 +112,14 @@ def test_the_events_of_calls(words: str) -> None:
 def test_a_stream_that_bears_figures_first_begins_with_them() -> None:
     kinds = [each["type"] for each in streamed(Chunk(usage=USAGE), Chunk(finish_reason="stop"))]
     assert kinds == ["message_start", "message_delta", "message_stop"]
+
+
+def test_parts_that_come_to_more_than_their_whole_are_not_told() -> None:
+    usage = Usage(10, 5, 15, cached_tokens=8, cache_write_tokens=8)
+    *_, last, _ = streamed(Chunk("Hi"), Chunk(finish_reason="stop"), usage=usage)
+    assert last["usage"] == {
+        "input_tokens": 10,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 5,
+    }

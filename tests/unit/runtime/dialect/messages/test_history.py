@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from regent_runtime.dialect.chat_completions.request_table import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.dialect.messages.request import parse
 from regent_runtime.refusals import Refused
 from tests.fakes.pictures import data_url, png
@@ -168,3 +169,16 @@ def test_input_that_nests_deeply_is_refused() -> None:
 
 def test_more_images_than_a_request_may_have_are_refused() -> None:
     assert refused(user(*[image()] * 21)) == ("invalid_value", "messages")
+
+
+def test_a_message_calls_as_many_tools_as_in_the_other_dialect() -> None:
+    names = [f"c{number}" for number in range(MOST_TOOLS + 1)]
+    calls, results = [call(name) for name in names], [result(name) for name in names]
+    assert len(read(USER, assistant(*calls[:-1]), user(*results[:-1])).request.messages) == MOST_TOOLS + 2
+    assert refused(USER, assistant(*calls), user(*results)) == ("invalid_value", f"messages[1].content[{MOST_TOOLS}]")
+
+
+def test_results_count_as_messages() -> None:
+    names = [f"c{number}" for number in range(MOST_TOOLS)]
+    turn = [assistant(*map(call, names)), user(*map(result, names))]
+    assert refused(USER, *turn * (MOST_MESSAGES // MOST_TOOLS)) == ("invalid_value", "messages")

@@ -5,6 +5,7 @@ import pytest
 
 from regent_runtime.dialect.messages.request import parse
 from regent_runtime.refusals import Refused
+from regent_runtime.wire.strings import DEEPEST
 
 BODY: dict[str, Any] = {"max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]}
 SCHEMA: dict[str, Any] = {"type": "object"}
@@ -98,6 +99,21 @@ def test_a_schema_that_nests_deeply_is_refused(where: str) -> None:
     config = {"format": {"type": "json_schema", "schema": deep}}
     asked = {"tools": [{**TOOL, "input_schema": deep}]} if where == "tools" else {"output_config": config}
     assert refused({**BODY, **asked}) == ("invalid_json", where)
+
+
+@pytest.mark.parametrize("depth", [*range(55, 70), *range(900, 1100)])
+def test_no_depth_is_a_fault(depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    tool = f'{{"name": "f", "input_schema": {deep}}}'
+    form = f'{{"format": {{"type": "json_schema", "schema": {deep}}}}}'
+    for more in (f'"tools": [{tool}]', f'"output_config": {form}'):
+        body = f"{json.dumps(BODY)[:-1]}, {more}}}".encode()
+        if depth < DEEPEST - 5:
+            parse(body)
+        elif depth > DEEPEST:
+            code, param = refused(body)
+            assert code == "invalid_json"
+            assert (param or "").split(".")[0] in more
 
 
 def test_a_key_twice_is_refused() -> None:
