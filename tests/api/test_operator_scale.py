@@ -2,21 +2,24 @@
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 
 from regent_operator.engine.statuses import FIGURES_SECONDS
 from tests.api.operator_fixtures import World, agent, policy, route
 from tests.api.running_operator import RunningOperator, eventually
+from tests.cluster import Request
 
 AGENTS = 100
 CHILDREN = ("serviceaccounts", "configmaps", "services", "networkpolicies", "deployments")
 READS = 0
 """Of an agent's children: each is made on the condition that there is none."""
 STATUSES = 2
-"""Of an agent, at the most: one before its pods serve, and the one that says so. docs/limits.md has both numbers. While
-its pods come up, one more every FIGURES_SECONDS.
+"""Of an agent: one before its pods serve, and the one that says so. docs/limits.md has both numbers. While its pods come
+up, one more every FIGURES_SECONDS.
 """
+OTHERS = AGENTS // 5
+"""What a busy machine adds: of a pod that did not answer at once, say, another reason is told, and at once."""
 
 
 def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOperator) -> None:
@@ -43,10 +46,20 @@ def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOp
     for child in CHILDREN:
         assert counted["patch", child] == AGENTS, f"each {child} is written once"
     assert sum(counted["get", child] for child in CHILDREN) == READS * AGENTS
-    assert AGENTS <= counted["patch", "aiagents/status"] <= (STATUSES + took // FIGURES_SECONDS) * AGENTS
+    assert AGENTS <= counted["patch", "aiagents/status"] <= _most_statuses(ours) + OTHERS
     assert counted["create", "events"] == AGENTS, "that it is Ready"
     assert counted["patch", "agentpolicies/status"] + counted["patch", "modelroutes/status"] <= 60
     assert counted["patch", "pods"] == 0
+
+
+def _most_statuses(asked: list[Request]) -> int:
+    """Of all agents, by how long each took from its first status to its last."""
+    told = defaultdict(list)
+    for each in asked:
+        if (each.resource, each.subresource, each.verb) == ("aiagents", "status", "patch"):
+            told[each.name].append(datetime.fromisoformat(each.at))
+    took = [(max(times) - min(times)).total_seconds() for times in told.values()]
+    return sum(STATUSES + int(seconds // FIGURES_SECONDS) for seconds in took)
 
 
 def test_an_edit_of_one_policy_reaches_every_agent(world: World, operator: RunningOperator) -> None:

@@ -2,7 +2,7 @@ from regent_operator.engine.alertevents import AlertEvents
 from regent_operator.engine.events import Occurrence
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import PODS
-from regent_operator.plan.observation import AlertFigures, Echo
+from regent_operator.plan.echo import AlertFigures, Echo
 from tests.unit.engine.test_pods import REPLICA_SET, A, pod
 
 

@@ -10,7 +10,7 @@ from regent_operator.engine.alertwatches import AlertWatches
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import PODS
-from regent_operator.plan.observation import Echo, echo_of
+from regent_operator.plan.echo import Echo, echo_of
 from tests.fakes.waiting import eventually
 from tests.unit.engine.fake_client import FakeClient
 from tests.unit.engine.test_echo import pod

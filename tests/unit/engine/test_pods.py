@@ -6,7 +6,7 @@ import pytest
 
 from regent_operator.engine.pods import MISSES, Pod, Pods
 from regent_operator.engine.resources import PODS, Key
-from regent_operator.plan.observation import Echo
+from regent_operator.plan.echo import Echo
 from regent_operator.plan.trial import HOLDS, OPEN, Trial
 
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ from regent_operator.engine.children import Children
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, PODS, Key
 from regent_operator.engine.seals import Sealer
-from regent_operator.plan.observation import Echo
+from regent_operator.plan.echo import Echo
 from regent_operator.signing import Signer
 from tests.unit.engine.fake_client import FakeClient
 from tests.unit.plan.samples import agent

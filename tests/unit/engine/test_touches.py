@@ -10,7 +10,7 @@ from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import TOUCHED, Pods
 from regent_operator.engine.resources import CONFIG_MAPS, PODS, Key
 from regent_operator.engine.touches import AFTER_SECONDS, Touches
-from regent_operator.plan.observation import Echo
+from regent_operator.plan.echo import Echo
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient, meta
 

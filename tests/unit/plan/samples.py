@@ -8,8 +8,9 @@ from regent_api.agent import AIAgentSpec
 from regent_api.objects import AgentPolicy, AIAgent, Metadata, ModelRoute, Valid
 from regent_api.policy import AgentPolicySpec
 from regent_api.route import ModelRouteSpec
+from regent_operator.plan.echo import Echo
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
-from regent_operator.plan.observation import DeploymentSeen, Echo, PodSeen
+from regent_operator.plan.observation import DeploymentSeen, PodSeen
 
 FLOOR_NAMESPACE = "regent-system"
 NOW = "2026-11-25T20:41:00Z"

@@ -4,7 +4,8 @@ import pytest
 
 from regent_api.status import ConditionStatus
 from regent_operator.plan.auditlog import MOST_NAMED, audit_log
-from regent_operator.plan.observation import Echo, LogFinding, Observation, PodSeen, echo_of
+from regent_operator.plan.echo import Echo, echo_of
+from regent_operator.plan.observation import LogFinding, Observation, PodSeen
 
 
 def pod(number: int = 1, failing: str = "") -> PodSeen:

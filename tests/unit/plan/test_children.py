@@ -8,8 +8,9 @@ import pytest
 
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import ChildKind, children, settled
+from regent_operator.plan.echo import Echo
 from regent_operator.plan.inputs import Installation, ServiceFacts
-from regent_operator.plan.observation import Echo, Observation
+from regent_operator.plan.observation import Observation
 from tests.unit.plan.samples import (
     INSTALLATION,
     LOCAL_HOSTS,

@@ -1,8 +1,9 @@
 import pytest
 
 from regent_api.route import ProviderHealth
+from regent_operator.plan.echo import Echo, ProviderSaid
 from regent_operator.plan.health import ProviderFigures, added, of_pods
-from regent_operator.plan.observation import Echo, PodSeen, ProviderSaid
+from regent_operator.plan.observation import PodSeen
 from regent_operator.plan.usage import route_status
 from tests.unit.plan.samples import INSTALLATION, NOW, route
 from tests.unit.plan.test_usage import figures

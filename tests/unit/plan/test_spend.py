@@ -7,7 +7,8 @@ import pytest
 from regent_api.agent import AIAgentStatus, BudgetSpend
 from regent_api.status import Reason
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.observation import BudgetSaid, Observation
+from regent_operator.plan.echo import BudgetSaid
+from regent_operator.plan.observation import Observation
 from regent_operator.plan.spend import budget_available, spend
 from regent_operator.plan.status import agent_status
 from tests.unit.plan import samples

@@ -9,7 +9,8 @@ from regent_api.agent import AIAgentStatus
 from regent_api.objects import Invalid, Metadata, Valid
 from regent_api.status import Condition, ConditionStatus, Reason
 from regent_operator.plan.agent import AgentPlan, plan_agent
-from regent_operator.plan.observation import Echo, Observation, Refusal
+from regent_operator.plan.echo import Echo
+from regent_operator.plan.observation import Observation, Refusal
 from regent_operator.plan.status import agent_figures, agent_status, invalid_agent_status
 from tests.unit.plan.kstatus import kstatus
 from tests.unit.plan.nextstep import ends_with_the_next_step

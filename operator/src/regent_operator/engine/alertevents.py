@@ -13,7 +13,7 @@ from dataclasses import replace
 from regent_operator.engine.events import Occurrence
 from regent_operator.engine.pods import Pod
 from regent_operator.engine.resources import Key
-from regent_operator.plan.observation import AlertFigures, Echo
+from regent_operator.plan.echo import AlertFigures, Echo
 
 MOST_PODS = 20_000
 RECENT_SECONDS = 60.0

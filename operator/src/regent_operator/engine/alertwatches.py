@@ -12,7 +12,7 @@ from collections.abc import Callable
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
-from regent_operator.plan.observation import Echo, echo_of
+from regent_operator.plan.echo import Echo, echo_of
 
 log = logging.getLogger(__name__)
 MOST_WATCHED = 1000

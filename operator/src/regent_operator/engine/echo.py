@@ -21,7 +21,7 @@ from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.resources import Key
 from regent_operator.engine.together import together
-from regent_operator.plan.observation import echo_of
+from regent_operator.plan.echo import echo_of
 
 log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 32

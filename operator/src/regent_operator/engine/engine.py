@@ -62,7 +62,7 @@ from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
 from regent_operator.engine.trials import Trials
-from regent_operator.plan.observation import Echo
+from regent_operator.plan.echo import Echo
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
 

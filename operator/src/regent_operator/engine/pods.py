@@ -9,7 +9,8 @@ from typing import Any
 from regent_operator.engine.resources import AGENTS, Key, Resource, version_of, where_is
 from regent_operator.plan.child import AGENT_LABEL
 from regent_operator.plan.deletioncost import cost_of
-from regent_operator.plan.observation import Echo, PodSeen, pod_seen
+from regent_operator.plan.echo import Echo
+from regent_operator.plan.observation import PodSeen, pod_seen
 from regent_operator.plan.trial import Trial
 
 Object = dict[str, Any]

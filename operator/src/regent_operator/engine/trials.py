@@ -18,7 +18,7 @@ from regent_operator.engine.errors import ApiError
 from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.queue import WorkQueue
 from regent_operator.engine.resources import Key
-from regent_operator.plan.observation import echo_of
+from regent_operator.plan.echo import echo_of
 from regent_operator.plan.trial import ONCE, Trial, Wall, judge
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.metrics_api.pods import AskablePod
-from regent_operator.plan.observation import echo_of
+from regent_operator.plan.echo import echo_of
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 1.0

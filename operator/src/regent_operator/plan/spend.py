@@ -15,7 +15,8 @@ from regent_api.price import amount
 from regent_api.status import ConditionType, Reason
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.conditions import Finding, false, true
-from regent_operator.plan.observation import BudgetSaid, Observation
+from regent_operator.plan.echo import BudgetSaid
+from regent_operator.plan.observation import Observation
 
 FIELDS = {BudgetPeriod.DAY: "budget.perDayUsd", BudgetPeriod.MONTH: "budget.perMonthUsd"}
 _LABEL_LENGTH = {BudgetPeriod.DAY: len("2026-11-25"), BudgetPeriod.MONTH: len("2026-11")}

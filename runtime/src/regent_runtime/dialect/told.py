@@ -6,6 +6,11 @@ from itertools import groupby
 from regent_runtime.refusals import INVALID_VALUE, Refused
 from regent_runtime.wire.images import Content, Image, words
 
+MOST_MESSAGES = 2048
+"""Of a turn: results of tools are some."""
+MOST_TOOLS = 128
+"""That a request offers, and that a message calls."""
+
 
 def joined(parts: Iterable[str | Image]) -> Content:
     """The text; neighbouring texts become lines. With images: the lines before, between and after them."""

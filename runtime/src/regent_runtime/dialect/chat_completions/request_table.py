@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from regent_runtime.dialect.table import LEGEND, RequestField, Table, Treatment
+from regent_runtime.dialect.told import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.wire.images import MOST_IMAGES, ImageUrl
-
-MOST_MESSAGES = 2048
-MOST_TOOLS = 128
 
 
 class Part(Struct, forbid_unknown_fields=True):

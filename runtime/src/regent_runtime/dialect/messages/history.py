@@ -6,10 +6,9 @@ A turn's messages are Chat Completions' own: each result of a tool is one, and s
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from regent_runtime.dialect.chat_completions.request_table import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.dialect.messages.request_table import Block, Message, Picture, Source, Text, ToolResult, ToolUse
 from regent_runtime.dialect.table import required
-from regent_runtime.dialect.told import OpenCalls, check_text, joined
+from regent_runtime.dialect.told import MOST_MESSAGES, MOST_TOOLS, OpenCalls, check_text, joined
 from regent_runtime.refusals import INVALID_VALUE, UNSUPPORTED_FIELD, Refused
 from regent_runtime.wire import images
 from regent_runtime.wire.strings import too_deep

@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 
 from regent_api.passthrough import PassedField
 from regent_runtime.dialect.chat_completions import request_table as chat_completions
-from regent_runtime.dialect.chat_completions.request_table import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.dialect.table import LEGEND, RequestField, Table, Treatment
+from regent_runtime.dialect.told import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.wire.images import MOST_IMAGES
 
 _Name = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -108,7 +108,7 @@ REQUEST_TABLE: dict[str, RequestField] = {
         f"The full history, 1 to {MOST_MESSAGES} messages of text, calls of tools (tool_use) and their results "
         f"(tool_result, of text), and up to {MOST_IMAGES} images of users in base64 where the policy's "
         "guardrails.input.images allows. The last one is the user's. Neighbouring texts of a message become lines; the "
-        "result of a tool that failed (is_error) begins with `Error:`.",
+        "result of a tool that failed (is_error) begins with `Error:`, and each counts as a message.",
         Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)],
     ),
     "system": RequestField(

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from regent_runtime.dialect.chat_completions.request_table import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.dialect.messages.request import parse
+from regent_runtime.dialect.told import MOST_MESSAGES, MOST_TOOLS
 from regent_runtime.refusals import Refused
 from tests.fakes.pictures import data_url, png
 
