@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from regent_operator.engine.client import Listing
+from regent_operator.engine.answers import Page
 from regent_operator.engine.errors import ApiError
 from regent_operator.metrics_api.keda import KedaApi
 from regent_operator.metrics_api.settings import Settings
@@ -34,8 +34,8 @@ class Cluster:
     def __init__(self) -> None:
         self.told: dict[str, int | None] = {"a": 3, "b": 4}
 
-    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Listing]:
-        yield Listing([pod(name) for name in self.told], "1")
+    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Page]:
+        yield Page([pod(name) for name in self.told], "1")
 
     async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         await asyncio.Event().wait()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.client import Listing
+from regent_operator.engine.answers import Page
 from regent_operator.engine.resources import Resource
 from regent_operator.metrics_api import app, frontproxy
 from regent_operator.metrics_api.certificate import LIFETIME, RENEW_BEFORE
@@ -50,8 +50,8 @@ class Cluster:
     async def create(self, _: Any, review: Object, *, gated: bool) -> Object:
         return {"status": {"allowed": True}}
 
-    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Listing]:
-        yield Listing([], "1")
+    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Page]:
+        yield Page([], "1")
 
     async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
         await asyncio.Event().wait()

@@ -110,7 +110,31 @@ async def test_a_list_follows_its_pages_and_asks_for_metadata_where_told(server:
     first, second = (query for _, _, query, _, _ in server.requests)
     assert first == {"limit": str(PAGE), "labelSelector": "x=y", "fieldSelector": "metadata.name=n"}
     assert second["continue"] == "more"
-    assert "as=PartialObjectMetadataList" in server.requests[0][3]["Accept"]
+    headers = server.requests[0][3]
+    assert "as=PartialObjectMetadataList" in headers["Accept"]
+    assert headers["Accept-Encoding"] == "identity"
+
+
+async def test_objects_of_a_page_are_read_one_by_one(server: Server, client: ApiClient) -> None:
+    listed = {"metadata": {"resourceVersion": "5", "continue": "more"}, "items": [{"a": 1}, ["no object"]]}
+    server.answers = [listed, {"metadata": {"resourceVersion": "5"}, "items": None}]
+    pages = client.pages(NAMESPACES)
+    items = iter((await anext(pages)).items)
+    assert next(items) == {"a": 1}
+    with pytest.raises(ApiError, match="NotJson"):
+        next(items)
+    assert list((await anext(pages)).items) == []
+    with pytest.raises(StopAsyncIteration):
+        await anext(pages)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"items": []}, {"metadata": {}}, {"metadata": {"resourceVersion": "5"}, "items": {}}, []]
+)
+async def test_what_is_no_list_is_an_error(server: Server, client: ApiClient, answer: Any) -> None:
+    server.answers = [answer]
+    with pytest.raises(ApiError, match="NotJson"):
+        await client.list(NAMESPACES)
 
 
 async def test_a_refusal_carries_status_reason_and_words(server: Server, client: ApiClient) -> None:
@@ -222,6 +246,18 @@ async def test_a_config_is_handed_to_a_pod_and_is_no_write_to_the_api_server(
     text = metrics.text().decode()
     assert 'regent_operator_requests_total{code="200",resource="config",verb="OFFER"} 1.0' in text
     assert "regent_operator_writes_total{" not in text
+
+
+async def test_a_connection_to_a_pod_ends_with_its_answer(
+    server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod is asked again in a minute: thousands of idle connections would take more memory than agents."""
+    monkeypatch.setattr(clients, "STATUS_PORT", int(server.url.rpartition(":")[2]))
+    server.answers = [{"pod": {"uid": "u"}}, OBJECT]
+    await client.pod_status("127.0.0.1", 5)
+    await client.get(CONFIG_MAPS, "n", "a")
+    asked, served = (headers for _, _, _, headers, _ in server.requests)
+    assert (asked.get("Connection"), served.get("Connection")) == ("close", None)
 
 
 async def test_a_watch_yields_events_of_any_size_until_it_ends(server: Server, client: ApiClient) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from regent_operator.engine.answers import WatchEvent
+from regent_operator.engine.answers import Page, WatchEvent
 from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.resources import Resource
@@ -75,10 +75,10 @@ class FakeClient:
 
     list = list_objects
 
-    async def pages(self, resource: Resource, namespace: str | None = None, **_: Any) -> AsyncIterator[Listing]:
+    async def pages(self, resource: Resource, namespace: str | None = None, **_: Any) -> AsyncIterator[Page]:
         listing = await self.list_objects(resource, namespace)
         for start in range(0, max(1, len(listing.items)), PAGE):
-            yield Listing(listing.items[start : start + PAGE], listing.resource_version)
+            yield Page(listing.items[start : start + PAGE], listing.resource_version)
             await asyncio.sleep(0)
 
     async def watch(

@@ -1,6 +1,7 @@
 """What answers mean: the lines of a watch, JSON objects, and refusals as ApiError."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -19,8 +20,29 @@ class WatchEvent(msgspec.Struct, frozen=True):
     object: Object
 
 
+@dataclass(frozen=True)
+class Page:
+    """`items` are read one by one, and once: hundreds of whole objects never stand in memory beside each other."""
+
+    items: Iterable[Object]
+    resource_version: str
+    next: str = ""
+    """What to go on with; empty at the last page."""
+
+
+class _ListMeta(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str
+    next: str = msgspec.field(default="", name="continue")
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    metadata: _ListMeta
+    items: list[msgspec.Raw] | None = None
+
+
 _event = msgspec.json.Decoder(WatchEvent)
 _object = msgspec.json.Decoder(Object)
+_list = msgspec.json.Decoder(_Listed)
 
 
 async def raise_for(answer: aiohttp.ClientResponse) -> None:
@@ -65,12 +87,22 @@ def event_of(line: bytes) -> WatchEvent:
     raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
 
 
-def object_of(body: bytes, status: int) -> Object:
+def object_of(body: bytes | msgspec.Raw, status: int) -> Object:
     """Raises ApiError for whatever is not a JSON object."""
     try:
         return _object.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ApiError(status, "NotJson", "the answer is not a JSON object") from error
+
+
+def page_of(body: bytes, status: int) -> Page:
+    """Raises ApiError for what is not a list, and, while the items are read, for an item that is not an object."""
+    try:
+        listed = _list.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ApiError(status, "NotJson", "the answer is not a list of objects") from error
+    items = (object_of(item, status) for item in listed.items or ())
+    return Page(items, listed.metadata.resource_version, listed.metadata.next)
 
 
 def unreachable(error: BaseException) -> ApiError:

@@ -10,13 +10,23 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import msgspec
 
 from regent_operator.engine.access import ClusterAccess
-from regent_operator.engine.answers import Object, WatchEvent, event_of, lines, object_of, raise_for, unreachable
+from regent_operator.engine.answers import (
+    Object,
+    Page,
+    WatchEvent,
+    event_of,
+    lines,
+    object_of,
+    page_of,
+    raise_for,
+    unreachable,
+)
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.gated import GatedBody
 from regent_operator.engine.resources import LEASES, Resource
@@ -40,6 +50,8 @@ JSON_PATCH = "application/json-patch+json"
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+T = TypeVar("T")
 
 
 class RequestCounter(Protocol):
@@ -88,7 +100,7 @@ class ApiClient:
         self._server = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=48))
         self._leases = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=2))
         self._watches = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0))
-        self._pods = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=30))
+        self._pods = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, force_close=True))
         self._waits = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         return self
 
@@ -102,7 +114,9 @@ class ApiClient:
         """The object, or None where there is none."""
         accept = METADATA if metadata_only else JSON
         try:
-            return await self._send(_Call("GET", resource.plural, resource.path(namespace, name), accept=accept))
+            return await self._send(
+                _Call("GET", resource.plural, resource.path(namespace, name), accept=accept), object_of
+            )
         except ApiError as error:
             if error.not_found:
                 return None
@@ -133,7 +147,7 @@ class ApiClient:
         labels: str | None = None,
         fields: str | None = None,
         metadata_only: bool = False,
-    ) -> AsyncIterator[Listing]:
+    ) -> AsyncIterator[Page]:
         """All objects, PAGE at a time, so that thousands never stand in memory whole.
 
         Of one consistent moment: no resourceVersion is given, so the list is never older than now. Raises ApiError,
@@ -150,12 +164,14 @@ class ApiClient:
                     params=params,
                     accept=METADATA_LIST if metadata_only else JSON,
                     seconds=LIST_SECONDS,
-                )
+                ),
+                page_of,
             )
-            params["continue"] = page["metadata"].get("continue") or ""
-            yield Listing(page.pop("items", None) or [], page["metadata"]["resourceVersion"])
-            if not params["continue"]:
+            params["continue"] = page.next
+            yield page
+            if not page.next:
                 return
+            del page
 
     async def watch(
         self,
@@ -245,7 +261,7 @@ class ApiClient:
 
     async def document(self, path: str) -> Object:
         """A JSON document that is no resource, such as /openid/v1/jwks."""
-        return await self._send(_Call("GET", path.rsplit("/", 1)[-1], path, accept="*/*"))
+        return await self._send(_Call("GET", path.rsplit("/", 1)[-1], path, accept="*/*"), object_of)
 
     async def pod_status(
         self, address: str, seconds: float, *, beyond: int | None = None, canary: int | None = None
@@ -316,10 +332,11 @@ class ApiClient:
                 content_type=content_type,
                 seconds=WRITE_SECONDS,
                 gated=gated,
-            )
+            ),
+            object_of,
         )
 
-    async def _send(self, call: _Call) -> Object:
+    async def _send(self, call: _Call, read: Callable[[bytes, int], T]) -> T:
         """One call within its deadline; within it, 429 is waited out and a refused token is read again once."""
         end = time.monotonic() + call.seconds
         fresh_token = False
@@ -327,7 +344,7 @@ class ApiClient:
             if call.gated and not self.may_write():
                 raise NotLeadingError(f"{call.verb} {call.path} was not sent: this replica does not hold the lease")
             try:
-                return await self._once(call, end)
+                return await self._once(call, end, read)
             except ApiError as error:
                 if error.status == 401 and self.access.token and not fresh_token:
                     self.access.token.expire()
@@ -338,7 +355,7 @@ class ApiClient:
                     raise
                 await asyncio.sleep(wait)
 
-    async def _once(self, call: _Call, end: float) -> Object:
+    async def _once(self, call: _Call, end: float, read: Callable[[bytes, int], T]) -> T:
         started = time.monotonic()
         status = 0
         session = self._leases if call.label == LEASES.plural else self._server
@@ -354,14 +371,14 @@ class ApiClient:
             ) as answer:
                 status = answer.status
                 await raise_for(answer)
-                return object_of(await answer.read(), status)
+                return read(await answer.read(), status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unreachable(error) from error
         finally:
             self.counter.request(call.verb, call.label, status, time.monotonic() - started)
 
     def _headers(self, accept: str) -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": "regent-operator"}
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": "regent-operator"}
         if self.access.token:
             headers["Authorization"] = f"Bearer {self.access.token.read()}"
         return headers
