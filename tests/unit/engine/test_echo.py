@@ -176,12 +176,21 @@ async def test_a_new_leader_asks_anew(scene: Scene) -> None:
     scene.pods.forget_echoes()
     scene.rounds.forget_all()
     assert scene.echo() is None
-    await scene.rounds.meet(AGENT)
-    assert scene.echo() == NEW
     scene.client.pods["127.0.0.9"] = statusz(OLD)
-    scene.rounds.expect(AGENT, NEW)
-    assert await scene.run_until(1)
+    await scene.rounds.meet(AGENT)
     assert scene.echo() == OLD
+    scene.rounds.expect(AGENT, NEW)
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    assert await scene.run_until(1)
+    assert scene.echo() == NEW
+
+
+async def test_who_was_just_met_and_holds_what_is_expected_is_not_asked_at_once_again(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    await scene.rounds.meet(AGENT)
+    scene.rounds.expect(AGENT, NEW)
+    assert await scene.run_until(SLOW_SECONDS * 0.6) == []
+    assert len(await scene.run_until(SLOW_SECONDS)) == 1
 
 
 async def test_to_meet_asks_each_serving_pod_once(scene: Scene) -> None:

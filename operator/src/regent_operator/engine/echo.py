@@ -70,12 +70,16 @@ class EchoRounds:
         self._woken = asyncio.Event()
 
     def expect(self, agent: Key, digest: str | None) -> None:
-        """The digest that every pod of the agent should echo; None: none has to. A new one is asked for at once."""
+        """The digest that every pod of the agent should echo; None: none has to.
+
+        A new one is asked for at once, but where each pod has just told so: a new leader asks 5,000 pods once, not twice.
+        """
         known = self._expected.get(agent)
         if known is not None and known.digest == digest:
             return
-        self._expected[agent] = _Expected(digest, self._clock())
-        self._schedule(agent, SOONEST_SECONDS)
+        expected = self._expected[agent] = _Expected(digest, self._clock())
+        told = all(pod.seen.echo is not None for pod in self._pods.of(agent) if _can_answer(pod))
+        self._schedule(agent, self._pause(agent, expected) if told else SOONEST_SECONDS)
 
     def offer(self, agent: Key, digest: str, data: Mapping[str, str]) -> None:
         """Hand the data of the ConfigMap, which was just written, to the agent's pods at once; expect the digest."""
