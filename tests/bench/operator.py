@@ -9,7 +9,7 @@ its own, with a floor, 50 policies and 20 routes in ten namespaces. The agents a
   own account;
 - an edit of the floor: until the last config is written, and until every agent is Ready under it;
 - twenty agents edited a second, each of them once: from each edit until its config is written and its agent Ready under it;
-- a restart, and a resync of everything: nothing but the Lease is written.
+- a restart, with its CPU and memory, and a resync of everything: nothing but the Lease is written.
 
 Times are this machine's on this day, and so is what the fake kubelet costs, which shares its processors. Requests, and how
 figures grow with the number of agents, are not: what differs from the numbers of `expected.py` stands under `unexpected`,
@@ -263,21 +263,22 @@ def paced_edits(bench: Bench, kubelet: FakeKubelet, seconds: float) -> Object:
     return {"a_second": EDITS_PER_SECOND, **paced.figures(edits), **spent, **asked}
 
 
-def restart(bench: Bench, kubelet: FakeKubelet) -> Object:
-    """With nothing changed."""
+def restart(bench: Bench, kubelet: FakeKubelet, start_cpu_seconds: float) -> Object:
+    """With nothing changed. CPU beyond that of a start."""
     bench.operator.stop()
     bench.operator.flags = (f"--resync-seconds={_resync_seconds(bench)}",)
     began = time.monotonic()
     bench.operator.start()
-    part = Part(bench, kubelet, bench.account(bench.operator.mark))
+    part = Part(bench, kubelet, bench.account(bench.operator.mark), start_cpu_seconds)
 
     def steady() -> bool:
         return _looks(bench) >= bench.agents and bench.operator.metric("regent_operator_queue_depth") == 0
 
     bench.wait("everything was looked at", steady)
     seconds = time.monotonic() - began
+    spent = part.spent(bench.agents) | {"resident_mib": bench.operator.resident_mib}
     time.sleep(1)  # the server's account of what it answered
-    return {"seconds": seconds, **part.asked(expected.RESTART, bench.names)}
+    return {"seconds": seconds, **spent, **part.asked(expected.RESTART, bench.names)}
 
 
 def resync(bench: Bench, kubelet: FakeKubelet) -> Object:
@@ -304,7 +305,7 @@ def run(agents: int, edit_seconds: float) -> Object:
                 "creation": lambda: creation(bench, kubelet, start_cpu_seconds),
                 "floor_edit": lambda: floor_edit(bench, kubelet),
                 "paced_edits": lambda: paced_edits(bench, kubelet, edit_seconds),
-                "restart": lambda: restart(bench, kubelet),
+                "restart": lambda: restart(bench, kubelet, start_cpu_seconds),
                 "resync": lambda: resync(bench, kubelet),
             }
             try:
