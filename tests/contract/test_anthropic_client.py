@@ -29,6 +29,9 @@ WEATHER: dict[str, Any] = {
 ROME = '{"city": "Rome", "days": [1, 2]}'
 
 
+MISSING = {"type": "not_found_error", "message": "There is nothing at this path.", "code": "not_found", "param": None}
+
+
 async def final(client: anthropic.AsyncAnthropic, **asked: Any) -> Message:
     """The message that a stream adds up to."""
     async with client.messages.stream(**asked) as stream:
@@ -309,3 +312,23 @@ async def test_what_is_asked_for_in_messages_reaches_a_provider_that_speaks_it(t
     assert [block["text"] for block in sent["system"]][-1] == "Be kind."
     assert "metadata" not in sent
     assert "cache_control" not in json.dumps(sent)
+
+
+async def test_what_is_not_there_is_said_in_anthropics_shape(tmp_path: Path) -> None:
+    async with (
+        provider(answers("Hello.")) as fake,
+        serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,
+        served.anthropic() as client,
+    ):
+        with pytest.raises(anthropic.NotFoundError) as refused:
+            await client.messages.count_tokens(model="any", messages=MESSAGES)
+        assert refused.value.type == "not_found_error"
+        assert refused.value.body == {"type": "error", "error": MISSING, "request_id": None}
+        for path, shape in (("/v1/messages/", True), ("/v1/messages/batches/b-1", True), ("/v1/messagesx", False)):
+            async with served.http.get(served.url + path) as response:
+                assert ("request_id" in await response.json(), response.status) == (shape, 404)
+        async with served.http.get(f"{served.url}/v1/messages") as response:
+            error = (await response.json())["error"]
+            assert (response.status, response.headers["allow"]) == (405, "POST")
+            assert (error["type"], error["code"]) == ("invalid_request_error", "method_not_allowed")
+        assert fake.requests == []

@@ -243,7 +243,7 @@ def in_a_cluster(directory: Path, *words: str, **objects: Any) -> tuple[int, str
 
 def test_in_a_cluster_the_config_of_the_pods_is_asked_for(tmp_path: Path) -> None:
     explained(tmp_path, spec={"size": {"maxInputTokens": 16}})
-    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    config = config_of(gather(*read([tmp_path]), "default"), "helper", "regent-system")
     code, out, err, said = in_a_cluster(
         tmp_path,
         *("--context", "prod", *CALLER, "--prompt", "word " * 100, "-o", "yaml"),
@@ -347,7 +347,7 @@ def test_a_provider_that_the_policies_leave_out_of_the_config_has_its_row(tmp_pa
 @pytest.mark.parametrize("case", EXCLUDED)
 def test_in_a_cluster_the_route_is_asked_for_whom_the_policies_left_out(tmp_path: Path, case: str) -> None:
     route = manifests(tmp_path, case)
-    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    config = config_of(gather(*read([tmp_path]), "default"), "helper", "regent-system")
     assert [each.name for each in config.route.providers] == ["onprem"]
     code, out, err, said = in_a_cluster(
         tmp_path,
@@ -362,7 +362,7 @@ def test_in_a_cluster_the_route_is_asked_for_whom_the_policies_left_out(tmp_path
 
 def test_a_route_that_may_not_be_seen_takes_nothing_else_away(tmp_path: Path) -> None:
     manifests(tmp_path, "a host that is not allowed")
-    config = config_of(gather(read([tmp_path]), "default"), "helper", "regent-system")
+    config = config_of(gather(*read([tmp_path]), "default"), "helper", "regent-system")
     code, out, err, _ = in_a_cluster(
         tmp_path, *CALLER, *PROMPT, "--route", "-o", "json", configmap={"data": {"agent.json": document(config).text}}
     )

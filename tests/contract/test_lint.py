@@ -208,9 +208,15 @@ def test_a_namespace_that_is_none_is_told_as_such(tmp_path: Path) -> None:
     assert ("Invalid", "AIAgent A_B/helper") in [each[:2] for each in found(tmp_path, agent, ROUTE, policy())]
 
 
-def test_a_file_that_is_no_yaml_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_that_is_no_yaml_is_a_finding_beside_those_of_the_others(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
-    assert [each[:2] for each in found(tmp_path, *GOOD)] == [("NotReadable", str(tmp_path / "broken.yaml"))]
+    unread = ("NotReadable", str(tmp_path / "broken.yaml"))
+    assert [each[:2] for each in found(tmp_path, *GOOD)] == [unread]
+    others = [("Invalid", "AgentPolicy acme/y"), ("NeverMatches", "AgentPolicy acme/x")]
+    assert [each[:2] for each in found(tmp_path, *GOOD, policy("x"), policy("y", sizes={}))] == [unread, *others]
+    (tmp_path / "all.yaml").unlink()
+    code, out, _ = run("-f", str(tmp_path), "-o", "json")
+    assert (code, [each["code"] for each in json.loads(out)["findings"]]) == (3, ["NotReadable"])
 
 
 @pytest.mark.parametrize("form", ["table", "yaml"])

@@ -40,7 +40,7 @@ TYPE_MEANING: dict[ConditionType, str] = {
     ConditionType.RECONCILING: "There only while true: work is under way, or waits for something that may come.",
     ConditionType.STALLED: "There only while true: nothing will change until somebody acts.",
     ConditionType.SUSPENDED: "There only while true: the agent is suspended on purpose.",
-    ConditionType.AUDIT_LOG_BROKEN: "There only while true: the audit log of a pod is damaged, or follows on nothing.",
+    ConditionType.AUDIT_LOG_BROKEN: "There only while true: a pod's audit log is damaged, or lacks records or content.",
     ConditionType.BUDGET_AVAILABLE: "There only where a policy bounds the day or the month: there is room for turns.",
     ConditionType.SCALING_ACTIVE: "There only with `scaling.auto`: every target is measured, and pods follow it.",
     ConditionType.NETWORK_RESTRICTED: "Every pod that can serve has shown that its NetworkPolicy is enforced.",
@@ -88,6 +88,7 @@ class Reason(StrEnum):
     LOG_FORKED = "LogForked"
     LOG_FOREIGN = "LogForeign"
     LOG_GAP = "LogGap"
+    CONTENT_REFUSED = "ContentRefused"
     WITHIN_BUDGET = "WithinBudget"
     BUDGET_ALERT = "BudgetAlert"
     BUDGET_EXHAUSTED = "BudgetExhausted"
@@ -139,6 +140,7 @@ MEANING: dict[Reason, str] = {
     Reason.LOG_FORKED: "A pod sent other audit records than the collector has of it; the message names the pod.",
     Reason.LOG_FOREIGN: "A pod sent audit records of another agent; the message names it.",
     Reason.LOG_GAP: "A pod left audit records out, or let them go before the collector had them.",
+    Reason.CONTENT_REFUSED: "The collector does not take some of a pod's encrypted content; its records go on.",
     Reason.WITHIN_BUDGET: "No threshold of `budget.alertAtPercent` is reached, as far as the pods say.",
     Reason.BUDGET_ALERT: "A threshold of `budget.alertAtPercent` is reached; the message names it and the budget.",
     Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",

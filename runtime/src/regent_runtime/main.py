@@ -104,7 +104,9 @@ class Runtime:
             "/metrics": {"GET": status.metrics},
             offers.PATH: {"PUT": offers.Offers(in_force, status)},
         }
-        self.serving = Listener(Router({**probes, **paths}), options.host, options.port)
+        self.serving = Listener(
+            Router({**probes, **paths}, {messages.PATH: messages.Messages}), options.host, options.port
+        )
         self.telling = Listener(Router({**probes, **figures}), options.host, options.status_port)
         self._stopping = asyncio.Event()
 

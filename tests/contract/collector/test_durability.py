@@ -12,10 +12,13 @@ import aiohttp
 import pytest
 
 from regent_api.audit import segment
+from regent_api.audit.content import FOLDER, SUFFIX
+from regent_api.audit.frame import CONTENT, frame
 from regent_api.audit.record import Kind, decode
 from regent_api.audit.subjects import FILE, subject_digest
 from regent_api.audit.verify import verify
 from regent_operator.collector.retention import wanted
+from regent_operator.plan.echo import echo_of
 from regent_runtime.audit import audit, collectorkeys
 from regent_runtime.state.contract import Approval, hashed
 from tests.contract.processes import Process, request, running
@@ -56,6 +59,11 @@ async def ask(pod: Process) -> tuple[int, str]:
     async with aiohttp.ClientSession() as http, http.post(f"{pod.url}/v1/chat/completions", **request()) as answer:
         said = await answer.json()
         return answer.status, (said.get("error") or {}).get("code", "")
+
+
+async def statusz(pod: Process) -> dict[str, Any]:
+    async with aiohttp.ClientSession() as http, http.get(f"{pod.status_url}/statusz") as answer:
+        return dict(await answer.json())
 
 
 def kinds(at: CollectorProcess) -> list[Kind]:
@@ -135,12 +143,27 @@ async def test_with_durability_in_the_pod_turns_go_on_while_the_collector_is_awa
         await at.start()
         await eventually(lambda: asyncio.to_thread(kinds, at), lambda found: found.count(Kind.OUTCOME) == 2)
 
-        async def said() -> dict[str, Any]:
-            async with aiohttp.ClientSession() as http, http.get(f"{pod.status_url}/statusz") as answer:
-                return dict((await answer.json())["audit"])
-
         all_there = {"failing": "", "contentRefused": 0}
-        await eventually(said, lambda audit: audit["collector"] == {"records": audit["records"], **all_there})
+
+        def is_all_there(said: dict[str, Any]) -> bool:
+            return bool(said["audit"]["collector"] == {"records": said["audit"]["records"], **all_there})
+
+        await eventually(lambda: statusz(pod), is_all_there)
+
+
+async def test_content_that_the_collector_refuses_is_what_the_operator_hears_of_the_pod(tmp_path: Path) -> None:
+    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
+
+        async def heard() -> bool | None:
+            echo = echo_of(await statusz(pod))
+            return echo.content_refused if echo else None
+
+        assert await heard() is False
+        strange = tmp_path / "pod" / "audit" / FOLDER / "Internal" / f"no-day{SUFFIX}"
+        await asyncio.to_thread(strange.parent.mkdir, parents=True)
+        await asyncio.to_thread(strange.write_bytes, frame(CONTENT, b"x"))
+        assert await ask(pod) == (200, "")
+        await eventually(heard, lambda refused: refused is True)
 
 
 async def test_on_sigterm_the_log_is_closed_and_shipped(tmp_path: Path) -> None:

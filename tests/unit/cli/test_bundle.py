@@ -1,6 +1,10 @@
-import pytest
+from pathlib import Path
 
-from regent_operator.cli.manifests import ManifestError
+import pytest
+import yaml
+
+from regent_operator.cli.bundle import gather
+from regent_operator.cli.manifests import Manifest, ManifestError
 from tests.unit.cli.worlds import AGENT, MODEL, ROUTE, bundle
 
 
@@ -55,6 +59,13 @@ def test_a_problem_names_file_object_and_field(text: str, words: str) -> None:
     with pytest.raises(ManifestError) as raised:
         bundle(text)
     assert raised.value.problems[0].startswith(words)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    bad = [Manifest(Path("world.yaml"), yaml.safe_load(AGENT.replace("Internal", level))) for level in ("A", "B")]
+    with pytest.raises(ManifestError) as raised:
+        gather(bad, ["other.yaml: not YAML"], "default")
+    assert [problem.split(": ")[0] for problem in raised.value.problems] == ["other.yaml", "world.yaml", "world.yaml"]
 
 
 METADATA = "{apiVersion: v1, kind: %s, metadata: {name: x, %s}}"

@@ -40,4 +40,4 @@ spec: {selector: {app: model}, ports: [{port: 8080, targetPort: http}]}
 
 def bundle(*texts: str) -> Bundle:
     documents = [document for text in texts for document in yaml.safe_load_all(text)]
-    return gather([Manifest(Path("world.yaml"), document) for document in documents], "default")
+    return gather([Manifest(Path("world.yaml"), document) for document in documents], [], "default")

@@ -1,5 +1,6 @@
 """An audit log that breaks, and a budget that runs out, are an Event then, not each time that an agent is looked at."""
 
+from dataclasses import replace
 from typing import Any
 
 from regent_api.agent import AIAgentStatus
@@ -41,6 +42,14 @@ def test_a_log_that_breaks_is_told_once_and_again_when_more_breaks() -> None:
     assert told(status("gap"), status("gap")) == []
     assert told(status("gap"), status("gap", "fork")) == [("Warning", "LogForked")]
     assert told(status("gap"), status()) == []
+
+
+def test_content_that_the_collector_refuses_is_told_like_a_log_that_breaks() -> None:
+    pods = tuple(pod.with_echo(replace(pod.echo, content_refused=True)) for pod in SERVING.pods if pod.echo)
+    refused = agent_status(PLAN, Observation(SERVING.deployment, pods), None, NOW)
+    assert told(status(), refused) == [("Warning", "ContentRefused")]
+    assert told(refused, refused) == []
+    assert {each.type: each.status.value for each in refused.conditions}["Ready"] == "True"
 
 
 def test_it_stands_beside_ready_and_goes_with_what_was_found() -> None:

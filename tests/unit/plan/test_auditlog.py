@@ -8,8 +8,9 @@ from regent_operator.plan.echo import Echo, echo_of
 from regent_operator.plan.observation import LogFinding, Observation, PodSeen
 
 
-def pod(number: int = 1, failing: str = "") -> PodSeen:
-    return PodSeen(f"helper-{number}", f"u{number}").with_echo(Echo(f"u{number}", log_failing=failing))
+def pod(number: int = 1, failing: str = "", *, content_refused: bool = False) -> PodSeen:
+    echo = Echo(f"u{number}", log_failing=failing, content_refused=content_refused)
+    return PodSeen(f"helper-{number}", f"u{number}").with_echo(echo)
 
 
 def said(*findings: LogFinding, pods: tuple[PodSeen, ...] = (pod(),)) -> tuple[str, str] | None:
@@ -74,3 +75,33 @@ def test_a_pod_whose_own_log_is_damaged_says_so_without_a_collector_too() -> Non
             "LogDamaged",
             "pod helper-1: its own log was changed on its disk",
         )
+
+
+@pytest.mark.parametrize(("more", "kept"), [({}, False), ({"contentRefused": 0}, False), ({"contentRefused": 2}, True)])
+def test_a_pod_says_whether_the_collector_takes_its_content(more: dict[str, int], *, kept: bool) -> None:
+    echo = echo_of({"pod": {"uid": "u1"}, "audit": {"collector": {"records": 1, "failing": "", **more}}})
+    assert echo is not None
+    assert echo.content_refused is kept
+
+
+def test_content_that_the_collector_refuses_is_told_and_the_pod_is_not_to_be_deleted_for_it() -> None:
+    found = audit_log(Observation(pods=(pod(1), pod(2, content_refused=True))))
+    assert found is not None
+    assert str(found.reason) == "ContentRefused"
+    assert found.message.startswith(
+        "pod helper-2: the collector does not take some of its encrypted content. The pod's"
+    )
+    assert found.message.endswith("content that is still refused when it ends is lost.")
+
+
+def test_beside_a_log_that_is_broken_refused_content_is_seen_to_before_the_pod_is_deleted() -> None:
+    found = said(pods=(pod(1, content_refused=True), pod(2, "fork")))
+    assert found is not None
+    reason, words = found
+    told, step = words.split(". ", maxsplit=1)
+    assert reason == "LogForked"
+    assert told.split("; ") == [
+        "pod helper-2: the collector has other records than this pod",
+        "pod helper-1: the collector does not take some of its encrypted content",
+    ]
+    assert step.endswith("content that is still refused when it ends is lost")

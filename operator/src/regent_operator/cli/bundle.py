@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, TypeVar
 
 from regent_api import API_VERSION, GROUP
@@ -46,11 +47,14 @@ class Bundle:
         return {"kubernetes.io/metadata.name": namespace, **self.namespaces.get(namespace, {})}
 
 
-def gather(manifests: Sequence[Manifest], namespace: str) -> Bundle:
-    """Sort manifests into a Bundle; objects without a namespace get `namespace`. Raises ManifestError, all at once."""
+def gather(manifests: Sequence[Manifest], unread: Sequence[str], namespace: str) -> Bundle:
+    """Sort what was read into a Bundle; objects without a namespace get `namespace`.
+
+    `unread`: what is wrong beside the manifests. Raises ManifestError, with all that is wrong.
+    """
     bundle, problems = sort(manifests, namespace)
-    if problems:
-        raise ManifestError(*(problem for found in problems.values() for problem in found))
+    if wrong := [*unread, *chain.from_iterable(problems.values())]:
+        raise ManifestError(*wrong)
     return bundle
 
 

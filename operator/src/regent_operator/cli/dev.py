@@ -94,7 +94,7 @@ class Session:
                 self._follow()
 
     def _read(self) -> tuple[Bundle, dict[str, LocalPlan]]:
-        bundle = gather(read(self.options.paths), self.options.namespace)
+        bundle = gather(*read(self.options.paths), self.options.namespace)
         plans = plan_all(bundle, self.options.agent, self.options.floor_namespace, self.issuer.jwks())
         notes = [f"{title}: has no meaning on this machine; ignored" for title in bundle.ignored]
         self.progress.note(*notes, *(note for plan in plans.values() for note in plan.notes))

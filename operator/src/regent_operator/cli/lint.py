@@ -12,7 +12,7 @@ from pathlib import Path
 from regent_api.objects import AgentPolicy
 from regent_operator.cli.bundle import Bundle, sort
 from regent_operator.cli.formats import document, table
-from regent_operator.cli.manifests import Manifest, ManifestError, read
+from regent_operator.cli.manifests import Manifest, read
 from regent_operator.cli.planning import key_sets, local_installation, plan_one
 from regent_operator.plan.acceptance import policy_rejections, route_rejections
 from regent_operator.plan.inputs import Installation
@@ -49,14 +49,12 @@ def run(paths: Sequence[Path], namespace: str, floor_namespace: str, form: str) 
 
 def lint(paths: Sequence[Path], namespace: str, floor_namespace: str) -> list[Finding]:
     """Everything that is wrong, each thing once. Raises PathMissingError."""
-    try:
-        manifests = read(paths)
-    except ManifestError as error:
-        return [Finding("NotReadable", *problem.split(": ", maxsplit=1)) for problem in error.problems]
+    manifests, unread = read(paths)
+    found = [Finding("NotReadable", *problem.split(": ", maxsplit=1)) for problem in unread]
     if not manifests:
-        return [Finding("NothingRead", ", ".join(map(str, paths)), _NOTHING)]
+        return found or [Finding("NothingRead", ", ".join(map(str, paths)), _NOTHING)]
     bundle, problems = sort(manifests, namespace)
-    found = [
+    found += [
         Finding("Invalid", _title(manifests[index], namespace), problem.removeprefix(f"{manifests[index].title}: "))
         for index, words in problems.items()
         for problem in words

@@ -192,7 +192,7 @@ def _explain(asked: argparse.Namespace, progress: Progress) -> Exit:
     question = explain.Asked(asked.caller, asked.prompt, groups, asked.sensitivity)
     declared: RouteConfig | None = None
     if asked.filename:
-        bundle = gather(read(asked.filename), asked.namespace)
+        bundle = gather(*read(asked.filename), asked.namespace)
         config = config_of(bundle, asked.agent, asked.floor_namespace)
         declared = declared_of(bundle, config)
     else:

@@ -68,19 +68,23 @@ def _is_manifest(entry: Path) -> bool:
     return entry.suffix in SUFFIXES and entry.stem.lower() != "kustomization" and entry.is_file()
 
 
-def read(paths: Sequence[Path]) -> list[Manifest]:
-    """Every object of the paths, in order. Raises PathMissingError and ManifestError (with all problems at once)."""
+def read(paths: Sequence[Path]) -> tuple[list[Manifest], list[str]]:
+    """Every object of the paths, in order, and what stands there that is none: one line a problem, with its file.
+
+    Raises PathMissingError.
+    """
     manifests: list[Manifest] = []
     problems: list[str] = []
     for path in files(paths):
         try:
-            for document in _documents(path):
-                manifests += _objects(path, document)
+            for item in chain.from_iterable(map(_items, _documents(path))):
+                if problem := _problem(item):
+                    problems.append(f"{path}: {problem}")
+                else:
+                    manifests.append(Manifest(path, item))
         except ManifestError as error:
             problems += error.problems
-    if problems:
-        raise ManifestError(*problems)
-    return manifests
+    return manifests, problems
 
 
 def _documents(path: Path) -> Iterator[Any]:
@@ -98,24 +102,32 @@ def _documents(path: Path) -> Iterator[Any]:
         raise ManifestError(f"{path}: not YAML: a value does not fit its tag") from None
 
 
-def _objects(path: Path, document: Any) -> Iterator[Manifest]:
-    if document is None:
-        return
-    if not isinstance(document, dict):
-        raise ManifestError(f"{path}: a document is no object; start it with apiVersion, kind and metadata")
-    if str(document.get("kind", "")).endswith("List") and "items" in document:
-        if not isinstance(document["items"], list):
-            raise ManifestError(f"{path}: {document['kind']}: items must be a list")
+def _items(document: Any) -> Iterator[Any]:
+    """Those of a list, or the document itself, where there is one."""
+    if _is_list(document) and isinstance(document["items"], list):
         for item in document["items"]:
-            yield from _objects(path, item)
-        return
+            yield from _items(item)
+    elif document is not None:
+        yield document
+
+
+def _is_list(document: Any) -> bool:
+    return isinstance(document, dict) and str(document.get("kind", "")).endswith("List") and "items" in document
+
+
+def _problem(item: Any) -> str | None:
+    """Why it is no object."""
+    if not isinstance(item, dict):
+        return "a document is no object; start it with apiVersion, kind and metadata"
+    if _is_list(item):
+        return f"{item['kind']}: items must be a list"
     for field in ("apiVersion", "kind"):
-        if not isinstance(document.get(field), str):
-            raise ManifestError(f"{path}: an object has no {field}; every object begins with apiVersion and kind")
-    metadata = document.get("metadata")
+        if not isinstance(item.get(field), str):
+            return f"an object has no {field}; every object begins with apiVersion and kind"
+    metadata = item.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise ManifestError(f"{path}: {document['kind']} without metadata.name; give it a name (in quotes if a number)")
-    yield Manifest(path, document)
+        return f"{item['kind']} without metadata.name; give it a name (in quotes if a number)"
+    return None
 
 
 def _one_line(error: Exception) -> str:

@@ -126,7 +126,7 @@ def _alone(config: AgentConfig) -> tuple[AgentConfig, tuple[str, ...]]:
 def _floor(bundle: Bundle, namespace: str) -> tuple[AgentPolicy, ...]:
     if any(policy.metadata.namespace == namespace for policy in bundle.policies.values()):
         return ()
-    return tuple(gather(read([FLOOR]), namespace).policies.values())
+    return tuple(gather(*read([FLOOR]), namespace).policies.values())
 
 
 def _instructions(bundle: Bundle, agent: AIAgent) -> str | None:

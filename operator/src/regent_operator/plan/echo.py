@@ -73,6 +73,8 @@ class Echo:
     draining: bool = False
     log_failing: str = ""
     """One of LASTING, or empty."""
+    content_refused: bool = False
+    """Whether the collector does not take some of its files of content."""
     alerts: tuple[AlertFigures, ...] = field(default=(), compare=False)
     """They change with every match, and no child or condition hangs on them."""
     alert_moves: int = field(default=0, compare=False)
@@ -96,6 +98,7 @@ def echo_of(body: object) -> Echo | None:
         config_sequence=said.config_sequence,
         missing_credentials=tuple(said.missing_credentials),
         log_failing=said.audit.lasting,
+        content_refused=bool(said.audit.collector and said.audit.collector.content_refused),
         providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
         budgets=tuple(BudgetSaid(**each.model_dump()) for each in said.budgets),
         active_conversations=said.active_conversations,
@@ -135,6 +138,7 @@ class _Alert(_Said):
 
 class _Collector(_Said):
     failing: _Failing
+    content_refused: Annotated[_Figure, Field(alias="contentRefused")] = 0
 
 
 class _Audit(_Said):

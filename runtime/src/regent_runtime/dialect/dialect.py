@@ -25,8 +25,8 @@ class Dialect(Protocol):
     def writer(self, request: ChatRequest, turn_id: str, created: int) -> "Writer":
         """For the answer to what was read. `created`: seconds since 1970."""
 
-    def error(self, refused: Refused, turn_id: str) -> bytes:
-        """The body of a refusal."""
+    def error(self, refused: Refused, turn_id: str | None) -> bytes:
+        """The body of a refusal. `turn_id`: None where none began."""
 
     def broken(self, refused: Refused, turn_id: str) -> bytes:
         """The same at the end of a stream that has begun."""

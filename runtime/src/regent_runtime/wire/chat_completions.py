@@ -18,7 +18,7 @@ from regent_runtime.wire.tools import Calls, calling, object_text
 
 OPENAI_HOST = "api.openai.com"
 """Or of a region: `eu.api.openai.com`."""
-_REASONING = re.compile(r"(?:openai/)?(?:ft:)?(?:o[0-9]|gpt-[5-9])")
+_REASONING = re.compile(r"(?:ft:)?(?:o[0-9]\b|gpt-[5-9])")
 """OpenAI's, fine-tuned or not, also behind a gateway of somebody else's."""
 
 
@@ -68,10 +68,11 @@ class _Stream:
 
 def _cap_field(provider: ProviderConfig) -> str:
     """OpenAI's models that reason take no `max_tokens`; what others speak of the format has it, and may not look at the
-    new name, or refuse it (DeepSeek, Mistral).
+    new name, or refuse it (DeepSeek, Mistral). Gateways say before a model's name whose it is (`azure/eu/gpt-5`);
+    LiteLLM and OpenRouter know both names for each model, Portkey passes on what it gets.
     """
     is_openai = provider.type is ProviderType.AZURE_OPENAI or f".{provider.host}".endswith(f".{OPENAI_HOST}")
-    is_new = is_openai or _REASONING.match(provider.model) is not None
+    is_new = is_openai or _REASONING.match(provider.model.rpartition("/")[2]) is not None
     return "max_completion_tokens" if is_new and provider.type is not ProviderType.LOCAL else "max_tokens"
 
 

@@ -23,7 +23,7 @@ class ChatCompletions:
     def writer(self, request: ChatRequest, turn_id: str, created: int) -> AnswerWriter:
         return AnswerWriter(turn_id, created, include_usage=request.include_usage)
 
-    def error(self, refused: Refused, turn_id: str) -> bytes:
+    def error(self, refused: Refused, turn_id: str | None) -> bytes:
         del turn_id
         return error_body(refused)
 

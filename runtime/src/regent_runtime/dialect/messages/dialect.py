@@ -45,7 +45,7 @@ class Messages:
         del request, created
         return MessageWriter(turn_id)
 
-    def error(self, refused: Refused, turn_id: str) -> bytes:
+    def error(self, refused: Refused, turn_id: str | None) -> bytes:
         return error_body(refused, turn_id, self._named)
 
     def broken(self, refused: Refused, turn_id: str) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 from regent_runtime.refusals import Refused
 
 
-def error_object(refused: Refused, turn_id: str, named: Callable[[str], str] = str) -> dict[str, Any]:
+def error_object(refused: Refused, turn_id: str | None, named: Callable[[str], str] = str) -> dict[str, Any]:
     """`named`: what a field of the turn is called here. `code` and `param` are Regent's own."""
     param = named(refused.param) if refused.param else None
     error = {
@@ -21,5 +21,5 @@ def error_object(refused: Refused, turn_id: str, named: Callable[[str], str] = s
     return {"type": "error", "error": error, "request_id": turn_id}
 
 
-def error_body(refused: Refused, turn_id: str, named: Callable[[str], str] = str) -> bytes:
+def error_body(refused: Refused, turn_id: str | None, named: Callable[[str], str] = str) -> bytes:
     return msgspec.json.encode(error_object(refused, turn_id, named))

@@ -200,7 +200,8 @@ def reference() -> str:
         "",
         'A refusal is `{"type": "error", "error": {"type", "message", "code", "param"}, "request_id"}` with the status',
         "and `code` of errors.md; `request_id` is the turn's id, as in `X-Regent-Turn`. Once a stream has begun, it",
-        "comes as an event `error`, and no `message_stop` follows. What is refused before the path is known to be this",
-        "one (no such path or method, a head that is too large, a pod that is overloaded) is OpenAI's object.",
+        "comes as an event `error`, and no `message_stop` follows. Methods and paths below this one that do not exist",
+        "are refused in the same shape (`request_id` is null there); what is refused before the path is read (a head",
+        "that is too large, a pod that is overloaded) is OpenAI's object.",
     ]
     return "\n".join(lines) + "\n"
