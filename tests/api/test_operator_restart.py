@@ -21,6 +21,8 @@ WORKLOAD = {
     "imagePullSecrets": [{"name": "pull"}],
 }
 """Written as people write it, and stored otherwise by the API server."""
+AUTO = {"auto": {"minReplicas": 2, "maxReplicas": 6, "targets": {"activeConversations": 1000}}}
+"""Stored as `1k`."""
 
 
 def test_a_restart_with_nothing_changed_writes_nothing(
@@ -28,10 +30,13 @@ def test_a_restart_with_nothing_changed_writes_nothing(
 ) -> None:
     world.apply(route(), policy(selector={}), agent(scaling={"replicas": 2}))
     world.apply(agent("lost", modelRouteRef={"name": "no"}), agent("full", workload=WORKLOAD))
+    world.apply(agent("grows", scaling=AUTO))
     with start_operator("first") as first:
         world.await_ready("helper")
         world.await_ready("full")
         world.await_ready("lost", "False", "RouteMissing")
+        world.await_ready("grows")
+        eventually("told", lambda: world.conditions("grows").get("ScalingActive", ("Unknown",))[0] != "Unknown", 150)
         first.settle()
         mark = first.mark_now()
     with start_operator("second", "--resync-seconds=2") as second:

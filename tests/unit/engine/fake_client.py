@@ -120,7 +120,8 @@ class FakeClient:
         meta = obj["metadata"]
         self._note(verb, resource.kind, meta.get("namespace", ""), meta["name"])
         self.version += 1
-        stored = obj | {"metadata": meta | {"resourceVersion": str(self.version)}}
+        made = {"uid": f"{resource.kind}-{meta['name']}-{self.version}"}
+        stored = obj | {"metadata": made | meta | {"resourceVersion": str(self.version)}}
         self.objects[resource.kind, meta.get("namespace", ""), meta["name"]] = stored
         return stored
 

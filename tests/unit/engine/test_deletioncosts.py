@@ -147,3 +147,21 @@ async def test_nothing_is_kept_of_an_agent_that_is_gone(scene: Scene) -> None:
     await scene.tell()
     scene.costs.forget(AGENT)
     assert scene.costs._told == {}
+
+
+async def test_who_begins_to_lead_meanwhile_is_told_at_the_next_look(scene: Scene) -> None:
+    """What the other pod was given is forgotten while the patch of one is under way."""
+    scene.say(one=5, two=9)
+    await scene.tell()
+    scene.show("three")
+    scene.say(one=70, three=3)
+    merge = scene.client.merge
+
+    async def meanwhile(*call: Any) -> Any:
+        scene.costs.forget_all()
+        return await merge(*call)
+
+    scene.client.merge = meanwhile  # type: ignore[method-assign]
+    assert await scene.tell() is None
+    assert await scene.tell() is None
+    assert scene.given == [("one", "4"), ("two", "8"), ("three", "2"), ("one", "64")]

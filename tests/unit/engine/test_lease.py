@@ -131,6 +131,47 @@ async def test_after_a_pause_in_which_nobody_else_led_it_goes_on(
     assert began == ["one", "two", "one"], "another led meanwhile"
 
 
+@pytest.mark.parametrize("verb", ["create", "replace"])
+async def test_who_finds_that_an_unanswered_write_has_made_it_the_leader_begins(
+    replica: Make, client: FakeClient, clock: Clock, began: list[str], verb: str
+) -> None:
+    one, two = replica("one"), replica("two")
+    await attempt(one)
+    await one._release()
+    one._step_down("a pause")
+    await attempt(two)
+    await two._release()
+    if verb == "create":
+        del client.objects["Lease", "ns", "lease"]
+    original = getattr(client, verb)
+
+    async def unanswered(*words: Any, **more: Any) -> Any:
+        await original(*words, **more)
+        raise ApiError(0, "Unreachable", "the answer was lost")
+
+    setattr(client, verb, unanswered)
+    assert not await attempt(one)
+    assert lease(client)["holderIdentity"] == "one"
+    setattr(client, verb, original)
+    assert await attempt(one)
+    assert await attempt(one)
+    assert began == ["one", "two", "one"]
+
+
+async def test_who_was_frozen_while_another_led_begins_anew(
+    replica: Make, client: FakeClient, clock: Clock, began: list[str]
+) -> None:
+    one, two = replica("one"), replica("two")
+    await attempt(one)
+    await attempt(two)
+    clock.advance(DURATION_SECONDS + 1)
+    assert await attempt(two)
+    await two._release()
+    assert one.held.is_set(), "it has not looked since"
+    assert await attempt(one)
+    assert began == ["one", "two", "one"]
+
+
 async def test_a_lease_taken_by_another_is_lost_at_once(replica: Make, client: FakeClient) -> None:
     one = replica("one")
     await attempt(one)

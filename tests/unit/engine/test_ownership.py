@@ -95,7 +95,12 @@ def test_quantities_are_compared_by_value() -> None:
         return {"metadata": {}, "spec": {"resources": {"limits": {"cpu": cpu, "memory": memory}}}}
 
     assert wanted_hash(deployment("0.50", "1024Mi")) == wanted_hash(deployment("500m", "1Gi"))
+
+    def autoscaler(average: str) -> Object:
+        return {"metadata": {}, "spec": {"metrics": [{"pods": {"target": {"averageValue": average}}}]}}
+
     assert wanted_hash(deployment("0.50", "1024Mi")) != wanted_hash(deployment("500m", "1G"))
+    assert wanted_hash(autoscaler("2000")) == wanted_hash(autoscaler("2k"))
 
 
 def test_numbers_elsewhere_are_compared_as_they_stand() -> None:

@@ -42,8 +42,9 @@ class DeletionCosts:
                 await self._patch(agent, pod)
 
         await together(patch(pod) for pod in differing if pod.seen.uid not in told)
-        told = self._told.get(agent, {})
-        waiting = [told[pod.seen.uid][1] for pod in differing if told[pod.seen.uid][0] != _cost(pod)]
+        told = self._told.get(agent, {})  # empty where we began to lead meanwhile: the next look tells
+        given = [(_cost(pod), *told[pod.seen.uid]) for pod in differing if pod.seen.uid in told]
+        waiting = [at for wanted, borne, at in given if borne != wanted]
         return min(waiting) + PAUSE_SECONDS - self._clock() if waiting else None
 
     def forget(self, agent: Key) -> None:

@@ -29,6 +29,12 @@ STANDBY_SECONDS = 1.0
 CALL_SECONDS = 4.0
 
 
+Term = tuple[str, int]
+"""Uid and transitions of the Lease: another's term in between changes one of them, also where our own write was carried
+out and its answer lost, so that we find ourselves as the holder without having begun.
+"""
+
+
 @dataclass(frozen=True)
 class Sighting:
     """What was read of the Lease, and when it was first read so."""
@@ -67,8 +73,10 @@ class Leadership:
         self._renewed_at = float("-inf")
         self._attempted_at = clock()
         self._seen: Sighting | None = None
+        self._term: Term | None = None
+        """In which we last heard that the Lease is ours."""
         self._led_last = False
-        """Whether the Lease was ours already when it was renewed."""
+        """Whether it was ours in the same term already when it was renewed."""
         self._complaint: tuple[int, str] | None = None
 
     def holds(self) -> bool:
@@ -107,8 +115,8 @@ class Leadership:
             if not self.held.is_set():
                 log.info("%s leads%s", self.identity, " again" if self._led_last else "")
                 self.held.set()
-                if not self._led_last:
-                    self._began()
+            if not self._led_last:
+                self._began()
         elif won is False or not self.holds():
             self._step_down("the Lease is another's" if won is False else "the Lease could not be renewed in time")
 
@@ -126,8 +134,8 @@ class Leadership:
     async def _acquire_or_renew(self) -> bool:
         lease = await self._client.get(LEASES, self._namespace, self._name)
         if lease is None:
-            await self._client.create(LEASES, self._body({}, transitions=0), gated=False)
-            self._led_last = False
+            made = await self._client.create(LEASES, self._body({}, transitions=0), gated=False)
+            self._took((made["metadata"]["uid"], 0))
             return True
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
@@ -138,8 +146,11 @@ class Leadership:
         if holder == self.identity:
             body["spec"]["acquireTime"] = spec.get("acquireTime")
         await self._client.replace(LEASES, body, gated=False)
-        self._led_last = holder == self.identity
+        self._took((lease["metadata"]["uid"], body["spec"]["leaseTransitions"]))
         return True
+
+    def _took(self, term: Term) -> None:
+        self._led_last, self._term = term == self._term, term
 
     def _expired(self, holder: str, spec: dict[str, Any]) -> bool:
         renewed = spec.get("renewTime") or ""

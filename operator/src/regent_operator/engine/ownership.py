@@ -23,7 +23,7 @@ _SCALE = {"m": Decimal("0.001"), "k": Decimal(1000), "": Decimal(1)} | {
     for power, prefix in enumerate("KMGTPE", start=1)
     for suffix, base in (("i", 1024), ("", 1000))
 }
-_QUANTITIES = frozenset({"resources", "sizeLimit"})
+_QUANTITIES = frozenset({"averageValue", "resources", "sizeLimit"})
 """Fields in which quantities stand."""
 _STORED_OTHERWISE = [word.encode() for word in ("null", *sorted(_QUANTITIES))]
 """Text without any of these is stored as it is written; with one it may be stored otherwise."""
