@@ -72,7 +72,7 @@ class EchoRounds:
     def expect(self, agent: Key, digest: str | None) -> None:
         """The digest that every pod of the agent should echo; None: none has to.
 
-        A new one is asked for at once, but where each pod has just told so: a new leader asks 5,000 pods once, not twice.
+        A new one is asked for at once, but where each pod has just told that: a new leader asks pods once, not twice.
         """
         known = self._expected.get(agent)
         if known is not None and known.digest == digest:
