@@ -131,6 +131,25 @@ async def test_a_certificate_that_is_due_is_trusted_before_it_is_served_with(tmp
         assert await served(api, own, before) == (0, "")
 
 
+async def test_while_api_servers_take_a_new_certificate_up_the_one_before_is_served_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TRUST_SECONDS", 3600.0)
+    authority = Authority(tmp_path, "front-proxy-ca")
+    own, cluster = authority.client("front-proxy"), Cluster(authority)
+    clock = Clock(NOW - LIFETIME + RENEW_BEFORE - timedelta(minutes=30))
+    async with serving(cluster, clock) as api:
+        before = cluster.trusted
+        clock.now = NOW
+
+        async def both_are_trusted() -> bool:
+            return cluster.trusted.count("BEGIN CERTIFICATE") == 2
+
+        await eventually(both_are_trusted)
+        assert before in cluster.trusted
+        assert await served(api, own, before) == (200, before)
+
+
 async def test_another_authority_in_the_cluster_is_followed(tmp_path: Path) -> None:
     old, fresh = Authority(tmp_path, "front-proxy-ca"), Authority(tmp_path, "front-proxy-ca-2")
     cluster = Cluster(old)
