@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from regent_operator.engine.client import Listing
@@ -164,6 +165,35 @@ async def test_another_authority_in_the_cluster_is_followed(tmp_path: Path) -> N
 
         await eventually(followed)
         assert (await served(api, former, cluster.trusted))[0] == 0
+
+
+async def test_it_says_what_keeps_it_from_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group is another's, or the pods are not known: a pod that is not ready, and a reason."""
+    monkeypatch.setattr(app, "RETRY_SECONDS", 0.05)
+    cluster = Cluster(Authority(tmp_path, "front-proxy-ca"))
+    async with serving(cluster, Clock(NOW)) as api, aiohttp.ClientSession() as http:
+        ours, page = cluster.service["spec"]["service"], f"http://127.0.0.1:{api.status_port}/readyz"
+
+        async def readiness() -> tuple[int, str]:
+            async with http.get(page) as answer:
+                return answer.status, await answer.text()
+
+        async def ready() -> bool:
+            return await readiness() == (200, "ok")
+
+        async def names_the_other() -> bool:
+            status, said = await readiness()
+            return status == 503 and "monitoring/prometheus-adapter" in said
+
+        assert await ready()
+        cluster.service["spec"]["service"] = {"namespace": "monitoring", "name": "prometheus-adapter"}
+        await eventually(names_the_other)
+        cluster.service["spec"]["service"] = ours
+        await eventually(ready)
+        [reflector] = api._reflectors
+        reflector.synced.clear()
+        status, said = await readiness()
+        assert (status, "pods in all namespaces" in said) == (503, True)
 
 
 async def test_an_authority_that_is_no_certificate_serves_nobody_and_is_told(tmp_path: Path) -> None:

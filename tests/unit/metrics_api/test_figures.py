@@ -107,6 +107,26 @@ async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.Mo
     assert await scene.of("a", "b", "c", "z") == {"z": 4}
 
 
+async def test_so_many_pods_are_asked_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "QUESTIONS_AT_ONCE", 3)
+    scene = Scene()
+    at_once = most = 0
+
+    async def answers_later(address: str, seconds: float) -> dict[str, Any]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        at_once -= 1
+        return said(address, 1)
+
+    scene.client.pod_status = answers_later  # type: ignore[assignment, method-assign]
+    names = [f"p{number}" for number in range(10)]
+    assert await scene.of(*names) == dict.fromkeys(names, 1)
+    assert most == 3
+
+
 async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:
     scene = Scene(a=said("a", 4))
     first = asyncio.create_task(scene.of("a"))
