@@ -209,6 +209,29 @@ async def test_what_it_does_not_understand_is_refused_and_not_answered_with_some
     assert (answer.status, found["kind"], found["code"]) == (status, "Status", status)
 
 
+async def test_what_is_served_is_told(world: World, authority: Authority) -> None:
+    group = {
+        "name": "custom.metrics.k8s.io",
+        "versions": [{"groupVersion": "custom.metrics.k8s.io/v1beta2", "version": "v1beta2"}],
+        "preferredVersion": {"groupVersion": "custom.metrics.k8s.io/v1beta2", "version": "v1beta2"},
+    }
+    served = {"singularName": "", "namespaced": True, "kind": "MetricValueList", "verbs": ["get"]}
+    names = ["pods/active_conversations", "aiagents.regent.dev/active_conversations"]
+    resources = {
+        "groupVersion": "custom.metrics.k8s.io/v1beta2",
+        "resources": [{"name": each, **served} for each in names],
+    }
+    expected: list[tuple[str, dict[str, Any]]] = [
+        ("/apis", {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}),
+        ("/apis/custom.metrics.k8s.io", {"kind": "APIGroup", "apiVersion": "v1", **group}),
+        (BASE, {"kind": "APIResourceList", "apiVersion": "v1", **resources}),
+    ]
+    async with world.client(authority.client("front-proxy")) as http:
+        for path, document in expected:
+            async with http.get(path, headers=ADMIN, server_hostname=HOST) as answer:
+                assert await answer.json() == document
+
+
 async def test_an_agent_has_the_sum_of_its_pods_or_none(world: World, authority: Authority) -> None:
     path = f"{BASE}/namespaces/acme/aiagents.regent.dev"
     async with world.client(authority.client("front-proxy")) as http:
