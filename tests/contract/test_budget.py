@@ -336,8 +336,8 @@ async def test_a_pod_counts_no_days_alone(tmp_path: Path, field: str) -> None:
 async def test_while_redis_is_away_no_money_is_spent(tmp_path: Path, on_error: str) -> None:
     async with redis_server(tmp_path) as server, provider(answers("Hi.")) as fake:
         paid = document(fake.url, budget={"perDayUsd": "100"}, **shared(server))
-        paid = configs.merged(paid, {"policy": {"onStateError": on_error}})
-        async with serving(tmp_path / "one", paid) as served:
+        alone = {"policy": {"onStateError": on_error}, "state": {"conversations": False}}
+        async with serving(tmp_path / "one", configs.merged(paid, alone)) as served:
             await server.kill()
             assert (await asked(served))[0] == 503
             assert not fake.requests

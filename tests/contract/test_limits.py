@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,9 @@ async def test_a_shadow_counts_nothing_while_redis_is_away_and_changes_nothing(t
 
 @row("a turn that runs already")
 @pytest.mark.parametrize("on_error", ["Deny", "Local"])
-async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path, on_error: str) -> None:
+async def test_a_turn_that_ran_while_redis_went_away_ends_well(
+    tmp_path: Path, on_error: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     gate = asyncio.Event()
     policy = {"onStateError": on_error}
     async with (
@@ -230,6 +233,11 @@ async def test_a_turn_that_ran_while_redis_went_away_ends_well(tmp_path: Path, o
             await server.kill()
             gate.set()
             assert b"[DONE]" in await stream.read()
+        await served.until(lambda status: status["turns"] == 0)
+        assert [(record.outcome, record.code) for record in served.runtime.records] == [("answered", "")]
+    events = [json.loads(line)["event"] for line in capfdbinary.readouterr().out.splitlines() if line.startswith(b"{")]
+    assert "turn" in events
+    assert "fault" not in events
 
 
 @row("it comes back empty")

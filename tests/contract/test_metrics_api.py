@@ -188,6 +188,62 @@ async def test_what_the_api_server_does_not_allow_is_not_read(
             assert "resources" not in await answer.json()
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("pods/*/active_conversations", 400),
+        ("pods/*/active_conversations?labelSelector=app%3Dhelper", 400),
+        ("pods/*/active_conversations?labelSelector=regent.dev/agent%3Dhelper,app%3Dx", 400),
+        ("pods/*/active_conversations?labelSelector=regent.dev/agent%3Dhelper&metricLabelSelector=a%3Db", 400),
+        ("pods/*/queue_length?labelSelector=regent.dev/agent%3Dhelper", 404),
+    ],
+)
+async def test_what_it_does_not_understand_is_refused_and_not_answered_with_something_else(
+    world: World, authority: Authority, path: str, status: int
+) -> None:
+    async with (
+        world.client(authority.client("front-proxy")) as http,
+        http.get(f"{BASE}/namespaces/acme/{path}", headers=ADMIN, server_hostname=HOST) as answer,
+    ):
+        found = await answer.json()
+    assert (answer.status, found["kind"], found["code"]) == (status, "Status", status)
+
+
+async def test_what_is_served_is_told(world: World, authority: Authority) -> None:
+    group = {
+        "name": "custom.metrics.k8s.io",
+        "versions": [{"groupVersion": "custom.metrics.k8s.io/v1beta2", "version": "v1beta2"}],
+        "preferredVersion": {"groupVersion": "custom.metrics.k8s.io/v1beta2", "version": "v1beta2"},
+    }
+    served = {"singularName": "", "namespaced": True, "kind": "MetricValueList", "verbs": ["get"]}
+    names = ["pods/active_conversations", "aiagents.regent.dev/active_conversations"]
+    resources = {
+        "groupVersion": "custom.metrics.k8s.io/v1beta2",
+        "resources": [{"name": each, **served} for each in names],
+    }
+    expected: list[tuple[str, dict[str, Any]]] = [
+        ("/apis", {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}),
+        ("/apis/custom.metrics.k8s.io", {"kind": "APIGroup", "apiVersion": "v1", **group}),
+        (BASE, {"kind": "APIResourceList", "apiVersion": "v1", **resources}),
+    ]
+    async with world.client(authority.client("front-proxy")) as http:
+        for path, document in expected:
+            async with http.get(path, headers=ADMIN, server_hostname=HOST) as answer:
+                assert await answer.json() == document
+
+
+async def test_an_agent_has_the_sum_of_its_pods_or_none(world: World, authority: Authority) -> None:
+    path = f"{BASE}/namespaces/acme/aiagents.regent.dev"
+    async with world.client(authority.client("front-proxy")) as http:
+        async with http.get(f"{path}/helper/active_conversations", headers=ADMIN, server_hostname=HOST) as answer:
+            (item,) = (await answer.json())["items"]
+        async with http.get(f"{path}/other/active_conversations", headers=ADMIN, server_hostname=HOST) as none:
+            refused = await none.json()
+    described = {"apiVersion": "regent.dev/v1alpha1", "kind": "AIAgent", "namespace": "acme", "name": "helper"}
+    assert (item["describedObject"], item["metric"]["name"], item["value"]) == (described, "active_conversations", "7")
+    assert (none.status, refused["kind"], refused["code"]) == (503, "Status", 503)
+
+
 async def test_another_authority_is_followed_and_the_old_one_is_nobodys(
     world: World, authority: Authority, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from regent_operator.engine.answers import Page
@@ -131,6 +132,25 @@ async def test_a_certificate_that_is_due_is_trusted_before_it_is_served_with(tmp
         assert await served(api, own, before) == (0, "")
 
 
+async def test_while_api_servers_take_a_new_certificate_up_the_one_before_is_served_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TRUST_SECONDS", 3600.0)
+    authority = Authority(tmp_path, "front-proxy-ca")
+    own, cluster = authority.client("front-proxy"), Cluster(authority)
+    clock = Clock(NOW - LIFETIME + RENEW_BEFORE - timedelta(minutes=30))
+    async with serving(cluster, clock) as api:
+        before = cluster.trusted
+        clock.now = NOW
+
+        async def both_are_trusted() -> bool:
+            return cluster.trusted.count("BEGIN CERTIFICATE") == 2
+
+        await eventually(both_are_trusted)
+        assert before in cluster.trusted
+        assert await served(api, own, before) == (200, before)
+
+
 async def test_another_authority_in_the_cluster_is_followed(tmp_path: Path) -> None:
     old, fresh = Authority(tmp_path, "front-proxy-ca"), Authority(tmp_path, "front-proxy-ca-2")
     cluster = Cluster(old)
@@ -145,6 +165,35 @@ async def test_another_authority_in_the_cluster_is_followed(tmp_path: Path) -> N
 
         await eventually(followed)
         assert (await served(api, former, cluster.trusted))[0] == 0
+
+
+async def test_it_says_what_keeps_it_from_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group is another's, or the pods are not known: a pod that is not ready, and a reason."""
+    monkeypatch.setattr(app, "RETRY_SECONDS", 0.05)
+    cluster = Cluster(Authority(tmp_path, "front-proxy-ca"))
+    async with serving(cluster, Clock(NOW)) as api, aiohttp.ClientSession() as http:
+        ours, page = cluster.service["spec"]["service"], f"http://127.0.0.1:{api.status_port}/readyz"
+
+        async def readiness() -> tuple[int, str]:
+            async with http.get(page) as answer:
+                return answer.status, await answer.text()
+
+        async def ready() -> bool:
+            return await readiness() == (200, "ok")
+
+        async def names_the_other() -> bool:
+            status, said = await readiness()
+            return status == 503 and "monitoring/prometheus-adapter" in said
+
+        assert await ready()
+        cluster.service["spec"]["service"] = {"namespace": "monitoring", "name": "prometheus-adapter"}
+        await eventually(names_the_other)
+        cluster.service["spec"]["service"] = ours
+        await eventually(ready)
+        [reflector] = api._reflectors
+        reflector.synced.clear()
+        status, said = await readiness()
+        assert (status, "pods in all namespaces" in said) == (503, True)
 
 
 async def test_an_authority_that_is_no_certificate_serves_nobody_and_is_told(tmp_path: Path) -> None:

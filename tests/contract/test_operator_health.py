@@ -11,6 +11,7 @@ import pytest
 
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.engine import Engine
+from regent_operator.engine.lease import RENEW_SECONDS
 from regent_operator.engine.queue import Priority
 from regent_operator.engine.resources import AGENTS, POLICIES, ROUTES, Key
 from regent_operator.settings import Settings
@@ -128,3 +129,14 @@ async def test_the_queues_figures_are_those_of_the_queue(leader: Leader) -> None
     assert (await leader.figure(depth), await leader.figure(oldest)) == (2.0, 7.0)
     assert leader.engine.queue.take() == FIRST
     assert (await leader.figure(depth), await leader.figure(oldest)) == (1.0, 3.0)
+
+
+async def test_who_leads_says_so_for_as_long_as_its_lease_is_its_own(leader: Leader) -> None:
+    name = "regent_operator_leader"
+    assert await leader.figure(name) == 1.0
+    leader.passes(RENEW_SECONDS, looked_at_the_lease=False)
+    assert await leader.figure(name) == 0.0, "it may not write any more"
+    leader.passes(0.0)
+    assert await leader.figure(name) == 1.0
+    leader.engine.leadership.held.clear()
+    assert await leader.figure(name) == 0.0

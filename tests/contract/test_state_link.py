@@ -19,7 +19,7 @@ from tests.contract.redis_server import RedisServer, free_port, redis_server
 from tests.contract.states import AGENT, LOOPBACK, link
 from tests.fakes.certificates import self_signed
 from tests.fakes.configs import config
-from tests.fakes.waiting import eventually
+from tests.fakes.waiting import WAIT_SECONDS, eventually
 from tests.rows import row
 
 HOUR = Window("caller", 1000, 3600.0)
@@ -179,17 +179,32 @@ async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
 
 
 @row("something else answers there")
-@pytest.mark.parametrize("reply", [b"nonsense\r\n", b"$9999999999999\r\n", b""])
-async def test_what_is_no_redis_is_away_until_it_is_one_again(tmp_path: Path, reply: bytes) -> None:
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (b"nonsense\r\n", "protocol"),
+        (b"$9999999999999\r\n", "timeout"),
+        (b"", "connection_lost"),
+    ],
+    ids=["words", "a length and no more", "nothing"],
+)
+async def test_what_is_no_redis_is_away_until_it_is_one_again(tmp_path: Path, reply: bytes, reason: str) -> None:
+    """Whatever it is, we are the one who ends the connection, unless it says nothing at all."""
+    ended = asyncio.Event()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(reply)
+        if reply:
+            await reader.read()
         writer.close()
+        ended.set()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     state = RedisState(link(f"redis://127.0.0.1:{port}"), AGENT)
-    assert await takes(state) in {"protocol", "connection_lost"}
+    assert await takes(state) == reason
+    await asyncio.wait_for(ended.wait(), WAIT_SECONDS)
     server.close()
     await server.wait_closed()
     async with redis_server(tmp_path, port=port):

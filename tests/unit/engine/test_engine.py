@@ -9,7 +9,7 @@ import pytest
 from regent_operator.engine import engine as engines
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.engine import Engine
-from regent_operator.engine.errors import NotLeadingError
+from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.health import Progress
 from regent_operator.engine.reconcile import Again
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, NOT_OURS, OURS, PODS, SERVICES, Key, Resource
@@ -76,10 +76,17 @@ async def test_the_lease_is_kept_until_what_is_being_written_is_written(engine: 
 
 
 @pytest.mark.parametrize(
-    ("error", "counted"), [(ValueError("unexpected"), 1.0), (NotLeadingError("lost"), None)], ids=["bug", "lease"]
+    ("error", "reason"),
+    [
+        (ValueError("unexpected"), "ValueError"),
+        (ApiError(409, "Conflict", "somebody else has written"), "Conflict"),
+        (ApiError(502, "", "no words"), "502"),
+        (NotLeadingError("lost"), None),
+    ],
+    ids=["bug", "refusal", "proxy", "lease"],
 )
-async def test_an_error_of_one_key_is_tried_again_and_ends_nobody(
-    engine: Engine, error: Exception, counted: float | None
+async def test_an_error_of_one_key_is_counted_and_tried_again_and_ends_nobody(
+    engine: Engine, error: Exception, reason: str | None
 ) -> None:
     async def fails(key: Key) -> Any:
         raise error
@@ -88,8 +95,29 @@ async def test_an_error_of_one_key_is_tried_again_and_ends_nobody(
     await engine._reconcile(AGENT)
     assert len(engine.queue) == 1
     assert not engine.failed.is_set()
-    labels = {"kind": "AIAgent", "reason": "ValueError"}
-    assert engine.metrics.registry.get_sample_value("regent_operator_reconcile_errors_total", labels) == counted
+    assert figures(engine, "regent_operator_reconcile_errors_total") == ({("AIAgent", reason): 1.0} if reason else {})
+    assert figures(engine, "regent_operator_reconcile_seconds_count") == {("AIAgent",): 1.0}
+    assert figures(engine, "regent_operator_last_success_timestamp_seconds") == {}
+
+
+async def test_a_success_is_told_by_its_kind_and_when(engine: Engine) -> None:
+    async def finds_nothing(key: Key) -> Again:
+        return Again()
+
+    engine.reconciler.reconcile = finds_nothing  # type: ignore[method-assign]
+    engine.metrics._now = lambda: 1234.0
+    for key in (AGENT, AGENT, Key("ModelRoute", "n", "r")):
+        await engine._reconcile(key)
+    assert figures(engine, "regent_operator_reconcile_seconds_count") == {("AIAgent",): 2.0, ("ModelRoute",): 1.0}
+    last = figures(engine, "regent_operator_last_success_timestamp_seconds")
+    assert last == {("AIAgent",): 1234.0, ("ModelRoute",): 1234.0}
+    assert figures(engine, "regent_operator_reconcile_errors_total") == {}
+
+
+def figures(engine: Engine, name: str) -> dict[tuple[str, ...], float]:
+    """Of a series: the values of its labels -> its own."""
+    samples = (sample for family in engine.metrics.registry.collect() for sample in family.samples)
+    return {tuple(each.labels.values()): each.value for each in samples if each.name == name}
 
 
 async def test_a_watch_that_lost_its_place_has_everything_swept_soon(

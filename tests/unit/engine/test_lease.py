@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from regent_operator.engine.client import WRITE_SECONDS
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.lease import DURATION_SECONDS, RENEW_SECONDS, Leadership
+from regent_operator.engine.lease import DURATION_SECONDS, RENEW_SECONDS, STANDBY_SECONDS, Leadership
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient
 
@@ -94,9 +95,15 @@ async def test_writes_stop_before_anyone_else_may_lead(replica: Make, client: Fa
     assert one.holds()
     clock.advance(0.2)
     assert not one.holds()
-    assert RENEW_SECONDS < DURATION_SECONDS
+    assert RENEW_SECONDS + WRITE_SECONDS < DURATION_SECONDS, "the last write has ended by then"
     await one._attempt()
     assert not one.held.is_set()
+
+
+def test_a_dead_leader_is_followed_within_twenty_seconds_and_one_that_stops_within_two() -> None:
+    """Two looks: one that sees the Lease as it stays, and one that finds it expired."""
+    assert DURATION_SECONDS + 2 * STANDBY_SECONDS <= 20
+    assert STANDBY_SECONDS <= 2
 
 
 async def test_one_failed_renewal_is_no_loss(replica: Make, client: FakeClient, clock: Clock, began: list[str]) -> None:

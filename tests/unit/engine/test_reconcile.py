@@ -1,8 +1,12 @@
-"""When a key is looked at again although nothing happens to it."""
+"""What one look brings about beside children and status, and when a key is looked at again although nothing happens to it."""
+
+from dataclasses import replace
 
 import pytest
 
+from regent_operator.engine.queue import Priority, WorkQueue
 from regent_operator.engine.resources import AGENTS, Key
+from regent_operator.plan.deletioncost import ANNOTATION
 from tests.unit.engine.world import AGENT, NAMESPACE, World
 
 AUTOSCALED = Key(AGENTS.kind, NAMESPACE, "scaled")
@@ -26,3 +30,65 @@ async def test_an_agent_whose_autoscaler_tells_nothing_is_looked_at_when_that_is
     assert (await world.engine.reconciler.reconcile(AUTOSCALED)).after is None
     conditions = world.api.objects[AUTOSCALED]["status"]["conditions"]
     assert [each["reason"] for each in conditions if each["type"] == "ScalingActive"] == ["MetricUnavailable"]
+
+
+async def test_pods_are_told_what_their_end_would_cost_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    await world.begin(2)
+    alone = Key(AGENTS.kind, NAMESPACE, "a001")
+    world.put(AGENTS.kind, alone.name, AGENT | {"scaling": {"replicas": 1}})
+    for key in world.engine.store.agents():
+        for pod, conversations in zip(world.engine.pods.of(key), (9, 0), strict=True):
+            echo = pod.seen.echo
+            assert echo is not None
+            world.engine.pods.echoed(pod.seen.uid, replace(echo, active_conversations=conversations))
+        await world.engine.reconciler.reconcile(key)
+    borne = {
+        name: pod["metadata"].get("annotations", {}).get(ANNOTATION)
+        for (kind, _, name), pod in world.api.objects.items()
+        if kind == "Pod"
+    }
+    assert borne == {"a000-0": "8", "a000-1": None, "a001-0": None, "a001-1": None}
+
+
+async def test_a_new_version_reaches_no_more_than_a_wave_of_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them has finished: no pod is new."""
+    world = World(monkeypatch)
+    await world.begin(30)
+    facts = world.engine.facts
+    facts.installation = replace(facts.installation, runtime_image="runtime:2")
+    world.engine.store.touch_all(Priority.FOLLOW)
+    await world.settle()
+    images = [
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        for (kind, _, _), deployment in world.api.objects.items()
+        if kind == "Deployment"
+    ]
+    assert (images.count("runtime:2"), images.count("runtime:1")) == (3, 27)
+
+
+async def test_pods_run_into_their_walls_when_they_answer_and_when_the_walls_were_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch)
+    await world.begin(2)
+    uids, asked = {f"uid-a{agent:03}-{pod}" for agent in range(2) for pod in range(2)}, world.engine.trials._queue
+    assert taken(asked) == uids
+    world.put(AGENTS.kind, "a000", AGENT | {"sensitivity": "Confidential"})
+    await world.settle()
+    assert set(asked._waiting) == set(), "its walls stay"
+    world.put("AgentPolicy", "house", {"selector": {}, "models": {"localHosts": ["*.svc"]}, "callers": CALLERS})
+    await world.settle()
+    assert set(asked._waiting) == uids
+
+
+CALLERS = {"serviceAccounts": [{"namespace": "other", "name": "*"}]}
+
+
+def taken(queue: WorkQueue[str]) -> set[str]:
+    """All that is due; none of it comes again by itself."""
+    found = set[str]()
+    while (uid := queue.take()) is not None:
+        found.add(uid)
+        queue.done(uid)
+    return found

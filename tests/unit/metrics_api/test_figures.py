@@ -47,11 +47,24 @@ async def _none(scene: Scene) -> Any:
         yield each
 
 
-async def test_two_questions_at_once_are_one_and_an_answer_is_good_for_a_second() -> None:
+async def test_two_questions_at_once_are_one() -> None:
+    scene = Scene()
+    asked: list[str] = []
+
+    async def answers_once_both_have_come(address: str, seconds: float) -> dict[str, Any]:
+        asked.append(address)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return said("a", 4)
+
+    scene.client.pod_status = answers_once_both_have_come  # type: ignore[assignment, method-assign]
+    assert await asyncio.gather(scene.of("a"), scene.of("a")) == [{"a": 4}, {"a": 4}]
+    assert asked == ["a"]
+
+
+async def test_an_answer_is_good_for_a_second() -> None:
     scene = Scene(a=said("a", 4))
-    both = await asyncio.gather(scene.of("a"), scene.of("a"))
-    assert both == [{"a": 4}, {"a": 4}]
-    assert scene.asked == ["a"]
+    assert await scene.of("a") == {"a": 4}
     scene.client.pods["a"] = said("a", 5)
     scene.clock.advance(0.9)
     assert await scene.of("a") == {"a": 4}
@@ -92,6 +105,26 @@ async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.Mo
 
     scene.client.pod_status = hangs_but_for_z  # type: ignore[assignment, method-assign]
     assert await scene.of("a", "b", "c", "z") == {"z": 4}
+
+
+async def test_so_many_pods_are_asked_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "QUESTIONS_AT_ONCE", 3)
+    scene = Scene()
+    at_once = most = 0
+
+    async def answers_later(address: str, seconds: float) -> dict[str, Any]:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        at_once -= 1
+        return said(address, 1)
+
+    scene.client.pod_status = answers_later  # type: ignore[assignment, method-assign]
+    names = [f"p{number}" for number in range(10)]
+    assert await scene.of(*names) == dict.fromkeys(names, 1)
+    assert most == 3
 
 
 async def test_who_gives_up_takes_the_answer_from_nobody_else() -> None:

@@ -1,4 +1,4 @@
-"""Which pods may have conversations: those whose silence keeps back an agent's sum."""
+"""Which pods are asked, and which of them may have conversations: their silence keeps back an agent's sum."""
 
 from typing import Any
 
@@ -34,3 +34,34 @@ def test_a_pod_that_runs_serves_also_while_it_is_too_busy_for_its_probe(seen: Ob
     pods = AgentPods()
     pods.seen(PODS, seen, full=True)
     assert [each.serves for each in pods.of("n", "a")] == [serves]
+
+
+def running(name: str, version: int, agent: str = "a", phase: str = "Running") -> Object:
+    return meta(name, version, labels={"regent.dev/agent": agent}) | {"status": {"podIP": f"at-{name}", "phase": phase}}
+
+
+def test_the_pods_of_an_agent_are_those_that_run() -> None:
+    pods = AgentPods()
+    for each in (running("two", 2), running("one", 1), running("other", 3, agent="b")):
+        pods.seen(PODS, each, full=True)
+    assert [(each.name, each.address) for each in pods.of("n", "a")] == [("one", "at-one"), ("two", "at-two")]
+    assert [each.name for each in pods.named("n", "other")] == ["other"]
+    assert pods.of("elsewhere", "a") == pods.named("elsewhere", "other") == []
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_one_that_has_ended_or_is_gone_is_asked_no_more(phase: str) -> None:
+    pods = AgentPods()
+    for name in ("one", "two", "three"):
+        pods.seen(PODS, running(name, 1), full=True)
+    pods.seen(PODS, running("one", 2, phase=phase), full=True)
+    pods.gone(PODS, "n", "two", "uid-two")
+    pods.gone(PODS, "n", "three", "uid-of-one-before-it")
+    assert [each.name for each in pods.of("n", "a")] == ["three"]
+
+
+def test_what_is_older_than_what_is_known_changes_nothing() -> None:
+    pods = AgentPods()
+    pods.seen(PODS, running("one", 7), full=True)
+    pods.seen(PODS, running("one", 6) | {"status": {"podIP": "where it was before"}}, full=True)
+    assert [each.address for each in pods.of("n", "a")] == ["at-one"]

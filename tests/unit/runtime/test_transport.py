@@ -1,12 +1,51 @@
-"""An answer that is read whole."""
+"""Whom nothing is sent to, whatever stands in the config, and an answer that is read whole."""
 
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
-from regent_runtime.transport import Reply, ReplyTooLarge
+from regent_runtime.addresses import DestinationRefused
+from regent_runtime.credentials import Credentials
+from regent_runtime.transport import Reply, ReplyTooLarge, channels
+from regent_runtime.wire.format import Outbound
+from tests.enforces import enforces
+from tests.fakes import configs
+
+CLOUD = configs.provider_config("cloud", "https://undeclared.example.com/v1", type="OpenAI")
+LOCAL = configs.provider_config("local", "http://model.demo.svc/v1")
+
+
+@pytest.mark.parametrize(
+    ("provider", "policy", "reason"),
+    [
+        (CLOUD, {"egress": {"hosts": [["*.svc", "declared.example.com"]]}}, "host_not_allowed"),
+        (CLOUD, {"egress": {"hosts": [["*.example.com"], ["*.svc"]]}}, "host_not_allowed"),
+        (CLOUD, {"egress": {"hosts": []}}, "host_not_allowed"),
+        (
+            CLOUD,
+            {"models": {"allow": [[{"host": "undeclared.example.com", "models": ["other"]}]]}},
+            "model_not_allowed",
+        ),
+        (LOCAL, {"egress": {"hosts": [["*.example.com"]]}}, "host_not_allowed"),
+        (LOCAL, {"models": {"localHosts": [["*.models.svc"]]}}, "host_not_local"),
+    ],
+)
+@enforces("egress.hosts", "models.allow.models", "models.localHosts")
+async def test_a_host_that_the_policies_do_not_let_is_not_even_looked_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, provider: dict[str, Any], policy: dict[str, Any], reason: str
+) -> None:
+    """By the transport alone, behind all that leaves such a provider out before."""
+    looked_up: list[str] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: looked_up.append(host) or [])
+    [channel] = channels(configs.config(provider, policy=policy), Credentials(tmp_path)).values()
+    with pytest.raises(DestinationRefused) as refused:
+        await channel.post(Outbound("/chat/completions", b"{}"), "application/json")
+    await channel.close()
+    assert (refused.value.reason, looked_up) == (reason, [])
 
 
 class Part(bytes):
