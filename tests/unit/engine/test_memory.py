@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from regent_operator.engine.engine import Engine
-from regent_operator.engine.resources import AGENTS, BY_KIND, DEPLOYMENTS, POLICIES, ROUTES
+from regent_operator.engine.resources import AGENTS, BY_KIND, DEPLOYMENTS, POLICIES, ROUTES, SERVICES
 from tests.unit.engine.fake_client import meta
 from tests.unit.engine.world import AGENT, NAMESPACE, ROUTE, World
 
 EDITS, MORE = 10, 30
 MOST_CACHED = 64
 """Characters of a string that pydantic's parser of JSON has once for all; of those it keeps 16,384."""
-FEW_BYTES = 100_000
-"""A fifth of what was made of one edit."""
+FEW_BYTES = 300_000
+"""A half of what is made of one edit. What Python and pydantic keep of objects that are gone, to make others of, varies."""
 AGENTS_EACH = 20
 LEFT = {
     "Store._tombstones": "uids of what is gone, 20,000 at the most",
+    "Children._tombstones": "the same, 1,024",
     "Recorder._series": "Events of late, 4,096 at the most, with 1 KiB of words each",
     "WorkQueue._later": "stale places, no more than some and two for each key that waits",
     "WorkQueue._ready": "the same",
@@ -61,6 +62,11 @@ def edit(world: World, number: int) -> None:
     matches = [{"when": f"'{name}' in turn.callerGroups"} for name in names[:16]]
     rules = [{"name": f"r{at}", "match": match, "providers": [{"name": "demo"}]} for at, match in enumerate(matches)]
     world.put(ROUTES.kind, "local", ROUTE | {"rules": rules})
+    world.api.version += 1
+    service = meta("demo", world.api.version, namespace="models", annotations={"seen": 4 * " ".join(names)})
+    service = world.api.objects["Service", "models", "demo"] | service
+    world.api.objects["Service", "models", "demo"] = service
+    world.engine.services.seen(SERVICES, service, full=False)
     for agent, more in (("a000", {}), ("a001", {"policyRefs": [{"name": "named"}]})):
         own = {"instructions": {"inline": " ".join(names)}, "drain": {"timeout": f"{number + 1}s"}}
         world.put(AGENTS.kind, agent, AGENT | own | more)
