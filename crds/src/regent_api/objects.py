@@ -32,7 +32,7 @@ class Metadata:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Valid(Generic[S]):
     metadata: Metadata
     spec: S

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from regent_api.config import CONFIG_KEY
-from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.children import MOST_TOMBSTONES, ChildKey, Children
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, Key
 
@@ -126,6 +126,24 @@ def test_a_late_deletion_does_not_take_the_successor(children: Children) -> None
     assert children.get(CONFIG)
     children.gone(CONFIG_MAPS, "n", "a", "new")
     assert children.get(CONFIG) is None
+
+
+def test_an_answer_that_comes_after_the_news_of_the_objects_end_brings_nothing_back(children: Children) -> None:
+    """Nobody would ever forget it: no watch tells of an end twice."""
+    children.gone(CONFIG_MAPS, "n", "a", "c")
+    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
+    children.read(CONFIG_MAPS, live(6))
+    assert (len(children), children.written_config("n", "a"), children.seal_is_known(CONFIG)) == (0, None, False)
+    children.wrote(CONFIG_MAPS, live(8, uid="new"), WANTED, stripped=False)
+    assert children.get(CONFIG)
+
+
+def test_the_uids_of_what_is_gone_are_bounded(children: Children) -> None:
+    for number in range(MOST_TOMBSTONES + 2):
+        children.gone(CONFIG_MAPS, "n", "a", str(number))
+    assert len(children._tombstones) == MOST_TOMBSTONES
+    children.wrote(CONFIG_MAPS, live(6, uid=str(number)), WANTED, stripped=False)
+    assert len(children) == 0, "the last ones are known"
 
 
 def test_the_config_that_we_wrote_is_kept_whatever_is_found_later(children: Children) -> None:

@@ -189,6 +189,9 @@ def test_pods_are_watched_by_the_label_that_services_select(engine: Engine) -> N
 async def test_a_reference_hears_of_our_children_and_of_what_is_not_ours(engine: Engine, resource: Resource) -> None:
     """Another agent's Service may be a provider."""
     references = engine.config_maps if resource == CONFIG_MAPS else engine.services
+    engine.store.seen(AGENTS, meta("a", 1) | {"spec": {}})
+    assert engine.queue.take() == AGENT
+    engine.queue.done(AGENT)
     references.use(AGENT, frozenset({("n", "other")}))
     observers = {c.labels: observer for c, observer in engine._collections() if c.resource == resource}
     assert set(observers) == {OURS, NOT_OURS}

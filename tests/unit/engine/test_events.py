@@ -75,6 +75,7 @@ async def test_a_note_is_cut_to_the_bytes_that_the_api_server_takes_and_to_whole
     await scene.write_all()
     [event] = scene.client.objects.values()
     assert event["note"] == "x" + 511 * "ä"
+    assert {each.note for each in scene.recorder._series} == {event["note"]}, "no more is remembered"
 
 
 async def test_one_that_repeats_is_counted_and_written_every_ten_minutes(scene: Scene) -> None:

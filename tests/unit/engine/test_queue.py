@@ -141,6 +141,26 @@ def test_an_edit_lifts_a_key_that_waits_already(queue: WorkQueue[str]) -> None:
     assert queue.take() == "a"
 
 
+def test_a_key_that_is_dropped_is_handed_out_when_it_is_added_again(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a")
+    queue.add("later", delay=5)
+    for key in ("a", "later", "unknown"):
+        queue.drop(key)
+    clock.advance(9)
+    assert (queue.take(), len(queue), queue.depth) == (None, 0, 0)
+    queue.add("later", delay=1)
+    assert queue.take() is None
+    clock.advance(1)
+    assert queue.take() == "later"
+
+
+def test_keys_that_come_and_are_dropped_leave_no_more_than_some_places(queue: WorkQueue[str]) -> None:
+    for number in range(9 * MOST_STALE):
+        queue.add(str(number))
+        queue.drop(str(number))
+    assert sum(map(len, queue._ready.values())) <= MOST_STALE + 2
+
+
 def test_a_later_request_does_not_postpone_an_earlier_one(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.add("a", Priority.RESYNC, delay=60)
@@ -337,6 +357,11 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(key=keys)
     def fail(self, key: int) -> None:
         self.due[key] = min(self.due.get(key, float("inf")), self.clock() + self.queue.retry(key))
+
+    @rule(key=keys)
+    def drop(self, key: int) -> None:
+        self.queue.drop(key)
+        self.due.pop(key, None)
 
     @rule()
     def take(self) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.references import References, service_facts
+from regent_operator.engine.references import Found, References, service_facts
 from regent_operator.engine.resources import CONFIG_MAPS, Key
 from regent_operator.plan.inputs import ServiceFacts
 from tests.unit.engine.fake_client import FakeClient, meta
@@ -122,26 +122,27 @@ async def test_news_of_what_is_used_no_more_is_not_hoarded(scene: Scene) -> None
 def test_udp_beside_tcp_on_one_port_does_not_count() -> None:
     ports = [{"port": 443, "targetPort": 8443}, {"port": 443, "protocol": "UDP", "targetPort": 9443}]
     for order in (ports, ports[::-1]):
-        assert service_facts({"spec": {"ports": order}}, {}) == ServiceFacts({}, {443: (8443,)})
+        assert service_facts(Found({"spec": {"ports": order}}), {}) == ServiceFacts({}, {443: (8443,)})
 
 
 def test_facts_of_a_service() -> None:
     ports = [{"port": 80, "targetPort": 8080}, {"port": 82}]
-    service = {"spec": {"selector": {"app": "x"}, "ports": ports}}
+    service = Found({"spec": {"selector": {"app": "x"}, "ports": ports}})
     assert service_facts(service, {}) == ServiceFacts({"app": "x"}, {80: (8080,), 82: (82,)})
-    assert service_facts({"spec": {"type": "ExternalName"}}, {}) == ServiceFacts({}, {}, external_name=True)
+    assert service_facts(Found({"spec": {"type": "ExternalName"}}), {}) == ServiceFacts({}, {}, external_name=True)
     assert service_facts(None, {}) is None
 
 
 def test_a_named_target_port_is_what_the_endpoints_say_of_that_port_of_the_service() -> None:
     ports = [{"name": "api", "port": 80, "targetPort": "http"}, {"name": "admin", "port": 81, "targetPort": "admin"}]
-    facts = service_facts({"spec": {"ports": ports}}, {"api": (8000, 9000)})
+    facts = service_facts(Found({"spec": {"ports": ports}}), {"api": (8000, 9000)})
     assert facts == ServiceFacts({}, {80: (8000, 9000), 81: ()})
 
 
 def test_facts_of_a_service_follow_the_ports_behind_its_names() -> None:
     """The object stays the very same meanwhile: its endpoints are others."""
-    service = {"spec": {"selector": {"app": "llm"}, "ports": [{"port": 80, "name": "http", "targetPort": "web"}]}}
+    ports = [{"port": 80, "name": "http", "targetPort": "web"}]
+    service = Found({"spec": {"selector": {"app": "llm"}, "ports": ports}})
     for numbers in ((8080,), (8080, 9090), (8080,)):
         facts = service_facts(service, {"http": numbers})
         assert facts == ServiceFacts(selector={"app": "llm"}, target_ports={80: numbers})

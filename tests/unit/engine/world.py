@@ -17,9 +17,11 @@ from regent_operator.engine import engine as engines
 from regent_operator.engine.access import ClusterAccess
 from regent_operator.engine.engine import Engine
 from regent_operator.engine.errors import ApiError
+from regent_operator.engine.reflector import Observer
 from regent_operator.engine.resources import (
     AGENTS,
     BY_KIND,
+    CHILDREN,
     DEPLOYMENTS,
     NAMESPACES,
     PODS,
@@ -136,18 +138,31 @@ class World:
         self.api.objects[kind, NAMESPACE, name] = obj
         self.engine.store.seen(BY_KIND[kind], obj)
 
-    async def begin(self, agents: int) -> None:
+    async def begin(self, agents: int, called: str = "a") -> None:
         """So many agents, Ready."""
-        for number in range(agents):
-            self.put(AGENTS.kind, f"a{number:03}", AGENT)
+        names = [f"{called}{number:03}" for number in range(agents)]
+        for name in names:
+            self.put(AGENTS.kind, name, AGENT)
         for resource in (AGENTS, POLICIES, ROUTES):
             self.engine.store.took_list(resource)
         await self.settle()
-        for number in range(agents):
-            self._start_pods(f"a{number:03}")
+        for name in names:
+            self._start_pods(name)
         await self.settle()
         self.creation = Counter(call[:2] for call in self.api.calls)
         self.api.calls.clear()
+
+    def delete(self, agent: str) -> None:
+        """The agent, and what garbage collection takes away after it."""
+        self._gone(BY_KIND[AGENTS.kind], agent, self.engine.store)
+        for resource in CHILDREN:
+            self._gone(resource, agent, self.engine.children)
+        for number in range(2):
+            self._gone(PODS, f"{agent}-{number}", self.engine.pods)
+
+    def _gone(self, resource: Resource, name: str, observer: Observer) -> None:
+        obj = self.api.objects.pop((resource.kind, NAMESPACE, name))
+        observer.gone(resource, NAMESPACE, name, obj["metadata"]["uid"])
 
     def lead_anew(self) -> None:
         """After another replica."""

@@ -77,9 +77,9 @@ def test_the_second_of_two_sets_is_named() -> None:
 def test_of_equal_texts_the_reading_is_made_once() -> None:
     base = for_all("base", **LOCAL_HOSTS, callers={"oidc": [REFERENCE]})
     one, other = (
-        plan_agent(inputs(policies=(base,), key_sets={KEY: ONE}, agent=agent(name)), INSTALLATION).config
+        plan_agent(inputs(policies=(base,), key_sets={KEY: ONE}, agent=agent(name)), INSTALLATION)
         for name in ("a", "b")
     )
-    assert one is not None
-    assert other is not None
-    assert one.policy is other.policy
+    assert one.config is not None
+    assert other.config is not None
+    assert one.config.policy is other.config.policy

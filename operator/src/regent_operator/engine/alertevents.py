@@ -6,7 +6,6 @@ operator may have watched it before, or nobody.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from regent_operator.engine.pods import Pod
 from regent_operator.engine.resources import Key
 from regent_operator.plan.echo import AlertFigures, Echo
 
-MOST_PODS = 20_000
 RECENT_SECONDS = 60.0
 
 
@@ -34,15 +32,13 @@ class AlertEvents:
         self._record = record
         self._uid_of = uid_of
         self._now = now
-        self._last: OrderedDict[str, dict[tuple[str, str], AlertFigures]] = OrderedDict()
+        self._last: dict[str, dict[tuple[str, str], AlertFigures]] = {}
 
     def heard(self, pod: Pod, echo: Echo) -> None:
         """What a pod has just answered."""
         uid = pod.seen.uid
-        known = self._last.pop(uid, None)
+        known = self._last.get(uid)
         self._last[uid] = {(each.policy, each.name): each for each in echo.alerts}
-        if len(self._last) > MOST_PODS:
-            self._last.popitem(last=False)
         agent = self._uid_of(pod.agent)
         if agent is None:
             return
@@ -53,6 +49,10 @@ class AlertEvents:
             if each.failed > before.failed:
                 words = f"the alert {each.name} of policy {each.policy} could not be evaluated or delivered"
                 self._tell(pod.agent, agent, "AlertFailed", f"{words}; the pods' log says why")
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        self._last.pop(uid, None)
 
     def _first(self, figures: AlertFigures) -> AlertFigures:
         """Where counting begins for a pod that was never heard here."""

@@ -4,6 +4,7 @@ The quiet kinds are watched by metadata alone: a version that we did not write m
 it is read or applied again. Deployments are watched whole, because their status counts.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import intern
@@ -31,6 +32,8 @@ Program = tuple[str | None, ...]
 """Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
+MOST_TOMBSTONES = 1024
+"""Uids that went last: the answer to a write may come after the news that its object is gone."""
 
 
 class ChildKey(NamedTuple):
@@ -87,6 +90,7 @@ class Children:
         self._programs: dict[ChildKey, Program | None] = {}
         self._configs: dict[ChildKey, bytes] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
+        self._tombstones: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._children)
@@ -157,6 +161,8 @@ class Children:
         return self._take(resource, obj, now, ours=True)
 
     def _take(self, resource: Resource, obj: Object, now: Child, *, ours: bool) -> Child:
+        if now.uid in self._tombstones:
+            return now
         key = key_of(resource, obj)
         before = self._children.get(key)
         if before and before.uid == now.uid and before.version > now.version:
@@ -168,6 +174,9 @@ class Children:
         return now
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        self._tombstones[uid] = None
+        if len(self._tombstones) > MOST_TOMBSTONES:
+            self._tombstones.popitem(last=False)
         key = ChildKey(resource.kind, namespace, name)
         child = self._children.get(key)
         if child and child.uid == uid:

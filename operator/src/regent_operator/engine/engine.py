@@ -93,7 +93,7 @@ class Engine:
         self.children = Children(self._child_moved)
         self.recorder = Recorder(self.client, settings.identity)
         self.alert_events = AlertEvents(self.recorder.record, self._uid_of)
-        self.pods = Pods(self._pod_moved, self._child_moved, self._pod_answered, self._pod_counted)
+        self.pods = Pods(self._pod_moved, self._child_moved, self._pod_answered, self._pod_counted, self._pod_ended)
         self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
         self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
         self.autoscalers = Autoscalers(
@@ -280,13 +280,21 @@ class Engine:
 
     def _touch(self, key: Key, priority: Priority) -> None:
         if key.kind == AGENTS.kind:
-            self.queue.add(key, priority)
+            self._look_at(key, priority)
         else:  # only a status hangs on it: configs of agents go first
             delay = TOGETHER_SECONDS if priority is Priority.FOLLOW else 0.0
-            self.queue.add(key, max(priority, Priority.FOLLOW), delay)
+            self._look_at(key, max(priority, Priority.FOLLOW), delay)
+
+    def _look_at(self, key: Key, priority: Priority, delay: float = 0.0) -> None:
+        """Nobody takes keys while another replica leads: what is gone is forgotten at once then."""
+        if key in self.store or self.leadership.holds():
+            self.queue.add(key, priority, delay)
+        else:
+            self.queue.drop(key)
+            self.reconciler.forget(key)
 
     def _touch_agent(self, key: Key) -> None:
-        self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)
+        self._look_at(key, Priority.EDIT if key in self.store else Priority.FOLLOW)
 
     def _uid_of(self, key: Key) -> str | None:
         found = self.store.get(key)
@@ -294,7 +302,7 @@ class Engine:
 
     def _child_moved(self, key: Key) -> None:
         """Children of one agent move together, and our own writes come back here: one look serves for all."""
-        self.queue.add(key, Priority.FOLLOW, MOMENT_SECONDS)
+        self._look_at(key, Priority.FOLLOW, MOMENT_SECONDS)
 
     def _pod_moved(self, key: Key) -> None:
         self.echoes.look(key)
@@ -302,12 +310,16 @@ class Engine:
 
     def _pod_counted(self, key: Key) -> None:
         """Other figures alone: told once a minute at the most."""
-        self.queue.add(key, Priority.FOLLOW, MINUTE_SECONDS)
+        self._look_at(key, Priority.FOLLOW, MINUTE_SECONDS)
 
     def _pod_answered(self, pod: Pod, echo: Echo) -> None:
         self.alert_events.heard(pod, echo)
         self.alert_watches.heard(pod, echo)
         self.trials.heard(pod)
+
+    def _pod_ended(self, uid: str) -> None:
+        self.alert_events.forget(uid)
+        self.trials.forget(uid)
 
     def _collections(self) -> Iterator[tuple[Collection, Observer]]:
         scope = self.settings.scope

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -63,9 +63,10 @@ class Recorder:
         self._series: OrderedDict[Occurrence, _Series] = OrderedDict()
 
     def record(self, occurrence: Occurrence) -> None:
-        """Never waits."""
+        """Never waits. A note is cut to what an Event may bear."""
         if not self._waiting.full():
-            self._waiting.put_nowait(occurrence)
+            note = occurrence.note.encode()[:MOST_NOTE_BYTES].decode(errors="ignore")
+            self._waiting.put_nowait(replace(occurrence, note=note))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -114,7 +115,7 @@ class Recorder:
             "type": occurrence.type,
             "reason": occurrence.reason,
             "action": occurrence.action,
-            "note": occurrence.note.encode()[:MOST_NOTE_BYTES].decode(errors="ignore"),
+            "note": occurrence.note,
             "eventTime": self._time(),
             "reportingController": CONTROLLER,
             "reportingInstance": self._identity,

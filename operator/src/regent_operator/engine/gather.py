@@ -16,7 +16,7 @@ from regent_operator.engine.namespaces import Namespaces
 from regent_operator.engine.references import Name, References, service_facts
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
 from regent_operator.engine.store import Store
-from regent_operator.engine.targetports import TargetPorts, has_named_port
+from regent_operator.engine.targetports import TargetPorts, named_ports
 from regent_operator.plan.hosts import services_at, services_of, webhooks_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
@@ -121,7 +121,7 @@ class Gatherer:
     async def _text(self, namespace: str, name: str, key: str) -> str | None:
         """What a ConfigMap holds under a key; None: it does not exist."""
         found = await self._config_maps.read((namespace, name))
-        return ((found or {}).get("data") or {}).get(key)
+        return (found.get("data") or {}).get(key) if found else None
 
     async def _service_facts(self, key: Key, wanted: frozenset[str]) -> dict[str, ServiceFacts | None]:
         names = {service: (service.split("/")[0], service.split("/")[1]) for service in wanted}
@@ -130,7 +130,8 @@ class Gatherer:
 
     async def _facts_of(self, name: Name) -> ServiceFacts | None:
         service = await self._services.read(name)
-        named = await self._target_ports.of(name) if has_named_port(service) else {}
+        ports = named_ports(service)
+        named = await self._target_ports.of(name, ports) if ports else {}
         return service_facts(service, named)
 
 

@@ -2,10 +2,11 @@
 
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Self
 
 import msgspec
+
+from regent_operator.plan.remembered import Shared
 
 Object = dict[str, Any]
 LEVEL = 1
@@ -15,8 +16,13 @@ WINDOW_BITS, MEMORY_LEVEL = 13, 6
 takes 20, and no smaller.
 """
 EFFECTIVE = "effective"
-MOST_SETS = 1024
-"""Of policies, whose `effective` is there once."""
+
+
+class Effective:
+    """`status.effective` as JSON with sorted keys: the very same for equal ones, so compared by identity."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,33 +31,37 @@ class PackedStatus:
 
     own: bytes
     """Compressed JSON."""
-    effective: bytes | None
-    """JSON, the very same for equal ones; None: the status has none."""
+    effective: Effective | None
+    """None: the status has none."""
 
     @classmethod
     def of(cls, status: Object) -> Self:
         effective = status.get(EFFECTIVE)
         own = {name: value for name, value in status.items() if name != EFFECTIVE}
-        return cls(packed(_encode(own)), None if effective is None else _once(_encode(effective)))
+        return cls(packed(msgspec.json.encode(own)), None if effective is None else _once(effective))
+
+    @property
+    def rest(self) -> Object:
+        """All but `effective`."""
+        return msgspec.json.decode(unpacked(self.own), type=Object)
 
     @property
     def whole(self) -> Object:
-        """Its `effective` is one for all: nobody changes it."""
-        own = msgspec.json.decode(unpacked(self.own), type=Object)
-        return own if self.effective is None else own | {EFFECTIVE: _decoded(self.effective)}
+        return self.rest | ({EFFECTIVE: msgspec.json.decode(self.effective.text)} if self.effective else {})
+
+    def has_effective(self, effective: Any) -> bool:
+        """Whether that is what the status says is in force; None: whether it says nothing of it."""
+        return effective is None if self.effective is None else _encoded(effective) == self.effective.text
 
 
-@lru_cache(maxsize=MOST_SETS)
-def _once(text: bytes) -> bytes:
-    return text
+def _once(effective: Any) -> Effective:
+    text = _encoded(effective)
+    return _effective.of(text, make=lambda: Effective(text))
 
 
-@lru_cache(maxsize=MOST_SETS)
-def _decoded(text: bytes) -> Any:
-    return msgspec.json.decode(text)
+_effective: Shared[Effective] = Shared()
 
-
-_encode = msgspec.json.encode
+_encoded = msgspec.json.Encoder(order="deterministic").encode
 
 
 def packed(text: bytes) -> bytes:

@@ -40,7 +40,8 @@ class Pods:
     """Observer of the pods.
 
     `moved` is called with the agent when a pod changed in what counts, `heard` when an echo did, `counted` when only
-    its figure of conversations did; `answered` with every echo of a pod that is believed.
+    its figure of conversations did; `answered` with every echo of a pod that is believed, `ended` with the uid of one
+    that is gone.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Pods:
         heard: Callable[[Key], None],
         answered: Callable[[Pod, Echo], None] = lambda _pod, _echo: None,
         counted: Callable[[Key], None] = lambda _agent: None,
+        ended: Callable[[str], None] = lambda _uid: None,
     ) -> None:
         self._touch = moved
         self._heard = heard
         self._answered = answered
         self._counted = counted
+        self._ended = ended
         self._pods: dict[str, Pod] = {}
         self._of_agent: dict[Key, set[str]] = defaultdict(set)
         self._echoes: dict[str, Echo] = {}
@@ -165,6 +168,7 @@ class Pods:
         self._misses.pop(uid, None)
         self._trials.pop(uid, None)
         self._met.discard(uid)
+        self._ended(uid)
         if pod is not None:
             self._leave(pod.agent, uid)
             self._touch(pod.agent)

@@ -150,6 +150,11 @@ class WorkQueue(Generic[K]):
         """The key succeeded: its next failure waits the shortest time again."""
         self._failures.pop(key, None)
 
+    def drop(self, key: K) -> None:
+        """Hand the key out no more, unless it is added again."""
+        self._waiting.pop(key, None)
+        self._failures.pop(key, None)
+
     def restart_waits(self) -> None:
         """Count the waits from now: while nobody was to take keys, none of them was kept waiting."""
         now = self._clock()

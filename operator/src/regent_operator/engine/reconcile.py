@@ -126,7 +126,7 @@ class Reconciler:
     async def reconcile(self, key: Key) -> Again:
         stored = self._store.get(key)
         if stored is None:
-            self._forget(key)
+            self.forget(key)
             return Again()
         if key.kind != AGENTS.kind:
             return await self._used_object(key, stored) if self._has_met_every_agent() else Again(WAIT_SECONDS)
@@ -357,7 +357,8 @@ class Reconciler:
         self._met.clear()
         self._waves.forget_all()
 
-    def _forget(self, key: Key) -> None:
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
         self._statuses.forget(key)
         if key.kind == AGENTS.kind:
             self._gatherer.forget(key)

@@ -17,8 +17,10 @@ from regent_operator.plan.remembered import Remembered
 Object = dict[str, Any]
 Name = tuple[str, str]
 """Namespace, name."""
-MOST_SERVICES = 256
-"""Whose facts are remembered: thousands of agents talk to the same few."""
+
+
+class Found(dict[str, Any]):
+    """An object as it was read. What is made of it is remembered for as long as it is kept."""
 
 
 class References:
@@ -31,7 +33,7 @@ class References:
         self._client = client
         self._resource = resource
         self._touch = touch
-        self._read: dict[Name, Object | None] = {}
+        self._read: dict[Name, Found | None] = {}
         self._stale: set[Name] = set()
         self._users: dict[Name, set[Key]] = defaultdict(set)
         self._uses: dict[Key, frozenset[Name]] = {}
@@ -52,7 +54,7 @@ class References:
         else:
             self._uses.pop(agent, None)
 
-    async def read(self, name: Name) -> Object | None:
+    async def read(self, name: Name) -> Found | None:
         """The object as of its newest version that we heard of; None: there is none. Raises ApiError.
 
         In a namespace that is not watched it is read each time; where we may not read, there is none for us.
@@ -61,20 +63,24 @@ class References:
             return await self._read_unwatched(name)
         while name not in self._read:
             self._stale.discard(name)
-            obj = await self._client.get(self._resource, *name)
+            obj = await self._get(name)
             if name not in self._stale:
                 self._read[name] = obj
                 if name not in self._users:
                     return self._read.pop(name)
         return self._read[name]
 
-    async def _read_unwatched(self, name: Name) -> Object | None:
+    async def _read_unwatched(self, name: Name) -> Found | None:
         try:
-            return await self._client.get(self._resource, *name)
+            return await self._get(name)
         except ApiError as error:
             if error.status == 403:
                 return None
             raise
+
+    async def _get(self, name: Name) -> Found | None:
+        obj = await self._client.get(self._resource, *name)
+        return None if obj is None else Found(obj)
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         del resource, full
@@ -91,7 +97,7 @@ class References:
 
     def touch_users(self, name: Name) -> None:
         """Something beside the object changed that matters to those who refer to it."""
-        for agent in self._users.get(name, ()):
+        for agent in tuple(self._users.get(name, ())):
             self._touch(agent)
 
     def _changed(self, name: Name) -> None:
@@ -101,7 +107,7 @@ class References:
             self.touch_users(name)
 
 
-def service_facts(service: Object | None, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts | None:
+def service_facts(service: Found | None, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts | None:
     """What a plan wants to know of a core/v1 Service: TCP ports alone. Of the same object always the same.
 
     `named`: name of a port of the Service -> the numbers behind its named target port, as far as they are known.
@@ -111,7 +117,7 @@ def service_facts(service: Object | None, named: Mapping[str, tuple[int, ...]]) 
     return _facts.of(service, also=frozenset(named.items()), make=lambda: _facts_of(service, named))
 
 
-_facts: Remembered[ServiceFacts] = Remembered(MOST_SERVICES)
+_facts: Remembered[ServiceFacts] = Remembered()
 
 
 def _facts_of(service: Object, named: Mapping[str, tuple[int, ...]]) -> ServiceFacts:

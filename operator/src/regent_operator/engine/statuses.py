@@ -15,10 +15,11 @@ from regent_api.model import Model
 from regent_api.status import ConditionStatus, ConditionType
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.packed import EFFECTIVE, MOST_SETS, PackedStatus, unpacked
+from regent_operator.engine.packed import EFFECTIVE, Effective, PackedStatus, unpacked
 from regent_operator.engine.patch import merge_patch
 from regent_operator.engine.resources import BY_KIND, Key
 from regent_operator.engine.store import Store, Stored
+from regent_operator.plan.remembered import Remembered
 
 S = TypeVar("S", bound=Model)
 Object = dict[str, Any]
@@ -39,8 +40,8 @@ COMES_ABOUT = frozenset(
 MINUTELY = frozenset({"spend", "conversations"})
 MINUTE_SECONDS = 60.0
 """Figures of an agent come and go with every turn."""
-MOST_READ = 64
-"""Statuses that were read last; those of some agents at work."""
+MOST_READ = 16
+"""Statuses that were read last; those of the workers' agents."""
 
 
 class StatusWriter:
@@ -67,8 +68,8 @@ class StatusWriter:
         With `patient`, a change of figures alone waits until so long after the last write (of an agent's always, and
         so does progress): the seconds still to wait are returned. An object that is gone or replaced is left alone.
         """
-        live, wanted = stored.status.whole, status.wire()
-        patch = merge_patch(live, wanted)
+        live, wanted = stored.status.rest, status.wire()
+        patch = _patch(stored.status, live, wanted)
         if not patch:
             return None
         pause = self._pause(live, patch, patient=patient)
@@ -117,18 +118,26 @@ def _read(status: PackedStatus, model: type[Model]) -> Model | None:
     """One look asks several times, and the next one mostly finds the same."""
     try:
         own = model.model_validate_json(unpacked(status.own))
-        return own if status.effective is None else own.model_copy(update={EFFECTIVE: _effective(status.effective)})
+        return own if status.effective is None else own.model_copy(update={EFFECTIVE: _fields_of(status.effective)})
     except ValidationError:
         return None
 
 
-@lru_cache(maxsize=MOST_SETS)
-def _effective(text: bytes) -> list[EffectiveField]:
+def _fields_of(effective: Effective) -> list[EffectiveField]:
     """One for all agents under the same policies: it would be most of what a status costs to read."""
-    return _FIELDS.validate_json(text)
+    return _fields.of(effective, make=lambda: _FIELDS.validate_json(effective.text))
 
 
+_fields: Remembered[list[EffectiveField]] = Remembered()
 _FIELDS = TypeAdapter(list[EffectiveField])
+
+
+def _patch(status: PackedStatus, live: Object, wanted: Object) -> Object:
+    """The merge patch from a status, `live` without its `effective`; that is compared as it is kept."""
+    rest, effective = {**wanted}, wanted.get(EFFECTIVE)
+    rest.pop(EFFECTIVE, None)
+    patch = merge_patch(live, rest)
+    return patch if status.has_effective(effective) else patch | {EFFECTIVE: effective}
 
 
 def _only_figures(live: Object, patch: Object) -> bool:

@@ -64,6 +64,9 @@ class Store:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._objects
+
     def get(self, key: Key) -> Stored | None:
         return self._objects.get(key)
 

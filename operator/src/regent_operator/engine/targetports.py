@@ -36,10 +36,10 @@ class TargetPorts:
         self._service_of: dict[Name, Name] = {}
         self._last: OrderedDict[Name, Numbers] = OrderedDict()
 
-    async def of(self, service: Name) -> Numbers:
-        """The numbers now, and the last ones for a port that has no endpoint now. Raises ApiError."""
+    async def of(self, service: Name, ports: frozenset[str]) -> Numbers:
+        """Of these ports the numbers now, and the last ones of one that has no endpoint now. Raises ApiError."""
         found = self._now(service) if self._watched(service[0]) else await self._read(service)
-        known = {**self._last.pop(service, {}), **found}
+        known = {port: numbers for port, numbers in {**self._last.pop(service, {}), **found}.items() if port in ports}
         if known:
             self._last[service] = known
             if len(self._last) > MOST_REMEMBERED:
@@ -95,10 +95,10 @@ class TargetPorts:
         return _numbers(map(_ports, listing.items))
 
 
-def has_named_port(service: Object | None) -> bool:
-    """Whether a core/v1 Service says of one of its ports only the name that it has in the pods."""
+def named_ports(service: Object | None) -> frozenset[str]:
+    """The ports of a core/v1 Service of which it says only the name that they have in the pods."""
     ports = ((service or {}).get("spec") or {}).get("ports") or []
-    return any(isinstance(port.get("targetPort"), str) for port in ports)
+    return frozenset(port.get("name") or "" for port in ports if isinstance(port.get("targetPort"), str))
 
 
 def _service_of(obj: Object) -> Name | None:

@@ -82,6 +82,11 @@ class Trials:
             if pod.seen.uid in self._known:
                 self._queue.add(pod.seen.uid, delay=EDIT_SECONDS)
 
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        self._known.pop(uid, None)
+        self._queue.drop(uid)
+
     def forget_all(self) -> None:
         """Another replica led meanwhile."""
         self._known.clear()

@@ -5,7 +5,7 @@ at a given moment, `children` says.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from regent_api.agent import EffectiveField, PolicyUse
 from regent_api.config import AgentConfig, PromptConfig, RouteConfig
@@ -21,14 +21,24 @@ from regent_operator.plan.document import Document, document
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import CredentialPair, once
 from regent_operator.plan.peers import MOST_PEERS, nobody_connects, too_many_peers
-from regent_operator.plan.policy import MOST_SETS, Applying, InForce
+from regent_operator.plan.policy import Applying, InForce
 from regent_operator.plan.references import Problem, References, resolve
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Shared
 from regent_operator.plan.sharedstate import state_problems
 from regent_operator.plan.state import state_config
 
 MOST_BYTES = 1_000_000
 """Of a config: a ConfigMap holds 1 MiB, and the seal lies beside it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Allowed:
+    """What policies leave of a route: one for all agents of that route under them."""
+
+    route: RouteConfig
+    excluded: tuple[str, ...]
+    """Words for each provider that they exclude."""
+    conflicts: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,9 @@ class AgentPlan:
     """Words for each provider within the cluster that gives no way to its pods."""
     credentials: frozenset[CredentialPair]
     """(Secret, key) pairs that the pods mount."""
+    applying: Applying = field(compare=False, repr=False)
+    allowed: Allowed | None = field(compare=False, repr=False)
+    """Held for the agents that share them: they are remembered for as long as a plan holds them."""
 
     @property
     def config_text(self) -> str | None:
@@ -70,7 +83,7 @@ class _Outcome:
     problems: tuple[Problem, ...] = ()
     config: AgentConfig | None = None
     in_force: InForce | None = None
-    excluded: tuple[str, ...] = ()
+    allowed: Allowed | None = None
     route: RouteConfig | None = None
     """As declared, where the config was made from it."""
     refuses: bool = False
@@ -103,9 +116,11 @@ def plan_agent(inputs: AgentInputs, installation: Installation) -> AgentPlan:
         untried=applying.untried,
         route_digest=references.route.digest if outcome.route and references.route and not outcome.refuses else None,
         effective=outcome.in_force.described if outcome.in_force else (),
-        excluded=outcome.excluded,
+        excluded=outcome.allowed.excluded if outcome.allowed else (),
         unreachable=networkpolicy.unreachable(made, inputs.services, installation) if made else (),
         credentials=credentials,
+        applying=applying,
+        allowed=outcome.allowed,
     )
 
 
@@ -151,24 +166,27 @@ def _made(
     inputs: AgentInputs, installation: Installation, applying: Applying, references: References, declared: Declared
 ) -> _Outcome:
     """Everything is there: a config of its own, unless the policies let nothing of the route through."""
-    rules = applying.in_force
-    route, excluded = _cuts.of(declared, rules, make=lambda: config.cut(declared.config, rules.policy))
-    namespace = inputs.agent.metadata.namespace
+    rules, namespace = applying.in_force, inputs.agent.metadata.namespace
+    allowed = _allowed.of(declared, rules, namespace, make=lambda: _allow(declared, rules, namespace))
     problems = (
-        *_found.of(rules, also=namespace, make=lambda: _conflicts(rules, namespace)),
-        *state_problems(inputs.agent, rules, route, installation),
+        *allowed.conflicts,
+        *state_problems(inputs.agent, rules, allowed.route, installation),
         *_collector_required(rules, installation),
     )
-    if not route.providers:
-        problems = (*problems, _no_provider(declared.config.name, excluded))
+    if not allowed.route.providers:
+        problems = (*problems, _no_provider(declared.config.name, allowed.excluded))
     if problems and (inputs.last is None or problems[0].reason is Reason.NO_PROVIDER_ALLOWED):
         return _kept(inputs, installation, applying, problems)
-    made = config.fresh(inputs.agent, references.instructions, route, rules, applying.shadows, installation)
-    return _Outcome(problems, made, rules, excluded, declared.config)
+    made = config.fresh(inputs.agent, references.instructions, allowed.route, rules, applying.shadows, installation)
+    return _Outcome(problems, made, rules, allowed, declared.config)
 
 
-_cuts: Remembered[tuple[RouteConfig, tuple[str, ...]]] = Remembered(MOST_SETS)
-_found: Remembered[tuple[Problem, ...]] = Remembered(MOST_SETS)
+_allowed: Shared[Allowed] = Shared()
+
+
+def _allow(declared: Declared, rules: InForce, namespace: str) -> Allowed:
+    route, excluded = config.cut(declared.config, rules.policy)
+    return Allowed(route, excluded, _conflicts(rules, namespace))
 
 
 def _kept(
@@ -180,7 +198,7 @@ def _kept(
     rules = policy.in_force(policy.tightened(inputs.last, applying.opinions))
     route, excluded = config.cut(inputs.last.route, rules.policy)
     kept = config.tightened(inputs.last, inputs.agent, route, rules, applying.shadows, installation)
-    return _Outcome(problems, kept, rules, excluded)
+    return _Outcome(problems, kept, rules, Allowed(route, excluded))
 
 
 def _conflicts(rules: InForce, namespace: str) -> tuple[Problem, ...]:
@@ -221,8 +239,8 @@ def _no_provider(route: str, excluded: tuple[str, ...]) -> Problem:
 
 def _uses(applying: Applying, inputs: AgentInputs) -> tuple[PolicyUse, ...]:
     """Those that take part; one that is missing or invalid takes part as it was in the last config."""
-    away = {*applying.missing, *applying.invalid}
-    kept = (use for use in inputs.last_policies if inputs.last and f"{use.namespace}/{use.name}" in away)
+    away = applying.away if inputs.last else frozenset[str]()
+    kept = (use for use in inputs.last_policies if f"{use.namespace}/{use.name}" in away)
     return tuple(sorted((*applying.uses, *kept), key=lambda use: (use.namespace, use.name)))
 
 

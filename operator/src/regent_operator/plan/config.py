@@ -7,7 +7,6 @@ ranges); nothing of pods or children does, so equal declarations in one cluster 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from regent_api.agent import AgentParameters
@@ -47,15 +46,11 @@ from regent_operator.plan import attempting, prices
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows
 from regent_operator.plan.reading import Reading
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Remembered, Shared
 from regent_operator.plan.state import drain_config, state_config
 
 Number = TypeVar("Number", int, float)
 Part = TypeVar("Part", bound=Model)
-MOST_PARTS = 1024
-"""That differ, of all agents."""
-MOST_TRUSTS = 8
-"""Installations whose TokenTrust is remembered; one process has one at a time."""
 
 
 def fresh(
@@ -102,13 +97,11 @@ def _prompt(agent: AIAgent) -> PromptConfig:
 
 
 def _once(part: Part) -> Part:
-    return cast("Part", _known(part))
-
-
-@lru_cache(maxsize=MOST_PARTS)
-def _known(part: Model) -> Model:
     """The very same for equal ones: most agents' are alike."""
-    return part
+    return cast("Part", _parts.of(type(part), *vars(part).values(), make=lambda: part))
+
+
+_parts: Shared[Model] = Shared()
 
 
 def tightened(
@@ -276,4 +269,4 @@ def _tokens(installation: Installation) -> TokenTrust:
     return _trusts.of(installation, make=lambda: TokenTrust(issuer=installation.issuer, jwks=dict(installation.jwks)))
 
 
-_trusts: Remembered[TokenTrust] = Remembered(MOST_TRUSTS)
+_trusts: Remembered[TokenTrust] = Remembered()

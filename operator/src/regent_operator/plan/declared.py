@@ -5,25 +5,25 @@ from functools import cached_property
 
 from regent_api.config import RouteConfig, digest
 from regent_api.objects import ModelRoute
+from regent_api.route import ModelRouteSpec
 from regent_operator.plan.acceptance import Rejection, route_rejection
 from regent_operator.plan.config import declared_route
 from regent_operator.plan.remembered import Remembered
-
-MOST_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Declared:
     """Compared by identity: `declared` gives the same one for the same object."""
 
-    route: ModelRoute
+    name: str
+    spec: ModelRouteSpec
     rejection: Rejection | None
     """Why it is not Accepted."""
 
     @cached_property
     def config(self) -> RouteConfig:
         """As its author wrote it, defaults filled in."""
-        return declared_route(self.route.metadata.name, self.route.spec)
+        return declared_route(self.name, self.spec)
 
     @cached_property
     def digest(self) -> str:
@@ -32,9 +32,11 @@ class Declared:
 
 
 def declared(route: ModelRoute, cluster_domain: str) -> Declared:
-    return _declared.of(
-        route, also=cluster_domain, make=lambda: Declared(route, route_rejection(route, cluster_domain))
-    )
+    return _declared.of(route, also=cluster_domain, make=lambda: _declare(route, cluster_domain))
 
 
-_declared: Remembered[Declared] = Remembered(MOST_REMEMBERED)
+_declared: Remembered[Declared] = Remembered()
+
+
+def _declare(route: ModelRoute, cluster_domain: str) -> Declared:
+    return Declared(route.metadata.name, route.spec, route_rejection(route, cluster_domain))

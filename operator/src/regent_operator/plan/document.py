@@ -5,6 +5,7 @@ all of them.
 """
 
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,11 +14,11 @@ from regent_api.model import Model
 from regent_api.status import Digests
 from regent_operator.plan.remembered import Remembered
 
-SHARED = ("policy", "route", "sources", "tokens")
+MODELS = ("policy", "route", "tokens")
+SHARED = (*MODELS, "sources")
 """Fields without a default, so that they always stand in the document."""
-MOST_REMEMBERED = 1024
-MOST_AT_WORK = 64
-"""Documents that were written last: an agent's is asked for several times in one look."""
+MOST_AT_WORK = 16
+"""Documents that were written last, those of the workers' agents: each is asked for several times in one look."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,23 @@ class Document:
 
 def document(config: AgentConfig) -> Document:
     """Of the same config always the same."""
-    return _documents.of(config, make=lambda: _document(config))
+    for known, made in _written_last:
+        if known is config:
+            return made
+    made = _document(config)
+    _written_last.append((config, made))
+    return made
 
 
-_documents: Remembered[Document] = Remembered(MOST_AT_WORK)
+_written_last: deque[tuple[AgentConfig, Document]] = deque(maxlen=MOST_AT_WORK)
 
 
 def _document(config: AgentConfig) -> Document:
     own = config.wire(frozenset(SHARED))
     parts = {name: canonical(value) for name, value in own.items()}
-    shared = {name: _part(getattr(config, name)) for name in SHARED}
+    shared = {name: _part(getattr(config, name)) for name in MODELS}
     parts |= {name: part.text for name, part in shared.items()}
+    parts["sources"] = _sources.of(config.policy, also=config.sources, make=lambda: canonical(config.sources))
     meaning = {name: text for name, text in parts.items() if name != "sources"}
     digests = Digests(config=digest_of(_joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
     return Document(_joined(parts), digests)
@@ -52,16 +59,18 @@ class _Part:
     digest: str
 
     @classmethod
-    def of(cls, part: Model | dict[str, list[str]]) -> "_Part":
-        text = canonical(written(part) if isinstance(part, Model) else part)
+    def of(cls, part: Model) -> "_Part":
+        text = canonical(written(part))
         return cls(text, digest_of(text))
 
 
-def _part(part: Model | dict[str, list[str]]) -> _Part:
+def _part(part: Model) -> _Part:
     return _parts.of(part, make=lambda: _Part.of(part))
 
 
-_parts: Remembered[_Part] = Remembered(MOST_REMEMBERED)
+_parts: Remembered[_Part] = Remembered()
+_sources: Remembered[str] = Remembered()
+"""By the policy, whose sources they are."""
 
 
 def _joined(parts: Mapping[str, str]) -> str:

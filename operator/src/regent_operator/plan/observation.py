@@ -5,16 +5,15 @@ Parsed once at the edge, so that conditions are computed from a handful of plain
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from regent_operator.plan.echo import MOST_ERROR_CHARACTERS, Echo
+from regent_operator.plan.remembered import Shared
 from regent_operator.plan.trial import Trial
 
 CREDENTIALS_VOLUME = "credentials"
 CONVERSATIONS = "active_conversations"
 """The metric that agents are scaled by."""
-MOST_SETS = 1024
 CredentialPair = tuple[str, str]
 """(Secret, key)."""
 
@@ -199,10 +198,12 @@ def credentials_of(pod_spec: Mapping[str, Any]) -> frozenset[CredentialPair]:
     )
 
 
-@lru_cache(maxsize=MOST_SETS)
 def once(pairs: frozenset[CredentialPair]) -> frozenset[CredentialPair]:
     """The very same for equal ones: thousands of pods mount what their route names, or nothing."""
-    return pairs
+    return _pairs.of(*sorted(pairs), make=lambda: pairs)
+
+
+_pairs: Shared[frozenset[CredentialPair]] = Shared()
 
 
 _CRASHES = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError"}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from regent_api.objects import AgentPolicy, Invalid
-from regent_api.policy import KeySet, OidcGrant
+from regent_api.policy import AgentPolicySpec, KeySet, OidcGrant
 from regent_operator.plan.acceptance import Rejection
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.lattice import Clause, Stated, clause
@@ -17,7 +17,6 @@ from regent_operator.plan.reading import Reading
 from regent_operator.plan.remembered import Remembered
 
 PATH = "callers.oidc"
-MOST_REMEMBERED = 1024
 
 ConfigMapKey = tuple[str, str, str]
 """Namespace, name, key."""
@@ -26,7 +25,7 @@ ConfigMapKey = tuple[str, str, str]
 def key_sets_of(policies: Iterable[AgentPolicy | Invalid]) -> frozenset[ConfigMapKey]:
     """The ConfigMap keys that hold key sets of some policies."""
     valid = (policy for policy in policies if not isinstance(policy, Invalid))
-    return frozenset(key for policy in valid for _, key in _references(policy))
+    return frozenset(key for policy in valid for _, key in _references(policy.metadata.namespace, policy.spec))
 
 
 def resolved(reading: Reading, texts: Mapping[ConfigMapKey, str | None]) -> Reading:
@@ -36,19 +35,20 @@ def resolved(reading: Reading, texts: Mapping[ConfigMapKey, str | None]) -> Read
     """
     if reading.error is not None or PATH not in reading.opinions:
         return reading
-    held = tuple(texts.get(key) for _, key in _references(reading.policy))
+    held = tuple(texts.get(key) for _, key in _references(reading.metadata.namespace, reading.spec))
     digests = tuple(None if text is None else hashlib.sha256(text.encode()).digest() for text in held)
     return _known.of(reading, also=digests, make=lambda: _resolved(reading, held))
 
 
-_known: Remembered[Reading] = Remembered(MOST_REMEMBERED)
+_known: Remembered[Reading] = Remembered()
 """By what the texts come to: a ConfigMap may hold much beside the keys."""
 
 
 def _resolved(reading: Reading, texts: tuple[str | None, ...]) -> Reading:
-    found = dict(zip((index for index, _ in _references(reading.policy)), texts, strict=True))
+    references = _references(reading.metadata.namespace, reading.spec)
+    found = dict(zip((index for index, _ in references), texts, strict=True))
     grants = []
-    for index, grant in enumerate(_grants(reading.policy)):
+    for index, grant in enumerate(_grants(reading.spec)):
         try:
             grants.append(_inline(grant, found.get(index)))
         except KeySetError as error:
@@ -70,12 +70,12 @@ def _where(grant: OidcGrant) -> str:
     return f": key {reference.key} of ConfigMap {reference.name}" if reference else ".inline:"
 
 
-def _grants(policy: AgentPolicy) -> list[OidcGrant]:
-    return (policy.spec.callers and policy.spec.callers.oidc) or []
+def _grants(spec: AgentPolicySpec) -> list[OidcGrant]:
+    return (spec.callers and spec.callers.oidc) or []
 
 
-def _references(policy: AgentPolicy) -> Iterator[tuple[int, ConfigMapKey]]:
-    for index, grant in enumerate(_grants(policy)):
+def _references(namespace: str, spec: AgentPolicySpec) -> Iterator[tuple[int, ConfigMapKey]]:
+    for index, grant in enumerate(_grants(spec)):
         reference = grant.jwks.config_map_key_ref
         if reference is not None:
-            yield index, (policy.metadata.namespace, reference.name, reference.key)
+            yield index, (namespace, reference.name, reference.key)

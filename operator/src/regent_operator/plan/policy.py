@@ -9,8 +9,8 @@ A policy in mode Audit takes no part: it casts a shadow, what the policies in fo
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 
 from regent_api.agent import EffectiveField, PolicyUse
@@ -58,7 +58,7 @@ from regent_operator.plan.lattice import (
 )
 from regent_operator.plan.oidc import resolved
 from regent_operator.plan.reading import Reading, read
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Shared
 
 _CLASS_DEFAULTS: Mapping[str, Any] = {"aiProcessing": frozenset(), "retention": None, "anonymize": False}
 DEFAULTS: Mapping[str, Any] = {
@@ -122,13 +122,11 @@ DEFAULTS: Mapping[str, Any] = {
 
 MOST_VALUE_CHARACTERS = 4096
 MOST_SOURCES = 64
-MOST_SETS = 1024
-"""Sets of policies whose meet is remembered: thousands of agents share a few."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Applying:
-    """The policies that apply to an agent."""
+    """The policies that apply to an agent; the very same for all agents to which just these apply."""
 
     readings: tuple[Reading, ...]
     """Those that take part in the meet, by NAMESPACE/NAME."""
@@ -138,33 +136,50 @@ class Applying:
     """NAMESPACE/NAME of those in mode Audit beyond them. They apply, and nobody decides under them."""
     missing: tuple[str, ...]
     """NAMESPACE/NAME of those that the agent names and that do not exist."""
-    invalid: Mapping[str, str]
-    """NAMESPACE/NAME -> why. They apply, or nobody can tell whether they do."""
+    invalid: tuple[tuple[str, str], ...]
+    """NAMESPACE/NAME and why. They apply, or nobody can tell whether they do."""
 
-    @property
+    @classmethod
+    def of(cls, *parts: Any) -> "Applying":
+        return _applying.of(*parts, make=lambda: cls(*parts))
+
+    @cached_property
     def keys(self) -> frozenset[str]:
-        return _keys((*self.readings, *self.shadows), frozenset((*self.untried, *self.missing, *self.invalid)))
+        return frozenset((*(reading.key for reading in self.taking_part), *self.untried, *self.away))
 
-    @property
+    @cached_property
     def uses(self) -> tuple[PolicyUse, ...]:
-        return _uses((*self.readings, *self.shadows))
+        used = ((reading.metadata, reading.digest) for reading in self.taking_part)
+        return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
 
     @property
+    def away(self) -> frozenset[str]:
+        """NAMESPACE/NAME of those that apply, or might, and cannot take part as they are."""
+        return frozenset((*self.missing, *(key for key, _ in self.invalid)))
+
+    @property
+    def taking_part(self) -> tuple[Reading, ...]:
+        return *self.readings, *self.shadows
+
+    @cached_property
     def opinions(self) -> Opinions:
-        return _met(self.readings)
+        return meet_all(reading.opinions for reading in self.readings)
 
-    @property
+    @cached_property
     def in_force(self) -> "InForce":
-        return _in_force(self.readings)
+        return _in_force.of(*self.readings, make=lambda: in_force(self.opinions))
 
     @property
     def trying_less(self) -> "Applying":
         """Without the last of the shadows."""
         *tried, last = self.shadows
-        return replace(self, shadows=tuple(tried), untried=self.untried | {last.key})
+        return Applying.of(self.readings, tuple(tried), self.untried | {last.key}, self.missing, self.invalid)
 
 
-@dataclass(frozen=True)
+_applying: Shared[Applying] = Shared()
+
+
+@dataclass(frozen=True, eq=False)
 class InForce:
     """What opinions come to."""
 
@@ -174,6 +189,9 @@ class InForce:
     """status.effective."""
     sources: dict[str, list[str]]
     """Field path -> the policies behind its value. One for all agents under these opinions: nobody changes it."""
+
+
+_in_force: Shared[InForce] = Shared()
 
 
 def in_force(opinions: Opinions) -> InForce:
@@ -193,7 +211,7 @@ def _shadow(rules: InForce, reading: Reading) -> Shadow:
     return _shadows.of(rules, reading, make=make)
 
 
-_shadows: Remembered[Shadow] = Remembered(MOST_SETS)
+_shadows: Shared[Shadow] = Shared()
 
 
 def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
@@ -210,21 +228,22 @@ def applying(inputs: AgentInputs, operator_namespace: str) -> Applying:
         if isinstance(policy, Invalid):
             invalid[key] = policy.error
             continue
-        reading = resolved(read(policy, operator_namespace), inputs.key_sets)
+        reading = read(policy, operator_namespace)
         if key not in named and not reading.selects(metadata.labels, inputs.namespace_labels):
             continue
+        reading = resolved(reading, inputs.key_sets)
         if policy.spec.mode is PolicyMode.AUDIT:
             shadows += [reading] if reading.error is None else []
         elif reading.error is None:
             readings.append(reading)
         else:
             invalid[key] = reading.error
-    return Applying(
-        readings=tuple(readings),
-        shadows=tuple(shadows[:MOST_SHADOWS]),
-        untried=frozenset(reading.key for reading in shadows[MOST_SHADOWS:]),
-        missing=tuple(sorted(named - known.keys())),
-        invalid=invalid,
+    return Applying.of(
+        tuple(readings),
+        tuple(shadows[:MOST_SHADOWS]),
+        frozenset(reading.key for reading in shadows[MOST_SHADOWS:]),
+        tuple(sorted(named - known.keys())),
+        tuple(invalid.items()),
     )
 
 
@@ -282,27 +301,6 @@ def as_json(field: Field, value: Any) -> str:
     """A value as users would write it: durations as `120s`."""
     plain = f"{value:g}s" if field.is_duration and value is not None else _plain(value)
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
-
-
-@lru_cache(maxsize=MOST_SETS)
-def _in_force(readings: tuple[Reading, ...]) -> InForce:
-    return in_force(_met(readings))
-
-
-@lru_cache(maxsize=MOST_SETS)
-def _keys(readings: tuple[Reading, ...], beside: frozenset[str]) -> frozenset[str]:
-    return beside | {reading.key for reading in readings}
-
-
-@lru_cache(maxsize=MOST_SETS)
-def _uses(readings: tuple[Reading, ...]) -> tuple[PolicyUse, ...]:
-    used = ((reading.policy.metadata, reading.digest) for reading in readings)
-    return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
-
-
-@lru_cache(maxsize=MOST_SETS)
-def _met(readings: tuple[Reading, ...]) -> Opinions:
-    return meet_all(reading.opinions for reading in readings)
 
 
 def _plain(value: Any) -> Any:

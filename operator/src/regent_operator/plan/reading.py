@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from regent_api.config import digest
-from regent_api.objects import AgentPolicy
-from regent_api.policy import PolicyMode
+from regent_api.objects import AgentPolicy, Metadata
+from regent_api.policy import AgentPolicySpec, PolicyMode
 from regent_api.types import LabelSelector
 from regent_operator.plan.acceptance import Rejection, policy_rejection, selector_error
 from regent_operator.plan.lattice import Clause, Opinions, opinions_of
 from regent_operator.plan.remembered import Remembered
-
-MOST_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
     """Compared by identity: `read` gives the same reading for the same object."""
 
-    policy: AgentPolicy
+    metadata: Metadata
+    spec: AgentPolicySpec
     rejection: Rejection | None
     """Why it is not Accepted."""
     selector_unreadable: bool
@@ -37,14 +36,14 @@ class Reading:
 
     @property
     def key(self) -> str:
-        return self.policy.metadata.key
+        return self.metadata.key
 
     def selects(self, agent_labels: Mapping[str, str], namespace_labels: Mapping[str, str]) -> bool:
         """Whether the selector matches, or might. Without a selector a policy applies only to who names it.
 
         `namespaces` outside the operator's namespace makes the policy invalid, not narrower: it is left aside here.
         """
-        selector = self.policy.spec.selector
+        selector = self.spec.selector
         if selector is None:
             return False
         if self.selector_unreadable:
@@ -58,7 +57,7 @@ def read(policy: AgentPolicy, operator_namespace: str) -> Reading:
     return _readings.of(policy, also=operator_namespace, make=lambda: _read(policy, operator_namespace))
 
 
-_readings: Remembered[Reading] = Remembered(MOST_REMEMBERED)
+_readings: Remembered[Reading] = Remembered()
 
 
 def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
@@ -66,7 +65,8 @@ def _read(policy: AgentPolicy, operator_namespace: str) -> Reading:
     parts = [part for part in (selector.agents, selector.namespaces) if part] if selector else []
     opinions = opinions_of(policy.spec, policy.metadata.key)
     return Reading(
-        policy=policy,
+        metadata=policy.metadata,
+        spec=policy.spec,
         rejection=policy_rejection(policy, operator_namespace),
         selector_unreadable=any(selector_error(part, "") is not None for part in parts),
         floor=policy.metadata.namespace == operator_namespace,

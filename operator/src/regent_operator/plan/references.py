@@ -56,7 +56,7 @@ def _policies(applying: Applying) -> Iterator[Problem]:
             Reason.POLICY_MISSING,
             f"spec.policyRefs names AgentPolicy {key}, which does not exist; create it, or remove it from policyRefs.",
         )
-    for key, error in applying.invalid.items():
+    for key, error in applying.invalid:
         yield unresolved(
             Reason.POLICY_INVALID,
             f"AgentPolicy {key} applies or might apply, and is invalid: {error}. Correct or delete that policy.",
