@@ -45,7 +45,10 @@ class Conversations:
         self._floor = max(config.sensitivity, config.policy.data.min_sensitivity)
         self._sources = config.sources
         self._state = state
-        self._idle_after = config.drain.idle_after_seconds
+        pod, idle_after = state.attendance.pod, config.drain.idle_after_seconds
+        self._beginning = Visit(pod, FIRST_SECONDS)
+        self._going_on = Visit(pod, turn_seconds(idle_after))
+        self._resting = Visit(pod, idle_after)
 
     def attended(self, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
         """A turn. When it has ended its conversation, if `open` gives it one, is active for `drain.idleAfter` more.
@@ -67,7 +70,7 @@ class Conversations:
         attendance = self._state.attendance
         try:
             if attendance.is_last(id_):
-                attendance.told(await self._state.state.rest(id_, owner_, self._visit(self._idle_after)))
+                attendance.told(await self._state.state.rest(id_, owner_, self._resting))
         finally:
             attendance.ends(id_)
 
@@ -156,7 +159,7 @@ class Conversations:
             return None
         fresh = Conversation(secrets.token_urlsafe(18), owner(caller), self._floor, secrets.token_hex(16))
         attendance = self._state.attendance
-        attendance.told(await self._state.state.begin(fresh, self._visit(FIRST_SECONDS)))
+        attendance.told(await self._state.state.begin(fresh, self._beginning))
         attendance.begins(fresh.id)
         return fresh
 
@@ -168,8 +171,7 @@ class Conversations:
         found = None
         attendance.begins(id_)
         try:
-            visit = self._visit(turn_seconds(self._idle_after))
-            found = await self._state.state.attend(id_, owner(caller), visit)
+            found = await self._state.state.attend(id_, owner(caller), self._going_on)
         finally:
             if found is None:
                 attendance.ends(id_)
@@ -187,9 +189,6 @@ class Conversations:
     def _knows(self, id_: str) -> bool:
         """Whether the id may be one that was issued here."""
         return self._kept and _ID.fullmatch(id_) is not None
-
-    def _visit(self, seconds: float) -> Visit:
-        return Visit(self._state.attendance.pod, seconds)
 
 
 def closes(stated: str | None) -> bool:
