@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regent_api.types import Sensitivity
-from regent_runtime.state.contract import Attended, Conversation, Visit
+from regent_runtime.state.contract import CONVERSATION_SECONDS, Attended, Conversation, Visit
 from tests.contract.states import PodWorld, World, redis_world
 
 LONGEST, IDLE = 300.0, 120.0
@@ -78,6 +78,23 @@ async def test_a_turn_that_outlasts_its_visit_rests_nevertheless(world: World) -
     assert await world.state.rest("c-1", "ann", rest("one")) == 1
 
 
+async def test_what_runs_at_a_pod_is_active_there_anew_if_its_latest_turn_was_there(world: World) -> None:
+    for id_ in ("c-1", "c-2", "c-3"):
+        await world.state.begin(conversation(id_), rest("one"))
+    await world.state.attend("c-2", "ann", rest("two"))
+    await world.state.forget("c-3", "ann")
+    await world.advance(IDLE - 1)
+    assert await world.state.active("one", ["c-1", "c-2", "c-3", "c-4"], IDLE) == 1
+    await world.advance(IDLE - 1)
+    assert await counts(world) == [1, 0, 0]
+    await world.advance(1)
+    assert await counts(world) == [0, 0, 0]
+    assert await world.state.active("one", ["c-1"], IDLE) == 1, "a turn that was not seen for long runs nevertheless"
+    assert await world.state.active("one", ["c-1"], IDLE) == 1
+    await world.advance(CONVERSATION_SECONDS)
+    assert await world.state.active("one", ["c-1"], IDLE) == 0, "it is forgotten"
+
+
 async def test_one_that_is_deleted_is_active_nowhere(world: World) -> None:
     for id_ in ("c-1", "c-2", "c-3"):
         await world.state.begin(conversation(id_), turn("one"))
@@ -122,7 +139,7 @@ async def test_the_pods_add_up_to_the_distinct_active_conversations(world: World
     for step in range(150):
         pod, known = rng.choice(PODS), [*model.active]
         id_ = rng.choice(known) if known else ""
-        match rng.choice(("begin", "attend", "attend", "rest", "rest", "forget", "pause")):
+        match rng.choice(("begin", "attend", "attend", "rest", "rest", "look", "forget", "pause")):
             case "begin":
                 await world.another().begin(conversation(f"c-{step}"), turn(pod))
                 model.active[f"c-{step}"] = pod, model.now + LONGEST
@@ -136,6 +153,10 @@ async def test_the_pods_add_up_to_the_distinct_active_conversations(world: World
             case "forget" if known:
                 await world.another().forget(id_, "ann")
                 del model.active[id_]
+            case "look":
+                mine = [each for each, (at, _) in model.active.items() if at == pod]
+                await world.another().active(pod, known, LONGEST)
+                model.active |= dict.fromkeys(mine, (pod, model.now + LONGEST))
             case "pause":
                 pause = rng.choice((1.0, 30.0, 100.0))
                 await world.advance(pause)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from regent_api.config import AgentConfig
 from regent_api.policy import StateError
 from regent_api.types import Sensitivity
+from regent_runtime.attendance import FIRST_SECONDS, turn_seconds
 from regent_runtime.callers.caller import Caller
 from regent_runtime.decision import Stage, decided
 from regent_runtime.record import TurnRecord
@@ -20,8 +21,6 @@ from regent_runtime.refusals import CONVERSATION_NOT_FOUND, INVALID_VALUE, STATE
 from regent_runtime.state.contract import CONVERSATION_SECONDS, Conversation, StateAway, Visit, hashed
 from regent_runtime.state.source import StateInUse
 
-MARGIN_SECONDS = 90.0
-"""What a turn may take beyond its time limit: its body's way, and the stages around the attempts."""
 NONE_KEPT = nullcontext()
 _ID = re.compile(r"[-_a-zA-Z0-9]{16,64}", re.ASCII)
 
@@ -46,13 +45,15 @@ class Conversations:
         self._floor = max(config.sensitivity, config.policy.data.min_sensitivity)
         self._sources = config.sources
         self._state = state
-        self._idle_after = config.drain.idle_after_seconds
-        self._longest = config.turn_seconds + MARGIN_SECONDS + self._idle_after
+        pod, idle_after = state.attendance.pod, config.drain.idle_after_seconds
+        self._beginning = Visit(pod, FIRST_SECONDS)
+        self._going_on = Visit(pod, turn_seconds(idle_after))
+        self._resting = Visit(pod, idle_after)
 
     def attended(self, caller: Caller, record: TurnRecord) -> AbstractAsyncContextManager[None]:
         """A turn. When it has ended its conversation, if `open` gives it one, is active for `drain.idleAfter` more.
 
-        Where the state cannot be told, it is for as long as the turn might have taken.
+        Where the state cannot be told, the turn's last visit stands.
         """
         return self._attending(caller, record) if self._kept else NONE_KEPT
 
@@ -69,8 +70,7 @@ class Conversations:
         attendance = self._state.attendance
         try:
             if attendance.is_last(id_):
-                visit = Visit(attendance.pod, self._idle_after)
-                attendance.told(await self._state.state.rest(id_, owner_, visit))
+                attendance.told(await self._state.state.rest(id_, owner_, self._resting))
         finally:
             attendance.ends(id_)
 
@@ -159,7 +159,7 @@ class Conversations:
             return None
         fresh = Conversation(secrets.token_urlsafe(18), owner(caller), self._floor, secrets.token_hex(16))
         attendance = self._state.attendance
-        attendance.told(await self._state.state.begin(fresh, self._visit()))
+        attendance.told(await self._state.state.begin(fresh, self._beginning))
         attendance.begins(fresh.id)
         return fresh
 
@@ -171,7 +171,7 @@ class Conversations:
         found = None
         attendance.begins(id_)
         try:
-            found = await self._state.state.attend(id_, owner(caller), self._visit())
+            found = await self._state.state.attend(id_, owner(caller), self._going_on)
         finally:
             if found is None:
                 attendance.ends(id_)
@@ -189,9 +189,6 @@ class Conversations:
     def _knows(self, id_: str) -> bool:
         """Whether the id may be one that was issued here."""
         return self._kept and _ID.fullmatch(id_) is not None
-
-    def _visit(self) -> Visit:
-        return Visit(self._state.attendance.pod, self._longest)
 
 
 def closes(stated: str | None) -> bool:

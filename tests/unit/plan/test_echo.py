@@ -107,6 +107,16 @@ def test_a_long_refusal_is_cut_and_a_newer_runtimes_fields_are_left_alone() -> N
     assert echo.config_error == "x" * MOST_ERROR_CHARACTERS
 
 
+def test_a_list_of_missing_credentials_that_was_cut_says_how_many_more_there_are() -> None:
+    echo = echo_of({**STATUSZ, "missingCredentials": ["a/b", "c/d", "and 98 more"]})
+    assert echo is not None
+    assert (echo.missing_credentials, echo.missing_beyond) == (("a/b", "c/d"), 98)
+    for last in ("and more", "and -1 more", "and 1 more/key", "and 9999999999 more"):
+        whole = echo_of({**STATUSZ, "missingCredentials": ["a/b", last]})
+        assert whole is not None
+        assert (whole.missing_credentials, whole.missing_beyond) == (("a/b", last), 0)
+
+
 def test_an_echo_of_another_uid_is_dropped() -> None:
     assert PodSeen("helper-1", "u2").with_echo(echo_of(STATUSZ)).echo is None
     assert PodSeen("helper-1", "u1").with_echo(echo_of(STATUSZ)).echo is not None

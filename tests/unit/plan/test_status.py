@@ -305,6 +305,26 @@ def test_a_pod_of_an_older_template_misses_nothing_that_it_does_not_mount() -> N
     assert status["Reconciling"] == ("True", "CredentialsChanged")
 
 
+def test_missing_credentials_are_named_and_counted() -> None:
+    names = [f"cloud-{number}/api-key" for number in range(7)]
+    facts = {"credentials": frozenset((f"cloud-{number}", "api-key") for number in range(7))}
+    pods = (
+        echoing(PLAN, "helper-1", pod_facts=facts, missing_credentials=tuple(names), missing_beyond=90),
+        echoing(PLAN, "helper-2", pod_facts=facts, missing_credentials=tuple(names[:6]), missing_beyond=91),
+    )
+    message = condition(status_of(PLAN, Observation(deployment(2), pods)), "ResolvedRefs").message
+    assert message.startswith(f"The pods miss {', '.join(names[:5])} and 93 more (SECRET/KEY of the agent's namespace)")
+
+
+def test_a_pod_that_misses_more_than_it_could_name_misses_some() -> None:
+    """Of an older template that mounts none of those that it names, it may mount the others."""
+    facts = {"credentials": frozenset({("zoo", "api-key")})}
+    older = echoing(PLAN, pod_facts=facts, missing_credentials=("cloud/api-key",), missing_beyond=2)
+    status = status_of(PLAN, Observation(deployment(), (older,)))
+    assert shown(status)["ResolvedRefs"] == ("False", "CredentialsMissing")
+    assert condition(status, "ResolvedRefs").message.startswith("The pods miss 2 more (SECRET/KEY")
+
+
 def test_excluded_providers_are_named_while_all_is_well() -> None:
     local_only = planned(policies=(for_all("in", models={"localHosts": ["*.svc"], "allow": [{"host": "*.svc"}]}),))
     status = status_of(local_only, Observation(deployment(), (echoing(local_only),)))

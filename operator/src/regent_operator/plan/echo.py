@@ -3,6 +3,7 @@
 Parsed once at the edge: a pod may answer anything.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from regent_api.types import DNS_LABEL
 from regent_operator.plan.trial import CanarySaid
 
 MOST_ERROR_CHARACTERS = 1024
+_BEYOND = re.compile(r"and ([0-9]{1,9}) more", re.ASCII)
+"""The last word of a list that the pod has cut."""
 LASTING = frozenset({"log_damaged", "fork", "records_let_go"})
 """Why a pod's audit log goes on neither on its disk nor at the collector, and never will. What else it says passes."""
 
@@ -75,6 +78,8 @@ class Echo:
     """One of LASTING, or empty."""
     content_refused: bool = False
     """Whether the collector does not take some of its files of content."""
+    missing_beyond: int = 0
+    """How many more credentials are missing than the pod names."""
     alerts: tuple[AlertFigures, ...] = field(default=(), compare=False)
     """They change with every match, and no child or condition hangs on them."""
     alert_moves: int = field(default=0, compare=False)
@@ -90,13 +95,15 @@ def echo_of(body: object) -> Echo | None:
         said = _Statusz.model_validate(body)
     except ValidationError:
         return None
+    missing, beyond = _listed(said.missing_credentials)
     return Echo(
         pod_uid=said.pod.uid,
         digests=said.digests,
         oldest_turn=said.oldest_turn.config if said.oldest_turn else None,
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
         config_sequence=said.config_sequence,
-        missing_credentials=tuple(said.missing_credentials),
+        missing_credentials=missing,
+        missing_beyond=beyond,
         log_failing=said.audit.lasting,
         content_refused=bool(said.audit.collector and said.audit.collector.content_refused),
         providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
@@ -108,6 +115,12 @@ def echo_of(body: object) -> Echo | None:
         alert_moves=said.audit.alert_moves,
         canary=CanarySaid(said.canary.address, said.canary.outcome) if said.canary else None,
     )
+
+
+def _listed(names: list[str]) -> tuple[tuple[str, ...], int]:
+    """What a pod names, and how many more there are."""
+    cut = _BEYOND.fullmatch(names[-1]) if names else None
+    return (tuple(names[:-1]), int(cut[1])) if cut else (tuple(names), 0)
 
 
 _Figure = Annotated[int, Field(ge=0, le=2**53)]

@@ -1,5 +1,6 @@
 """Whether the policy is in force: what the pods that can serve say of themselves, never what was written."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from regent_api.policy import MOST_SHADOWS
@@ -52,16 +53,19 @@ def policy_enforced(plan: AgentPlan, seen: Observation) -> Finding:
 def missing_credentials(seen: Observation) -> Finding | None:
     """ResolvedRefs=False while pods say that a mounted Secret or key is missing.
 
-    What a pod of an older template does not mount is not missing: the rollout brings it.
+    What a pod of an older template does not mount is not missing: the rollout brings it. Of more than the pod could
+    name nobody knows which it mounts, so that counts.
     """
     said: set[str] = set()
+    beyond = 0
     for pod in seen.pods:
         if pod.echo is not None and not pod.ended and not pod.deleting:
             mounted = {f"{secret}/{name}" for secret, key in pod.credentials for name in (key, "hosts")}
             said.update(mounted.intersection(pod.echo.missing_credentials))
-    if not said:
+            beyond = max(beyond, pod.echo.missing_beyond)
+    if not said and not beyond:
         return None
-    words = f"The pods miss {', '.join(sorted(said)[:MOST_NAMED])} (SECRET/KEY of the agent's namespace)"
+    words = f"The pods miss {_named(said, beyond)} (SECRET/KEY of the agent's namespace)"
     return false(
         ConditionType.RESOLVED_REFS,
         Reason.CREDENTIALS_MISSING,
@@ -72,12 +76,17 @@ def missing_credentials(seen: Observation) -> Finding | None:
 def _untried(plan: AgentPlan) -> str:
     if not plan.untried:
         return "Nothing to do."
-    more = f" and {len(plan.untried) - MOST_NAMED} more" if len(plan.untried) > MOST_NAMED else ""
-    named = ", ".join(sorted(plan.untried)[:MOST_NAMED]) + more
     return (
         f"Of the policies in mode Audit at most {MOST_SHADOWS} are tried, as far as they fit into the config, and not "
-        f"{named}. Change some: enforce or delete them."
+        f"{_named(plan.untried)}. Change some: enforce or delete them."
     )
+
+
+def _named(names: Collection[str], beyond: int = 0) -> str:
+    """The first, and how many more there are, those `beyond` the names included."""
+    named = sorted(names)[:MOST_NAMED]
+    more = len(names) - len(named) + beyond
+    return " and ".join(filter(None, [", ".join(named), f"{more} more" if more else ""]))
 
 
 def _refusal(pod: PodSeen) -> str:

@@ -1,5 +1,6 @@
 """What the pod says of itself: liveness, readiness, the digests that it enforces, and its figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from regent_runtime.seal import Seals
 from regent_runtime.serve.http import Receive, Scope, Send, respond
 from regent_runtime.telemetry.metrics import Metrics
 
+MOST_LISTED_BYTES = 8192
+"""Of a list of Secrets' keys, as JSON. The operator reads 64 KiB of all that stands in /statusz, or nothing."""
+MOST_ERROR_CHARACTERS = 1024
 METRICS_TYPE = b"text/plain; version=1.0.0; charset=utf-8"
 
 
@@ -100,10 +104,10 @@ class Status:
             "version": __version__,
             "digests": snapshot.digests.wire() if snapshot else None,
             "oldestTurn": {"config": oldest.snapshot.digests.config} if oldest else None,
-            "configError": self._config.error,
+            "configError": error[:MOST_ERROR_CHARACTERS] if (error := self._config.error) else None,
             "configSequence": self._seals.sequence,
-            "missingCredentials": sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())}),
-            "apiKeyProblems": keys.problems() if keys else [],
+            "missingCredentials": _cut(sorted({*self._credentials.missing(needed), *(keys.missing() if keys else ())})),
+            "apiKeyProblems": _cut(keys.problems()) if keys else [],
             "activeConversations": self._active(),
             "turns": self._lifecycle.turns,
             "suspended": snapshot.config.suspended if snapshot else False,
@@ -122,6 +126,16 @@ class Status:
     def _active(self) -> int:
         """0 while the pod ends: what it still has goes elsewhere, so it asks for no further pods."""
         return 0 if self._lifecycle.draining else self._attendance.figure(self._lifecycle.turns)
+
+
+def _cut(listed: Sequence[str]) -> list[str]:
+    """As many as there is room for; then the last word is `and N more`, which can be no Secret's."""
+    room = MOST_LISTED_BYTES
+    for count, each in enumerate(listed):
+        room -= len(msgspec.json.encode(each)) + len(",")
+        if room < 0:
+            return [*listed[:count], f"and {len(listed) - count} more"]
+    return [*listed]
 
 
 def _beyond(scope: Scope) -> int | None:

@@ -140,7 +140,8 @@ class Conversation:
 class Visit:
     """A turn at a pod: its conversation is active there, and at no other pod, for `seconds` from now.
 
-    A turn begins with a visit that outlasts it, and a shorter one follows when it has ended (`rest`).
+    Visits are short, so one of which nobody knows whether it was carried out needs no undoing: it ends by itself. Those
+    of turns in flight are renewed (`active`), and `rest` is the last one of a turn.
     """
 
     pod: str
@@ -230,8 +231,11 @@ class State(Protocol):
         Returns how many are active at the pod. Raises StateAway.
         """
 
-    async def active(self, pod: str) -> int:
-        """How many conversations are active at the pod. Raises StateAway."""
+    async def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
+        """How many conversations are active at the pod. Raises StateAway.
+
+        Those of `running`, ids that the pod attends to, are for so many seconds from now, as in `rest`.
+        """
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         """The owner's conversation, for CONVERSATION_SECONDS more; None: unknown, or another's. Raises StateAway."""

@@ -1,7 +1,7 @@
 """Conversations of one process. The least recently used go first: a caller's own at its bound, then anybody's."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from regent_api.types import Sensitivity
@@ -56,12 +56,13 @@ class Conversations:
         return Attended(found, self.active(visit.pod))
 
     def rest(self, id_: str, owner: str, visit: Visit) -> int:
-        kept = self._of(id_, owner)
-        if kept is not None and kept.pod == visit.pod:
-            self._activity.visited(id_, visit)
+        if self._of(id_, owner) is not None:
+            self._visited_again(id_, visit)
         return self.active(visit.pod)
 
-    def active(self, pod: str) -> int:
+    def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
+        for id_ in filter(self.knows, running):
+            self._visited_again(id_, Visit(pod, seconds))
         return self._activity.count(pod)
 
     def knows(self, id_: str) -> bool:
@@ -102,6 +103,11 @@ class Conversations:
         for id_ in known:
             self._drop(id_)
         return len(known)
+
+    def _visited_again(self, id_: str, visit: Visit) -> None:
+        """Only if its latest turn was at the visit's pod."""
+        if self._kept[id_].pod == visit.pod:
+            self._activity.visited(id_, visit)
 
     def _of(self, id_: str, owner: str) -> _Kept | None:
         kept = self._kept.get(id_)

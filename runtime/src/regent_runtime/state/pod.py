@@ -66,8 +66,8 @@ class PodState:
     async def rest(self, id_: str, owner: str, visit: Visit) -> int:
         return self._conversations.rest(id_, owner, visit)
 
-    async def active(self, pod: str) -> int:
-        return self._conversations.active(pod)
+    async def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
+        return self._conversations.active(pod, running, seconds)
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         return self._conversations.recall(id_, owner)

@@ -120,8 +120,8 @@ class RedisState:
     async def rest(self, id_: str, owner: str, visit: Visit) -> int:
         return int(await self._conversation("rest", id_, owner, _micros(visit.seconds), pod=visit.pod))
 
-    async def active(self, pod: str) -> int:
-        return int(await self._conversation("active", "", "", pod=pod))
+    async def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
+        return int(await self._conversation("active", "", "", _micros(seconds), *running, pod=pod))
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:
         found = await self._conversation("recall", id_, owner)

@@ -28,6 +28,11 @@ local function visit(seconds)
   keep(active, seconds)
 end
 
+-- Only if its latest turn was at this pod.
+local function visit_again(seconds)
+  if known() and redis.call('HGET', record, 'active') == active then visit(seconds) end
+end
+
 local function active_here()
   redis.call('ZREMRANGEBYSCORE', active, '-inf', whole(now))
   return redis.call('ZCARD', active)

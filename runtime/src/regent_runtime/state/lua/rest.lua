@@ -1,3 +1,3 @@
 -- ARGV: ..., visit. Returns how many are active at the pod.
-if known() and redis.call('HGET', record, 'active') == active then visit(tonumber(ARGV[5])) end
+visit_again(tonumber(ARGV[5]))
 return active_here()
