@@ -4,7 +4,7 @@ The quiet kinds are watched by metadata alone: a version that we did not write m
 it is read or applied again. Deployments are watched whole, because their status counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any, NamedTuple
@@ -87,12 +87,18 @@ class Children:
         self._programs: dict[ChildKey, Program | None] = {}
         self._configs: dict[ChildKey, bytes] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
+        self._asked: dict[ChildKey, set[str]] = {}
+        """Children that a request is out about -> uids that went since."""
 
     def __len__(self) -> int:
         return len(self._children)
 
     def get(self, key: ChildKey) -> Child | None:
         return self._children.get(key)
+
+    def uids(self, resources: Iterable[Resource]) -> dict[ChildKey, str]:
+        kinds = {resource.kind for resource in resources}
+        return {key: child.uid for key, child in self._children.items() if key.kind in kinds}
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return self._deployments.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
@@ -142,6 +148,23 @@ class Children:
         if status_moved or before is None or not now.known or not _same_content(before, now):
             self._touch(agent_of(key))
 
+    async def answer(self, key: ChildKey, request: Awaitable[Object | None]) -> Object | None:
+        """What a request about a child is answered; None too where the object went before, and its agent is touched.
+
+        A watch may be quicker than the answer to our own write, and says only once that an object is gone. What is
+        asked for later counts: a watch by a label says so of an object that lost the label, too. Whoever asks holds the
+        agent, so there is one such request at a time.
+        """
+        went = self._asked[key] = set()
+        try:
+            obj = await request
+        finally:
+            del self._asked[key]
+        if obj is None or obj["metadata"]["uid"] not in went:
+            return obj
+        self._touch(agent_of(key))
+        return None
+
     def read(self, resource: Resource, obj: Object) -> Child:
         """From the answer to a read of the whole object."""
         return self._take(resource, obj, replace(_child(obj), owned=owned_hash(obj)), ours=False)
@@ -169,6 +192,8 @@ class Children:
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         key = ChildKey(resource.kind, namespace, name)
+        if key in self._asked:
+            self._asked[key].add(uid)
         child = self._children.get(key)
         if child and child.uid == uid:
             del self._children[key]
