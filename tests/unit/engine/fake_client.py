@@ -52,6 +52,9 @@ class FakeClient:
         if live is not None and meta.get("resourceVersion") not in {None, live["metadata"]["resourceVersion"]}:
             self._note("refused", resource.kind, meta["namespace"], meta["name"])
             raise ApiError(409, "Conflict", "the object has been modified")
+        if "uid" in meta and (live is None or live["metadata"]["uid"] != meta["uid"]):
+            self._note("refused", resource.kind, meta["namespace"], meta["name"])
+            raise ApiError(409, "Conflict", "uid mismatch")
         about = {"uid": live["metadata"]["uid"] if live else f"{resource.kind}-{meta['name']}"} | meta
         verb = "apply" if manager == "regent" else f"apply as {manager}"
         return self._put(verb, resource, obj | {"metadata": about})

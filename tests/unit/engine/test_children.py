@@ -147,3 +147,18 @@ def test_what_we_wrote_is_not_known_while_a_write_is_unanswered_nor_when_another
     assert children.written_config("n", "a") == "newer"
     children.forget_written()
     assert children.written_config("n", "a") is None
+
+
+async def test_what_went_before_the_answer_came_is_no_object_and_its_agent_is_looked_at(
+    children: Children, touched: list[Key]
+) -> None:
+    async def overtaken() -> Object:
+        children.gone(CONFIG_MAPS, "n", "a", "c")
+        return live(5)
+
+    async def in_time() -> Object:
+        return live(7)
+
+    assert await children.answer(CONFIG, overtaken()) is None
+    assert touched == [Key("AIAgent", "n", "a")]
+    assert await children.answer(CONFIG, in_time()) == live(7), "a watch by a label calls what lost the label deleted"

@@ -134,7 +134,7 @@ class Autoscalers:
             self._touch(agent)
 
     def _uid_of(self, key: ChildKey) -> str | None:
-        """Of the one that is known, also where we made it since it was last looked for: nobody else tells of its end."""
+        """Of the one that is known, also where we made it since the last look: nobody else tells of its end."""
         child = self._children.get(key)
         return child.uid if child is not None else self._uids.get(key)
 
