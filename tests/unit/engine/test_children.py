@@ -162,3 +162,41 @@ async def test_what_went_before_the_answer_came_is_no_object_and_its_agent_is_lo
     assert await children.answer(CONFIG, overtaken()) is None
     assert touched == [Key("AIAgent", "n", "a")]
     assert await children.answer(CONFIG, in_time()) == live(7), "a watch by a label calls what lost the label deleted"
+
+
+def test_what_no_watch_has_told_of_is_not_known_any_more_when_one_lost_its_place(
+    children: Children, touched: list[Key]
+) -> None:
+    """It may have come and gone in the gap, and a list tells of what is there alone."""
+    children.wrote(CONFIG_MAPS, live(5), WANTED, stripped=False)
+    children.listed_anew(DEPLOYMENTS)
+    assert children.get(CONFIG)
+    children.listed_anew(CONFIG_MAPS)
+    assert children.get(CONFIG) is None
+    assert touched == [Key("AIAgent", "n", "a")]
+
+
+def test_what_a_watch_has_told_of_stays_known_when_it_lost_its_place(children: Children) -> None:
+    children.wrote(CONFIG_MAPS, live(5), WANTED, stripped=False)
+    children.seen(CONFIG_MAPS, metadata(5), full=False)
+    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
+    children.listed_anew(CONFIG_MAPS)
+    assert children.get(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("listed", "counts"),
+    [(None, False), ("c", True), ("successor", False)],
+    ids=["it may have gone in the gap", "the list tells of it", "another is in its place"],
+)
+async def test_an_answer_that_a_list_after_a_gap_overtook_counts_where_the_list_tells_of_the_object(
+    children: Children, touched: list[Key], listed: str | None, *, counts: bool
+) -> None:
+    async def overtaken() -> Object:
+        if listed:
+            children.seen(CONFIG_MAPS, live(8 if listed != "c" else 5, uid=listed), full=True)
+        children.listed_anew(CONFIG_MAPS)
+        return live(5)
+
+    assert await children.answer(CONFIG, overtaken()) == (live(5) if counts else None)
+    assert Key("AIAgent", "n", "a") in touched

@@ -89,6 +89,10 @@ class Children:
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
         self._asked: dict[ChildKey, set[str]] = {}
         """Children that a request is out about -> uids that went since."""
+        self._untold: dict[ChildKey, None] = {}
+        """Children that only an answer has told of: their watch will, within moments."""
+        self._lists: dict[str, int] = {}
+        """By kind: how often its watch lost its place."""
 
     def __len__(self) -> int:
         return len(self._children)
@@ -133,6 +137,7 @@ class Children:
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         """From a watch. What we wrote ourselves comes back here and changes nothing."""
         key = key_of(resource, obj)
+        self._untold.pop(key, None)
         before = self._children.get(key)
         if before and before.uid != obj["metadata"]["uid"]:
             before = None
@@ -151,19 +156,30 @@ class Children:
     async def answer(self, key: ChildKey, request: Awaitable[Object | None]) -> Object | None:
         """What a request about a child is answered; None too where the object went before, and its agent is touched.
 
-        A watch may be quicker than the answer to our own write, and says only once that an object is gone. What is
-        asked for later counts: a watch by a label says so of an object that lost the label, too. Whoever asks holds the
-        agent, so there is one such request at a time.
+        A watch may be quicker than the answer to our own write, and says but once that an object is gone; one that lost
+        its place meanwhile may not have said it. What is asked for later counts: a watch by a label says so of an
+        object that lost the label, too. Whoever asks holds the agent, so there is one such request at a time.
         """
+        lists = self._lists.get(key.kind)
         went = self._asked[key] = set()
         try:
             obj = await request
         finally:
             del self._asked[key]
-        if obj is None or obj["metadata"]["uid"] not in went:
+        if obj is None:
+            return None
+        uid, child = obj["metadata"]["uid"], self._children.get(key)
+        in_a_gap = lists != self._lists.get(key.kind) and (child is None or child.uid != uid)
+        if uid not in went and not in_a_gap:
             return obj
         self._touch(agent_of(key))
         return None
+
+    def listed_anew(self, resource: Resource) -> None:
+        """A watch lost its place: what it has not told of may have gone unheard, and counts as not known."""
+        self._lists[resource.kind] = self._lists.get(resource.kind, 0) + 1
+        for key in [key for key in self._untold if key.kind == resource.kind]:
+            self.gone(resource, key.namespace, key.name, self._children[key].uid)
 
     def read(self, resource: Resource, obj: Object) -> Child:
         """From the answer to a read of the whole object."""
@@ -186,6 +202,8 @@ class Children:
             return before
         if before and before.uid == now.uid and not now.tolerated:
             now = replace(now, tolerated=before.tolerated)
+        if before is None or before.uid != now.uid:
+            self._untold[key] = None
         self._children[key] = now
         self._read_body(resource, key, obj, ours=ours)
         return now
@@ -197,6 +215,7 @@ class Children:
         child = self._children.get(key)
         if child and child.uid == uid:
             del self._children[key]
+            self._untold.pop(key, None)
             self._deployments.pop(key, None)
             self._programs.pop(key, None)
             self._configs.pop(key, None)

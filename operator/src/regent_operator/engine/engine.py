@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
@@ -117,8 +118,10 @@ class Engine:
             read_service_cidrs=not settings.cluster_cidrs,
         )
         self._sweep_wanted = asyncio.Event()
-        lost = self._sweep_wanted.set
-        self.reflectors = [Reflector(self.client, c, observer, lost) for c, observer in self._collections()]
+        self.reflectors = [
+            Reflector(self.client, c, observer, partial(self._listed_anew, c.resource))
+            for c, observer in self._collections()
+        ]
         self.reconciler = Reconciler(
             self.client,
             self.store,
@@ -284,6 +287,10 @@ class Engine:
         else:  # only a status hangs on it: configs of agents go first
             delay = TOGETHER_SECONDS if priority is Priority.FOLLOW else 0.0
             self.queue.add(key, max(priority, Priority.FOLLOW), delay)
+
+    def _listed_anew(self, resource: Resource) -> None:
+        self._sweep_wanted.set()
+        self.children.listed_anew(resource)
 
     def _touch_agent(self, key: Key) -> None:
         self.queue.add(key, Priority.EDIT if self.store.get(key) else Priority.FOLLOW)
