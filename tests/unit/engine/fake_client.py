@@ -1,7 +1,7 @@
 """The outside world for the engine's parts: answers what a test has laid ready, and remembers what was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from regent_operator.engine.answers import Page, WatchEvent
@@ -52,6 +52,9 @@ class FakeClient:
         if live is not None and meta.get("resourceVersion") not in {None, live["metadata"]["resourceVersion"]}:
             self._note("refused", resource.kind, meta["namespace"], meta["name"])
             raise ApiError(409, "Conflict", "the object has been modified")
+        if "uid" in meta and (live is None or live["metadata"]["uid"] != meta["uid"]):
+            self._note("refused", resource.kind, meta["namespace"], meta["name"])
+            raise ApiError(409, "Conflict", "uid mismatch")
         about = {"uid": live["metadata"]["uid"] if live else f"{resource.kind}-{meta['name']}"} | meta
         verb = "apply" if manager == "regent" else f"apply as {manager}"
         return self._put(verb, resource, obj | {"metadata": about})
@@ -129,6 +132,19 @@ class FakeClient:
         self.calls.append(call)
         if self.failure:
             raise self.failure
+
+
+def overtake(client: FakeClient, verb: str, told: Callable[[Resource, Object], None]) -> None:
+    """From now on `told` hears of an object before who asked for it by this verb does, as from a watch."""
+    ask = getattr(client, verb)
+
+    async def overtaken(resource: Resource, *words: Any, **more: Any) -> Object | None:
+        obj: Object | None = await ask(resource, *words, **more)
+        if obj is not None:
+            told(resource, obj)
+        return obj
+
+    setattr(client, verb, overtaken)
 
 
 def moves(said: Object | ApiError | None) -> int:

@@ -12,10 +12,11 @@ from regent_operator.engine.resources import (
     DISRUPTION_BUDGETS,
     SERVICE_ACCOUNTS,
     SERVICES,
+    Key,
     Resource,
 )
 from regent_operator.plan.observation import Refusal
-from tests.unit.engine.fake_client import FakeClient
+from tests.unit.engine.fake_client import FakeClient, overtake
 
 Object = dict[str, Any]
 BODIES: tuple[Object, ...] = tuple(
@@ -32,13 +33,26 @@ WHOLE: tuple[Object, ...] = (
 class Scene:
     def __init__(self) -> None:
         self.client = FakeClient()
-        self.children = Children(lambda _: None)
+        self.touched: list[Key] = []
+        self.children = Children(self.touched.append)
         self.applier = Applier(self.client, self.children)  # type: ignore[arg-type]
 
     def put(self, kind: str, owner: str | None, **more: Any) -> None:
         owners = [{"kind": "AIAgent", "uid": owner, "controller": True}] if owner else []
         meta = {"namespace": "n", "name": "a", "uid": f"uid-{kind}", "resourceVersion": "5", **more}
         self.client.objects[kind, "n", "a"] = {"metadata": meta | {"ownerReferences": owners}}
+
+    def comes_and_goes_before_the_answer(self, verb: str) -> None:
+        def told(resource: Resource, obj: Object) -> None:
+            self.children.seen(resource, obj, full=False)
+            self.goes(resource, obj)
+
+        overtake(self.client, verb, told)
+
+    def goes(self, resource: Resource, obj: Object) -> None:
+        meta = obj["metadata"]
+        self.client.objects.pop((resource.kind, meta["namespace"], meta["name"]), None)
+        self.children.gone(resource, meta["namespace"], meta["name"], meta["uid"])
 
     @property
     def written(self) -> list[str]:
@@ -217,3 +231,61 @@ async def test_what_may_not_be_removed_holds_back_at_most_the_number_of_pods(
     outcome = await scene.applier.apply("agent", bodies, absent=(ChildKey(stays.kind, "n", "a"),))
     assert outcome.refused == [Refusal(f"{stays.kind} n/a", "nothing is deleted here")]
     assert outcome.written == written
+
+
+def owned_by(uid: str, body: Object, **more: Any) -> Object:
+    owner = {"kind": "AIAgent", "uid": uid, "controller": True}
+    return body | more | {"metadata": body["metadata"] | {"ownerReferences": [owner]}}
+
+
+async def test_a_child_that_went_before_our_write_was_answered_is_made_again(scene: Scene) -> None:
+    body, asks = owned_by("agent", BODIES[0]), scene.client.apply
+    scene.comes_and_goes_before_the_answer("apply")
+    assert await scene.applier.apply("agent", (body,)) == Outcome()
+    assert scene.touched[-1] == Key("AIAgent", "n", "a")
+    scene.client.apply = asks  # type: ignore[method-assign]
+    assert (await scene.applier.apply("agent", (body,))).written == {"ServiceAccount"}
+    assert (await scene.applier.apply("agent", (body,))).written == set()
+    edited = body | {"metadata": body["metadata"] | {"labels": {"x": "y"}}}
+    assert await scene.applier.apply("agent", (edited,)) == Outcome(written={"ServiceAccount"})
+
+
+async def test_a_child_that_went_before_it_was_read_is_made_again(scene: Scene) -> None:
+    scene.put("ServiceAccount", owner="agent")
+    live = scene.client.objects["ServiceAccount", "n", "a"]
+    scene.children.seen(SERVICE_ACCOUNTS, {"metadata": live["metadata"]}, full=False)
+    scene.comes_and_goes_before_the_answer("get")
+    assert (await scene.applier.apply("agent", BODIES[:1])).written == {"ServiceAccount"}
+    assert [call[0] for call in scene.client.calls] == ["get", "apply"]
+
+
+async def test_what_is_left_of_one_that_went_so_keeps_no_new_agent_of_the_name_waiting(scene: Scene) -> None:
+    asks = scene.client.apply
+    scene.comes_and_goes_before_the_answer("apply")
+    await scene.applier.apply("old", (owned_by("old", BODIES[0]),))
+    scene.client.apply = asks  # type: ignore[method-assign]
+    outcome = await scene.applier.apply("new", (owned_by("new", BODIES[0]),))
+    assert outcome == Outcome(written={"ServiceAccount"})
+
+
+async def test_a_deployment_that_went_before_its_number_was_handed_over_is_made_by_the_next_look(scene: Scene) -> None:
+    body, asks = owned_by("agent", BODIES[0], kind="Deployment", spec={}), scene.client.apply
+    scene.comes_and_goes_before_the_answer("apply")
+    assert await scene.applier.apply("agent", (body,), 3) == Outcome()
+    assert [call[0] for call in scene.client.calls] == ["apply"], "and no number without its Deployment"
+    scene.client.apply = asks  # type: ignore[method-assign]
+    assert (await scene.applier.apply("agent", (body,), 3)).written == {"Deployment"}
+
+
+async def test_a_child_whose_label_a_hand_took_away_is_written_although_the_watch_said_that_it_is_gone(
+    scene: Scene,
+) -> None:
+    """A watch by a label calls it deleted, under the uid that it keeps."""
+    scene.put("ServiceAccount", owner="agent")
+    live = scene.client.objects["ServiceAccount", "n", "a"]
+    scene.children.seen(SERVICE_ACCOUNTS, live, full=True)
+    scene.goes(SERVICE_ACCOUNTS, live)
+    scene.client.objects["ServiceAccount", "n", "a"] = live
+    assert await scene.applier.apply("agent", BODIES[:1]) == Outcome(written={"ServiceAccount"})
+    assert [call[0] for call in scene.client.calls] == ["refused", "get", "apply"]
+    assert scene.children.get(ChildKey("ServiceAccount", "n", "a")) is not None

@@ -9,7 +9,7 @@ from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import Key
+from regent_operator.engine.resources import AUTOSCALERS, SCALED_OBJECTS, Key
 from tests.unit.engine.fake_client import FakeClient, meta
 
 Object = dict[str, Any]
@@ -70,6 +70,35 @@ async def test_one_that_is_gone_is_forgotten(scene: Scene) -> None:
     await scene.list(scaler(4))
     await scene.scalers.read(AGENT)
     assert scene.scalers.of(AGENT) is None, "there is none on the server"
+
+
+@pytest.mark.parametrize("way", ["read", "list"])
+async def test_one_that_we_made_and_that_went_before_anybody_met_it_is_forgotten(scene: Scene, way: str) -> None:
+    scene.children.wrote(AUTOSCALERS, scaler(1), "wanted", stripped=False)
+    await (scene.scalers.read(AGENT) if way == "read" else scene.list())
+    assert scene.children.get(CHILD) is None
+
+
+async def test_one_that_we_made_after_the_last_was_met_is_forgotten_too(scene: Scene) -> None:
+    await scene.list(scaler(1))
+    another = scaler(2)
+    another["metadata"]["uid"] = "another"
+    scene.children.wrote(AUTOSCALERS, another, "wanted", stripped=False)
+    await scene.list()
+    assert (scene.children.get(CHILD), scene.scalers.of(AGENT)) == (None, None)
+
+
+async def test_one_that_we_made_while_they_were_listed_stays(scene: Scene) -> None:
+    listed = scene.client.list_objects
+
+    async def made_meanwhile(*words: Any, **more: Any) -> Listing:
+        answer = await listed(*words, **more)
+        scene.children.wrote(AUTOSCALERS, scaler(1), "wanted", stripped=False)
+        return answer
+
+    scene.client.list = made_meanwhile  # type: ignore[method-assign]
+    await scene.list()
+    assert scene.children.get(CHILD) is not None
 
 
 async def test_reading_one_finds_what_no_list_has_told_yet(scene: Scene) -> None:
@@ -162,6 +191,14 @@ async def test_an_agent_is_looked_at_by_its_object_and_kedas_autoscaler() -> Non
     await scene.scalers.read(AGENT)
     assert scene.scalers.of(AGENT) is not None
     assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is not None
+
+
+@pytest.mark.parametrize("way", ["read", "list"])
+async def test_an_object_that_we_made_and_that_went_before_anybody_met_it_is_forgotten(way: str) -> None:
+    scene = KedaScene()
+    scene.children.wrote(SCALED_OBJECTS, OBJECT, "wanted", stripped=False)
+    await (scene.scalers.read(AGENT) if way == "read" else scene.list_both([], []))
+    assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is None
 
 
 async def test_a_cluster_without_keda_does_not_stop_the_operator() -> None:

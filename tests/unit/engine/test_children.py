@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from regent_api.config import CONFIG_KEY
-from regent_operator.engine.children import MOST_TOMBSTONES, ChildKey, Children
+from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, Key
 
@@ -128,24 +128,6 @@ def test_a_late_deletion_does_not_take_the_successor(children: Children) -> None
     assert children.get(CONFIG) is None
 
 
-def test_an_answer_that_comes_after_the_news_of_the_objects_end_brings_nothing_back(children: Children) -> None:
-    """Nobody would ever forget it: no watch tells of an end twice."""
-    children.gone(CONFIG_MAPS, "n", "a", "c")
-    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
-    children.read(CONFIG_MAPS, live(6))
-    assert (len(children), children.written_config("n", "a"), children.seal_is_known(CONFIG)) == (0, None, False)
-    children.wrote(CONFIG_MAPS, live(8, uid="new"), WANTED, stripped=False)
-    assert children.get(CONFIG)
-
-
-def test_the_uids_of_what_is_gone_are_bounded(children: Children) -> None:
-    for number in range(MOST_TOMBSTONES + 2):
-        children.gone(CONFIG_MAPS, "n", "a", str(number))
-    assert len(children._tombstones) == MOST_TOMBSTONES
-    children.wrote(CONFIG_MAPS, live(6, uid=str(number)), WANTED, stripped=False)
-    assert len(children) == 0, "the last ones are known"
-
-
 def test_the_config_that_we_wrote_is_kept_whatever_is_found_later(children: Children) -> None:
     children.wrote(CONFIG_MAPS, live(6, "ours"), WANTED, stripped=False)
     children.read(CONFIG_MAPS, live(7, "a hand's"))
@@ -165,3 +147,56 @@ def test_what_we_wrote_is_not_known_while_a_write_is_unanswered_nor_when_another
     assert children.written_config("n", "a") == "newer"
     children.forget_written()
     assert children.written_config("n", "a") is None
+
+
+async def test_what_went_before_the_answer_came_is_no_object_and_its_agent_is_looked_at(
+    children: Children, touched: list[Key]
+) -> None:
+    async def overtaken() -> Object:
+        children.gone(CONFIG_MAPS, "n", "a", "c")
+        return live(5)
+
+    async def in_time() -> Object:
+        return live(7)
+
+    assert await children.answer(CONFIG, overtaken()) is None
+    assert touched == [Key("AIAgent", "n", "a")]
+    assert await children.answer(CONFIG, in_time()) == live(7), "a watch by a label calls what lost the label deleted"
+
+
+def test_what_no_watch_has_told_of_is_not_known_any_more_when_one_lost_its_place(
+    children: Children, touched: list[Key]
+) -> None:
+    """It may have come and gone in the gap, and a list tells of what is there alone."""
+    children.wrote(CONFIG_MAPS, live(5), WANTED, stripped=False)
+    children.listed_anew(DEPLOYMENTS)
+    assert children.get(CONFIG)
+    children.listed_anew(CONFIG_MAPS)
+    assert children.get(CONFIG) is None
+    assert touched == [Key("AIAgent", "n", "a")]
+
+
+def test_what_a_watch_has_told_of_stays_known_when_it_lost_its_place(children: Children) -> None:
+    children.wrote(CONFIG_MAPS, live(5), WANTED, stripped=False)
+    children.seen(CONFIG_MAPS, metadata(5), full=False)
+    children.wrote(CONFIG_MAPS, live(6), WANTED, stripped=False)
+    children.listed_anew(CONFIG_MAPS)
+    assert children.get(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("listed", "counts"),
+    [(None, False), ("c", True), ("successor", False)],
+    ids=["it may have gone in the gap", "the list tells of it", "another is in its place"],
+)
+async def test_an_answer_that_a_list_after_a_gap_overtook_counts_where_the_list_tells_of_the_object(
+    children: Children, touched: list[Key], listed: str | None, *, counts: bool
+) -> None:
+    async def overtaken() -> Object:
+        if listed:
+            children.seen(CONFIG_MAPS, live(8 if listed != "c" else 5, uid=listed), full=True)
+        children.listed_anew(CONFIG_MAPS)
+        return live(5)
+
+    assert await children.answer(CONFIG, overtaken()) == (live(5) if counts else None)
+    assert Key("AIAgent", "n", "a") in touched

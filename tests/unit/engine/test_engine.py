@@ -140,6 +140,16 @@ async def test_a_watch_that_lost_its_place_has_everything_swept_soon(
     await asyncio.gather(task, return_exceptions=True)
 
 
+def test_a_watch_that_lost_its_place_leaves_no_child_of_its_kind_known_that_it_did_not_tell_of(engine: Engine) -> None:
+    engine.children.wrote(CONFIG_MAPS, meta("a", 3) | {"data": {}}, "hash", stripped=False)
+    for reflector in engine.reflectors:
+        if reflector.collection.resource != CONFIG_MAPS:
+            reflector._listed_anew()
+    assert len(engine.children) == 1
+    next(each for each in engine.reflectors if each.collection.resource == CONFIG_MAPS)._listed_anew()
+    assert len(engine.children) == 0
+
+
 @pytest.mark.parametrize(("drawn", "minutes"), [(0.0, 15.0), (0.5, 22.5), (1.0, 30.0)])
 async def test_what_is_at_rest_is_looked_at_again_within_half_an_hour_but_not_all_at_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, drawn: float, minutes: float

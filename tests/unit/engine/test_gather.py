@@ -12,7 +12,7 @@ from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.resources import CONFIG_MAPS
 from regent_operator.plan.agent import plan_agent
 from regent_operator.plan.document import document
-from tests.unit.engine.fake_client import FakeClient
+from tests.unit.engine.fake_client import FakeClient, overtake
 from tests.unit.plan.samples import INSTALLATION, LOCAL_HOSTS, agent, for_all, inputs
 
 Object = dict[str, Any]
@@ -100,6 +100,13 @@ async def test_after_a_write_that_was_not_answered_the_last_one_counts_no_more(s
     scene.children.writing(KEY)
     scene.live(NEW)
     assert await scene.last(said(OLD)) is None
+
+
+async def test_a_config_map_that_went_before_it_was_read_holds_none(scene: Scene) -> None:
+    scene.listed(OLD)
+    overtake(scene.client, "get", lambda *_: scene.children.gone(CONFIG_MAPS, "acme", "helper", "c"))
+    assert await scene.last(said(OLD)) is None
+    assert scene.children.get(KEY) is None
 
 
 async def test_text_that_is_no_config_is_none(scene: Scene) -> None:

@@ -21,7 +21,6 @@ FEW_BYTES = 300_000
 AGENTS_EACH = 20
 LEFT = {
     "Store._tombstones": "uids of what is gone, 20,000 at the most",
-    "Children._tombstones": "the same, 1,024",
     "Recorder._series": "Events of late, 4,096 at the most, with 1 KiB of words each",
     "WorkQueue._later": "stale places, no more than some and two for each key that waits",
     "WorkQueue._ready": "the same",

@@ -13,7 +13,7 @@ from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, PODS, Key
 from regent_operator.engine.seals import Sealer
 from regent_operator.plan.echo import Echo
 from regent_operator.signing import Signer
-from tests.unit.engine.fake_client import FakeClient
+from tests.unit.engine.fake_client import FakeClient, overtake
 from tests.unit.plan.samples import agent
 
 Object = dict[str, Any]
@@ -134,6 +134,13 @@ async def test_what_is_not_ours_counts_for_nothing(scene: Scene, live: Seal | st
 async def test_the_config_map_of_a_predecessor_counts_for_nothing(scene: Scene) -> None:
     scene.listed(SIGNER.seal(UID, NOW_MS + 9, document_digest(b"a")), owner="old-uid")
     assert (await scene.seal("a")).sequence == NOW_MS
+
+
+async def test_a_config_map_that_went_before_it_was_read_counts_for_nothing_and_is_not_known(scene: Scene) -> None:
+    scene.by_hand(SIGNER.seal(UID, NOW_MS + 9, document_digest(b"a")))
+    overtake(scene.client, "get", lambda *_: scene.children.gone(CONFIG_MAPS, "acme", "helper", "c"))
+    assert (await scene.seal("a")).sequence == NOW_MS
+    assert len(scene.children) == 0
 
 
 async def test_a_hand_edit_is_read_once_and_healed_by_the_same_seal(scene: Scene) -> None:

@@ -60,7 +60,7 @@ class MemoryApi(FakeClient):
         known = self.objects.get((resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
         if known and manager != "regent":
             obj = _merged(known, obj)
-        mine = {"uid": f"{resource.kind}-{obj['metadata']['name']}", "generation": 1}
+        mine = {"generation": 1}
         if known:
             mine["generation"] = known["metadata"]["generation"] + 1
         return await super().apply(resource, obj | {"metadata": obj["metadata"] | mine}, manager)

@@ -164,7 +164,7 @@ class Applier:
     async def _read(self, body: Object) -> Child | None:
         resource = CHILD_BY_KIND[body["kind"]]
         key = key_of(resource, body)
-        live = await self._client.get(resource, key.namespace, key.name)
+        live = await self._children.answer(key, self._client.get(resource, key.namespace, key.name))
         return self._children.read(resource, live) if live is not None else None
 
     def _judge(self, uid: str, body: Object, child: Child | None, outcome: Outcome) -> None:
@@ -203,11 +203,14 @@ class Applier:
         try:
             if due:
                 child = await self._hand_over(resource, body, child, replicas)
-            await self._write(resource, body, child, wanted)
+            if child is not None or not due:
+                child = await self._write(resource, body, child, wanted)
         except ApiError as error:
             if error.of_transport:
                 raise
             outcome.refused.append(Refusal(str(key), _words(error, body)))
+            return
+        if child is None:  # the next look makes it
             return
         self._wanted[key] = wanted
         outcome.written.add(resource.kind)
@@ -215,24 +218,34 @@ class Applier:
             log.info("%s was changed by another's hand and is put right", key)
             outcome.healed.append(str(key))
 
-    async def _hand_over(self, resource: Resource, body: Object, child: Child | None, replicas: int) -> Child:
-        """Let KEEPER hold the number of pods, in a Deployment that is as planned.
+    async def _hand_over(self, resource: Resource, body: Object, child: Child | None, replicas: int) -> Child | None:
+        """Let KEEPER hold the number of pods, in a Deployment that is as planned; None: it is gone already.
 
         Admission judges the whole that a write would leave: a number would be refused with what stands there still.
         """
         whole = with_replicas(body, replicas)
         child = await self._write(resource, whole, child, wanted_hash(whole))
-        answer = await self._client.apply(resource, number_alone(body, child.uid, replicas), KEEPER)
-        return self._children.read(resource, answer)
+        if child is None:
+            return None
+        number = self._client.apply(resource, number_alone(body, child.uid, replicas), KEEPER)
+        answer = await self._children.answer(key_of(resource, body), number)
+        return self._children.read(resource, answer) if answer is not None else None
 
-    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> Child:
+    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> Child | None:
+        """None: it is gone already."""
+        key = key_of(resource, body)
         if child is None or wanted not in {child.owned, child.applied}:
             condition = {"uid": child.uid} if child else {"resourceVersion": NOBODYS_VERSION}
-            self._children.writing(key_of(resource, body))
-            answer = await self._client.apply(resource, _with_metadata(body, **condition))
+            self._children.writing(key)
+            written = self._client.apply(resource, _with_metadata(body, **condition))
+            answer = await self._children.answer(key, written)
+            if answer is None:
+                return None
             child = self._children.wrote(resource, answer, wanted, stripped=False)
         if child.intruded:
-            answer = await self._strip(resource, body, child)
+            answer = await self._children.answer(key, self._strip(resource, body, child))
+            if answer is None:
+                return None
             child = self._children.wrote(resource, answer, wanted, stripped=True)
         return child
 

@@ -73,9 +73,10 @@ class Autoscalers:
 
     async def list(self) -> None:
         """Raises ApiError."""
-        known = dict(self._uids)
+        resources = (AUTOSCALERS, SCALED_OBJECTS) if self._keda else (AUTOSCALERS,)
+        known = self._uids | self._children.uids(resources)
         found: set[ChildKey] = set()
-        for resource in (AUTOSCALERS, SCALED_OBJECTS) if self._keda else (AUTOSCALERS,):
+        for resource in resources:
             for namespace in self._namespaces:
                 for item in await self._items(resource, namespace):
                     found.add(key_of(resource, item))
@@ -100,11 +101,12 @@ class Autoscalers:
             wanted = [(SCALED_OBJECTS, agent.name), (AUTOSCALERS, MADE + agent.name)]
         for resource, name in wanted:
             key = ChildKey(resource.kind, agent.namespace, name)
+            known = self._uid_of(key)
             live = await self._client.get(resource, key.namespace, key.name)
             if live is not None:
                 self._take(resource, live)
-            elif key in self._uids:
-                self._gone(key, self._uids[key])
+            elif known is not None:
+                self._gone(key, known)
 
     def _take(self, resource: Resource, item: Object) -> None:
         key = key_of(resource, item)
@@ -120,9 +122,9 @@ class Autoscalers:
             self._touch(agent)
 
     def _gone(self, key: ChildKey, uid: str) -> None:
-        if self._uids.get(key) != uid:
+        if self._uid_of(key) != uid:
             return
-        del self._uids[key]
+        self._uids.pop(key, None)
         agent = self._teller_of(key)
         if agent is not None:
             self._seen.pop(agent, None)
@@ -130,6 +132,11 @@ class Autoscalers:
             self._children.gone(CHILD_BY_KIND[key.kind], key.namespace, key.name, uid)
         elif agent is not None:
             self._touch(agent)
+
+    def _uid_of(self, key: ChildKey) -> str | None:
+        """Of the one that is known, also where we made it since the last look: nobody else tells of its end."""
+        child = self._children.get(key)
+        return child.uid if child is not None else self._uids.get(key)
 
     def _is_made(self, key: ChildKey) -> bool:
         """Whether it is KEDA's autoscaler, which is no child of ours."""

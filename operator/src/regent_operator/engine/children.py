@@ -4,8 +4,7 @@ The quiet kinds are watched by metadata alone: a version that we did not write m
 it is read or applied again. Deployments are watched whole, because their status counts.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from sys import intern
 from typing import Any, NamedTuple
@@ -32,8 +31,6 @@ Program = tuple[str | None, ...]
 """Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
-MOST_TOMBSTONES = 1024
-"""Uids that went last: the answer to a write may come after the news that its object is gone."""
 
 
 class ChildKey(NamedTuple):
@@ -90,13 +87,22 @@ class Children:
         self._programs: dict[ChildKey, Program | None] = {}
         self._configs: dict[ChildKey, bytes] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
+        self._asked: dict[ChildKey, set[str]] = {}
+        """Children that a request is out about -> uids that went since."""
+        self._untold: dict[ChildKey, None] = {}
+        """Children that only an answer has told of: their watch will, within moments."""
+        self._lists: dict[str, int] = {}
+        """By kind: how often its watch lost its place."""
 
     def __len__(self) -> int:
         return len(self._children)
 
     def get(self, key: ChildKey) -> Child | None:
         return self._children.get(key)
+
+    def uids(self, resources: Iterable[Resource]) -> dict[ChildKey, str]:
+        kinds = {resource.kind for resource in resources}
+        return {key: child.uid for key, child in self._children.items() if key.kind in kinds}
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return self._deployments.get(ChildKey(DEPLOYMENTS.kind, namespace, name))
@@ -131,6 +137,7 @@ class Children:
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
         """From a watch. What we wrote ourselves comes back here and changes nothing."""
         key = key_of(resource, obj)
+        self._untold.pop(key, None)
         before = self._children.get(key)
         if before and before.uid != obj["metadata"]["uid"]:
             before = None
@@ -145,6 +152,34 @@ class Children:
         status_moved = full and self._read_body(resource, key, obj, ours=False)
         if status_moved or before is None or not now.known or not _same_content(before, now):
             self._touch(agent_of(key))
+
+    async def answer(self, key: ChildKey, request: Awaitable[Object | None]) -> Object | None:
+        """What a request about a child is answered; None too where the object went before, and its agent is touched.
+
+        A watch may be quicker than the answer to our own write, and says but once that an object is gone; one that lost
+        its place meanwhile may not have said it. What is asked for later counts: a watch by a label says so of an
+        object that lost the label, too. Whoever asks holds the agent, so there is one such request at a time.
+        """
+        lists = self._lists.get(key.kind)
+        went = self._asked[key] = set()
+        try:
+            obj = await request
+        finally:
+            del self._asked[key]
+        if obj is None:
+            return None
+        uid, child = obj["metadata"]["uid"], self._children.get(key)
+        in_a_gap = lists != self._lists.get(key.kind) and (child is None or child.uid != uid)
+        if uid not in went and not in_a_gap:
+            return obj
+        self._touch(agent_of(key))
+        return None
+
+    def listed_anew(self, resource: Resource) -> None:
+        """A watch lost its place: what it has not told of may have gone unheard, and counts as not known."""
+        self._lists[resource.kind] = self._lists.get(resource.kind, 0) + 1
+        for key in [key for key in self._untold if key.kind == resource.kind]:
+            self.gone(resource, key.namespace, key.name, self._children[key].uid)
 
     def read(self, resource: Resource, obj: Object) -> Child:
         """From the answer to a read of the whole object."""
@@ -161,26 +196,26 @@ class Children:
         return self._take(resource, obj, now, ours=True)
 
     def _take(self, resource: Resource, obj: Object, now: Child, *, ours: bool) -> Child:
-        if now.uid in self._tombstones:
-            return now
         key = key_of(resource, obj)
         before = self._children.get(key)
         if before and before.uid == now.uid and before.version > now.version:
             return before
         if before and before.uid == now.uid and not now.tolerated:
             now = replace(now, tolerated=before.tolerated)
+        if before is None or before.uid != now.uid:
+            self._untold[key] = None
         self._children[key] = now
         self._read_body(resource, key, obj, ours=ours)
         return now
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        self._tombstones[uid] = None
-        if len(self._tombstones) > MOST_TOMBSTONES:
-            self._tombstones.popitem(last=False)
         key = ChildKey(resource.kind, namespace, name)
+        if key in self._asked:
+            self._asked[key].add(uid)
         child = self._children.get(key)
         if child and child.uid == uid:
             del self._children[key]
+            self._untold.pop(key, None)
             self._deployments.pop(key, None)
             self._programs.pop(key, None)
             self._configs.pop(key, None)

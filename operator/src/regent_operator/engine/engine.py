@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from regent_operator.engine.access import ClusterAccess
@@ -117,8 +118,10 @@ class Engine:
             read_service_cidrs=not settings.cluster_cidrs,
         )
         self._sweep_wanted = asyncio.Event()
-        lost = self._sweep_wanted.set
-        self.reflectors = [Reflector(self.client, c, observer, lost) for c, observer in self._collections()]
+        self.reflectors = [
+            Reflector(self.client, c, observer, partial(self._listed_anew, c.resource))
+            for c, observer in self._collections()
+        ]
         self.reconciler = Reconciler(
             self.client,
             self.store,
@@ -292,6 +295,10 @@ class Engine:
         else:
             self.queue.drop(key)
             self.reconciler.forget(key)
+
+    def _listed_anew(self, resource: Resource) -> None:
+        self._sweep_wanted.set()
+        self.children.listed_anew(resource)
 
     def _touch_agent(self, key: Key) -> None:
         self._look_at(key, Priority.EDIT if key in self.store else Priority.FOLLOW)

@@ -94,13 +94,14 @@ class Gatherer:
         Anything else in the ConfigMap was put there by another's hand and is no base for a plan. Raises ApiError.
         """
         meta = agent.metadata
-        child = self._children.get(ChildKey(CONFIG_MAPS.kind, meta.namespace, meta.name))
+        key = ChildKey(CONFIG_MAPS.kind, meta.namespace, meta.name)
+        child = self._children.get(key)
         if child is None or child.owner != meta.uid:
             return None
         written = self._children.written_config(meta.namespace, meta.name)
         if written is not None:
             return _parsed(written)
-        live = await self._client.get(CONFIG_MAPS, meta.namespace, meta.name)
+        live = await self._children.answer(key, self._client.get(CONFIG_MAPS, meta.namespace, meta.name))
         if live is None or self._children.read(CONFIG_MAPS, live).owner != meta.uid:
             return None
         found = _parsed((live.get("data") or {}).get(CONFIG_KEY, ""))

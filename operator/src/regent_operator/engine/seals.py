@@ -89,7 +89,7 @@ class Sealer:
         if child is None or child.owner != uid:
             return None
         if not self._children.seal_is_known(where):
-            live = await self._client.get(CONFIG_MAPS, key.namespace, key.name)
+            live = await self._children.answer(where, self._client.get(CONFIG_MAPS, key.namespace, key.name))
             if live is None:
                 return None
             self._children.read(CONFIG_MAPS, live)
