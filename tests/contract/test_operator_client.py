@@ -294,6 +294,20 @@ async def test_a_version_that_is_too_old_is_expired_in_the_stream_and_before_it(
         assert refused.value.expired
 
 
+async def test_a_fault_of_the_event_loop_is_no_answer(
+    server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop's, about a descriptor that was closed too soon: a part of the operator that died of it would end all."""
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("File descriptor 9 is used by transport")
+
+    monkeypatch.setattr("aiohttp.TCPConnector.connect", broken)
+    for call in (client.get(CONFIG_MAPS, "n", "a"), client.pod_status("127.0.0.1", 5), anext(client.watch(PODS, "1"))):
+        with pytest.raises(ApiError, match="Unreachable"):
+            await call
+
+
 async def test_a_call_ends_at_its_deadline(server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("regent_operator.engine.client.WRITE_SECONDS", 0.2)
 

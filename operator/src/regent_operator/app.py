@@ -68,6 +68,17 @@ async def _run(settings: Settings, access: ClusterAccess, signer: Signer) -> int
     return 1 if engine.failed.is_set() else 0
 
 
+def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio does, but for connections that were given up: uvloop tells a traceback of each, as an error."""
+    given_up = (
+        isinstance(context.get("exception"), RuntimeError) and context["message"] == "Fatal error on SSL protocol"
+    )
+    if given_up:
+        logging.getLogger(__name__).debug("a connection was given up: %s", context["exception"])
+    else:
+        loop.default_exception_handler(context)
+
+
 class Waits:
     """Between kopf's attempts, in seconds: it never gives up, and is never blind for long after an outage."""
 
@@ -108,7 +119,9 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
         settings.persistence.diffbase_storage = NoDiffs()
         settings.queueing.idle_timeout = IDLE_SECONDS
         settings.watching.chunk_size = LISTED_AT_ONCE
+        asyncio.get_running_loop().set_exception_handler(tell)
         await engine.start()
+        gc.collect()
         gc.freeze()
 
     @kopf.on.cleanup(registry=handlers)

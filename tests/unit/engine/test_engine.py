@@ -142,11 +142,14 @@ async def test_a_watch_that_lost_its_place_has_everything_swept_soon(
 
 def test_a_watch_that_lost_its_place_leaves_no_child_of_its_kind_known_that_it_did_not_tell_of(engine: Engine) -> None:
     engine.children.wrote(CONFIG_MAPS, meta("a", 3) | {"data": {}}, "hash", stripped=False)
+    own = [
+        each for each in engine.reflectors if (each.collection.resource, each.collection.labels) == (CONFIG_MAPS, OURS)
+    ]
     for reflector in engine.reflectors:
-        if reflector.collection.resource != CONFIG_MAPS:
+        if reflector not in own:
             reflector._listed_anew()
     assert len(engine.children) == 1
-    next(each for each in engine.reflectors if each.collection.resource == CONFIG_MAPS)._listed_anew()
+    own[0]._listed_anew()
     assert len(engine.children) == 0
 
 

@@ -51,6 +51,8 @@ JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
+UNANSWERED = (aiohttp.ClientError, TimeoutError, OSError, RuntimeError)
+"""uvloop raises RuntimeError for a descriptor that a connection which was given up still holds."""
 T = TypeVar("T")
 
 
@@ -210,7 +212,7 @@ class ApiClient:
         except aiohttp.SocketTimeoutError as error:
             if status != 200:
                 raise unreachable(error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except UNANSWERED as error:
             raise unreachable(error) from error
         finally:
             self.counter.request("WATCH", resource.plural, status, time.monotonic() - started)
@@ -301,7 +303,7 @@ class ApiClient:
                 body = await answer.content.read(STATUS_BYTES)
                 while len(body) < STATUS_BYTES and (more := await answer.content.read(STATUS_BYTES - len(body))):
                     body += more
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except UNANSWERED as error:
             raise unreachable(error) from error
         finally:
             self.counter.request(verb, label, status, time.monotonic() - started)
@@ -372,7 +374,7 @@ class ApiClient:
                 status = answer.status
                 await raise_for(answer)
                 return read(await answer.read(), status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except UNANSWERED as error:
             raise unreachable(error) from error
         finally:
             self.counter.request(call.verb, call.label, status, time.monotonic() - started)

@@ -119,8 +119,7 @@ class Engine:
         )
         self._sweep_wanted = asyncio.Event()
         self.reflectors = [
-            Reflector(self.client, c, observer, partial(self._listed_anew, c.resource))
-            for c, observer in self._collections()
+            Reflector(self.client, c, observer, partial(self._listed_anew, c)) for c, observer in self._collections()
         ]
         self.reconciler = Reconciler(
             self.client,
@@ -296,9 +295,10 @@ class Engine:
             self.queue.drop(key)
             self.reconciler.forget(key)
 
-    def _listed_anew(self, resource: Resource) -> None:
+    def _listed_anew(self, collection: Collection) -> None:
         self._sweep_wanted.set()
-        self.children.listed_anew(resource)
+        if collection.labels == OURS:
+            self.children.listed_anew(collection.resource)
 
     def _touch_agent(self, key: Key) -> None:
         self._look_at(key, Priority.EDIT if key in self.store else Priority.FOLLOW)

@@ -30,5 +30,5 @@ class ApiError(Exception):
         return self.status == 410
 
 
-class NotLeadingError(RuntimeError):
+class NotLeadingError(Exception):
     """A write was stopped before it left the process: another replica may hold the lease."""

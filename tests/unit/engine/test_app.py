@@ -1,0 +1,30 @@
+"""What the operator's process tells of its event loop."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from regent_operator.app import tell
+
+GIVEN_UP = "Fatal error on SSL protocol"
+CLOSED = RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+
+@pytest.mark.parametrize(
+    ("context", "errors"),
+    [
+        ({"message": GIVEN_UP, "exception": CLOSED}, 0),
+        ({"message": GIVEN_UP, "exception": OSError("broken pipe")}, 1),
+        ({"message": "Task exception was never retrieved", "exception": CLOSED}, 1),
+        ({"message": "Executing took long"}, 1),
+    ],
+)
+async def test_a_connection_that_was_given_up_is_no_error(
+    context: dict[str, Any], errors: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        tell(asyncio.get_running_loop(), context)
+    assert sum(record.levelno == logging.ERROR for record in caplog.records) == errors
+    assert len(caplog.records) == 1
