@@ -283,9 +283,15 @@ class FakeKubelet:
     def _silence(self, pod: FakePod) -> None:
         """Nobody answers at its address any more."""
         if pod.listener and pod.server:
-            pod.listener.close()
+            for listening in pod.listener.sockets:
+                self._loop.remove_reader(listening.fileno())
             self._hang_up(pod.server)
-            self._loop.call_later(0.05, self._hang_up, pod.server)  # a connection that was taken in that moment
+            self._loop.call_later(0.05, self._close, pod.listener, pod.server)
+
+    def _close(self, listener: asyncio.Server, pods_server: web.Server) -> None:
+        """What was accepted has its transport by now: asyncio leaves one open that it makes for a closed server."""
+        listener.close()
+        self._hang_up(pods_server)
 
     @staticmethod
     def _hang_up(pods_server: web.Server) -> None:
