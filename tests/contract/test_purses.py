@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,21 +10,12 @@ import pytest
 from regent_runtime.state.contract import CONVERSATION_SECONDS, Period, Purse, Reservation
 from regent_runtime.state.shared import RedisState
 from tests.contract.redis_server import redis_server
-from tests.contract.states import AGENT, PodWorld, World, link, redis_world
+from tests.contract.states import AGENT, PodWorld, World, link
 
 TALK = Purse("talk", 100, Period.CONVERSATION)
 DAY = Purse("agent", 1000, Period.DAY)
 MONTH = Purse("agent", 5000, Period.MONTH)
 LEASE = 60.0
-
-
-@pytest.fixture(params=["pod", "redis"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "pod":
-        yield PodWorld()
-    else:
-        async with redis_world(tmp_path) as made:
-            yield made
 
 
 async def left(world: World, *purses: Purse) -> tuple[int, ...]:

@@ -36,15 +36,6 @@ VISIT = Visit("one", 120.0)
 
 
 @pytest.fixture(params=["pod", "redis"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "pod":
-        yield PodWorld()
-    else:
-        async with redis_world(tmp_path) as made:
-            yield made
-
-
-@pytest.fixture(params=["pod", "redis"])
 async def bounded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Whose answers take 3,000 bytes and what the tables take of three."""
     if request.param == "pod":

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -24,22 +23,13 @@ from regent_runtime.refusals import Refused
 from regent_runtime.state.contract import Attended, State, StateAway, Visit
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.source import StateInUse
-from tests.contract.states import PodWorld, World, redis_world
+from tests.contract.states import World
 from tests.fakes import configs
 
 IDLE = 120.0
 UNKNOWN = 10.0
 """What a conversation that nobody knows of is active for at the most: seconds."""
 PODS = ("one", "two", "three")
-
-
-@pytest.fixture(params=["pod", "redis"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "pod":
-        yield PodWorld()
-    else:
-        async with redis_world(tmp_path) as made:
-            yield made
 
 
 @pytest.fixture(autouse=True)

@@ -53,6 +53,7 @@ def run(settings: Settings) -> int:
 
 
 async def _run(settings: Settings, access: ClusterAccess, signer: Signer) -> int:
+    asyncio.get_running_loop().set_exception_handler(tell)
     engine = Engine(settings, access, signer)
     namespaces = settings.scope.managed
     try:
@@ -119,7 +120,6 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
         settings.persistence.diffbase_storage = NoDiffs()
         settings.queueing.idle_timeout = IDLE_SECONDS
         settings.watching.chunk_size = LISTED_AT_ONCE
-        asyncio.get_running_loop().set_exception_handler(tell)
         await engine.start()
         gc.collect()
         gc.freeze()

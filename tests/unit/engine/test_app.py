@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from regent_operator import app
 from regent_operator.app import tell
+from regent_operator.engine.access import ClusterAccess
+from regent_operator.settings import parse_settings
+from regent_operator.signing import Signer
 
 GIVEN_UP = "Fatal error on SSL protocol"
 CLOSED = RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
@@ -28,3 +32,15 @@ async def test_a_connection_that_was_given_up_is_no_error(
         tell(asyncio.get_running_loop(), context)
     assert sum(record.levelno == logging.ERROR for record in caplog.records) == errors
     assert len(caplog.records) == 1
+
+
+async def test_the_operator_s_loop_tells_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = []
+
+    async def operator(**_: Any) -> None:
+        handlers.append(asyncio.get_running_loop().get_exception_handler())
+
+    monkeypatch.setattr("kopf.operator", operator)
+    settings = parse_settings(["--namespace=n", "--runtime-image=i", "--signing-keys=/", "--metrics-port=0"])
+    assert await app._run(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new()) == 0
+    assert handlers == [tell]

@@ -194,7 +194,7 @@ async def test_the_clusters_signing_keys_are_read_every_minute(engine: Engine, m
 
 
 def test_pods_are_watched_by_the_label_that_services_select(engine: Engine) -> None:
-    [labels] = [c.labels for c, _ in engine._collections() if c.resource == PODS]
+    [labels] = [r.collection.labels for r in engine.reflectors if r.collection.resource == PODS]
     assert labels == "regent.dev/agent"
 
 
@@ -206,7 +206,7 @@ async def test_a_reference_hears_of_our_children_and_of_what_is_not_ours(engine:
     assert engine.queue.take() == AGENT
     engine.queue.done(AGENT)
     references.use(AGENT, frozenset({("n", "other")}))
-    observers = {c.labels: observer for c, observer in engine._collections() if c.resource == resource}
+    observers = {r.collection.labels: r._observer for r in engine.reflectors if r.collection.resource == resource}
     assert set(observers) == {OURS, NOT_OURS}
     for version, observer in enumerate(observers.values(), 7):
         observer.seen(resource, meta("other", version), full=False)

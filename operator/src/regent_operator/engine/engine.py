@@ -39,30 +39,15 @@ from regent_operator.engine.pods import Pod, Pods
 from regent_operator.engine.queue import Priority, WorkQueue
 from regent_operator.engine.reconcile import Reconciler
 from regent_operator.engine.references import References
-from regent_operator.engine.reflector import Both, Collection, Observer, Reflector
-from regent_operator.engine.resources import (
-    AGENTS,
-    CHILDREN,
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    ENDPOINT_SLICES,
-    NAMESPACES,
-    NOT_OURS,
-    OURS,
-    POD_LABEL,
-    PODS,
-    POLICIES,
-    SERVICE_NAME_LABEL,
-    SERVICES,
-    Key,
-    Resource,
-)
+from regent_operator.engine.reflector import Collection, Reflector
+from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, OURS, SERVICES, Key
 from regent_operator.engine.seals import Sealer
 from regent_operator.engine.statuses import MINUTE_SECONDS, StatusWriter
 from regent_operator.engine.store import Store
 from regent_operator.engine.sweep import sweep, take_whole_lists
 from regent_operator.engine.targetports import TargetPorts
 from regent_operator.engine.trials import Trials
+from regent_operator.engine.watched import Observers, watched
 from regent_operator.plan.echo import Echo
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
@@ -118,8 +103,18 @@ class Engine:
             read_service_cidrs=not settings.cluster_cidrs,
         )
         self._sweep_wanted = asyncio.Event()
+        observers = Observers(
+            self.children,
+            self.pods,
+            self.config_maps,
+            self.services,
+            self.target_ports,
+            self.namespaces,
+            self.store,
+        )
         self.reflectors = [
-            Reflector(self.client, c, observer, partial(self._listed_anew, c)) for c, observer in self._collections()
+            Reflector(self.client, each, observer, partial(self._listed_anew, each))
+            for each, observer in watched(settings.scope, observers)
         ]
         self.reconciler = Reconciler(
             self.client,
@@ -328,26 +323,6 @@ class Engine:
         self.alert_events.forget(uid)
         self.trials.forget(uid)
 
-    def _collections(self) -> Iterator[tuple[Collection, Observer]]:
-        scope = self.settings.scope
-        for namespace in scope.managed:
-            for resource in CHILDREN:
-                quiet = resource != DEPLOYMENTS
-                collection = Collection(resource, namespace, labels=OURS, metadata_only=quiet, full_first=quiet)
-                yield collection, self._observer_of(resource)
-            yield Collection(PODS, namespace, labels=POD_LABEL), self.pods
-            yield Collection(CONFIG_MAPS, namespace, labels=NOT_OURS, metadata_only=True), self.config_maps
-            yield Collection(SERVICES, namespace, labels=NOT_OURS, metadata_only=True), self.services
-            slices = f"{NOT_OURS},{SERVICE_NAME_LABEL}"
-            yield Collection(ENDPOINT_SLICES, namespace, labels=slices), self.target_ports
-        names: Sequence[str | None] = scope.managed
-        for name in names:
-            fields = f"metadata.name={name}" if name else None
-            yield Collection(NAMESPACES, fields=fields, metadata_only=True), self.namespaces
-        if not scope.manages(scope.own):
-            yield Collection(POLICIES, scope.own), self.store
-            yield Collection(CONFIG_MAPS, scope.own, labels=NOT_OURS, metadata_only=True), self.config_maps
-
     def _gatherer(self) -> Gatherer:
         return Gatherer(
             self.client,
@@ -362,11 +337,6 @@ class Engine:
     def _watches_config_maps(self, namespace: str) -> bool:
         """The operator's own hold key sets of the floor's issuers."""
         return self.settings.scope.manages(namespace) or namespace == self.settings.scope.own
-
-    def _observer_of(self, resource: Resource) -> Observer:
-        """Agents may refer to children of other agents, too."""
-        references = {CONFIG_MAPS: self.config_maps, SERVICES: self.services}.get(resource)
-        return Both(self.children, references) if references else self.children
 
     def _progress(self) -> Progress:
         return Progress(

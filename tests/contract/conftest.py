@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.states import PodWorld, World, redis_world
+
+
+@pytest.fixture(params=["pod", "redis"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """The pod's own state, and that of a real Redis."""
+    if request.param == "pod":
+        yield PodWorld()
+    else:
+        async with redis_world(tmp_path) as made:
+            yield made
