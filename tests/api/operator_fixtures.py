@@ -107,6 +107,10 @@ class World:
     def ready(self, name: str, kind: str = "aiagent", namespace: str | None = None) -> tuple[str, str]:
         return self.conditions(name, kind, namespace).get("Ready", ("", ""))
 
+    def await_known(self, policy: str) -> None:
+        """Each kind has a watch of its own: an agent applied in the same moment may be heard of first."""
+        eventually("the policy is known", lambda: self.conditions(policy, "agentpolicy"))
+
     def await_ready(self, name: str, status: str = "True", reason: str = "Ready", kind: str = "aiagent") -> None:
         self.eventually_ready(name, (status, reason), kind)
 

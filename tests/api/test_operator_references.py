@@ -115,7 +115,9 @@ def test_a_typo_in_a_floor_policy_is_refused_and_the_floor_stays(world: World, o
 
 
 def test_a_route_of_which_nothing_is_allowed(world: World, operator: RunningOperator) -> None:
-    world.apply(route(), policy(selector={}, models={"allow": [{"host": "api.example.com"}]}), agent())
+    world.apply(route(), policy(selector={}, models={"allow": [{"host": "api.example.com"}]}))
+    world.await_known("internal")
+    world.apply(agent())
     world.await_ready("helper", "False", "NoProviderAllowed")
     assert world.conditions("helper")["Stalled"][0] == "True"
     assert world.get("deployment", "helper") is None
@@ -141,7 +143,9 @@ def test_the_key_set_of_an_issuer_is_followed_in_its_config_map(world: World, op
     jwks = {"configMapKeyRef": {"name": "login", "key": "jwks.json"}}
     oidc = [{"issuer": "https://id.example.com", "audience": "helper", "jwks": jwks}]
     keys = [{"name": "ci", "secretKeyRef": {"name": "agent-keys", "key": "ci"}}]
-    world.apply(route(), policy(selector={}, callers={"oidc": oidc, "apiKeys": keys}), agent())
+    world.apply(route(), policy(selector={}, callers={"oidc": oidc, "apiKeys": keys}))
+    world.await_known("internal")
+    world.apply(agent())
     world.await_ready("helper", "False", "PolicyInvalid")
     assert world.get("deployment", "helper") is None
     world.apply(key_set("one"))

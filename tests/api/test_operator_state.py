@@ -19,7 +19,9 @@ def replicas(world: World) -> int:
 def test_a_new_agent_of_several_pods_with_limits_gets_none_until_they_share_a_state(
     world: World, operator: RunningOperator
 ) -> None:
-    world.apply(route(), policy(selector={}, limits=PER_CALLER), agent(scaling={"replicas": 2}))
+    world.apply(route(), policy(selector={}, limits=PER_CALLER))
+    world.await_known("internal")
+    world.apply(agent(scaling={"replicas": 2}))
     world.await_ready("helper", "False", "SharedStateRequired")
     assert world.conditions("helper")["Accepted"] == ("False", "SharedStateRequired")
     assert world.conditions("helper")["Stalled"] == ("True", "SharedStateRequired")
