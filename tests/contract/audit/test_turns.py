@@ -274,7 +274,7 @@ async def test_a_turn_that_cannot_be_written_down_is_denied_and_sent_nowhere(tmp
     async with provider() as fake, serving(tmp_path, document(fake.url)) as served:
         assert await _refused_as_unavailable(served)
         assert fake.requests == []
-        assert (await served.statusz())["audit"]["failing"]
+        await served.until(lambda told: bool(told["audit"]["failing"]))
 
 
 @enforces("audit.onFailure")
