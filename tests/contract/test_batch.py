@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletion
 from regent_api.audit import segment
 from regent_api.audit.record import Kind, Record, decode
 from regent_runtime.lifecycle import suspended
+from tests.contract.audit.test_turns import until_logged
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import Behaviour, completion, provider, send_json, stalls, status
@@ -284,7 +285,7 @@ async def test_a_batch_is_refused_as_a_whole_before_its_requests_are_looked_at(t
             status, answer = await post(served, asked, **headers)
             assert (status, answer["error"]["code"]) == expected
         assert fake.requests == []
-    assert len(records(tmp_path, Kind.REFUSED)) == 8
+        await until_logged(tmp_path, lambda found: sum(each.kind is Kind.REFUSED for each in found) == 8)
 
 
 async def test_labels_hold_for_each_and_no_byte_goes_below_one(tmp_path: Path) -> None:

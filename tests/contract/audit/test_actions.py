@@ -138,6 +138,7 @@ async def test_a_verdict_that_is_refused_has_one_record_and_takes_no_effect(tmp_
             'regent_unauthorized_total{code="own_approval"}': 1.0,
             'regent_unauthorized_total{code="token_missing"}': 1.0,
         }
+        await until_logged(tmp_path, lambda records: sum(bool(each.action) for each in records) == 3)
     found = of_actions(tmp_path)
     assert [told(each) for each in found] == [
         ("refused", "Approve", "Deny", "refused", "not_an_approver"),
@@ -187,6 +188,7 @@ async def test_a_deletion_is_an_intent_before_it_happens_and_an_outcome_before_i
         with pytest.raises(openai.NotFoundError):
             await served.sdk(configs.token("other")).conversations.delete(id_)
         assert seen == []
+        await until_logged(tmp_path, lambda records: any(each.action for each in records))
         assert (await served.sdk().conversations.delete(id_)).deleted
         assert seen == [[Kind.REFUSED, Kind.INTENT]]
         other, intent, outcome = of_actions(tmp_path)

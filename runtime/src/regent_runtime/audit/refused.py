@@ -54,7 +54,8 @@ class Refusals:
                 await self._woken.wait()
                 self._woken.clear()
                 while self._waiting:
-                    await self._write(self._waiting.popleft())
+                    await self._write(self._waiting[0])  # it waits until it is written: an end counts it
+                    self._waiting.popleft()
                 if self._counts:
                     await asyncio.sleep(COUNT_SECONDS)
                     self._write_counts()

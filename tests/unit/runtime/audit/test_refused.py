@@ -36,10 +36,17 @@ class Keys:
         return SubjectKey(subject, bytes(32)) if subject == "a" else None
 
 
-async def written(*turns: TurnRecord) -> list[Record]:
+class SilentKeys(Keys):
+    """They are waited for without end."""
+
+    async def known(self, subject: str) -> SubjectKey | None:
+        return await asyncio.get_running_loop().create_future()
+
+
+async def written(*turns: TurnRecord, keys: Keys | None = None) -> list[Record]:
     """By refusals that are stopped when they have come to rest."""
     notes = Notes()
-    refusals = Refusals(notes, lambda: WRITER, Keys())
+    refusals = Refusals(notes, lambda: WRITER, keys or Keys())
     running = asyncio.create_task(refusals.run())
     for turn in turns:
         refusals.add(turn)
@@ -77,6 +84,11 @@ async def test_tries_of_one_who_has_no_key_are_told_apart_for_a_while_and_none_i
     assert len({one, other, third, later, made}) == 5
     (let_in,) = await written(refused("too_many_requests", "b"))
     assert let_in.caller == made
+
+
+async def test_one_whose_key_is_waited_for_at_the_end_is_counted_as_those_behind_it_are() -> None:
+    (counted,) = await written(refused("unknown_field", "a"), *[refused("token_invalid")] * 2, keys=SilentKeys())
+    assert (counted.kind, counted.counts) == (Kind.REFUSALS, {"unknown_field": 1, "token_invalid": 2})
 
 
 async def test_of_a_flood_every_turn_is_counted_in_few_records() -> None:
