@@ -1,7 +1,6 @@
 """A Redis of its own for a test: the real server on a loopback port, that can be killed, stopped and started again."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import hiredis
 
+from tests.fakes.ports import held_port
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
@@ -16,11 +16,11 @@ KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer:
-    """`port`: None for one that is free."""
+    """`port`: held for it."""
 
-    def __init__(self, directory: Path, *options: str, host: str = "127.0.0.1", port: int | None = None) -> None:
+    def __init__(self, directory: Path, *options: str, host: str, port: int) -> None:
         self.host = host
-        self.port = port or free_port()
+        self.port = port
         self.url = f"redis://{host}:{self.port}"
         self._directory = directory
         self._options = options
@@ -72,17 +72,13 @@ class RedisServer:
 
 @asynccontextmanager
 async def redis_server(
-    directory: Path, *options: str, host: str = "127.0.0.1", port: int | None = None
+    directory: Path, *options: str, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[RedisServer]:
-    server = RedisServer(directory, *options, host=host, port=port)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    """`port` 0: one that is free."""
+    with held_port(host, port) as held:
+        server = RedisServer(directory, *options, host=host, port=held)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.kill()

@@ -13,12 +13,6 @@ LONGEST, IDLE = 300.0, 120.0
 PODS = ("one", "two", "three")
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that others use too is silent at times."""
-    monkeypatch.setattr("regent_runtime.state.link.ANSWER_SECONDS", 60.0)
-
-
 def conversation(id_: str = "c-1", owner: str = "ann") -> Conversation:
     return Conversation(id_, owner, Sensitivity.INTERNAL, nonce="n-1")
 

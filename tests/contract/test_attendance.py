@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -251,12 +252,6 @@ async def test_a_process_that_follows_another_in_its_pod_knows_what_is_active_th
             await settle([served], [1])
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that others use too, a request that was given up may have begun a conversation nevertheless."""
-    monkeypatch.setattr("regent_runtime.state.link.ANSWER_SECONDS", 60.0)
-
-
 @pytest.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
     async with redis_server(tmp_path) as server:
@@ -269,10 +264,11 @@ async def test_while_redis_is_away_its_last_word_stands_until_all_must_be_idle(
     tmp_path: Path, redis: RedisServer, on_error: str
 ) -> None:
     async with provider(answers("Hi.")) as fake:
-        made = document(fake.url, idle_after=3.0, redis={"url": redis.url})
+        made = document(fake.url, idle_after=600.0, redis={"url": redis.url})
         made = configs.merged(made, {"policy": {"onStateError": on_error}})
         async with serving(tmp_path / "one", made) as served:
             await ask(served)
             await redis.kill()
             assert await figures([served]) == [1]
+            served.runtime.attendance._now = lambda: time.monotonic() + 600.0
             await settle([served], [0])

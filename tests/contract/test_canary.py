@@ -24,6 +24,7 @@ from regent_operator.plan.trial import Wall
 from tests.contract.processes import Process, running
 from tests.fakes import configs
 from tests.fakes.deaf import deaf
+from tests.fakes.ports import held_port
 from tests.fakes.waiting import eventually
 from tests.unit.engine.test_echo import pod
 
@@ -66,12 +67,11 @@ async def test_the_pod_connects_back_to_whoever_asks_and_sends_nothing(
     assert await told(runtime) == tried
 
 
-async def test_a_refusal_and_silence_are_blocked(runtime: Process, listening: socket.socket, full: int) -> None:
-    closed = listening.getsockname()[1]
-    listening.close()
-    for port, cause in ((closed, "refused"), (full, "timeout")):
-        tried = await told(runtime, f"?canary={port}")
-        assert (tried["port"], tried["outcome"], tried["cause"]) == (port, "blocked", cause)
+async def test_a_refusal_and_silence_are_blocked(runtime: Process, full: int) -> None:
+    with held_port() as closed:
+        for port, cause in ((closed, "refused"), (full, "timeout")):
+            tried = await told(runtime, f"?canary={port}")
+            assert (tried["port"], tried["outcome"], tried["cause"]) == (port, "blocked", cause)
 
 
 @pytest.mark.parametrize("query", ["?canary=80", "?canary=x", "?canary=9797&host=10.0.0.1", "?port=9797"])

@@ -16,7 +16,7 @@ from regent_operator.engine.queue import Priority
 from regent_operator.engine.resources import AGENTS, POLICIES, ROUTES, Key
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
-from tests.contract.redis_server import free_port
+from tests.fakes.ports import held_port
 
 FIRST, SECOND, THIRD = (Key(AGENTS.kind, "acme", name) for name in ("first", "second", "third"))
 
@@ -54,14 +54,12 @@ class Leader:
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 async def test_probes_are_heard_from_both_families() -> None:
-    made = Engine(
-        Settings("regent-system", "runtime:1", "/keys", metrics_port=free_port()),
-        ClusterAccess("http://127.0.0.1:1"),
-        Signer.new(),
-    )
-    async with made._health, aiohttp.ClientSession() as http:
-        for host in ("127.0.0.1", "[::1]"):
-            assert (await http.get(f"http://{host}:{made._health.port}/livez")).status in {200, 503}
+    with held_port() as port:
+        settings = Settings("regent-system", "runtime:1", "/keys", metrics_port=port)
+        made = Engine(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new())
+        async with made._health, aiohttp.ClientSession() as http:
+            for host in ("127.0.0.1", "[::1]"):
+                assert (await http.get(f"http://{host}:{made._health.port}/livez")).status in {200, 503}
 
 
 @pytest.fixture

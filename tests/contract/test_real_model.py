@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -14,6 +15,7 @@ import pytest_asyncio
 from regent_runtime.cost.sending import written
 from regent_runtime.dialect.chat_completions.request import parse
 from tests.fakes import configs
+from tests.fakes.ports import held_port
 from tests.fakes.serving import Served, serving
 from tests.fakes.waiting import eventually
 from tests.unit.runtime.limits.test_size import TEXTS
@@ -40,8 +42,14 @@ QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    with held_port() as port:
+        async with talking_to_it(tmp_path_factory.mktemp("real"), port) as agent:
+            yield agent
+
+
+@asynccontextmanager
+async def talking_to_it(folder: Path, port: int) -> AsyncIterator[Served]:
+    """An agent whose model listens on that port."""
     command = [sys.executable, "-I", "-m", "regent_demo_model", "--host", "127.0.0.1", "--port", str(port)]
     model = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     document = configs.document(
@@ -52,7 +60,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         route={"timeouts": PATIENT},
     )
     try:
-        async with serving(tmp_path_factory.mktemp("real"), document) as agent:
+        async with serving(folder, document) as agent:
             await eventually(lambda: healthy(agent, port))
             yield agent
     finally:

@@ -15,10 +15,11 @@ from regent_runtime.state.contract import StateAway, Window
 from regent_runtime.state.link import Address, Link
 from regent_runtime.state.shared import RedisState
 from regent_runtime.transport import PinnedResolver
-from tests.contract.redis_server import RedisServer, free_port, redis_server
+from tests.contract.redis_server import redis_server
 from tests.contract.states import AGENT, LOOPBACK, link
 from tests.fakes.certificates import self_signed
 from tests.fakes.configs import config
+from tests.fakes.ports import held_port
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 from tests.rows import row
 
@@ -53,18 +54,22 @@ async def test_a_server_that_is_killed_is_away_and_comes_back_by_itself(tmp_path
         await state.close()
 
 
-async def test_a_server_that_was_never_there_is_away(tmp_path: Path) -> None:
-    state = RedisState(link(f"redis://127.0.0.1:{free_port()}"), AGENT)
-    assert await takes(state) == "unreachable"
-    assert await takes(state) == "away", "nobody tries again at once"
+async def test_a_server_that_was_never_there_is_away() -> None:
+    with held_port() as port:
+        state = RedisState(Link(Address.of(f"redis://127.0.0.1:{port}"), LOOPBACK, now=lambda: 1000.0), AGENT)
+        assert await takes(state) == "unreachable"
+        assert await takes(state) == "away", "nobody tries again at once"
 
 
 @row("it hangs")
-async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(tmp_path: Path) -> None:
+async def test_a_server_that_hangs_holds_nobody_beyond_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with redis_server(tmp_path) as server:
         state = RedisState(link(server.url), AGENT)
         assert await takes(state) == (0.0,)
         server.signal(signal.SIGSTOP)
+        monkeypatch.setattr("regent_runtime.state.link.ANSWER_SECONDS", 2.0)
         found = await asyncio.gather(*(takes(state) for _ in range(50)))
         assert set(found) <= {"timeout", "away", "connection_lost"}
         assert "timeout" in found
@@ -154,17 +159,16 @@ async def test_tls_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, found: tuple[float] | str
 ) -> None:
     certificate, key = self_signed(tmp_path, host)
-    port = free_port()
-    options = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
-    async with redis_server(
-        tmp_path, *options, "--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate)
-    ) as server:
-        if trusted:
-            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        state = RedisState(link(f"rediss://localhost:{port}"), AGENT)
-        assert await takes(state) == found
-        assert bool(await server.ask("DBSIZE")) is (found == (0.0,)), "nothing is sent to another"
-        await state.close()
+    options = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no")
+    options = (*options, "--tls-ca-cert-file", str(certificate))
+    with held_port() as port:
+        async with redis_server(tmp_path, "--tls-port", str(port), *options) as server:
+            if trusted:
+                monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            state = RedisState(link(f"rediss://localhost:{port}"), AGENT)
+            assert await takes(state) == found
+            assert bool(await server.ask("DBSIZE")) is (found == (0.0,)), "nothing is sent to another"
+            await state.close()
 
 
 @row("it has no memory left")
@@ -188,8 +192,12 @@ async def test_a_server_that_has_no_memory_left_is_away(tmp_path: Path) -> None:
     ],
     ids=["words", "a length and no more", "nothing"],
 )
-async def test_what_is_no_redis_is_away_until_it_is_one_again(tmp_path: Path, reply: bytes, reason: str) -> None:
+async def test_what_is_no_redis_is_away_until_it_is_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: bytes, reason: str
+) -> None:
     """Whatever it is, we are the one who ends the connection, unless it says nothing at all."""
+    if reason == "timeout":
+        monkeypatch.setattr("regent_runtime.state.link.ANSWER_SECONDS", 2.0)
     ended = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,16 +208,16 @@ async def test_what_is_no_redis_is_away_until_it_is_one_again(tmp_path: Path, re
         writer.close()
         ended.set()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    state = RedisState(link(f"redis://127.0.0.1:{port}"), AGENT)
-    assert await takes(state) == reason
-    await asyncio.wait_for(ended.wait(), WAIT_SECONDS)
-    server.close()
-    await server.wait_closed()
-    async with redis_server(tmp_path, port=port):
-        await recovered(state)
-        await state.close()
+    with held_port() as port:
+        server = await asyncio.start_server(answer, "127.0.0.1", port)
+        state = RedisState(link(f"redis://127.0.0.1:{port}"), AGENT)
+        assert await takes(state) == reason
+        await asyncio.wait_for(ended.wait(), WAIT_SECONDS)
+        server.close()
+        await server.wait_closed()
+        async with redis_server(tmp_path, port=port):
+            await recovered(state)
+            await state.close()
 
 
 @pytest.mark.parametrize(
@@ -236,5 +244,6 @@ def test_a_urls_parts() -> None:
     )
 
 
-def test_the_server_of_a_test_is_its_own(tmp_path: Path) -> None:
-    assert RedisServer(tmp_path).port != 6379
+async def test_the_server_of_a_test_is_its_own(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        assert server.port != 6379

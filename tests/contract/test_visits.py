@@ -32,12 +32,6 @@ UNKNOWN = 10.0
 PODS = ("one", "two", "three")
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that others use too is silent at times."""
-    monkeypatch.setattr("regent_runtime.state.link.ANSWER_SECONDS", 60.0)
-
-
 @dataclass
 class Silent:
     """A state that carries out what begins a turn and, while `silence` is there, does not answer."""

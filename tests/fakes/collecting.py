@@ -21,6 +21,7 @@ from regent_api.audit.frame import RECORD, frame
 from regent_api.audit.note import Verifier
 from regent_api.audit.record import Kind, Record
 from tests.fakes import configs
+from tests.fakes.ports import held_port
 from tests.fakes.waiting import WAIT_SECONDS, eventually
 
 POD = "0f6a1c52-0000-4000-8000-000000000001"
@@ -93,13 +94,17 @@ async def cluster_keys() -> AsyncIterator[tuple[ClusterKeys, str]]:
 
 
 class CollectorProcess:
-    """`python -I -m regent_operator.collector` over one folder; it can be killed and started again."""
+    """`python -I -m regent_operator.collector` over one folder; it can be killed and started again.
 
-    def __init__(self, folder: Path, api_server: str, flags: Sequence[str] = ()) -> None:
+    `ports`: its own and its status' one, held for it; 0: any.
+    """
+
+    def __init__(
+        self, folder: Path, api_server: str, flags: Sequence[str] = (), ports: tuple[int, int] = (0, 0)
+    ) -> None:
         self.data = folder / "data"
         self.logs = self.data / "logs"
-        self.port = 0
-        self._status_port = 0
+        self.port, self._status_port = ports
         self._flags = flags
         self._key = folder / "ed25519.pem"
         self._kubeconfig = folder / "kubeconfig"
@@ -204,9 +209,10 @@ class CollectorProcess:
 @asynccontextmanager
 async def collector(folder: Path, *flags: str) -> AsyncIterator[CollectorProcess]:
     async with cluster_keys() as (_, address):
-        made = CollectorProcess(folder, address, flags)
-        await made.start()
-        try:
-            yield made
-        finally:
-            await made.kill()
+        with held_port() as port, held_port() as status_port:
+            made = CollectorProcess(folder, address, flags, (port, status_port))
+            await made.start()
+            try:
+                yield made
+            finally:
+                await made.kill()
