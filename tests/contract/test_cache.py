@@ -370,11 +370,18 @@ async def test_answers_that_are_gone_are_not_found_by_meaning(tmp_path: Path, wh
 # Several at the same time
 
 
+async def waiting(served: Served) -> int:
+    """Turns that wait for what another one asks."""
+    snapshot = served.runtime.lifecycle.snapshot
+    assert snapshot is not None
+    return sum(map(len, snapshot.cache._flights._open.values()))
+
+
 async def test_of_equal_turns_at_the_same_time_one_asks_and_pays(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with cached(tmp_path, gated(gate, "Hel", "lo.")) as (served, fake):
         turns = [asyncio.create_task(streamed(served)) for _ in range(8)]
-        await served.until(lambda told: told["turns"] == 8)
+        await eventually(lambda: waiting(served), lambda others: others == 7)
         gate.set()
         assert [text for text, *_ in await asyncio.gather(*turns)] == ["Hello."] * 8
         assert len(fake.requests) == 1
@@ -388,7 +395,7 @@ async def test_a_turn_that_leaves_hands_over(tmp_path: Path) -> None:
         leader = asyncio.create_task(served.post(HI))
         await fake.reached.wait()
         other = asyncio.create_task(said(served))
-        await served.until(lambda told: told["turns"] == 2)
+        await eventually(lambda: waiting(served))
         leader.cancel()
         await asyncio.gather(leader, return_exceptions=True)
         assert await other == "Hello."
@@ -407,7 +414,7 @@ async def test_a_failure_is_not_shared(tmp_path: Path) -> None:
         leader = asyncio.create_task(served.post(HI))
         await fake.reached.wait()
         others = [asyncio.create_task(said(served)) for _ in range(3)]
-        await served.until(lambda told: told["turns"] == 4)
+        await eventually(lambda: waiting(served), lambda turns: turns == 3)
         gate.set()
         assert (await leader)[0] == 502
         assert await asyncio.gather(*others) == ["Hello."] * 3

@@ -1,6 +1,7 @@
 """HTTPS of the metrics API: whose connection is answered, and certificates that change while it serves."""
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -143,8 +144,10 @@ async def test_the_aggregator_is_answered_with_what_the_pods_say(world: World, a
 async def test_who_connects_while_the_authority_changes_is_made_to_connect_anew(
     world: World, authority: Authority, tmp_path: Path
 ) -> None:
-    context = world.context(authority.client("front-proxy"))
+    context, accepting = world.context(authority.client("front-proxy")), world.listener._socket
+    assert accepting is not None
     with socket.create_connection(("127.0.0.1", world.listener.port), 60) as early:
+        select.select([accepting], [], [], 60)  # it is there
         await asyncio.sleep(0)  # the loop accepts it while it changes servers
         await world.use(Authority(tmp_path, "front-proxy-ca-2"))
 

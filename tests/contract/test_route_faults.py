@@ -277,8 +277,8 @@ async def test_a_breaker_outlives_a_reload_of_the_config_and_ends_with_its_provi
         made_of = document(TWO_TRIPS, [first.port, second.port])
         async with serving(tmp_path, made_of) as served:
             assert (await told(served, streamed=False)).words == "Second."
-            served.volume.write(configs.merged(made_of, {"instructions": "Answer in two sentences."}))
             before = (await served.statusz())["digests"]
+            served.volume.write(configs.merged(made_of, {"instructions": "Answer in two sentences."}))
             await served.until(lambda found: found["digests"] != before)
             assert (await told(served, streamed=False)).words == "Second."
             assert await breakers(served) == ["open", "closed"]

@@ -325,5 +325,6 @@ async def test_content_is_kept_encrypted_where_the_policy_says_so_and_nowhere_el
     assert [each["kind"] for each in texts] == ["intent", "outcome"]
     assert "Tulip?" in texts[0]["texts"]
     assert texts[1]["texts"] == ["Rose."]
-    of_records = [each.content for each in logged(tmp_path) if each.content]
-    assert [(each.label, each.file) for each in of_records] == [("Internal", of_records[0].file)] * 2
+    kept = [(each.time[:10], each.content) for each in logged(tmp_path) if each.content]
+    assert [(part.label, part.file) for _, part in kept] == [("Internal", f"{day}.enc") for day, _ in kept]
+    assert len(kept) == 2

@@ -176,13 +176,14 @@ async def test_on_sigterm_the_log_is_closed_and_shipped(tmp_path: Path) -> None:
 
 
 async def test_a_pod_that_ends_while_the_collector_is_away_says_what_is_left(tmp_path: Path) -> None:
-    async with collector(tmp_path) as at, agent(tmp_path / "pod", at) as pod:
-        await at.kill()
-        assert await ask(pod) == (200, "")
-        pod.process.send_signal(signal.SIGTERM)
-        assert await pod.ended() == 0
-        (line,) = [line for line in pod.lines if line["event"] == "audit_unshipped"]
-        assert (line["reason"], line["collected"]) == ("unreachable", 0)
+    async with collector(tmp_path) as at:
+        await at.kill()  # before the pod ships that it has started
+        async with agent(tmp_path / "pod", at) as pod:
+            assert await ask(pod) == (200, "")
+            pod.process.send_signal(signal.SIGTERM)
+            assert await pod.ended() == 0
+            (line,) = [line for line in pod.lines if line["event"] == "audit_unshipped"]
+            assert (line["reason"], line["collected"]) == ("unreachable", 0)
 
 
 async def test_the_subjects_keys_are_the_collectors_and_none_is_left_in_the_pod(tmp_path: Path) -> None:

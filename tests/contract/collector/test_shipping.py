@@ -250,8 +250,14 @@ async def test_a_record_waits_for_its_content_while_the_collector_can_take_none(
     monkeypatch.setattr(shipping, "ACKNOWLEDGED_SECONDS", 0.2)
     async with collector(tmp_path) as at, pod(tmp_path / "pod", at, speaks=OfBefore) as one:
         await asyncio.to_thread(say, one, 2, SubjectKey("alice", b"k" * 32))
+        size = one.write()
+
+        async def failing() -> str:
+            return one.shipping.failing
+
+        await eventually(failing, lambda word: word == reason)
         with pytest.raises(ShipmentFailed, match=f"collector_{reason}"):
-            await one.shipping.acknowledged(one.write())
+            await one.shipping.acknowledged(size)
         assert (await at.held(), one.contents.refused) == (0, 0)
 
 

@@ -70,7 +70,8 @@ async def test_a_webhook_that_was_away_gets_every_record_in_order_also_over_a_re
         taking.status = 503
         await at.take(writer.write(2))
         await eventually(refused, lambda times: times > 0)
-        assert 'regent_collector_sink_errors_total{sink="webhook"}' in await at.said("/metrics")
+        told = 'regent_collector_sink_errors_total{sink="webhook"}'
+        await eventually(lambda: at.said("/metrics"), lambda figures: told in figures)
         await at.kill()
         await at.start()
         taking.status = 302
