@@ -25,7 +25,7 @@ FILTERED = {"error": {"code": "content_filter", "innererror": {"code": "Responsi
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error"}}
 TOO_LONG = {"error": {"type": "exceed_context_size_error"}}
 QUOTA = {"error": {"code": "insufficient_quota"}}
-SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True)
+SOON = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(days=1), usegmt=True)
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 """By a provider's own clock, as its `Date` says."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from regent_runtime import transport
 from tests.enforces import enforces
 from tests.fakes import configs
 from tests.fakes.provider import provider, status
@@ -244,7 +245,10 @@ async def test_every_connection_is_a_providers_and_every_request_an_attempt(
     assert {port for _, port in connections} - ours == {first.port, second.port}
 
 
-async def test_a_kept_connection_that_the_provider_closed_is_nobodys_fault(tmp_path: Path) -> None:
+async def test_a_kept_connection_that_the_provider_closed_is_nobodys_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "IDLE_CONNECTION_SECONDS", 60.0)
     async with (
         provider() as fake,
         serving(tmp_path, configs.document(configs.provider_config("local", fake.url))) as served,

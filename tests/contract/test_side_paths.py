@@ -46,7 +46,7 @@ SILENCES = {
 }
 WAYS = {"no such name": "connect", "no answer to a connection": "connect_timeout"}
 """To the provider that may see the turns, each with what becomes of all attempts."""
-HURRIED = {"connect": 0.2, "firstToken": 0.5, "idle": 0.5, "attempt": 0.5}
+HURRIED = {"firstToken": 0.5, "idle": 0.5, "attempt": 0.5}
 
 
 async def well(request: Any, reader: Any, writer: Any) -> None:
@@ -125,7 +125,7 @@ async def test_nor_where_its_provider_is_silent_or_not_there(
                 "no such name": f"http://{NOWHERE}/v1",
                 "no answer to a connection": f"http://127.0.0.1:{silent}/v1",
             }
-            made = document(urls.get(name, home.url), below.url, **HURRIED)
+            made = document(urls.get(name, home.url), below.url, connect=0.2 if name in WAYS else 5.0, **HURRIED)
             async with serving(tmp_path, made) as served:
                 await everything(served)
                 ours = {home.port, silent, served.runtime.serving.port, served.runtime.telling.port}
