@@ -44,7 +44,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - timedelta(minutes=5))
-            .not_valid_after(NOW + timedelta(hours=1))
+            .not_valid_after(NOW + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .sign(self._key, hashes.SHA256())
         )

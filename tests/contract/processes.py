@@ -15,9 +15,14 @@ from tests.fakes.waiting import WAIT_SECONDS
 
 
 class Process:
-    def __init__(self, process: asyncio.subprocess.Process, lines: list[dict[str, Any]]) -> None:
+    """`lines`: its log, whole once it has `ended`. It is read all the time: when the pipe is full, it writes no more."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, lines: list[dict[str, Any]], reading: "asyncio.Task[None]"
+    ) -> None:
         self.process = process
         self.lines = lines
+        self._reading = reading
         started = next(line for line in lines if line["event"] == "started")
         self.url = f"http://127.0.0.1:{started['port']}"
         self.status_url = f"http://127.0.0.1:{started['statusPort']}"
@@ -30,8 +35,7 @@ class Process:
 
     async def ended(self) -> int:
         """The exit code, once the log has been read to its end."""
-        rest = await asyncio.wait_for(self.process.stdout.read(), WAIT_SECONDS)
-        self.lines += [json.loads(line) for line in rest.splitlines()]
+        await asyncio.wait_for(self._reading, WAIT_SECONDS)
         return await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
 
 
@@ -58,15 +62,27 @@ async def running(
         stdout=asyncio.subprocess.PIPE,
         env=environment,
     )
+    lines: list[dict[str, Any]] = []
+    reading = asyncio.create_task(_started(process.stdout, lines))
     try:
-        lines = []
-        while not lines or lines[-1]["event"] != "started":
-            lines.append(json.loads(await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)))
-        yield Process(process, lines)
+        await asyncio.wait_for(reading, WAIT_SECONDS)
+        reading = asyncio.create_task(_rest(process.stdout, lines))
+        yield Process(process, lines, reading)
     finally:
         if process.returncode is None:
             process.kill()
-            await process.communicate()
+        await asyncio.wait({reading})
+        await process.wait()
+
+
+async def _started(log: asyncio.StreamReader, lines: list[dict[str, Any]]) -> None:
+    while not lines or lines[-1]["event"] != "started":
+        lines.append(json.loads(await log.readline()))
+
+
+async def _rest(log: asyncio.StreamReader, lines: list[dict[str, Any]]) -> None:
+    """A line that a kill cut is none."""
+    lines += [json.loads(line) async for line in log if line.endswith(b"\n")]
 
 
 def request(**more: Any) -> dict[str, Any]:

@@ -139,7 +139,7 @@ async def test_a_caller_does_not_approve_its_own_turn(tmp_path: Path) -> None:
 
 @enforces("approvals.ttl")
 async def test_it_expires(tmp_path: Path) -> None:
-    async with agent(tmp_path, ttlSeconds=0.001) as (served, _):
+    async with agent(tmp_path, ttlSeconds=0.000001) as (served, _):
         id_ = await requested(served)
 
         assert await decide(served, id_) == (404, "not_found")
