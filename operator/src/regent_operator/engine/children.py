@@ -27,8 +27,10 @@ from regent_operator.engine.resources import (
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
-Program = tuple[str | None, ...]
-"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
+Program = str
+"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's, so
+that the text is there once for all agents.
+"""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
 
@@ -60,17 +62,17 @@ class Child:
     print: Fingerprint
     sets_replicas: bool = False
     """Of a Deployment: whether we hold how many pods there are."""
-    owned: str | None = None
-    applied: str | None = None
-    tolerated: str = ""
+    owned: bytes | None = None
+    applied: bytes | None = None
+    tolerated: bytes = b""
 
-    def holds(self, wanted: str) -> bool:
+    def holds(self, wanted: bytes) -> bool:
         """Whether the object is exactly as wanted, so that no write is needed."""
         return wanted in {self.owned, self.applied} and not self.intruded
 
     @property
     def intruded(self) -> bool:
-        return self.print.intrusion not in {"", self.tolerated}
+        return self.print.intrusion not in {b"", self.tolerated}
 
     @property
     def known(self) -> bool:
@@ -185,7 +187,7 @@ class Children:
         """From the answer to a read of the whole object."""
         return self._take(resource, obj, replace(_child(obj), owned=owned_hash(obj)), ours=False)
 
-    def wrote(self, resource: Resource, obj: Object, wanted: str, *, stripped: bool) -> Child:
+    def wrote(self, resource: Resource, obj: Object, wanted: bytes, *, stripped: bool) -> Child:
         """From the answer to our own write of the body that `wanted` hashes.
 
         `stripped`: whatever was not ours was cut away by it, so what is there nevertheless comes from admission.
@@ -233,7 +235,8 @@ class Children:
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
         if resource == CONFIG_MAPS:
-            self._seals[key] = (version_of(obj), _once((obj.get("data") or {}).get(SEAL_KEY)))
+            seal = (obj.get("data") or {}).get(SEAL_KEY)
+            self._seals[key] = (version_of(obj), None if seal is None else intern(seal))  # who made it holds it, too
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
@@ -255,12 +258,7 @@ def program_of(deployment: Object) -> Program | None:
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
     if not containers:
         return None
-    return tuple(map(_once, (containers[0].get("image"), *(containers[0].get("command") or ()))))
-
-
-def _once(word: str | None) -> str | None:
-    """Most words of a program are those of every agent's, and a seal's are held by who made it, too."""
-    return None if word is None else intern(word)
+    return intern(repr((containers[0].get("image"), containers[0].get("command") or [])))
 
 
 def agent_of(key: ChildKey) -> Key:
