@@ -3,7 +3,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regent_operator.engine.packed import PackedStatus, packed, unpacked
+from regent_api.config import canonical
+from regent_operator.engine.packed import PackedConfig, PackedStatus, packed, unpacked
 
 
 @given(st.binary(max_size=20_000))
@@ -30,3 +31,21 @@ def test_what_agents_under_the_same_policies_are_told_is_there_once() -> None:
     assert one.effective is other.effective
     assert one != other
     assert one != PackedStatus.of({"effective": [effective[0] | {"value": "65"}], "endpoint": "a"})
+
+
+@given(st.dictionaries(st.sampled_from(["agent", "policy", "route", "prompt"]), st.integers() | st.lists(st.text())))
+def test_a_config_comes_back_as_it_was(config: dict[str, Any]) -> None:
+    assert PackedConfig.of(canonical(config)).text == canonical(config)
+
+
+@given(st.text())
+def test_so_does_what_is_no_config(text: str) -> None:
+    assert PackedConfig.of(text).text == text
+
+
+def test_what_agents_are_given_of_policies_and_a_route_is_there_once() -> None:
+    shared = {"policy": {"size": 64}, "route": {"name": "local"}, "tokens": [], "sources": {}}
+    one, other = (PackedConfig.of(canonical(shared | {"agent": {"name": name}})) for name in ("a", "b"))
+    assert one.shared is other.shared
+    assert one != other
+    assert one.shared is not PackedConfig.of(canonical(shared | {"policy": {"size": 65}})).shared

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
 from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
-from regent_operator.engine.packed import packed, unpacked
+from regent_operator.engine.packed import PackedConfig
 from regent_operator.engine.resources import (
     AGENTS,
     CONFIG_MAPS,
@@ -87,7 +87,7 @@ class Children:
         self._children: dict[ChildKey, Child] = {}
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
         self._programs: dict[ChildKey, Program | None] = {}
-        self._configs: dict[ChildKey, bytes] = {}
+        self._configs: dict[ChildKey, PackedConfig] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
         self._asked: dict[ChildKey, set[str]] = {}
         """Children that a request is out about -> uids that went since."""
@@ -115,8 +115,8 @@ class Children:
 
     def written_config(self, namespace: str, name: str) -> str | None:
         """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
-        text = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
-        return unpacked(text).decode() if text is not None else None
+        config = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+        return config.text if config is not None else None
 
     def seal_is_known(self, key: ChildKey) -> bool:
         """Whether the ConfigMap's present version was read."""
@@ -240,7 +240,7 @@ class Children:
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
-                self._configs[key] = packed(text.encode())
+                self._configs[key] = PackedConfig.of(text)
         if resource != DEPLOYMENTS:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)

@@ -49,8 +49,8 @@ def _document(config: AgentConfig) -> Document:
     parts |= {name: part.text for name, part in shared.items()}
     parts["sources"] = _sources.of(config.policy, also=config.sources, make=lambda: canonical(config.sources))
     meaning = {name: text for name, text in parts.items() if name != "sources"}
-    digests = Digests(config=digest_of(_joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
-    return Document(_joined(parts), digests)
+    digests = Digests(config=digest_of(joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
+    return Document(joined(parts), digests)
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,6 @@ _sources: Remembered[str] = Remembered()
 """By the policy, whose sources they are."""
 
 
-def _joined(parts: Mapping[str, str]) -> str:
+def joined(parts: Mapping[str, str]) -> str:
     """The canonical JSON of an object whose members are canonical JSON already."""
     return "{" + ",".join(f"{json.dumps(name)}:{parts[name]}" for name in sorted(parts)) + "}"
