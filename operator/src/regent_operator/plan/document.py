@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from regent_api.config import AgentConfig, canonical, digest_of, written
 from regent_api.model import Model
 from regent_api.status import Digests
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Remembered, Shared
 
 MODELS = ("policy", "route", "tokens")
 SHARED = (*MODELS, "sources")
@@ -50,7 +50,15 @@ def _document(config: AgentConfig) -> Document:
     parts["sources"] = _sources.of(config.policy, also=config.sources, make=lambda: canonical(config.sources))
     meaning = {name: text for name, text in parts.items() if name != "sources"}
     digests = Digests(config=digest_of(joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
-    return Document(joined(parts), digests)
+    return Document(joined(parts), once(digests))
+
+
+def once(digests: Digests) -> Digests:
+    """The very same for equal ones: a plan is kept for each agent, and what each of its pods echoes."""
+    return _digests.of(digests.config, digests.policy, digests.route, make=lambda: digests)
+
+
+_digests: Shared[Digests] = Shared()
 
 
 @dataclass(frozen=True)

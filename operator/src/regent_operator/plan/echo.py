@@ -13,6 +13,7 @@ from regent_api.price import Amount
 from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
 from regent_api.types import DNS_LABEL
+from regent_operator.plan.document import once
 from regent_operator.plan.trial import CanarySaid
 
 MOST_ERROR_CHARACTERS = 1024
@@ -98,7 +99,7 @@ def echo_of(body: object) -> Echo | None:
     missing, beyond = _listed(said.missing_credentials)
     return Echo(
         pod_uid=said.pod.uid,
-        digests=said.digests,
+        digests=once(said.digests) if said.digests else None,
         oldest_turn=said.oldest_turn.config if said.oldest_turn else None,
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
         config_sequence=said.config_sequence,
