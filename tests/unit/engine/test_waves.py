@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from regent_operator.engine.children import Child, Program, program_of
-from regent_operator.engine.ownership import Fingerprint, wanted_hash
+from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import Key
 from regent_operator.engine.waves import FEWEST, PLACE_SECONDS, Waves, is_edited
 from regent_operator.plan.observation import DeploymentSeen
@@ -18,7 +18,7 @@ def deployment(image: str, *command: str) -> dict[str, Any]:
 
 WANTED = deployment("new", "serve", "key-2")
 NEW, OLD, OLD_KEY = map(program_of, (WANTED, deployment("old", "serve", "key-2"), deployment("new", "serve", "key-1")))
-OURS = Child("u", 1, 1, "agent", False, Fingerprint(b"e", b""), owned=b"old")
+OURS = Child("u", 1, 1, "agent", False, b"e", b"", owned=b"old")
 DONE = DeploymentSeen(replicas=2, available=2, updated=2, total=2, observed=True)
 ROLLING = DeploymentSeen(replicas=2, available=2, updated=1, total=3, observed=True)
 
@@ -132,7 +132,7 @@ def test_few_agents_go_two_at_a_time() -> None:
     [
         (None, None),
         (OURS, NEW),
-        (Child("u", 1, 1, "agent", False, Fingerprint(b"e", b"a hand"), owned=b"old"), OLD),
+        (Child("u", 1, 1, "agent", False, b"e", b"a hand", owned=b"old"), OLD),
         (replace(OURS, owned=wanted_hash(WANTED)), OLD),
     ],
     ids=["a new agent", "nothing new to run", "a hand has put something in", "it is as it should be"],

@@ -197,7 +197,7 @@ class Applier:
         key, wanted = key_of(resource, body), wanted_hash(body)
         due = is_due(body, child, self._children.deployment(key.namespace, key.name))
         if child is not None and child.holds(wanted) and not due:
-            self._wanted[key] = wanted
+            self._wanted[key] = child.owned if child.owned == wanted else wanted  # equal, and there once
             return
         drifted = child is not None and self._wanted.get(key) == wanted
         try:

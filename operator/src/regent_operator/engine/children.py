@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
-from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
+from regent_operator.engine.ownership import fingerprint, hash_of, owned_hash, sets_replicas
 from regent_operator.engine.packed import PackedConfig
 from regent_operator.engine.resources import (
     AGENTS,
@@ -27,10 +27,8 @@ from regent_operator.engine.resources import (
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
-Program = str
-"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's, so
-that the text is there once for all agents.
-"""
+Program = bytes
+"""Hash of image and command line: what of a template is the installation's (version, keys, collector) and no edit's."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
 
@@ -59,7 +57,9 @@ class Child:
     """Of the spec; 0 for kinds that count none."""
     owner: str
     deleting: bool
-    print: Fingerprint
+    entry: bytes | None
+    intrusion: bytes
+    """Of its Fingerprint."""
     sets_replicas: bool = False
     """Of a Deployment: whether we hold how many pods there are."""
     owned: bytes | None = None
@@ -72,7 +72,7 @@ class Child:
 
     @property
     def intruded(self) -> bool:
-        return self.print.intrusion not in {b"", self.tolerated}
+        return self.intrusion not in {b"", self.tolerated}
 
     @property
     def known(self) -> bool:
@@ -194,7 +194,7 @@ class Children:
         """
         now = replace(_child(obj), applied=wanted)
         if stripped:
-            now = replace(now, tolerated=now.print.intrusion)
+            now = replace(now, tolerated=now.intrusion)
         return self._take(resource, obj, now, ours=True)
 
     def _take(self, resource: Resource, obj: Object, now: Child, *, ours: bool) -> Child:
@@ -229,7 +229,7 @@ class Children:
         """Content that is known to be unchanged although the version moved."""
         now = replace(now, tolerated=before.tolerated)
         has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS, *UNWATCHED}
-        only_status_moved = has_status and (now.print, now.generation) == (before.print, before.generation)
+        only_status_moved = has_status and now.generation == before.generation and _same_print(before, now)
         return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
 
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
@@ -258,7 +258,7 @@ def program_of(deployment: Object) -> Program | None:
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
     if not containers:
         return None
-    return intern(repr((containers[0].get("image"), containers[0].get("command") or [])))
+    return hash_of((containers[0].get("image"), containers[0].get("command") or []))
 
 
 def agent_of(key: ChildKey) -> Key:
@@ -268,6 +268,7 @@ def agent_of(key: ChildKey) -> Key:
 
 def _child(obj: Object) -> Child:
     meta = obj["metadata"]
+    seen = fingerprint(meta)
     owners = [
         owner["uid"]
         for owner in meta.get("ownerReferences") or []
@@ -279,10 +280,16 @@ def _child(obj: Object) -> Child:
         generation=meta.get("generation", 0),
         owner=intern(owners[0]) if owners else "",
         deleting="deletionTimestamp" in meta,
-        print=fingerprint(meta),
+        entry=seen.entry,
+        intrusion=seen.intrusion,
         sets_replicas=sets_replicas(meta),
     )
 
 
+def _same_print(before: Child, now: Child) -> bool:
+    return (before.entry, before.intrusion) == (now.entry, now.intrusion)
+
+
 def _same_content(before: Child, now: Child) -> bool:
-    return replace(before, version=now.version, print=now.print) == now and before.intruded == now.intruded
+    moved = replace(before, version=now.version, entry=now.entry, intrusion=now.intrusion)
+    return moved == now and before.intruded == now.intruded

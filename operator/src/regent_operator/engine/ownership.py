@@ -50,8 +50,8 @@ def fingerprint(metadata: Mapping[str, Any]) -> Fingerprint:
     others = [entry.get("fieldsV1") or {} for entry in entries if not _is_ours(entry) and not entry.get("subresource")]
     intruding = [fields for fields in others if _intrudes(fields)]
     return Fingerprint(
-        entry=_hash([[entry.get("time"), entry.get("fieldsV1")] for entry in ours]) if ours else None,
-        intrusion=_hash(intruding) if intruding else b"",
+        entry=hash_of([[entry.get("time"), entry.get("fieldsV1")] for entry in ours]) if ours else None,
+        intrusion=hash_of(intruding) if intruding else b"",
     )
 
 
@@ -154,7 +154,8 @@ def _quantities(value: Any) -> Any:
     return str((Decimal(match[1]) * _SCALE[match[2] or ""]).normalize()) if match else value
 
 
-def _hash(value: Any) -> bytes:
+def hash_of(value: Any) -> bytes:
+    """Of JSON: the same for what is equal."""
     return _digest(_canonical(value))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.enforcement import enforcement
@@ -38,7 +39,7 @@ def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
     return AgentFigures(
         key=plan.agent.metadata.key,
         policies={key: taking_part.get(key) for key in sorted(plan.policy_keys)},
-        route=f"{plan.agent.metadata.namespace}/{plan.agent.spec.model_route_ref.name}",
+        route=intern(f"{plan.agent.metadata.namespace}/{plan.agent.spec.model_route_ref.name}"),
         route_digest=plan.route_digest,
         policy_enforced=enforcement(plan, seen, "policy").enforced,
         route_enforced=enforcement(plan, seen, "route").enforced,
