@@ -159,3 +159,9 @@ def held(engine: Engine) -> Counter[str]:
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(asyncio.run(edited())))
+
+
+def test_what_only_patterns_need_is_not_loaded_without_them() -> None:
+    program = "import sys, regent_operator.app; print('re2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
