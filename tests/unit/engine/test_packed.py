@@ -1,10 +1,12 @@
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regent_api.config import canonical
 from regent_operator.engine.packed import PackedConfig, PackedStatus, packed, unpacked
+from tests.unit.engine.world import NAMESPACE, World
 
 
 @given(st.binary(max_size=20_000))
@@ -23,6 +25,14 @@ def test_a_status_comes_back_as_it_was(status: dict[str, Any]) -> None:
     kept = PackedStatus.of(status)
     assert kept.whole == status
     assert kept == PackedStatus.of(dict(status))
+
+
+async def test_what_most_statuses_say_takes_no_bytes_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    await world.begin(1)
+    kept = PackedStatus.of(world.api.objects["AIAgent", NAMESPACE, "a000"]["status"])
+    assert len(kept.own) < len(packed(kept.rest_text)) * 0.65
+    assert kept == PackedStatus.of(dict(reversed(kept.whole.items()))), "whatever the order of its fields"
 
 
 def test_what_agents_under_the_same_policies_are_told_is_there_once() -> None:
