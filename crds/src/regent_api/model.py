@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 T = TypeVar("T")
+_NOT_KEPT: set[str] = set()
 
 
 class Model(BaseModel):
@@ -25,6 +26,10 @@ class Model(BaseModel):
     atomic: ClassVar[bool] = False
     """One owner for the whole object in server-side apply: a selector or reference half of one writer's and half of
     another's is what neither meant."""
+
+    def model_post_init(self, _: Any, /) -> None:
+        """Which fields were stated nobody asks: None is absent. The set of them is a half of a small model's memory."""
+        object.__setattr__(self, "__pydantic_fields_set__", _NOT_KEPT)
 
     def wire(self) -> dict[str, Any]:
         """The JSON object as users and pods see it: camelCase, absent fields left out."""

@@ -23,7 +23,6 @@ class Metadata:
     name: str
     uid: str = ""
     generation: int = 0
-    resource_version: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
 
@@ -67,7 +66,6 @@ def metadata_of(raw: Mapping[str, Any]) -> Metadata:
         name=meta["name"],
         uid=meta.get("uid", ""),
         generation=meta.get("generation", 0),
-        resource_version=meta.get("resourceVersion", ""),
         labels=meta.get("labels") or {},
         deleting="deletionTimestamp" in meta,
     )

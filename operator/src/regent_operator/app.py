@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import kopf
 import uvloop
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from regent_operator.engine.access import ClusterAccess, find_access
 from regent_operator.engine.engine import Engine
@@ -63,6 +64,7 @@ async def _run(settings: Settings, access: ClusterAccess, signer: Signer) -> int
             clusterwide=namespaces == (None,),
             namespaces=[name for name in namespaces if name is not None],
             stop_flag=engine.failed,
+            memories=NoMemories(),
         )
     finally:
         await engine.stop()  # kopf cleans up only after a start that was completed
@@ -100,6 +102,13 @@ class NoDiffs(kopf.DiffBaseStorage):
 
     def store(self, **_: Any) -> None:
         """Nothing is written onto users' objects."""
+
+
+class NoMemories(ResourceMemories):
+    """kopf's memory of each object: 1.2 KB, for handlers that go on from one event to the next. There is none here."""
+
+    async def recall(self, *args: Any, **kwargs: Any) -> ResourceMemory:
+        return await super().recall(*args, **kwargs | {"ephemeral": True})
 
 
 def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
@@ -152,6 +161,7 @@ def registry(engine: Engine, access: ClusterAccess) -> kopf.OperatorRegistry:
             engine.store.gone(resource, meta["namespace"], meta["name"], meta["uid"])
         else:
             engine.store.seen(resource, obj)
+        obj.clear()  # kopf's views of it refer to each other, so it would stay until the collector looks
 
     for resource in KINDS:
         kopf.on.event(GROUP, VERSION, resource.plural, registry=handlers, id=f"observe-{resource.plural}")(observe)

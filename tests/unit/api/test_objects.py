@@ -17,7 +17,7 @@ RAW: dict[str, Any] = {
     },
     "spec": {"instructions": {"inline": "Help."}, "modelRouteRef": {"name": "local"}, "sensitivity": "Internal"},
 }
-METADATA = Metadata("acme", "helper", uid="u-1", generation=3, resource_version="17", labels={"team": "a"})
+METADATA = Metadata("acme", "helper", uid="u-1", generation=3, labels={"team": "a"})
 
 
 def test_an_object_is_its_metadata_and_its_spec() -> None:

@@ -25,6 +25,8 @@ MOST_CACHED = 64
 FEW_BYTES = 300_000
 """A half of what is made of one edit. What Python and pydantic keep of objects that are gone, to make others of, varies."""
 AGENTS_EACH = 20
+MOST_BYTES_EACH = 14_700
+"""Of an agent of two pods."""
 LEFT = {
     "Store._tombstones": "uids of what is gone, 20,000 at the most",
     "Recorder._series": "Events of late, 4,096 at the most, with 1 KiB of words each",
@@ -110,6 +112,16 @@ async def edited() -> list[int]:
     return found
 
 
+async def test_an_agent_takes_no_more_than_it_did(world: World) -> None:
+    """Bytes of what hangs on the engine's containers, counted by object, so that no allocator and no clock is in it."""
+    few, many = AGENTS_EACH, 2 * AGENTS_EACH
+    await world.begin(few)
+    before = size(world.engine)
+    await world.begin(many)
+    each = (size(world.engine) - before) / (many - few)
+    assert each < MOST_BYTES_EACH, each
+
+
 async def test_agents_that_came_and_went_leave_nothing(world: World) -> None:
     found = []
     for called in ("one", "other"):
@@ -159,3 +171,30 @@ def held(engine: Engine) -> Counter[str]:
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(asyncio.run(edited())))
+
+
+def test_what_only_patterns_need_is_not_loaded_without_them() -> None:
+    program = "import sys, regent_operator.app; print('re2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def size(engine: Engine) -> int:
+    """Bytes of the containers of the engine's parts and of all that they hold, each object once."""
+    met: set[int] = set()
+    parts: list[Any] = [engine]
+    found = 0
+    while parts:
+        part = parts.pop()
+        ours = type(part).__module__.startswith(("regent", "builtins", "collections"))
+        if id(part) in met or not ours or isinstance(part, type) or callable(part):
+            continue
+        met.add(id(part))
+        found += sys.getsizeof(part)
+        if isinstance(part, Mapping):
+            parts += [*part.keys(), *part.values()]
+        elif isinstance(part, list | tuple | set | frozenset | deque):
+            parts += part
+        parts.append(getattr(part, "__dict__", None))
+        parts += [getattr(part, name, None) for base in type(part).__mro__ for name in vars(base).get("__slots__", ())]
+    return found

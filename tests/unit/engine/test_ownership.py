@@ -143,7 +143,7 @@ def test_content_that_others_hold_is_an_intrusion(fields: Object) -> None:
     ],
 )
 def test_what_is_anyones_is_no_intrusion(entry: Object) -> None:
-    assert fingerprint({"managedFields": [ours({}), entry]}).intrusion == ""
+    assert fingerprint({"managedFields": [ours({}), entry]}).intrusion == b""
 
 
 def test_the_entry_changes_with_its_fields_and_with_its_time() -> None:

@@ -2,12 +2,17 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 from regent_operator.engine.answers import WatchEvent
 from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.reflector import Collection, Reflector
-from regent_operator.engine.resources import CONFIG_MAPS, Resource
+from regent_operator.engine.resources import CONFIG_MAPS, NAMESPACES, Key, Resource
+from regent_operator.engine.scope import Scope
+from regent_operator.engine.watched import Observers, watched
 from tests.unit.engine.fake_client import FakeClient, meta
+from tests.unit.engine.world import NAMESPACE, SYSTEM, World
 
 EXPIRED = ApiError(410, "Expired", "too old")
 
@@ -79,7 +84,32 @@ async def test_deletions_in_the_gap_of_a_410_are_told() -> None:
     ]
     client.watches = [[EXPIRED]]
     told, _ = await run(client)
-    assert told.said[3:] == [("full", "c", "20"), ("gone", "b", "uid-b")]
+    assert told.said[3:] == [("full", "a", "3"), ("full", "c", "20"), ("gone", "b", "uid-b")]
+
+
+async def test_what_is_listed_again_is_no_news_to_whoever_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, touched = World(monkeypatch), list[Key]()
+    await world.begin(1)
+    engine = world.engine
+    observers = Observers(
+        engine.children,
+        engine.pods,
+        engine.config_maps,
+        engine.services,
+        engine.target_ports,
+        engine.namespaces,
+        engine.store,
+    )
+    monkeypatch.setattr(engine.queue, "add", lambda key, *_: touched.append(key))
+    for _ in range(2):
+        touched.clear()
+        for collection, observer in watched(Scope(SYSTEM, frozenset({"models", NAMESPACE})), observers):
+            for (kind, *_), obj in world.api.objects.items():
+                if kind == collection.resource.kind:
+                    observer.seen(collection.resource, obj, full=not collection.metadata_only)
+        for name in (SYSTEM, NAMESPACE, "models"):
+            engine.namespaces.seen(NAMESPACES, meta(name, 1, namespace=""), full=False)
+    assert touched == []
 
 
 async def test_it_is_told_when_a_watch_had_lost_its_place_and_only_then() -> None:

@@ -167,6 +167,23 @@ def test_figures_of_an_agent_that_went_while_it_was_reconciled_are_not_kept(stor
     assert touched.take() == set()
 
 
+@pytest.mark.parametrize("namespace", ["n", OWN])
+def test_policies_are_the_very_same_until_one_of_them_changes(store: Store, namespace: str) -> None:
+    """A plan is kept for each agent, and holds them."""
+    store.seen(AGENTS, agent())
+    store.seen(POLICIES, policy("a"))
+    before = store.policies_for("n")
+    assert store.policies_for("n") is before
+    store.seen(POLICIES, policy("b", namespace=namespace))
+    assert [p.metadata.key for p in store.policies_for("n")] == sorted(["n/a", f"{namespace}/b"])
+    store.seen(POLICIES, policy("b", version=2, namespace=namespace, generation=2))
+    edited = store.get(Key(POLICIES.kind, namespace, "b"))
+    assert edited is not None
+    assert edited.object in store.policies_for("n")
+    store.gone(POLICIES, namespace, "b", edited.metadata.uid)
+    assert store.policies_for("n") == before
+
+
 def test_labels_of_an_agent_count_as_an_edit(store: Store, touched: Touched) -> None:
     store.seen(AGENTS, agent())
     touched.clear()
@@ -180,3 +197,4 @@ def test_a_namespace_without_objects_is_not_remembered(store: Store) -> None:
     store.seen(AGENTS, agent())
     store.gone(AGENTS, "n", "a", agent()["metadata"]["uid"])
     assert not store._names
+    assert not store._policies

@@ -3,22 +3,22 @@ from typing import Any
 
 import pytest
 
-from regent_operator.engine.children import Child, Program
-from regent_operator.engine.ownership import Fingerprint, wanted_hash
+from regent_operator.engine.children import Child, Program, program_of
+from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import Key
 from regent_operator.engine.waves import FEWEST, PLACE_SECONDS, Waves, is_edited
 from regent_operator.plan.observation import DeploymentSeen
 from tests.unit.engine.clock import Clock
 
-WANTED: dict[str, Any] = {
-    "metadata": {"labels": {"a": "b"}},
-    "spec": {
-        "replicas": 2,
-        "template": {"spec": {"containers": [{"name": "agent", "image": "new", "command": ["serve", "key-2"]}]}},
-    },
-}
-NEW, OLD = ("new", "serve", "key-2"), ("old", "serve", "key-2")
-OURS = Child("u", 1, 1, "agent", False, Fingerprint("e", ""), owned="old")
+
+def deployment(image: str, *command: str) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"name": "agent", "image": image, "command": [*command]}]}}
+    return {"metadata": {"labels": {"a": "b"}}, "spec": {"replicas": 2, "template": template}}
+
+
+WANTED = deployment("new", "serve", "key-2")
+NEW, OLD, OLD_KEY = map(program_of, (WANTED, deployment("old", "serve", "key-2"), deployment("new", "serve", "key-1")))
+OURS = Child("u", 1, 1, "agent", False, b"e", b"", owned=b"old")
 DONE = DeploymentSeen(replicas=2, available=2, updated=2, total=2, observed=True)
 ROLLING = DeploymentSeen(replicas=2, available=2, updated=1, total=3, observed=True)
 
@@ -32,7 +32,7 @@ def key(number: int) -> Key:
     return Key("AIAgent", "n", f"a{number}")
 
 
-def admitted(waves: Waves, agents: int = 30, program: Program = OLD) -> list[int]:
+def admitted(waves: Waves, agents: int = 30, program: Program | None = OLD) -> list[int]:
     return [n for n in range(agents) if waves.may_roll(key(n), WANTED, OURS, program)]
 
 
@@ -120,7 +120,7 @@ def test_who_leads_again_takes_nothing_for_begun() -> None:
 
 
 def test_new_keys_go_in_waves_as_a_new_image_does() -> None:
-    assert admitted(Waves(lambda: 30), program=("new", "serve", "key-1")) == [0, 1, 2]
+    assert admitted(Waves(lambda: 30), program=OLD_KEY) == [0, 1, 2]
 
 
 def test_few_agents_go_two_at_a_time() -> None:
@@ -132,7 +132,7 @@ def test_few_agents_go_two_at_a_time() -> None:
     [
         (None, None),
         (OURS, NEW),
-        (Child("u", 1, 1, "agent", False, Fingerprint("e", "a hand"), owned="old"), OLD),
+        (Child("u", 1, 1, "agent", False, b"e", b"a hand", owned=b"old"), OLD),
         (replace(OURS, owned=wanted_hash(WANTED)), OLD),
     ],
     ids=["a new agent", "nothing new to run", "a hand has put something in", "it is as it should be"],

@@ -58,7 +58,7 @@ class Applier:
     def __init__(self, client: ApiClient, children: Children) -> None:
         self._client = client
         self._children = children
-        self._wanted: dict[ChildKey, str] = {}
+        self._wanted: dict[ChildKey, bytes] = {}
         self._failing: set[ChildKey] = set()
         """At which the last try failed."""
 
@@ -197,7 +197,7 @@ class Applier:
         key, wanted = key_of(resource, body), wanted_hash(body)
         due = is_due(body, child, self._children.deployment(key.namespace, key.name))
         if child is not None and child.holds(wanted) and not due:
-            self._wanted[key] = wanted
+            self._wanted[key] = child.owned if child.owned == wanted else wanted  # equal, and there once
             return
         drifted = child is not None and self._wanted.get(key) == wanted
         try:
@@ -231,7 +231,7 @@ class Applier:
         answer = await self._children.answer(key_of(resource, body), number)
         return self._children.read(resource, answer) if answer is not None else None
 
-    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: str) -> Child | None:
+    async def _write(self, resource: Resource, body: Object, child: Child | None, wanted: bytes) -> Child | None:
         """None: it is gone already."""
         key = key_of(resource, body)
         if child is None or wanted not in {child.owned, child.applied}:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from regent_api.config import CONFIG_KEY
 from regent_api.seal import SEAL_KEY
-from regent_operator.engine.ownership import Fingerprint, fingerprint, owned_hash, sets_replicas
-from regent_operator.engine.packed import packed, unpacked
+from regent_operator.engine.ownership import fingerprint, hash_of, owned_hash, sets_replicas
+from regent_operator.engine.packed import PackedConfig
 from regent_operator.engine.resources import (
     AGENTS,
     CONFIG_MAPS,
@@ -27,8 +27,8 @@ from regent_operator.engine.resources import (
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
-Program = tuple[str | None, ...]
-"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
+Program = bytes
+"""Hash of image and command line: what of a template is the installation's (version, keys, collector) and no edit's."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
 
@@ -57,20 +57,22 @@ class Child:
     """Of the spec; 0 for kinds that count none."""
     owner: str
     deleting: bool
-    print: Fingerprint
+    entry: bytes | None
+    intrusion: bytes
+    """Of its Fingerprint."""
     sets_replicas: bool = False
     """Of a Deployment: whether we hold how many pods there are."""
-    owned: str | None = None
-    applied: str | None = None
-    tolerated: str = ""
+    owned: bytes | None = None
+    applied: bytes | None = None
+    tolerated: bytes = b""
 
-    def holds(self, wanted: str) -> bool:
+    def holds(self, wanted: bytes) -> bool:
         """Whether the object is exactly as wanted, so that no write is needed."""
         return wanted in {self.owned, self.applied} and not self.intruded
 
     @property
     def intruded(self) -> bool:
-        return self.print.intrusion not in {"", self.tolerated}
+        return self.intrusion not in {b"", self.tolerated}
 
     @property
     def known(self) -> bool:
@@ -85,7 +87,7 @@ class Children:
         self._children: dict[ChildKey, Child] = {}
         self._deployments: dict[ChildKey, DeploymentSeen] = {}
         self._programs: dict[ChildKey, Program | None] = {}
-        self._configs: dict[ChildKey, bytes] = {}
+        self._configs: dict[ChildKey, PackedConfig] = {}
         self._seals: dict[ChildKey, tuple[int, str | None]] = {}
         self._asked: dict[ChildKey, set[str]] = {}
         """Children that a request is out about -> uids that went since."""
@@ -113,8 +115,8 @@ class Children:
 
     def written_config(self, namespace: str, name: str) -> str | None:
         """The AgentConfig that we wrote last, since we lead; None: none, or it is not known how our write ended."""
-        text = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
-        return unpacked(text).decode() if text is not None else None
+        config = self._configs.get(ChildKey(CONFIG_MAPS.kind, namespace, name))
+        return config.text if config is not None else None
 
     def seal_is_known(self, key: ChildKey) -> bool:
         """Whether the ConfigMap's present version was read."""
@@ -185,14 +187,14 @@ class Children:
         """From the answer to a read of the whole object."""
         return self._take(resource, obj, replace(_child(obj), owned=owned_hash(obj)), ours=False)
 
-    def wrote(self, resource: Resource, obj: Object, wanted: str, *, stripped: bool) -> Child:
+    def wrote(self, resource: Resource, obj: Object, wanted: bytes, *, stripped: bool) -> Child:
         """From the answer to our own write of the body that `wanted` hashes.
 
         `stripped`: whatever was not ours was cut away by it, so what is there nevertheless comes from admission.
         """
         now = replace(_child(obj), applied=wanted)
         if stripped:
-            now = replace(now, tolerated=now.print.intrusion)
+            now = replace(now, tolerated=now.intrusion)
         return self._take(resource, obj, now, ours=True)
 
     def _take(self, resource: Resource, obj: Object, now: Child, *, ours: bool) -> Child:
@@ -227,17 +229,18 @@ class Children:
         """Content that is known to be unchanged although the version moved."""
         now = replace(now, tolerated=before.tolerated)
         has_status = resource in {DEPLOYMENTS, DISRUPTION_BUDGETS, *UNWATCHED}
-        only_status_moved = has_status and (now.print, now.generation) == (before.print, before.generation)
+        only_status_moved = has_status and now.generation == before.generation and _same_print(before, now)
         return replace(now, owned=before.owned, applied=before.applied) if only_status_moved else now
 
     def _read_body(self, resource: Resource, key: ChildKey, obj: Object, *, ours: bool) -> bool:
         """Keep the little of the body that is needed later; whether a Deployment's observed state moved."""
         if resource == CONFIG_MAPS:
-            self._seals[key] = (version_of(obj), _once((obj.get("data") or {}).get(SEAL_KEY)))
+            seal = (obj.get("data") or {}).get(SEAL_KEY)
+            self._seals[key] = (version_of(obj), None if seal is None else intern(seal))  # who made it holds it, too
         if resource == CONFIG_MAPS and ours:
             text = (obj.get("data") or {}).get(CONFIG_KEY)
             if isinstance(text, str):
-                self._configs[key] = packed(text.encode())
+                self._configs[key] = PackedConfig.of(text)
         if resource != DEPLOYMENTS:
             return False
         before, now = self._deployments.get(key), deployment_seen(obj)
@@ -255,12 +258,7 @@ def program_of(deployment: Object) -> Program | None:
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
     if not containers:
         return None
-    return tuple(map(_once, (containers[0].get("image"), *(containers[0].get("command") or ()))))
-
-
-def _once(word: str | None) -> str | None:
-    """Most words of a program are those of every agent's, and a seal's are held by who made it, too."""
-    return None if word is None else intern(word)
+    return hash_of((containers[0].get("image"), containers[0].get("command") or []))
 
 
 def agent_of(key: ChildKey) -> Key:
@@ -270,6 +268,7 @@ def agent_of(key: ChildKey) -> Key:
 
 def _child(obj: Object) -> Child:
     meta = obj["metadata"]
+    seen = fingerprint(meta)
     owners = [
         owner["uid"]
         for owner in meta.get("ownerReferences") or []
@@ -281,10 +280,16 @@ def _child(obj: Object) -> Child:
         generation=meta.get("generation", 0),
         owner=intern(owners[0]) if owners else "",
         deleting="deletionTimestamp" in meta,
-        print=fingerprint(meta),
+        entry=seen.entry,
+        intrusion=seen.intrusion,
         sets_replicas=sets_replicas(meta),
     )
 
 
+def _same_print(before: Child, now: Child) -> bool:
+    return (before.entry, before.intrusion) == (now.entry, now.intrusion)
+
+
 def _same_content(before: Child, now: Child) -> bool:
-    return replace(before, version=now.version, print=now.print) == now and before.intruded == now.intruded
+    moved = replace(before, version=now.version, entry=now.entry, intrusion=now.intrusion)
+    return moved == now and before.intruded == now.intruded

@@ -34,7 +34,7 @@ EAGERNESS = 0.25
 SLOW_SECONDS = 45.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Expected:
     """`since` is when the expectation, or a pod that it is about, was last new."""
 

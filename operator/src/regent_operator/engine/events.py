@@ -28,7 +28,7 @@ MOST_NOTE_BYTES = 1024
 CONTROLLER = "regent.dev/operator"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """Something that happened to an object. `uid` makes it appear in `kubectl describe`."""
 
@@ -40,7 +40,7 @@ class Occurrence:
     note: str
 
 
-@dataclass
+@dataclass(slots=True)
 class _Series:
     name: str
     count: int

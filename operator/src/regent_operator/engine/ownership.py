@@ -40,8 +40,8 @@ class Fingerprint:
     remove; empty: there are none.
     """
 
-    entry: str | None
-    intrusion: str
+    entry: bytes | None
+    intrusion: bytes
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> Fingerprint:
@@ -50,12 +50,12 @@ def fingerprint(metadata: Mapping[str, Any]) -> Fingerprint:
     others = [entry.get("fieldsV1") or {} for entry in entries if not _is_ours(entry) and not entry.get("subresource")]
     intruding = [fields for fields in others if _intrudes(fields)]
     return Fingerprint(
-        entry=_hash([[entry.get("time"), entry.get("fieldsV1")] for entry in ours]) if ours else None,
-        intrusion=_hash(intruding) if intruding else "",
+        entry=hash_of([[entry.get("time"), entry.get("fieldsV1")] for entry in ours]) if ours else None,
+        intrusion=hash_of(intruding) if intruding else b"",
     )
 
 
-def owned_hash(live: Object) -> str | None:
+def owned_hash(live: Object) -> bytes | None:
     """Hash of the values that we own in a live object; None: we own nothing of it."""
     for entry in live["metadata"].get("managedFields") or []:
         if _is_ours(entry):
@@ -63,7 +63,7 @@ def owned_hash(live: Object) -> str | None:
     return None
 
 
-def wanted_hash(wanted: Object) -> str:
+def wanted_hash(wanted: Object) -> bytes:
     """Hash of an SSA body; equal to `owned_hash` of the live object once it is applied."""
     body = {name: value for name, value in wanted.items() if name not in {"apiVersion", "kind"}}
     body["metadata"] = {name: value for name, value in wanted["metadata"].items() if name not in _IDENTITY}
@@ -126,7 +126,7 @@ def _extract_list(value: list[Any], fields: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def _normal_hash(value: Object) -> str:
+def _normal_hash(value: Object) -> bytes:
     """Most bodies hold nothing that is stored otherwise than it is written, and need not be walked to be hashed."""
     text = _canonical(value)
     return _digest(_canonical(_normal(value)) if any(word in text for word in _STORED_OTHERWISE) else text)
@@ -154,7 +154,8 @@ def _quantities(value: Any) -> Any:
     return str((Decimal(match[1]) * _SCALE[match[2] or ""]).normalize()) if match else value
 
 
-def _hash(value: Any) -> str:
+def hash_of(value: Any) -> bytes:
+    """Of JSON: the same for what is equal."""
     return _digest(_canonical(value))
 
 
@@ -162,5 +163,5 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.decode
 
 
-def _digest(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()

@@ -6,6 +6,7 @@ knowing that. One is kept for each agent: of an edit of the floor the second loo
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from regent_operator.engine.children import Kinds
 from regent_operator.engine.packed import PackedStatus
@@ -13,6 +14,8 @@ from regent_operator.engine.resources import Key
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import Observation
+
+MOST_ALIKE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,10 @@ class Applied:
     def suits(self, shape: Shape) -> bool:
         """Whether the plan wants just these children in the given circumstances, too."""
         return shape == self.shape or (self.lasting and shape == replace(self.shape, settled=True))
+
+
+applied = lru_cache(maxsize=MOST_ALIKE)(Applied)
+"""The very same for equal ones, which those of most agents are."""
 
 
 @dataclass(slots=True)

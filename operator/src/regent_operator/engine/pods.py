@@ -1,6 +1,5 @@
 """The pods of our agents: what the API server says of them, and what they said of themselves."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import intern
@@ -58,7 +57,7 @@ class Pods:
         self._counted = counted
         self._ended = ended
         self._pods: dict[str, Pod] = {}
-        self._of_agent: dict[Key, set[str]] = defaultdict(set)
+        self._of_agent: dict[Key, tuple[str, ...]] = {}
         self._echoes: dict[str, Echo] = {}
         self._misses: dict[str, int] = {}
         self._trials: dict[str, Trial] = {}
@@ -156,7 +155,9 @@ class Pods:
             self._touch(before.agent)
         self._pods[meta["uid"]] = pod
         self._whole.pop(meta["uid"], None)
-        self._of_agent[agent].add(meta["uid"])
+        members = self._of_agent.get(agent, ())
+        if meta["uid"] not in members:
+            self._of_agent[agent] = (*members, meta["uid"])
         if before is None or _in_what_counts(before) != _in_what_counts(pod):
             self._touch(agent)
 
@@ -183,10 +184,9 @@ class Pods:
         return whole
 
     def _leave(self, agent: Key, uid: str) -> None:
-        members = self._of_agent[agent]
-        members.discard(uid)
-        if not members:
-            del self._of_agent[agent]
+        members = tuple(member for member in self._of_agent.pop(agent) if member != uid)
+        if members:
+            self._of_agent[agent] = members
 
 
 def _is_controlled(meta: Object) -> bool:

@@ -24,7 +24,7 @@ from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.narrate import Narrator
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.plans import Applied, Plans, Shape
+from regent_operator.engine.plans import Plans, Shape, applied
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import (
     AGENTS,
@@ -240,7 +240,7 @@ class Reconciler:
         kept = self._plans.of(key, plan)
         if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
             present, gone = (body["kind"] for body in bodies), (each.kind for each in wanted.absent)
-            kept.applied = Applied(shape, wanted.lasting, tuple(present), tuple(gone))
+            kept.applied = applied(shape, wanted.lasting, tuple(present), tuple(gone))
         self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)

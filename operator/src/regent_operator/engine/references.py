@@ -12,7 +12,7 @@ from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import Key, Resource, version_of
 from regent_operator.plan.inputs import ServiceFacts
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Remembered, Shared
 
 Object = dict[str, Any]
 Name = tuple[str, str]
@@ -21,6 +21,10 @@ Name = tuple[str, str]
 
 class Found(dict[str, Any]):
     """An object as it was read. What is made of it is remembered for as long as it is kept."""
+
+
+_uses: Shared[frozenset[Name]] = Shared()
+"""Agents of one route mostly refer to the same."""
 
 
 class References:
@@ -50,7 +54,7 @@ class References:
         for name in names:
             self._users[name].add(agent)
         if names:
-            self._uses[agent] = names
+            self._uses[agent] = _uses.of(*sorted(names), make=lambda: names)
         else:
             self._uses.pop(agent, None)
 

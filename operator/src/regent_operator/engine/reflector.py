@@ -8,18 +8,19 @@ again and compared with what was known, so what was deleted meanwhile is reporte
 import asyncio
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import Resource, version_number, where_is
+from regent_operator.engine.resources import Resource, where_is
 
 log = logging.getLogger(__name__)
 Object = dict[str, Any]
-Name = tuple[str, str]
-"""Namespace, name."""
+Uids = dict[str, str]
+"""Of the objects of a namespace, by name."""
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -28,7 +29,10 @@ class Observer(Protocol):
     """Who is told. Called in the order of the server's events, never at the same time for one collection."""
 
     def seen(self, resource: Resource, obj: Object, *, full: bool) -> None:
-        """The object exists as it is here; `full` False: only its metadata is known."""
+        """The object exists as it is here; `full` False: only its metadata is known.
+
+        A list tells what a watch has told already, so whoever is told again of the same version has no news.
+        """
 
     def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """The object of this uid does not exist any more."""
@@ -83,7 +87,8 @@ class Reflector:
         self._observer = observer
         self._listed_anew = listed_anew
         self._jitter = jitter
-        self._known: dict[Name, tuple[str, int]] = {}
+        self._known: defaultdict[str, Uids] = defaultdict(dict)
+        """By namespace."""
         self._version = ""
         self._failures = 0
 
@@ -107,28 +112,29 @@ class Reflector:
     async def _list(self) -> None:
         c = self.collection
         metadata_only = c.metadata_only and not (c.full_first and not self.synced.is_set())
-        absent, version = dict(self._known), ""
+        absent, version = {namespace: dict(uids) for namespace, uids in self._known.items()}, ""
         async for page in self._client.pages(
             c.resource, c.namespace, labels=c.labels, fields=c.fields, metadata_only=metadata_only
         ):
             self._take(page.items, absent, full=not metadata_only)
             version = page.resource_version
             del page  # it need not be held while the next one is waited for
-        for (namespace, name), (uid, _) in absent.items():
-            self._forget(namespace, name, uid)
+        for namespace, uids in absent.items():
+            for name, uid in uids.items():
+                self._forget(namespace, name, uid)
         self._version = version
         if self.synced.is_set():
             self._listed_anew()
         self.synced.set()
         self.failing = ""
 
-    def _take(self, items: Iterable[Object], absent: dict[Name, tuple[str, int]], *, full: bool) -> None:
+    def _take(self, items: Iterable[Object], absent: dict[str, Uids], *, full: bool) -> None:
         """Report what is there; `absent` is what was known before the list and has not come in it so far."""
         for obj in items:
-            meta = obj["metadata"]
-            known = absent.pop((meta.get("namespace", ""), meta["name"]), None)
-            if known is not None and known[0] != meta["uid"]:
-                self._observer.gone(self.collection.resource, meta.get("namespace", ""), meta["name"], known[0])
+            namespace, name = where_is(obj["metadata"])
+            known = absent.get(namespace, {}).pop(name, None)
+            if known is not None and known != obj["metadata"]["uid"]:
+                self._observer.gone(self.collection.resource, namespace, name, known)
             self._report(obj, full=full)
 
     async def _watch(self) -> None:
@@ -152,18 +158,16 @@ class Reflector:
             self._version = meta["resourceVersion"]
 
     def _report(self, obj: Object, *, full: bool) -> None:
-        meta = obj["metadata"]
-        where, version = where_is(meta), version_number(meta["resourceVersion"])
-        known = self._known.get(where)
-        if known and known[0] == meta["uid"] and known[1] >= version:
-            return
-        self._known[where] = (meta["uid"], version)
+        namespace, name = where_is(obj["metadata"])
+        self._known[namespace][name] = obj["metadata"]["uid"]
         self._observer.seen(self.collection.resource, obj, full=full)
 
     def _forget(self, namespace: str, name: str, uid: str) -> None:
-        known = self._known.get((namespace, name))
-        if known and known[0] == uid:
-            del self._known[namespace, name]
+        uids = self._known[namespace]
+        if uids.get(name) == uid:
+            del uids[name]
+        if not uids:
+            del self._known[namespace]
         self._observer.gone(self.collection.resource, namespace, name, uid)
 
     async def _pause(self, error: ApiError) -> None:

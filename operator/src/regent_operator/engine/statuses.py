@@ -15,7 +15,7 @@ from regent_api.model import Model
 from regent_api.status import ConditionStatus, ConditionType
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.packed import EFFECTIVE, Effective, PackedStatus, unpacked
+from regent_operator.engine.packed import EFFECTIVE, PackedStatus, Text
 from regent_operator.engine.patch import merge_patch
 from regent_operator.engine.resources import BY_KIND, Key
 from regent_operator.engine.store import Store, Stored
@@ -117,13 +117,13 @@ def read_status(stored: Stored, model: type[S]) -> S | None:
 def _read(status: PackedStatus, model: type[Model]) -> Model | None:
     """One look asks several times, and the next one mostly finds the same."""
     try:
-        own = model.model_validate_json(unpacked(status.own))
+        own = model.model_validate_json(status.rest_text)
         return own if status.effective is None else own.model_copy(update={EFFECTIVE: _fields_of(status.effective)})
     except ValidationError:
         return None
 
 
-def _fields_of(effective: Effective) -> list[EffectiveField]:
+def _fields_of(effective: Text) -> list[EffectiveField]:
     """One for all agents under the same policies: it would be most of what a status costs to read."""
     return _fields.of(effective, make=lambda: _FIELDS.validate_json(effective.text))
 

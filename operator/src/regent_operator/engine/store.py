@@ -56,6 +56,8 @@ class Store:
         self._touch = touch
         self._objects: dict[Key, Stored] = {}
         self._names: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._policies: dict[str, tuple[AgentPolicy | Invalid, ...]] = {}
+        """By namespace of agents, until a policy changes: each agent's plan holds all of them."""
         self._agents_of_route: dict[Key, set[Key]] = defaultdict(set)
         self._figures: dict[Key, AgentFigures] = {}
         self._users: dict[Key, set[Key]] = defaultdict(set)
@@ -80,7 +82,15 @@ class Store:
         return (Key(AGENTS.kind, namespace, name) for name in self._names.get((AGENTS.kind, namespace), ()))
 
     def policies_for(self, namespace: str) -> tuple[AgentPolicy | Invalid, ...]:
-        """Every policy of the operator's namespace and of the given one, in a stable order."""
+        """Every policy of the operator's namespace and of the given one, in a stable order; mostly the very same."""
+        known = self._policies.get(namespace)
+        if known is None:
+            known = self._policies_of(namespace)
+            if (AGENTS.kind, namespace) in self._names:  # nobody would forget it otherwise
+                self._policies[namespace] = known
+        return known
+
+    def _policies_of(self, namespace: str) -> tuple[AgentPolicy | Invalid, ...]:
         spaces = sorted({namespace, self.scope.own})
         keys = (
             Key(POLICIES.kind, space, name)
@@ -133,8 +143,12 @@ class Store:
             return
         del self._objects[key]
         self._names[kind, namespace].discard(name)
+        if kind == POLICIES.kind:
+            self._policies.clear()
         if not self._names[kind, namespace]:
             del self._names[kind, namespace]
+            if kind == AGENTS.kind:
+                self._policies.pop(namespace, None)
         self._unlink(key, stored)
         self._touch_affected(key, Priority.EDIT)
         if kind == AGENTS.kind:
@@ -195,6 +209,8 @@ class Store:
             self._unlink(key, before)
         self._objects[key] = stored
         self._names[key.kind, key.namespace].add(key.name)
+        if key.kind == POLICIES.kind:
+            self._policies.clear()
         if key.kind == AGENTS.kind and isinstance(stored.object, Valid):
             self._agents_of_route[_route_of(stored.object)].add(key)
 

@@ -36,7 +36,7 @@ MISSES = 3
 """So many trials in a row that show nothing take away what was shown, by this operator or by one before it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Standing:
     """Of one pod. `since`: when the first of its trials came through that no other has contradicted."""
 

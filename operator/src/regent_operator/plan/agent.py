@@ -21,7 +21,7 @@ from regent_operator.plan.document import Document, document
 from regent_operator.plan.inputs import AgentInputs, Installation
 from regent_operator.plan.observation import CredentialPair, once
 from regent_operator.plan.peers import MOST_PEERS, nobody_connects, too_many_peers
-from regent_operator.plan.policy import Applying, InForce
+from regent_operator.plan.policy import Applying, InForce, in_order
 from regent_operator.plan.references import Problem, References, resolve
 from regent_operator.plan.remembered import Shared
 from regent_operator.plan.sharedstate import state_problems
@@ -240,8 +240,8 @@ def _no_provider(route: str, excluded: tuple[str, ...]) -> Problem:
 def _uses(applying: Applying, inputs: AgentInputs) -> tuple[PolicyUse, ...]:
     """Those that take part; one that is missing or invalid takes part as it was in the last config."""
     away = applying.away if inputs.last else frozenset[str]()
-    kept = (use for use in inputs.last_policies if f"{use.namespace}/{use.name}" in away)
-    return tuple(sorted((*applying.uses, *kept), key=lambda use: (use.namespace, use.name)))
+    kept = [use for use in inputs.last_policies if f"{use.namespace}/{use.name}" in away]
+    return in_order((*applying.uses, *kept)) if kept else applying.uses
 
 
 def _credentials(inputs: AgentInputs, outcome: _Outcome) -> frozenset[CredentialPair]:

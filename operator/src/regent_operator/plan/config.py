@@ -65,7 +65,6 @@ def fresh(
     metadata, spec = agent.metadata, agent.spec
     parameters = spec.parameters or AgentParameters()
     return AgentConfig.model_construct(  # of parts that are valid, and that all agents share: none is copied
-        _STATED,
         agent=AgentIdentity(namespace=metadata.namespace, name=metadata.name),
         instructions=instructions,
         sensitivity=spec.sensitivity,
@@ -83,10 +82,6 @@ def fresh(
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
     )
-
-
-_STATED = set(AgentConfig.model_fields)
-"""One for all agents: nobody asks which fields of a config were stated."""
 
 
 def _prompt(agent: AIAgent) -> PromptConfig:

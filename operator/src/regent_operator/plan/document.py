@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from regent_api.config import AgentConfig, canonical, digest_of, written
 from regent_api.model import Model
 from regent_api.status import Digests
-from regent_operator.plan.remembered import Remembered
+from regent_operator.plan.remembered import Remembered, Shared
 
 MODELS = ("policy", "route", "tokens")
 SHARED = (*MODELS, "sources")
@@ -49,8 +49,16 @@ def _document(config: AgentConfig) -> Document:
     parts |= {name: part.text for name, part in shared.items()}
     parts["sources"] = _sources.of(config.policy, also=config.sources, make=lambda: canonical(config.sources))
     meaning = {name: text for name, text in parts.items() if name != "sources"}
-    digests = Digests(config=digest_of(_joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
-    return Document(_joined(parts), digests)
+    digests = Digests(config=digest_of(joined(meaning)), policy=shared["policy"].digest, route=shared["route"].digest)
+    return Document(joined(parts), once(digests))
+
+
+def once(digests: Digests) -> Digests:
+    """The very same for equal ones: a plan is kept for each agent, and what each of its pods echoes."""
+    return _digests.of(digests.config, digests.policy, digests.route, make=lambda: digests)
+
+
+_digests: Shared[Digests] = Shared()
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,6 @@ _sources: Remembered[str] = Remembered()
 """By the policy, whose sources they are."""
 
 
-def _joined(parts: Mapping[str, str]) -> str:
+def joined(parts: Mapping[str, str]) -> str:
     """The canonical JSON of an object whose members are canonical JSON already."""
     return "{" + ",".join(f"{json.dumps(name)}:{parts[name]}" for name in sorted(parts)) + "}"

@@ -5,6 +5,7 @@ Parsed once at the edge: a pod may answer anything.
 
 import re
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -13,6 +14,7 @@ from regent_api.price import Amount
 from regent_api.seal import LARGEST_SEQUENCE
 from regent_api.status import Digests
 from regent_api.types import DNS_LABEL
+from regent_operator.plan.document import once
 from regent_operator.plan.trial import CanarySaid
 
 MOST_ERROR_CHARACTERS = 1024
@@ -22,7 +24,7 @@ LASTING = frozenset({"log_damaged", "fork", "records_let_go"})
 """Why a pod's audit log goes on neither on its disk nor at the collector, and never will. What else it says passes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlertFigures:
     """Of one alert in one pod, since the pod began."""
 
@@ -35,7 +37,7 @@ class AlertFigures:
     """Unix time of the last match, by the pod's clock."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProviderSaid:
     """Of one provider, by one pod."""
 
@@ -44,7 +46,7 @@ class ProviderSaid:
     last_failure: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BudgetSaid:
     """Of the agent's day or month, by one pod: what it heard of the state that counts."""
 
@@ -98,7 +100,7 @@ def echo_of(body: object) -> Echo | None:
     missing, beyond = _listed(said.missing_credentials)
     return Echo(
         pod_uid=said.pod.uid,
-        digests=said.digests,
+        digests=once(said.digests) if said.digests else None,
         oldest_turn=said.oldest_turn.config if said.oldest_turn else None,
         config_error=said.config_error[:MOST_ERROR_CHARACTERS] if said.config_error is not None else None,
         config_sequence=said.config_sequence,
@@ -106,7 +108,7 @@ def echo_of(body: object) -> Echo | None:
         missing_beyond=beyond,
         log_failing=said.audit.lasting,
         content_refused=bool(said.audit.collector and said.audit.collector.content_refused),
-        providers=tuple(ProviderSaid(**each.model_dump()) for each in said.providers),
+        providers=tuple(_provider_said(each) for each in said.providers),
         budgets=tuple(BudgetSaid(**each.model_dump()) for each in said.budgets),
         active_conversations=said.active_conversations,
         suspended=said.suspended,
@@ -115,6 +117,11 @@ def echo_of(body: object) -> Echo | None:
         alert_moves=said.audit.alert_moves,
         canary=CanarySaid(said.canary.address, said.canary.outcome) if said.canary else None,
     )
+
+
+def _provider_said(said: "_Provider") -> ProviderSaid:
+    """Thousands of pods use a few words."""
+    return ProviderSaid(intern(said.name), intern(said.breaker), intern(said.last_failure))
 
 
 def _listed(names: list[str]) -> tuple[tuple[str, ...], int]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from regent_operator.plan.agent import AgentPlan
 from regent_operator.plan.enforcement import enforcement
 from regent_operator.plan.health import ProviderFigures, of_pods
 from regent_operator.plan.observation import Observation
+from regent_operator.plan.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,21 @@ class AgentFigures:
     """Pods that try the others: they echo the whole config, since these stand in no other digest."""
 
 
+def _policies_of(plan: AgentPlan) -> Mapping[str, str | None]:
+    taking_part = {f"{use.namespace}/{use.name}": use.digest for use in plan.uses} if plan.config else {}
+    return {key: taking_part.get(key) for key in sorted(plan.policy_keys)}
+
+
+_policies: Remembered[Mapping[str, str | None]] = Remembered()
+"""One for all agents under the same policies."""
+
+
 def agent_figures(plan: AgentPlan, seen: Observation) -> AgentFigures:
     counted, shadows = enforcement(plan, seen), plan.config is not None and bool(plan.config.shadows)
-    taking_part = {f"{use.namespace}/{use.name}": use.digest for use in plan.uses} if plan.config else {}
     return AgentFigures(
         key=plan.agent.metadata.key,
-        policies={key: taking_part.get(key) for key in sorted(plan.policy_keys)},
-        route=f"{plan.agent.metadata.namespace}/{plan.agent.spec.model_route_ref.name}",
+        policies=_policies.of(plan.applying, also=(plan.uses, plan.config is None), make=lambda: _policies_of(plan)),
+        route=intern(f"{plan.agent.metadata.namespace}/{plan.agent.spec.model_route_ref.name}"),
         route_digest=plan.route_digest,
         policy_enforced=enforcement(plan, seen, "policy").enforced,
         route_enforced=enforcement(plan, seen, "route").enforced,

@@ -9,7 +9,7 @@ from regent_operator.plan.observation import PodSeen
 CLOSED = "closed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProviderFigures:
     """Of one provider, over some pods."""
 

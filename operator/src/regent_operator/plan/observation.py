@@ -64,7 +64,7 @@ class DeploymentSeen:
     """Mounted by the live template."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AutoscalerSeen:
     """What an autoscaler says of itself; only what a condition hangs on, none of its figures."""
 
@@ -87,7 +87,7 @@ class Refusal:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogFinding:
     """What the audit collector refused of a pod: `code` is fork, gap or foreign."""
 

@@ -5,8 +5,6 @@ What RE2 refuses, and what would fill the memory of its automaton, is reported w
 
 from collections.abc import Iterator
 
-import re2
-
 from regent_api.policy import AgentPolicySpec
 
 MOST_MEMORY = 1024 * 1024
@@ -26,6 +24,8 @@ def pattern_errors(spec: AgentPolicySpec) -> Iterator[str]:
 
 def pattern_error(pattern: str) -> str | None:
     """RE2's words on a pattern that it does not take; None: it does."""
+    import re2  # noqa: PLC0415 - 1.6 MB, and only for policies that state patterns
+
     options = re2.Options()
     options.max_mem = MOST_MEMORY
     options.log_errors = False

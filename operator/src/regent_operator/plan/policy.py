@@ -150,7 +150,7 @@ class Applying:
     @cached_property
     def uses(self) -> tuple[PolicyUse, ...]:
         used = ((reading.metadata, reading.digest) for reading in self.taking_part)
-        return tuple(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
+        return in_order(PolicyUse(namespace=of.namespace, name=of.name, digest=digest) for of, digest in used)
 
     @property
     def away(self) -> frozenset[str]:
@@ -174,6 +174,10 @@ class Applying:
         """Without the last of the shadows."""
         *tried, last = self.shadows
         return Applying.of(self.readings, tuple(tried), self.untried | {last.key}, self.missing, self.invalid)
+
+
+def in_order(uses: Iterable[PolicyUse]) -> tuple[PolicyUse, ...]:
+    return tuple(sorted(uses, key=lambda use: (use.namespace, use.name)))
 
 
 _applying: Shared[Applying] = Shared()
