@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -260,6 +261,40 @@ async def test_a_connection_to_a_pod_ends_with_its_answer(
     assert (asked.get("Connection"), served.get("Connection")) == ("close", None)
 
 
+async def test_a_pod_is_connected_to_in_one(server: Server, client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def in_turn(*_: Any, **__: Any) -> Any:
+        raise AssertionError("there is one address")
+
+    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", in_turn)
+    monkeypatch.setattr(clients, "STATUS_PORT", int(server.url.rpartition(":")[2]))
+    server.answers = [{"pod": {"uid": "u"}}]
+    assert await client.pod_status("127.0.0.1", 5) == {"pod": {"uid": "u"}}
+
+
+async def test_a_pod_that_is_away_is_unreachable(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        monkeypatch.setattr(clients, "STATUS_PORT", closed.getsockname()[1])
+    for beyond in (None, 1):
+        with pytest.raises(ApiError, match="Unreachable: ClientOSError"):
+            await client.pod_status("127.0.0.1", 5, beyond=beyond)
+
+
+async def test_a_pod_that_no_packet_reaches_is_given_up_in_time(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", lost)
+    with pytest.raises(ApiError, match="Unreachable: TimeoutError"):
+        await client.pod_status("127.0.0.1", 0.05)
+
+
+async def test_what_is_asked_as_pods_are_is_asked_over_plain_http(client: ApiClient) -> None:
+    with pytest.raises(ApiError, match="Unreachable: NonHttpUrlClientError"):
+        await client.told_by("https://127.0.0.1:1/", 5, "findings")
+
+
 async def test_a_watch_yields_events_of_any_size_until_it_ends(server: Server, client: ApiClient) -> None:
     big = {"metadata": {"name": "x" * 300_000}}
 
@@ -302,7 +337,7 @@ async def test_a_fault_of_the_event_loop_is_no_answer(
     async def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("File descriptor 9 is used by transport")
 
-    monkeypatch.setattr("aiohttp.TCPConnector.connect", broken)
+    monkeypatch.setattr("aiohttp.BaseConnector.connect", broken)
     for call in (client.get(CONFIG_MAPS, "n", "a"), client.pod_status("127.0.0.1", 5), anext(client.watch(PODS, "1"))):
         with pytest.raises(ApiError, match="Unreachable"):
             await call

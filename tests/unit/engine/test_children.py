@@ -3,12 +3,13 @@ from typing import Any
 import pytest
 
 from regent_api.config import CONFIG_KEY
+from regent_operator.engine import children as children_module
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, Key
 
 Object = dict[str, Any]
-CONFIG = ChildKey("ConfigMap", "n", "a")
+CONFIG, DEPLOYMENT = ChildKey("ConfigMap", "n", "a"), ChildKey("Deployment", "n", "a")
 BODY: Object = {"metadata": {"name": "a", "namespace": "n", "labels": {"x": "1"}}, "data": {CONFIG_KEY: "{}"}}
 WANTED = wanted_hash(BODY)
 OWNER = {"kind": "AIAgent", "uid": "agent", "controller": True}
@@ -200,3 +201,38 @@ async def test_an_answer_that_a_list_after_a_gap_overtook_counts_where_the_list_
 
     assert await children.answer(CONFIG, overtaken()) == (live(5) if counts else None)
     assert Key("AIAgent", "n", "a") in touched
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["our write", "its status, too"])
+async def test_a_deployment_of_which_a_watch_tells_before_our_write_is_answered_is_hashed_once(
+    children: Children, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """By what was written: to hash what stands there takes longer than all else that is made of the event."""
+    hashed: list[Object] = []
+    monkeypatch.setattr(children_module, "owned_hash", hashed.append)
+
+    async def overtaken() -> Object:
+        children.seen(DEPLOYMENTS, live(5), full=True)
+        if moved:
+            children.seen(DEPLOYMENTS, live(6) | {"status": {"replicas": 1}}, full=True)
+        return live(5)
+
+    answer = await children.answer(DEPLOYMENT, overtaken())
+    assert answer is not None
+    assert children.wrote(DEPLOYMENTS, answer, WANTED, stripped=False).holds(WANTED)
+    child = children.get(DEPLOYMENT)
+    assert child is not None
+    assert child.holds(WANTED)
+    assert hashed == []
+
+
+async def test_an_edit_that_overtakes_the_answer_about_a_deployment_is_not_forgotten(children: Children) -> None:
+    async def overtaken() -> Object:
+        edited = live(6)
+        edited["metadata"]["generation"] = 2
+        children.seen(DEPLOYMENTS, edited, full=True)
+        return live(5)
+
+    answer = await children.answer(DEPLOYMENT, overtaken())
+    assert answer is not None
+    assert not children.wrote(DEPLOYMENTS, answer, WANTED, stripped=False).known

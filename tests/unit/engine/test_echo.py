@@ -50,7 +50,16 @@ class Scene:
         self.heard: list[Key] = []
         self.pods = Pods(lambda _: None, self.heard.append)
         self.leads = True
-        self.rounds = EchoRounds(self.client, self.pods, lambda: self.leads, self.clock, jitter=lambda: 0.5)  # type: ignore[arg-type]
+        self.waits = False
+        """The agent for its look."""
+        self.rounds = EchoRounds(
+            self.client,  # type: ignore[arg-type]
+            self.pods,
+            lambda: self.leads,
+            self.clock,
+            jitter=lambda: 0.5,
+            waits=lambda _: self.waits,
+        )
 
     async def run_until(self, seconds: float) -> list[float]:
         """When, counted from now, the pod was asked in virtual time."""
@@ -108,6 +117,48 @@ async def test_pods_that_prove_the_config_are_asked_now_and_then(scene: Scene) -
     scene.rounds.expect(AGENT, NEW)
     assert len(await scene.run_until(SLOW_SECONDS * 0.6)) == 1
     assert scene.heard == [AGENT]
+
+
+async def test_pods_that_prove_the_config_of_an_agent_that_waits_for_its_look_are_asked_there(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.waits = True
+    scene.rounds.expect(AGENT, NEW)
+    assert len(await scene.run_until(5 * SLOW_SECONDS)) == 1, "it had to show itself"
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    await scene.rounds.meet(AGENT)
+    assert scene.echo() == OLD
+    await scene.rounds.meet(AGENT)
+    assert len(scene.client.calls) == 2, "the second look follows at once"
+
+
+async def test_pods_of_an_agent_that_waited_for_its_look_are_asked_now_and_then_again(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.waits = True
+    scene.rounds.expect(AGENT, NEW)
+    await scene.run_until(3 * SLOW_SECONDS)
+    scene.waits = False
+    assert len(await scene.run_until(3 * SLOW_SECONDS)) >= 2
+
+
+async def test_an_agent_that_waits_for_its_look_without_a_pod_owes_no_question(scene: Scene) -> None:
+    scene.waits = True
+    scene.pods.seen(PODS, pod(version=2, address=""), full=True)
+    scene.rounds.expect(AGENT, NEW)
+    scene.rounds.look(AGENT)
+    await scene.run_until(1)
+    scene.client.pods["127.0.0.9"] = statusz(NEW)
+    scene.pods.seen(PODS, pod(version=3), full=True)
+    scene.rounds.look(AGENT)
+    await scene.run_until(1)
+    await scene.rounds.meet(AGENT)
+    assert scene.client.calls == [("ask", "127.0.0.9")]
+
+
+async def test_while_a_pod_lags_it_is_asked_although_the_look_waits(scene: Scene) -> None:
+    scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.waits = True
+    scene.rounds.expect(AGENT, NEW)
+    assert len(await scene.run_until(5)) > 5 / QUICK_LIMIT_SECONDS
 
 
 async def test_a_standby_asks_nobody(scene: Scene) -> None:
@@ -250,9 +301,10 @@ async def test_who_has_no_address_or_has_ended_is_not_asked(scene: Scene) -> Non
 async def test_of_an_agent_that_is_gone_nobody_is_asked(scene: Scene) -> None:
     scene.client.pods["127.0.0.9"] = statusz(OLD)
     scene.rounds.expect(AGENT, NEW)
+    scene.rounds._put_off.add(AGENT)
     scene.rounds.forget(AGENT)
     assert await scene.run_until(2) == []
-    assert (scene.rounds._expected, scene.rounds._next) == ({}, {})
+    assert (scene.rounds._expected, scene.rounds._next, scene.rounds._put_off) == ({}, {}, set())
 
 
 OFFER = {"agent.json": "{}", "agent.seal.json": "{}"}

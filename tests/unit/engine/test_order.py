@@ -13,7 +13,7 @@ import pytest
 from regent_operator.engine import plans, reconcile
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.reconcile import Again
+from regent_operator.engine.reconcile import OVERDUE_SECONDS, Again
 from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, DEPLOYMENTS, PODS, Key, Resource
 from regent_operator.engine.statuses import MINUTE_SECONDS
 from regent_operator.engine.touches import AFTER_SECONDS
@@ -107,6 +107,44 @@ async def test_an_edit_that_narrows_walls_is_seen_to_again_when_pods_hold_it(wor
     assert not world.engine.reconciler._let_through
 
 
+async def test_walls_close_over_a_pod_that_has_had_its_time(world: World) -> None:
+    key, clock = key_of_first(world), Clock(time.monotonic())
+    world.engine.reconciler._clock = clock
+
+    async def walls_after(team: str) -> int:
+        peer = {"namespaceSelector": {"matchLabels": {"team": team}}}
+        world.put("AgentPolicy", "house", TIGHTER | {"callers": {"ingressFrom": [peer]}})
+        await world.engine.reconciler.reconcile(key)
+        return json.dumps(world.api.objects["NetworkPolicy", "n", "a000"]["spec"]).count('"team"')
+
+    assert await walls_after("one") == 1
+    world.api.deaf = True
+    opened = await walls_after("other")
+    clock.advance(2 * OVERDUE_SECONDS)
+    world.api.calls.clear()
+    await world.engine.reconciler.reconcile(key)
+    assert world.calls("apply", "NetworkPolicy") == 1
+    assert '"one"' not in json.dumps(world.api.objects["NetworkPolicy", "n", "a000"]["spec"])
+    assert opened > 1
+    assert await walls_after("third") > 1, "it still holds an older config"
+
+
+async def test_children_that_stand_are_built_no_more_because_time_has_passed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of thousands that are made, or edited, at once, each is looked at again when minutes have passed."""
+    built: list[str] = []
+
+    def count_build(plan: AgentPlan, *rest: Any) -> Children:
+        built.append(plan.agent.metadata.name)
+        return children(plan, *rest)
+
+    monkeypatch.setattr(reconcile, "children", count_build)
+    world.engine.reconciler._clock = lambda: time.monotonic() + 2 * OVERDUE_SECONDS
+    await world.engine.reconciler.reconcile(key_of_first(world))
+    assert built == []
+
+
 async def test_what_looks_cost_is_no_more_than_it_was(world: World) -> None:
     key, other = list(world.engine.store.agents())[:2]
 
@@ -180,6 +218,17 @@ async def test_a_new_leader_looks_at_each_agent_once(world: World) -> None:
     world.lead_anew()
     await world.settle()
     assert +looks == {f"a{number:03}": 1 for number in range(AGENTS)}
+
+
+async def test_pods_of_an_agent_whose_look_waits_for_a_worker_are_asked_at_the_look(world: World) -> None:
+    """Where thousands wait, it takes minutes, and what their pods say meanwhile would be heard by nobody."""
+    key, engine = key_of_first(world), world.engine
+    engine.queue.add(key, Priority.FOLLOW)
+    await engine.echoes._round(key)
+    assert [call for call in world.api.calls if call[0] == "ask"] == []
+    for _ in range(2):
+        await engine.reconciler.reconcile(key)
+        assert sum(call[0] == "ask" for call in world.api.calls) == PODS_EACH
 
 
 async def test_a_new_leader_takes_one_lost_answer_for_no_news(world: World) -> None:

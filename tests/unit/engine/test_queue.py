@@ -72,6 +72,16 @@ def test_it_says_whether_another_edit_waits_or_is_worked_on(queue: WorkQueue[str
     assert queue.take() == "c"
 
 
+def test_a_key_waits_when_it_is_due_and_nobody_edited_it(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a", Priority.FOLLOW, delay=1)
+    assert not queue.waits("a"), "not yet"
+    clock.advance(1)
+    assert queue.waits("a")
+    queue.add("a", Priority.EDIT)
+    assert not queue.waits("a"), "its turn comes at once"
+    assert not queue.waits("b"), "nobody asked for it"
+
+
 def test_an_edit_goes_before_what_follows_and_that_before_the_resync(queue: WorkQueue[str]) -> None:
     queue.add("resync", Priority.RESYNC)
     queue.add("follow", Priority.FOLLOW)

@@ -148,7 +148,7 @@ class Children:
         now = _child(obj)
         if before:
             now = self._carry_over(resource, before, now)
-        if full and not now.known:
+        if full and not now.known and key not in self._asked:  # its answer will tell
             now = replace(now, owned=owned_hash(obj))
         self._children[key] = now
         status_moved = full and self._read_body(resource, key, obj, ours=False)
@@ -201,6 +201,8 @@ class Children:
         key = key_of(resource, obj)
         before = self._children.get(key)
         if before and before.uid == now.uid and before.version > now.version:
+            if not before.known:
+                before = self._children[key] = self._carry_over(resource, now, before)
             return before
         if before and before.uid == now.uid and not now.tolerated:
             now = replace(now, tolerated=before.tolerated)

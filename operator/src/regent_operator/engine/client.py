@@ -27,6 +27,7 @@ from regent_operator.engine.answers import (
     raise_for,
     unreachable,
 )
+from regent_operator.engine.connector import PlainConnector
 from regent_operator.engine.errors import ApiError, NotLeadingError
 from regent_operator.engine.gated import GatedBody
 from regent_operator.engine.resources import LEASES, Resource
@@ -102,8 +103,8 @@ class ApiClient:
         self._server = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=48))
         self._leases = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=2))
         self._watches = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, limit=0))
-        self._pods = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, force_close=True))
-        self._waits = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._pods = aiohttp.ClientSession(connector=PlainConnector(limit=64, force_close=True))
+        self._waits = aiohttp.ClientSession(connector=PlainConnector(limit=0))
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -4,6 +4,9 @@ A config that was just written goes along with the question, once to each pod th
 bring it too, but later. While an agent's pods do not all echo the digest that is expected of them, the wait before the
 next question is a quarter of the time since the change, within 0.1 s and 2 s: an edit that takes a second in the pods
 is seen a quarter of a second later at the worst. Bounded: so many questions at a time, and a deadline for each.
+
+Of an agent that waits for its look, pods that all proved what is expected are asked when the look comes, once: while
+thousands come up, one waits for minutes, and nobody would hear what its pods say meanwhile.
 """
 
 import asyncio
@@ -47,7 +50,7 @@ class _Expected:
 
 
 class EchoRounds:
-    """Asks while `allowed()`: only the leader does."""
+    """Asks while `allowed()`: only the leader does. `waits`: whether an agent is to be looked at as soon as may be."""
 
     def __init__(
         self,
@@ -56,16 +59,20 @@ class EchoRounds:
         allowed: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        waits: Callable[[Key], bool] = lambda _agent: False,
     ) -> None:
         self._client = client
         self._pods = pods
         self._allowed = allowed
+        self._waits = waits
         self._clock = clock
         self._jitter = jitter
         self._expected: dict[Key, _Expected] = {}
         self._due: list[tuple[float, Key]] = []
         self._next: dict[Key, float] = {}
         self._asking: set[Key] = set()
+        self._put_off: set[Key] = set()
+        """Agents whose pods are asked at the next look."""
         self._places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._woken = asyncio.Event()
 
@@ -94,13 +101,14 @@ class EchoRounds:
             self._schedule(agent, SOONEST_SECONDS)
 
     async def meet(self, agent: Key) -> bool:
-        """Ask the pods that serve and were never asked before, and wait for the answers.
+        """Ask the pods that serve and were never asked before, or not when they should, and wait for the answers.
 
         Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth. False:
         one that serves has not answered, nor been asked so often that this says something.
         """
-        strangers = [pod for pod in self._serving(agent) if not pod.met]
-        await together(self._ask(pod, awaited=True) for pod in strangers)
+        unheard = [pod for pod in self._serving(agent) if not pod.met or agent in self._put_off]
+        self._put_off.discard(agent)
+        await together(self._ask(pod, awaited=True) for pod in unheard)
         return all(pod.seen.echo is not None or self._pods.is_silent(pod.seen.uid) for pod in self._serving(agent))
 
     def _serving(self, agent: Key) -> list[Pod]:
@@ -109,11 +117,13 @@ class EchoRounds:
     def forget(self, agent: Key) -> None:
         self._expected.pop(agent, None)
         self._next.pop(agent, None)
+        self._put_off.discard(agent)
 
     def forget_all(self) -> None:
         """Another replica led meanwhile."""
         self._expected.clear()
         self._next.clear()
+        self._put_off.clear()
 
     async def run(self) -> None:
         """Until cancelled. At most one round an agent at a time."""
@@ -141,7 +151,11 @@ class EchoRounds:
         """Ask every pod of one agent, then plan the next round."""
         if self._allowed():
             expected = self._expected.get(agent)
-            await together(self._ask(pod, expected) for pod in self._pods.of(agent) if _can_answer(pod))
+            pods = [pod for pod in self._pods.of(agent) if _can_answer(pod)]
+            if expected is not None and self._waits(agent) and _prove(pods, expected.digest):
+                self._put_off.add(agent)
+            else:
+                await together(self._ask(pod, expected) for pod in pods)
         self._asking.discard(agent)
         expected = self._expected.get(agent)
         wanted_at = self._next.pop(agent, None)
@@ -195,6 +209,11 @@ class EchoRounds:
         self._next[agent] = at
         heapq.heappush(self._due, (at, agent))
         self._woken.set()
+
+
+def _prove(pods: list[Pod], digest: str | None) -> bool:
+    """Whether there are any, and each has shown itself and holds what it should."""
+    return bool(pods) and all(pod.seen.echo is not None and _echoes(pod, digest) for pod in pods)
 
 
 def _can_answer(pod: Pod) -> bool:

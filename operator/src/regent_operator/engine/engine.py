@@ -81,7 +81,7 @@ class Engine:
         self.alert_events = AlertEvents(self.recorder.record, self._uid_of)
         self.pods = Pods(self._pod_moved, self._child_moved, self._pod_answered, self._pod_counted, self._pod_ended)
         self.alert_watches = AlertWatches(self.client, self.pods, self.leadership.holds)
-        self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds)
+        self.echoes = EchoRounds(self.client, self.pods, self.leadership.holds, waits=self.queue.waits)
         self.autoscalers = Autoscalers(
             self.client,
             self.children,

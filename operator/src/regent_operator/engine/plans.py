@@ -22,8 +22,8 @@ MOST_ALIKE = 256
 class Shape:
     """What of the observed decides, beside the plan, on the bodies of the children."""
 
-    settled: bool
-    overdue: bool
+    closed: bool
+    """Every pod that serves holds the config, or has had its time to: walls are as this config wants them."""
     replicas: int
 
 
@@ -39,7 +39,7 @@ class Applied:
 
     def suits(self, shape: Shape) -> bool:
         """Whether the plan wants just these children in the given circumstances, too."""
-        return shape == self.shape or (self.lasting and shape == replace(self.shape, settled=True))
+        return shape == self.shape or (self.lasting and shape == replace(self.shape, closed=True))
 
 
 applied = lru_cache(maxsize=MOST_ALIKE)(Applied)

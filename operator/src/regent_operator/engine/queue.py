@@ -133,6 +133,11 @@ class WorkQueue(Generic[K]):
         """Whether an edit of another key is due or being worked on."""
         return self._first(Priority.EDIT) is not None or bool(self._urgent - {key})
 
+    def waits(self, key: K) -> bool:
+        """Whether the key is due and waits for a worker, behind what was edited."""
+        entry = self._waiting.get(key)
+        return entry is not None and entry.priority is not Priority.EDIT and entry.due <= self._clock()
+
     def retry(self, key: K, at_least: float = 0.0) -> float:
         """Postpone the key after a failure of transport; waits double from 0.2 s to 2 min. Returns the wait."""
         failures = self._failures.get(key, 0)

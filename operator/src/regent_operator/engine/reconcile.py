@@ -218,17 +218,17 @@ class Reconciler:
 
     async def _apply(self, key: Key, plan: AgentPlan, stored: Stored) -> Outcome:
         seen = self._observe(key, plan, Outcome())
-        shape = Shape(settled(plan, seen), seen.overdue, replicas(plan, seen))
+        shape = Shape(seen.overdue or settled(plan, seen), replicas(plan, seen))
         if self._stands(key, plan, shape):
             self._waves.observe(key, seen.deployment, new=True)
-            if shape.settled:
+            if shape.closed:
                 self._let_through.pop(key, None)
             return Outcome()
         before = read_status(stored, AIAgentStatus)
-        if not shape.settled:
+        if not shape.closed:
             seen = replace(seen, let_through=await self._let_through_before(key, plan, before))
         wanted = children(plan, seen, await self._sealer.seal(plan.agent, plan.config_text))
-        self._note_let_through(key, wanted.apply, lasting=shape.settled)
+        self._note_let_through(key, wanted.apply, lasting=shape.closed)
         uid = plan.agent.metadata.uid
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
