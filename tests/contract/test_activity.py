@@ -53,6 +53,35 @@ async def test_it_counts_at_the_pod_of_its_latest_turn_alone(world: World) -> No
     assert await counts(world) == [0, 1, 0], "nor ends the turn at its present one"
 
 
+async def test_what_another_pod_tells_of_it_keeps_it_active_where_it_is(world: World) -> None:
+    await world.state.begin(conversation(), turn("one"))
+    await world.another().attend("c-1", "ann", rest("two"))
+    await world.advance(IDLE - 1)
+    assert await world.state.active("one", ["c-1"], IDLE) == 0
+    await world.advance(IDLE - 1)
+    assert await counts(world) == [0, 1, 0], "as long as its turn there goes on"
+    await world.state.rest("c-1", "ann", rest("one"))
+    await world.advance(IDLE - 1)
+    assert await counts(world) == [0, 1, 0], "and as long as after any turn"
+    await world.advance(1)
+    assert await counts(world) == [0, 0, 0]
+
+
+async def test_what_is_told_of_it_keeps_it(world: World) -> None:
+    """Its class lets it be kept for less than a turn takes, and that much after its last one."""
+    await world.state.begin(conversation(), turn("one"))
+    await world.state.shorten("c-1", "ann", IDLE)
+    for _ in range(3):
+        await world.advance(IDLE - 1)
+        assert await world.state.active("one", ["c-1"], LONGEST) == 1
+    await world.advance(IDLE - 1)
+    await world.state.rest("c-1", "ann", rest("one"))
+    await world.advance(IDLE - 1)
+    assert await world.state.raise_label("c-1", "ann", Sensitivity.INTERNAL) is not None
+    await world.advance(1)
+    assert await world.state.recall("c-1", "ann") is None
+
+
 async def test_a_turn_revives_an_idle_one(world: World) -> None:
     await world.state.begin(conversation(), rest("one"))
     await world.advance(IDLE)
@@ -67,7 +96,7 @@ async def test_a_turn_that_outlasts_its_visit_rests_nevertheless(world: World) -
     assert await world.state.rest("c-1", "ann", rest("one")) == 1
 
 
-async def test_what_runs_at_a_pod_is_active_there_anew_if_its_latest_turn_was_there(world: World) -> None:
+async def test_what_runs_at_a_pod_is_active_anew_where_its_latest_turn_was(world: World) -> None:
     for id_ in ("c-1", "c-2", "c-3"):
         await world.state.begin(conversation(id_), rest("one"))
     await world.state.attend("c-2", "ann", rest("two"))
@@ -75,7 +104,7 @@ async def test_what_runs_at_a_pod_is_active_there_anew_if_its_latest_turn_was_th
     await world.advance(IDLE - 1)
     assert await world.state.active("one", ["c-1", "c-2", "c-3", "c-4"], IDLE) == 1
     await world.advance(IDLE - 1)
-    assert await counts(world) == [1, 0, 0]
+    assert await counts(world) == [1, 1, 0]
     await world.advance(1)
     assert await counts(world) == [0, 0, 0]
     assert await world.state.active("one", ["c-1"], IDLE) == 1, "a turn that was not seen for long runs nevertheless"
@@ -137,15 +166,14 @@ async def test_the_pods_add_up_to_the_distinct_active_conversations(world: World
                 model.active[id_] = pod, model.now + LONGEST
             case "rest" if known:
                 await world.another().rest(id_, "ann", rest(pod))
-                if model.active[id_][0] == pod:
-                    model.active[id_] = pod, model.now + IDLE
+                at, until = model.active[id_]
+                model.active[id_] = at, model.now + IDLE if at == pod else max(until, model.now + IDLE)
             case "forget" if known:
                 await world.another().forget(id_, "ann")
                 del model.active[id_]
             case "look":
-                mine = [each for each, (at, _) in model.active.items() if at == pod]
                 await world.another().active(pod, known, LONGEST)
-                model.active |= dict.fromkeys(mine, (pod, model.now + LONGEST))
+                model.active = {each: (at, model.now + LONGEST) for each, (at, _) in model.active.items()}
             case "pause":
                 pause = rng.choice((1.0, 30.0, 100.0))
                 await world.advance(pause)

@@ -15,12 +15,13 @@ from typing import Any, cast
 import pytest
 
 from regent_api.policy import StateError
+from regent_api.types import Sensitivity
 from regent_runtime.attendance import REFRESH_SECONDS, Attendance
 from regent_runtime.callers.caller import ANONYMOUS
-from regent_runtime.conversations import Conversations
+from regent_runtime.conversations import Conversations, owner
 from regent_runtime.record import TurnRecord
 from regent_runtime.refusals import Refused
-from regent_runtime.state.contract import Attended, State, StateAway, Visit
+from regent_runtime.state.contract import Attended, Conversation, State, StateAway, Visit
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.source import StateInUse
 from tests.contract.states import World
@@ -61,6 +62,9 @@ class Silent:
         self.asked.append(("active", *running))
         return await self.state.active(pod, running, seconds)
 
+    async def shorten(self, *words: Any) -> bool:
+        return await self.state.shorten(*words)
+
     async def forget_all(self, owner: str) -> int:
         return await self.state.forget_all(owner)
 
@@ -96,6 +100,12 @@ class Pod:
         async with conversations.attended(ANONYMOUS, record):
             await conversations.open(id_, ANONYMOUS, record)
             yield record.conversation
+
+    async def keep(self, id_: str, seconds: float) -> None:
+        """As a class whose `retention` this is."""
+        label = Sensitivity.INTERNAL
+        conversation = Conversation(id_, owner(ANONYMOUS), label, nonce="")
+        await self.conversations().keep(conversation, label, seconds, TurnRecord())
 
     async def short_turn(self, id_: str | None = None) -> str:
         async with self.turn(id_) as begun:
@@ -197,15 +207,31 @@ async def test_a_short_turn_is_told_twice_and_no_look_tells_it(world: World) -> 
     assert pod.state.asked == [("begin",), ("active",), ("active",), ("rest", id_), ("active",)]
 
 
-async def test_a_turn_that_goes_on_takes_back_no_conversation_that_went_elsewhere(world: World) -> None:
+async def test_a_turn_that_takes_longer_than_its_conversation_is_kept_keeps_it(world: World) -> None:
+    """`retention` counts from the end of the last turn."""
+    pod, kept_for = Pod("one", world.state), IDLE / 2
+    async with pod.turn() as id_:
+        await pod.keep(id_, kept_for)
+        await passes(world, 3 * IDLE, pod)
+        assert await world.state.active("one") == pod.attendance.figure(1) == 1
+    await passes(world, kept_for - 1, pod)
+    assert await pod.short_turn(id_) == id_
+    await passes(world, kept_for, pod)
+    with pytest.raises(Refused):
+        await pod.short_turn(id_)
+
+
+async def test_a_turn_that_goes_on_keeps_its_conversation_active_where_its_latest_one_was(world: World) -> None:
     one, two = Pod("one", world.state), Pod("two", world.another())
     async with one.turn() as id_:
         await passes(world, 1, one, two)
         assert await two.short_turn(id_) == id_
-        await passes(world, IDLE - 1, one, two)
+        await passes(world, 3 * IDLE, one, two)
         assert await counts(world) == [0, 1, 0]
-        await passes(world, 1, one, two)
-        assert await counts(world) == [0, 0, 0]
+        assert [pod.attendance.figure(turns) for pod, turns in ((one, 1), (two, 0))] == [0, 1]
+    await passes(world, IDLE - 1, one, two)
+    assert await counts(world) == [0, 1, 0]
+    await passes(world, 1, one, two)
     assert await counts(world) == [0, 0, 0]
 
 
@@ -225,11 +251,11 @@ class Model:
     known: dict[str, tuple[str, float]] = field(default_factory=dict)
     unknown: list[tuple[str, float]] = field(default_factory=list)
     """The same of those whose ids nobody has."""
-    running: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Turns in flight, by conversation and pod."""
+    running: Counter[str] = field(default_factory=Counter)
+    """Turns in flight of each conversation, at whatever pods."""
 
     def counts(self) -> list[int]:
-        lasting = [pod for id_, (pod, until) in self.known.items() if self.running[id_, pod] or until > self.now]
+        lasting = [pod for id_, (pod, until) in self.known.items() if self.running[id_] or until > self.now]
         ending = [pod for pod, until in self.unknown if until > self.now]
         return [[*lasting, *ending].count(pod) for pod in PODS]
 
@@ -238,7 +264,7 @@ class Model:
 async def test_the_pods_add_up_whatever_is_not_answered(world: World, seed: int) -> None:
     """Turns begin, end and are not answered at any pod, with pauses, in any order, against a model."""
     rng, model, pods = random.Random(seed), Model(), [Pod(name, world.another()) for name in PODS]
-    turns: list[tuple[str, Pod, AsyncExitStack]] = []
+    turns: list[tuple[str, AsyncExitStack]] = []
     for step in range(60):
         pod = rng.choice(pods)
         name = pod.attendance.pod
@@ -247,9 +273,9 @@ async def test_the_pods_add_up_whatever_is_not_answered(world: World, seed: int)
             case "turn":
                 stack = AsyncExitStack()
                 begun = await stack.enter_async_context(pod.turn(id_))
-                turns.append((begun, pod, stack))
+                turns.append((begun, stack))
                 model.known[begun] = name, model.now + IDLE
-                model.running[begun, name] += 1
+                model.running[begun] += 1
             case "silent":
                 await pod.silent_turn(rng.choice(("away", "cancelled")), id_)
                 if id_ is None:
@@ -257,16 +283,15 @@ async def test_the_pods_add_up_whatever_is_not_answered(world: World, seed: int)
                 else:
                     model.known[id_] = name, model.now + IDLE
             case "end" if turns:
-                ended, at, stack = turns.pop(rng.randrange(len(turns)))
+                ended, stack = turns.pop(rng.randrange(len(turns)))
                 await stack.aclose()
-                where = at.attendance.pod
-                model.running[ended, where] -= 1
-                if not model.running[ended, where] and model.known[ended][0] == where:
-                    model.known[ended] = where, model.now + IDLE
+                model.running[ended] -= 1
+                if not model.running[ended]:
+                    model.known[ended] = model.known[ended][0], model.now + IDLE
             case "pause":
                 pause = rng.choice((1.0, 9.0, 100.0))
                 await passes(world, pause, *pods)
                 model.now += pause
         assert await counts(world) == model.counts(), step
-    for _, _, stack in turns:
+    for _, stack in turns:
         await stack.aclose()

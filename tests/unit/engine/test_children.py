@@ -12,6 +12,7 @@ Object = dict[str, Any]
 CONFIG, DEPLOYMENT = ChildKey("ConfigMap", "n", "a"), ChildKey("Deployment", "n", "a")
 BODY: Object = {"metadata": {"name": "a", "namespace": "n", "labels": {"x": "1"}}, "data": {CONFIG_KEY: "{}"}}
 WANTED = wanted_hash(BODY)
+MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = {"kind": "AIAgent", "uid": "agent", "controller": True}
 
 
@@ -163,6 +164,28 @@ async def test_what_went_before_the_answer_came_is_no_object_and_its_agent_is_lo
     assert await children.answer(CONFIG, overtaken()) is None
     assert touched == [Key("AIAgent", "n", "a")]
     assert await children.answer(CONFIG, in_time()) == live(7), "a watch by a label calls what lost the label deleted"
+
+
+@pytest.mark.parametrize("successor", [False, True])
+async def test_what_is_asked_for_and_not_found_is_gone(children: Children, *, successor: bool) -> None:
+    """Under the uid that was known: what was told of meanwhile may have come after the look."""
+    children.read(CONFIG_MAPS, live(5))
+
+    async def not_found() -> None:
+        if successor:
+            children.seen(CONFIG_MAPS, live(7, uid="successor"), full=True)
+
+    assert await children.answer(CONFIG, not_found()) is None
+    assert (children.get(CONFIG) is not None) is successor
+
+
+def test_what_an_object_without_our_label_holds_is_not_known_for_longer_than_it_is_looked_at(
+    children: Children,
+) -> None:
+    labelled = live(5)
+    labelled["metadata"]["labels"][MANAGED_BY] = "regent"
+    assert children.read(CONFIG_MAPS, labelled).known
+    assert not children.read(CONFIG_MAPS, live(6)).known
 
 
 def test_what_no_watch_has_told_of_is_not_known_any_more_when_one_lost_its_place(

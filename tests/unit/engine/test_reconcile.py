@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from regent_operator.engine.queue import Priority, WorkQueue
+from regent_operator.engine.reconcile import CONFLICT_SECONDS
 from regent_operator.engine.resources import AGENTS, Key
 from regent_operator.plan.deletioncost import ANNOTATION
+from tests.unit.engine.fake_client import meta
 from tests.unit.engine.world import AGENT, NAMESPACE, World
 
 AUTOSCALED = Key(AGENTS.kind, NAMESPACE, "scaled")
@@ -30,6 +32,34 @@ async def test_an_agent_whose_autoscaler_tells_nothing_is_looked_at_when_that_is
     assert (await world.engine.reconciler.reconcile(AUTOSCALED)).after is None
     conditions = world.api.objects[AUTOSCALED]["status"]["conditions"]
     assert [each["reason"] for each in conditions if each["type"] == "ScalingActive"] == ["MetricUnavailable"]
+
+
+async def test_a_name_conflict_ends_when_the_foreign_object_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No watch tells of that: it bears no label of ours."""
+    world = World(monkeypatch)
+    await world.begin(0)
+    key, place = Key(AGENTS.kind, NAMESPACE, "taken"), ("Service", NAMESPACE, "taken")
+    world.api.objects[place] = meta("taken", 50, generation=1) | {"spec": {"ports": [{"port": 80}]}}
+    world.put(AGENTS.kind, key.name, AGENT)
+    await world.settle()
+    assert world.ready(key.name) == "NameConflict"
+    assert (await world.engine.reconciler.reconcile(key)).after == CONFLICT_SECONDS
+    del world.api.objects[place]
+    await world.engine.reconciler.reconcile(key)
+    assert world.ready(key.name) != "NameConflict"
+    assert world.calls("apply", "Service") == 1
+
+
+async def test_what_took_an_agent_s_name_is_forgotten_with_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    await world.begin(0)
+    world.api.objects["ServiceAccount", NAMESPACE, "taken"] = meta("taken", 50, generation=1)
+    world.put(AGENTS.kind, "taken", AGENT)
+    await world.settle()
+    assert len(world.engine.children) == 1
+    world.engine.store.gone(AGENTS, NAMESPACE, "taken", "uid-taken")
+    await world.settle()
+    assert len(world.engine.children) == 0
 
 
 async def test_pods_are_told_what_their_end_would_cost_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ What each request does to real objects, the tests against a real API server show
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from regent_api.config import CONFIG_KEY, AgentConfig
 from regent_operator.engine import engine as engines
 from regent_operator.engine.access import ClusterAccess
+from regent_operator.engine.answers import Page
 from regent_operator.engine.engine import Engine
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.reflector import Observer
@@ -79,6 +80,16 @@ class MemoryApi(FakeClient):
             self.mount(changed)
             self.stored(resource, changed)
         return changed
+
+    async def pages(self, resource: Resource, namespace: str | None = None, **_: Any) -> AsyncIterator[Page]:
+        await asyncio.sleep(0)
+        self._note("list", resource.kind, namespace or "")
+        items = [
+            obj
+            for (kind, space, _), obj in self.objects.items()
+            if kind == resource.kind and namespace in {None, space}
+        ]
+        yield Page(items, str(self.version))
 
     async def offer_config(self, address: str, data: Mapping[str, str], seconds: float) -> Object:
         await asyncio.sleep(0)

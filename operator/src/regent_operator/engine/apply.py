@@ -148,8 +148,10 @@ class Applier:
     def forget(self, namespace: str, name: str) -> None:
         """The agent is gone."""
         for kind in CHILD_BY_KIND:
-            self._wanted.pop(ChildKey(kind, namespace, name), None)
-            self._failing.discard(ChildKey(kind, namespace, name))
+            key = ChildKey(kind, namespace, name)
+            self._wanted.pop(key, None)
+            self._failing.discard(key)
+            self._children.forget_untold(key)
 
     def forget_all(self) -> None:
         """Another replica may have written since: what differs is no drift from what we wanted."""

@@ -15,9 +15,11 @@ from regent_operator.engine.ownership import fingerprint, hash_of, owned_hash, s
 from regent_operator.engine.packed import PackedConfig
 from regent_operator.engine.resources import (
     AGENTS,
+    CHILD_BY_KIND,
     CONFIG_MAPS,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
+    OURS,
     UNWATCHED,
     Key,
     Resource,
@@ -92,7 +94,7 @@ class Children:
         self._asked: dict[ChildKey, set[str]] = {}
         """Children that a request is out about -> uids that went since."""
         self._untold: dict[ChildKey, None] = {}
-        """Children that only an answer has told of: their watch will, within moments."""
+        """Children that only an answer has told of: their watch will, within moments, if they bear our label."""
         self._lists: dict[str, int] = {}
         """By kind: how often its watch lost its place."""
 
@@ -158,17 +160,20 @@ class Children:
     async def answer(self, key: ChildKey, request: Awaitable[Object | None]) -> Object | None:
         """What a request about a child is answered; None too where the object went before, and its agent is touched.
 
+        What was known before it was asked for, and is not found, is gone: no watch may tell of it.
         A watch may be quicker than the answer to our own write, and says but once that an object is gone; one that lost
         its place meanwhile may not have said it. What is asked for later counts: a watch by a label says so of an
         object that lost the label, too. Whoever asks holds the agent, so there is one such request at a time.
         """
-        lists = self._lists.get(key.kind)
+        lists, before = self._lists.get(key.kind), self._children.get(key)
         went = self._asked[key] = set()
         try:
             obj = await request
         finally:
             del self._asked[key]
         if obj is None:
+            if before is not None:
+                self.gone(CHILD_BY_KIND[key.kind], key.namespace, key.name, before.uid)
             return None
         uid, child = obj["metadata"]["uid"], self._children.get(key)
         in_a_gap = lists != self._lists.get(key.kind) and (child is None or child.uid != uid)
@@ -181,11 +186,20 @@ class Children:
         """A watch lost its place: what it has not told of may have gone unheard, and counts as not known."""
         self._lists[resource.kind] = self._lists.get(resource.kind, 0) + 1
         for key in [key for key in self._untold if key.kind == resource.kind]:
-            self.gone(resource, key.namespace, key.name, self._children[key].uid)
+            self.forget_untold(key)
+
+    def forget_untold(self, key: ChildKey) -> None:
+        """What only an answer has told of: of an object without our label nobody will say that it is gone."""
+        if key in self._untold:
+            self.gone(CHILD_BY_KIND[key.kind], key.namespace, key.name, self._children[key].uid)
 
     def read(self, resource: Resource, obj: Object) -> Child:
-        """From the answer to a read of the whole object."""
-        return self._take(resource, obj, replace(_child(obj), owned=owned_hash(obj)), ours=False)
+        """From the answer to a read of the whole object.
+
+        What it holds is known as long as a watch would tell of a change: one without our label is read again.
+        """
+        owned = owned_hash(obj) if _is_watched(obj) else None
+        return self._take(resource, obj, replace(_child(obj), owned=owned), ours=False)
 
     def wrote(self, resource: Resource, obj: Object, wanted: bytes, *, stripped: bool) -> Child:
         """From the answer to our own write of the body that `wanted` hashes.
@@ -290,6 +304,11 @@ def _child(obj: Object) -> Child:
 
 def _same_print(before: Child, now: Child) -> bool:
     return (before.entry, before.intrusion) == (now.entry, now.intrusion)
+
+
+def _is_watched(obj: Object) -> bool:
+    label, _, value = OURS.partition("=")
+    return bool((obj["metadata"].get("labels") or {}).get(label) == value)
 
 
 def _same_content(before: Child, now: Child) -> bool:

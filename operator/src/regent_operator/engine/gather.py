@@ -13,6 +13,7 @@ from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.namespaces import Namespaces
+from regent_operator.engine.policies import Policies
 from regent_operator.engine.references import Name, References, service_facts
 from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
 from regent_operator.engine.store import Store
@@ -43,6 +44,7 @@ class Gatherer:
         self._config_maps = config_maps
         self._services = services
         self._target_ports = target_ports
+        self._policies = Policies(client, store)
 
     def is_leaving(self, key: Key) -> bool:
         """Whether the agent goes with its whole namespace, so that healing its children would fight the deletion."""
@@ -50,6 +52,9 @@ class Gatherer:
 
     async def inputs(self, key: Key, agent: AIAgent, cluster_domain: str) -> AgentInputs:
         """Of one moment as far as memory goes. Raises ApiError when a reference, or the namespace, cannot be read."""
+        stored = self._store.get(key)
+        if stored and self._children.get(ChildKey(CONFIG_MAPS.kind, key.namespace, key.name)) is None:
+            await self._policies.catch_up(key.namespace, stored.version)
         policies = self._store.policies_for(key.namespace)
         key_sets = key_sets_of(policies)
         self._config_maps.use(key, frozenset(_config_maps_of(key, agent, key_sets)))

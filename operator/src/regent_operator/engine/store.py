@@ -53,6 +53,8 @@ class Store:
         self.scope = scope
         self.complete: set[str] = set()
         """Kinds of which a whole list has been taken in."""
+        self.newest_agent = 0
+        """The latest version of an AIAgent that was heard of."""
         self._touch = touch
         self._objects: dict[Key, Stored] = {}
         self._names: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -118,6 +120,8 @@ class Store:
         key = Key(kind, *where_is(meta))
         if not self._concerns(key) or meta["uid"] in self._tombstones:
             return
+        if kind == AGENTS.kind:
+            self.newest_agent = max(self.newest_agent, version_of(obj))
         before = self._objects.get(key)
         same = before is not None and before.metadata.uid == meta["uid"]
         if before is not None and version_of(obj) <= before.version:

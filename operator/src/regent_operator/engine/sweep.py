@@ -25,10 +25,11 @@ async def sweep(client: ApiClient, store: Store) -> None:
     """Report to the store what is gone, and read what is newer than what it holds. Raises ApiError."""
     for resource in KINDS:
         for namespace in _namespaces(store, resource):
-            await _sweep(client, store, resource, namespace)
+            await sweep_namespace(client, store, resource, namespace)
 
 
-async def _sweep(client: ApiClient, store: Store, resource: Resource, namespace: str | None) -> None:
+async def sweep_namespace(client: ApiClient, store: Store, resource: Resource, namespace: str | None) -> None:
+    """As `sweep`, of one kind. None: in all namespaces."""
     held = {
         key: stored
         for key in store.keys(resource.kind)

@@ -40,6 +40,12 @@ class Activity:
             self._ends = list(self._active.values())
             heapq.heapify(self._ends)
 
+    def goes_on(self, id_: str, visit: Visit) -> None:
+        """At least for so long: no visit is cut short."""
+        active = self._active.get(id_)
+        if active is None or active.until < self._now() + visit.seconds:
+            self.visited(id_, visit)
+
     def ended(self, id_: str) -> None:
         active = self._active.pop(id_, None)
         if active is not None:

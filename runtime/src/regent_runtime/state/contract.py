@@ -226,15 +226,15 @@ class State(Protocol):
         """As `recall`, for a turn: the conversation is active at the visit's pod from now on. Raises StateAway."""
 
     async def rest(self, id_: str, owner: str, visit: Visit) -> int:
-        """Let the conversation be active for the visit's seconds and no longer, if its latest turn was at this pod.
+        """Let the conversation be active at the pod of its latest turn for the visit's seconds, kept as by `recall`.
 
-        Returns how many are active at the pod. Raises StateAway.
+        If that is the visit's pod, for no longer. Returns how many are active at the visit's. Raises StateAway.
         """
 
     async def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
         """How many conversations are active at the pod. Raises StateAway.
 
-        Those of `running`, ids that the pod attends to, are for so many seconds from now, as in `rest`.
+        Those of `running`, ids that the pod attends to, are it for so many seconds from now, as in `rest`.
         """
 
     async def recall(self, id_: str, owner: str) -> Conversation | None:

@@ -73,7 +73,7 @@ class Conversations:
         kept = self._of(id_, owner)
         if kept is None:
             return None
-        kept.expires = self._now() + kept.seconds
+        self._stay(kept)
         self._kept.move_to_end(id_)
         self._owned[owner].move_to_end(id_)
         return kept.conversation
@@ -89,7 +89,7 @@ class Conversations:
         kept = self._of(id_, owner)
         if kept is not None:
             kept.seconds = min(kept.seconds, seconds)
-            kept.expires = self._now() + kept.seconds
+            self._stay(kept)
         return kept is not None
 
     def forget(self, id_: str, owner: str) -> bool:
@@ -105,9 +105,16 @@ class Conversations:
         return len(known)
 
     def _visited_again(self, id_: str, visit: Visit) -> None:
-        """Only if its latest turn was at the visit's pod."""
-        if self._kept[id_].pod == visit.pod:
+        """Where its latest turn was; a turn of it at another pod cuts nothing short there."""
+        kept = self._kept[id_]
+        self._stay(kept)
+        if kept.pod == visit.pod:
             self._activity.visited(id_, visit)
+        else:
+            self._activity.goes_on(id_, Visit(kept.pod, visit.seconds))
+
+    def _stay(self, kept: _Kept) -> None:
+        kept.expires = self._now() + kept.seconds
 
     def _of(self, id_: str, owner: str) -> _Kept | None:
         kept = self._kept.get(id_)

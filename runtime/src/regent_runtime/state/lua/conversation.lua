@@ -9,14 +9,18 @@ local function known()
   return found[1] == owner and found[2] and tonumber(found[2]) > now
 end
 
-local function touch()
+local function stay()
   local life = math.min(span, tonumber(redis.call('HGET', record, 'life') or span))
   redis.call('HSET', record, 'expires', whole(now + life))
+  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
+end
+
+local function touch()
+  stay()
   for _, index in ipairs({all, owned}) do
     redis.call('ZADD', index, whole(now), id)
     keep(index, span)
   end
-  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
 end
 
 -- Active at this pod, and at no other, for so many microseconds more.
@@ -28,9 +32,13 @@ local function visit(seconds)
   keep(active, seconds)
 end
 
--- Only if its latest turn was at this pod.
+-- Where its latest turn was; a turn of it at another pod cuts nothing short there.
 local function visit_again(seconds)
-  if known() and redis.call('HGET', record, 'active') == active then visit(seconds) end
+  if not known() then return end
+  stay()
+  local at, till = redis.call('HGET', record, 'active'), whole(now + seconds)
+  if at == active then redis.call('ZADD', at, till, id) else redis.call('ZADD', at, 'GT', till, id) end
+  keep(at, seconds)
 end
 
 local function active_here()
