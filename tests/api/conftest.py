@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from regent_api import GROUP, VERSION
+from regent_api.kinds import KINDS
 from tests import cluster
 from tests.api.kubectl import Kubectl
 from tests.api.operator_fixtures import (  # noqa: F401
@@ -19,6 +21,7 @@ from tests.api.operator_fixtures import (  # noqa: F401
     start_operator,
     world,
 )
+from tests.api.running_operator import eventually
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +33,16 @@ def control_plane() -> Iterator[Cluster]:
     """etcd and kube-apiserver with the CRDs established; owner references and namespaces are collected."""
     with cluster.control_plane(f"api-{os.getpid()}", controllers=CONTROLLERS) as c:
         c.kubectl("apply", "--server-side", "--filename", ROOT / "crds")
-        c.kubectl("wait", "--for", "condition=Established", "--timeout", "60s", "--filename", ROOT / "crds")
+        c.kubectl("wait", "--for", "condition=Established", "--timeout", "300s", "--filename", ROOT / "crds")
+        eventually("the API server's documentation has the kinds", lambda: documented(c))
         yield c
+
+
+def documented(c: Cluster) -> bool:
+    """The API server publishes schemas a moment after it serves kinds; `kubectl explain` reads them there."""
+    served = c.kubectl("get", "--raw", "/openapi/v3")
+    path = f"/openapi/v3/apis/{GROUP}/{VERSION}"
+    return path in served and all(f".{kind.name}" in c.kubectl("get", "--raw", path) for kind in KINDS)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -76,8 +76,8 @@ class Rules:
     """A pod of this name does not answer."""
     enforces: bool = True
     """Behave like a node on which NetworkPolicies are enforced."""
-    budgets: tuple[Object, ...] = ()
-    """What pods say of the agent's day and month."""
+    budgets: Callable[[], tuple[Object, ...]] = tuple
+    """What pods say of the agent's day and month, at the moment at which they are asked."""
     conversations_of: Mapping[str, int] = field(default_factory=dict)
     """Name of a pod -> its own number."""
 
@@ -364,7 +364,7 @@ class FakeKubelet:
                 "configError": pod.error,
                 "configSequence": pod.seals.sequence,
                 "missingCredentials": list(self.rules.missing_credentials),
-                "budgets": list(self.rules.budgets),
+                "budgets": list(self.rules.budgets()),
                 "activeConversations": self.rules.conversations_of.get(pod.name, self.rules.conversations),
                 "canary": pod.canary,
                 "suspended": bool(config and config.suspended),

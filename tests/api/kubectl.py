@@ -28,7 +28,7 @@ class Kubectl:
         environment = {**self.cluster.environment, "KUBECACHEDIR": str(self.cache), "PATH": os.environ["PATH"]}
         program = self.cluster.kubectl_program
         within = ("--namespace", self.namespace) if self.namespace else ()
-        return command.run(program, *words, *within, text=text, env=environment, timeout=120)
+        return command.run(program, *words, *within, text=text, env=environment)
 
     def apply(self, *manifests: Manifest, flags: tuple[str, ...] = ()) -> str:
         return self("apply", *flags, "--filename", "-", text=documents(*manifests))
@@ -49,6 +49,16 @@ class Kubectl:
             self("diff", *flags, "--filename", "-", text=text)
         assert difference.value.code == 1
         return difference.value.stdout
+
+
+def may(cluster: Cluster, user: str, *words: str) -> bool:
+    """`kubectl auth can-i`."""
+    try:
+        return cluster.kubectl("auth", "can-i", *words, "--as", user).strip() == "yes"
+    except CommandError as error:
+        if error.stdout.strip() == "no":
+            return False
+        raise
 
 
 def documents(*manifests: Manifest) -> str:

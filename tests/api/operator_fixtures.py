@@ -100,30 +100,36 @@ class World:
 
     def conditions(self, name: str, kind: str = "aiagent", namespace: str | None = None) -> dict[str, tuple[str, str]]:
         """Type -> (status, reason)."""
-        found = self.get(kind, name, namespace) or {}
-        conditions = found.get("status", {}).get("conditions", [])
-        return {c["type"]: (c["status"], c["reason"]) for c in conditions}
+        return _conditions(self.get(kind, name, namespace))
 
     def ready(self, name: str, kind: str = "aiagent", namespace: str | None = None) -> tuple[str, str]:
         return self.conditions(name, kind, namespace).get("Ready", ("", ""))
 
     def await_known(self, policy: str) -> None:
-        """Each kind has a watch of its own: an agent applied in the same moment may be heard of first."""
-        eventually("the policy is known", lambda: self.conditions(policy, "agentpolicy"))
+        """Each kind has a watch of its own: an agent applied in the same moment may be heard of first.
 
-    def await_ready(self, name: str, status: str = "True", reason: str = "Ready", kind: str = "aiagent") -> None:
-        self.eventually_ready(name, (status, reason), kind)
+        What was never told of stands there as Pending from the start: the API server fills that in.
+        """
+        eventually("the policy is known", lambda: self.ready(policy, "agentpolicy")[1] not in {"", "Pending"})
 
-    def eventually_ready(self, name: str, wanted: tuple[str, str], kind: str = "aiagent") -> None:
-        def holds() -> bool:
-            seen = self.conditions(name, kind)
-            assert seen.get("Ready") == wanted, (self.get(kind, name) or {}).get("status")
-            return True
+    def await_ready(self, name: str, status: str = "True", reason: str = "Ready", kind: str = "aiagent") -> Object:
+        """The object as it said so: a moment later it may say something else."""
 
-        eventually(f"{kind} {name} {wanted}", holds)
+        def holds() -> Object:
+            found = self.get(kind, name) or {}
+            assert _conditions(found).get("Ready") == (status, reason), found.get("status")
+            return found
+
+        found: Object = eventually(f"{kind} {name} {status} {reason}", holds)
+        return found
 
     def configs_digest(self, name: str) -> str:
         return ((self.get("aiagent", name) or {}).get("status", {}).get("digests") or {}).get("config", "")
+
+
+def _conditions(found: Object | None) -> dict[str, tuple[str, str]]:
+    conditions = (found or {}).get("status", {}).get("conditions", [])
+    return {c["type"]: (c["status"], c["reason"]) for c in conditions}
 
 
 @pytest.fixture

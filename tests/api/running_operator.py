@@ -1,14 +1,17 @@
 """The operator as a process of its own, with exactly the permissions that the chart gives it."""
 
+import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "regent-system"
 USER = f"system:serviceaccount:{NAMESPACE}:"
 QUIET_SECONDS = 8.0
+PATIENCE_SECONDS = 400.0
+"""Until what should come about is given up: no test says how long something takes, and a machine may be busy."""
 PERMISSIONS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 Object = dict[str, Any]
 
@@ -125,7 +130,7 @@ class RunningOperator:
     def _end(self, number: signal.Signals) -> int:
         assert self.process
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE_SECONDS)
 
     @property
     def log(self) -> str:
@@ -133,7 +138,7 @@ class RunningOperator:
 
     def page(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -169,7 +174,7 @@ class RunningOperator:
             time.sleep(QUIET_SECONDS)
             return not self.writes(mark)
 
-        eventually("no writes", quiet, 120)
+        eventually("no writes", quiet)
 
     def leads(self) -> bool:
         return self.metric("regent_operator_leader") == 1.0
@@ -189,14 +194,14 @@ class RunningOperator:
         return [r for r in self.requests(mark) if r.is_write and r.resource != "leases"]
 
 
-def eventually(what: str, holds: Callable[[], object], seconds: float = 60.0) -> Any:
-    """The first true value of `holds`; an AssertionError of its own counts as not yet."""
+def eventually(what: str, holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true value of `holds`. An AssertionError of its own counts as not yet, and so does what is not there."""
     end = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < end:
         try:
             last = holds()
-        except AssertionError as error:
+        except (AssertionError, LookupError, OSError) as error:
             last = error
         else:
             if last:
@@ -209,9 +214,14 @@ def kubectl_path() -> Path:
     return tools.kubectl()
 
 
-def free_port() -> int:
-    import socket  # noqa: PLC0415
+_numbers = itertools.count(61 * os.getpid())
+"""Another test session begins elsewhere."""
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+
+def free_port() -> int:
+    """Outside the range from which the kernel gives ports away: it is free still when a program has started."""
+    while True:
+        port = 20_000 + next(_numbers) % 12_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.api.fake_kubelet import FakeKubelet
+from tests.api.kubectl import may
 from tests.api.operator_fixtures import Object, World, agent, policy, route
 from tests.api.running_operator import NAMESPACE, PERMISSIONS, RunningOperator, eventually, namespace, render
 from tests.cluster import Cluster
@@ -39,6 +40,8 @@ def namespaced_kubeconfig(
             obj["subjects"] = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]
     text = yaml.safe_dump_all([account, *granted])
     control_plane.kubectl("apply", "-f", "-", text=text)
+    user, known = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}", ("list", "aiagents.regent.dev")
+    eventually("its roles are known", lambda: may(control_plane, user, *known, "-n", world.namespace))
     token = control_plane.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE).strip()
     document = yaml.safe_load(operator_kubeconfig.read_text())
     document["users"][0]["user"] = {"token": token}

@@ -31,7 +31,7 @@ def test_the_three_kinds_come_in_any_order(world: World, operator: RunningOperat
             assert world.get("deployment", "helper") is None
     world.await_ready("helper")
     assert _config(world)["policy"]["size"]["maxOutputTokens"] == 200
-    assert "Reconciling" not in world.conditions("helper")
+    eventually("all is as wanted", lambda: "Reconciling" not in world.conditions("helper"))
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("agentpolicy", "PolicyMissing"), ("modelroute", "RouteMissing")])
@@ -56,7 +56,9 @@ def test_what_is_in_use_and_deleted_stays_in_force(
 def test_a_policy_that_nobody_names_may_be_deleted_and_it_is_told_what_widens(
     world: World, operator: RunningOperator
 ) -> None:
-    world.apply(route(), policy(selector={}, size={"maxOutputTokens": 200}), agent())
+    world.apply(route(), policy(selector={}, size={"maxOutputTokens": 200}))
+    world.await_known("internal")
+    world.apply(agent())
     world.await_ready("helper")
     world.delete("agentpolicy", "internal")
     eventually("planned without it", lambda: _config(world)["policy"]["size"]["maxOutputTokens"] == 1024)
@@ -71,8 +73,7 @@ def test_a_route_to_another_agent_s_service_opens_when_that_comes(world: World, 
     first = f"http://second.{world.namespace}.svc:8080/v1"
     provider = route()["spec"]["providers"][0] | {"baseURL": first}
     world.apply(route("to-second", providers=[provider]), agent(modelRouteRef={"name": "to-second"}))
-    eventually("it is looked at", lambda: _reference_words(world))
-    assert "Create or correct that Service" in _reference_words(world)
+    eventually("the Service is missed", lambda: "Create or correct that Service" in _reference_words(world))
     world.apply(route(), agent("second"))
     world.await_ready("second")
     eventually("the Service is seen", lambda: _reference_words(world) == "Every reference exists. Nothing to do.")

@@ -18,6 +18,8 @@ STATUSES = 2
 """Of an agent: one before its pods serve, and the one that says so. docs/limits.md has both numbers. While its pods come
 up, one more every FIGURES_SECONDS.
 """
+USERS = 60
+"""Of policy and route, and of each one more every FIGURES_SECONDS."""
 OTHERS = AGENTS // 5
 """What a busy machine adds: of a pod that did not answer at once, say, another reason is told, and at once."""
 
@@ -32,13 +34,13 @@ def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOp
         assert states == {("True", "Ready"): AGENTS}, states
         return True
 
-    eventually("all Ready", all_ready, 240)
+    eventually("all Ready", all_ready)
     took = time.monotonic() - started
     eventually("the policy counts them", lambda: world.get("agentpolicy", "internal")["status"]["agents"] == AGENTS)
     enforced = f"{AGENTS}/{AGENTS}"
     eventually("in force", lambda: world.get("agentpolicy", "internal")["status"]["enforced"] == enforced)
-    ours = [r for r in operator.requests(mark) if r.namespace == world.namespace]
-    counted = Counter((r.verb, r.resource + (f"/{r.subresource}" if r.subresource else "")) for r in ours)
+    eventually("each was told of", lambda: _events(operator, world, mark) == AGENTS)
+    ours, counted = _asked(operator, world, mark), _count(operator, world, mark)
     writes = sum(n for (verb, _), n in counted.items() if verb not in {"get", "list", "watch"})
     print(f"{AGENTS} agents Ready in {took:.1f} s, {writes / AGENTS:.1f} writes an agent: {counted}")  # noqa: T201
     spent = (operator.cpu_seconds - cpu) / AGENTS
@@ -47,9 +49,25 @@ def test_a_hundred_agents_at_once_become_ready(world: World, operator: RunningOp
         assert counted["patch", child] == AGENTS, f"each {child} is written once"
     assert sum(counted["get", child] for child in CHILDREN) == READS * AGENTS
     assert AGENTS <= counted["patch", "aiagents/status"] <= _most_statuses(ours) + OTHERS
-    assert counted["create", "events"] == AGENTS, "that it is Ready"
-    assert counted["patch", "agentpolicies/status"] + counted["patch", "modelroutes/status"] <= 60
+    users = counted["patch", "agentpolicies/status"] + counted["patch", "modelroutes/status"]
+    assert users <= USERS + 2 * took // FIGURES_SECONDS
     assert counted["patch", "pods"] == 0
+
+
+def _asked(operator: RunningOperator, world: World, mark: int) -> list[Request]:
+    return [r for r in operator.requests(mark) if r.namespace == world.namespace]
+
+
+def _events(operator: RunningOperator, world: World, mark: int) -> int:
+    """That agents are Ready. One that could not be written, with the Lease lost for a moment, say, is only logged."""
+    lost = sum(f"an Event on AIAgent {world.namespace}/" in line for line in operator.log.splitlines())
+    return _count(operator, world, mark)["create", "events"] + lost
+
+
+def _count(operator: RunningOperator, world: World, mark: int) -> Counter[tuple[str, str]]:
+    """By verb and resource, with its subresource. Events are written when there is nothing more urgent to do."""
+    asked = _asked(operator, world, mark)
+    return Counter((r.verb, r.resource + (f"/{r.subresource}" if r.subresource else "")) for r in asked)
 
 
 def _most_statuses(asked: list[Request]) -> int:
@@ -64,7 +82,7 @@ def _most_statuses(asked: list[Request]) -> int:
 
 def test_an_edit_of_one_policy_reaches_every_agent(world: World, operator: RunningOperator) -> None:
     world.apply(route(), policy(selector={}), *(agent(f"a{n}", scaling={"replicas": 2}) for n in range(20)))
-    eventually("all enforced", lambda: _enforced(world, {"2/2"}), 180)
+    eventually("all enforced", lambda: _enforced(world, {"2/2"}))
     before = {item["status"]["digests"]["config"] for item in world.all("aiagents")}
     started, mark = time.monotonic(), operator.mark_now()
     world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 128}}})

@@ -15,8 +15,6 @@ from .audit import AuditLog
 from .process import running
 from .reader import Reader
 
-PROXY_PATIENCE_S = 60
-
 
 class Cluster(ABC):
     """A context manager: leaving it stops the cluster. `audit` is the API server's account of its requests."""
@@ -44,7 +42,7 @@ class Cluster(ABC):
         direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), host)))
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "NO_PROXY": direct, "no_proxy": direct}
 
-    def kubectl(self, *words: str | Path, text: str | None = None, timeout: float = 60) -> str:
+    def kubectl(self, *words: str | Path, text: str | None = None, timeout: float = command.PATIENCE_S) -> str:
         """Its standard output; `text` is its standard input. Raises CommandError with kubectl's own message."""
         return command.run(self.kubectl_program, *words, text=text, env=self.environment, timeout=timeout)
 
@@ -61,7 +59,7 @@ class Cluster(ABC):
         with tempfile.TemporaryDirectory() as folder:
             said = Path(folder) / "port"
             self.spawn(self.kubectl_program, "proxy", "--port=0", output=said)
-            wait.until("kubectl proxy serves", lambda: _port(said), PROXY_PATIENCE_S)
+            wait.until("kubectl proxy serves", lambda: _port(said), command.PATIENCE_S)
             return Reader(_port(said))
 
     def spawn(

@@ -4,6 +4,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+PATIENCE_S = 300.0
+"""A program that hangs is ended; a machine may be busy."""
+
 
 class CommandError(Exception):
     """A program ended with another code than 0; `stdout` and `stderr` hold its last words."""
@@ -20,7 +23,7 @@ def run(
     text: str | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = PATIENCE_S,
 ) -> str:
     """Standard output of a program fed with `text`. Raises CommandError, or TimeoutExpired after `timeout` seconds."""
     command = tuple(str(word) for word in words)

@@ -22,7 +22,7 @@ from .registry import Record
 NAMESPACES = ("--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup")
 ENTER_CGROUPS_THEN = 'for door in $DOORS; do echo $$ > "$door"; done; exec "$@"'
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-READY_S = 120
+READY_S = 300
 BEGINNING = ("etcd", "kube-apiserver", "kubelet", "containerd", "kube-controller-manager", "init")
 
 
@@ -159,7 +159,9 @@ def _unshare(environment: Mapping[str, str], lifeline: int, log: Path) -> subpro
 
 
 def _first_process(parent: subprocess.Popen[bytes], log: Path) -> Process:
-    wait.until("the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, 10, step=0.005)
+    wait.until(
+        "the node's first process", lambda: first_child(parent.pid) or parent.poll() is not None, READY_S, step=0.005
+    )
     pid = first_child(parent.pid)
     if pid is None:
         raise RuntimeError(f"unshare failed: {log.read_text()}")

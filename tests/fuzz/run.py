@@ -1,10 +1,11 @@
 """Feeds a target and looks for crashes and hangs.
 
 A hang is an input that takes more than HANG_SECONDS of the process's own CPU time, so a busy machine makes none. One
-that never ends is ended by a watchdog, which prints where.
+that never ends is ended by a watchdog, by the same clock, which prints where.
 """
 
 import faulthandler
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ def run(
 ) -> Report:
     """Feed `count` inputs."""
     report = Report()
+    if watchdog:
+        faulthandler.register(signal.SIGPROF, chain=True)
     for made in inputs(target, count, seed):
         if watchdog and report.fed % 256 == 0:
-            faulthandler.dump_traceback_later(NEVER_SECONDS, exit=True)
+            signal.setitimer(signal.ITIMER_PROF, NEVER_SECONDS)
         begun = clock()
         try:
             target.feed(made)
@@ -47,5 +50,5 @@ def run(
         if len(report.failures) >= MOST_FAILURES:
             break
     if watchdog:
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_PROF, 0)
     return report

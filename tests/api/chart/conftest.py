@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ CONTROLLERS = "clusterrole-aggregation-controller,garbage-collector-controller,n
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Cluster]:
     """A control plane of the chart's own: its tests delete the CRDs, and with them every agent."""
-    with cluster.control_plane("chart", controllers=CONTROLLERS) as c:
+    with cluster.control_plane(f"chart-{os.getpid()}", controllers=CONTROLLERS) as c:
         yield c
 
 

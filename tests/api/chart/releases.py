@@ -55,7 +55,7 @@ class Releases:
 
     def forget_crds(self) -> None:
         """As if Regent had never been here."""
-        self.cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found", "--timeout", "60s", timeout=90)
+        self.cluster.kubectl("delete", "crd", *CRDS, "--ignore-not-found")
 
     def _helm(self, verb: str, name: str, chart: Path, namespace: str, values: Object | None, *flags: str) -> str:
         given = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]

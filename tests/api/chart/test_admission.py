@@ -25,6 +25,7 @@ IMAGE, NEXT_IMAGE = "localhost/regent-runtime:0.1.0", "localhost/regent-runtime:
 ADMIN = ("--as", "alice", "--as-group", "system:masters")
 CONTROLLER = ("--as", "system:serviceaccount:kube-system:replicaset-controller", "--as-group", "system:masters")
 ALONE = "is written by Regent alone"
+OUT = "leave it out of the template"
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +34,13 @@ def scene(bare: Cluster) -> Iterator["Scene"]:
     home, acme = releases.namespace(), releases.namespace()
     releases.install("regent", home)
     made = Scene(releases, home, acme)
-    eventually("the policies are in force", lambda: ALONE in made.refusal(ADMIN, made.child("ConfigMap")))
-    eventually(
-        "all of them", lambda: "no others" in made.refusal(made.operator, labelled("ConfigMap", acme, owner=None))
-    )
+    for words, who, refused in (
+        (ALONE, ADMIN, made.child("ConfigMap")),
+        ("no others", made.operator, labelled("ConfigMap", acme, owner=None)),
+        ("runtime image alone", made.operator, fresh(made, "evil")),
+        (OUT, ADMIN, templating(acme, "apps/v1", "Deployment", {"selector": SELECTS, "template": TEMPLATE})),
+    ):
+        eventually("each policy is in force", lambda case=(words, who, refused): case[0] in made.refusal(*case[1:]))
     for kind in ("ServiceAccount", "ConfigMap", "Deployment", "NetworkPolicy"):
         made.write(made.operator, made.child(kind))
     yield made
@@ -220,6 +224,12 @@ SELECTS = {"matchLabels": {"regent.dev/agent": "helper"}}
 ONCE: Object = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}
 
 
+def templating(namespace: str, version: str, kind: str, spec: Object) -> Object:
+    """An object that makes pods."""
+    about = {"name": "forged", "namespace": namespace}
+    return {"apiVersion": version, "kind": kind, "metadata": about, "spec": spec}
+
+
 @pytest.mark.parametrize(
     ("version", "kind", "spec"),
     [
@@ -235,13 +245,8 @@ ONCE: Object = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "restartPolicy": "Never
 def test_no_template_of_others_makes_pods_with_an_agents_label(
     scene: Scene, version: str, kind: str, spec: Object
 ) -> None:
-    forged = {
-        "apiVersion": version,
-        "kind": kind,
-        "metadata": {"name": "forged", "namespace": scene.acme},
-        "spec": spec,
-    }
-    assert "leave it out of the template" in scene.refusal(ADMIN, forged)
+    forged = templating(scene.acme, version, kind, spec)
+    assert OUT in scene.refusal(ADMIN, forged)
     assert scene.refusal(CONTROLLER, forged) == ""
     harmless = json.loads(json.dumps(forged).replace("regent.dev/agent", "app"))
     assert scene.refusal(ADMIN, harmless) == ""
@@ -441,8 +446,8 @@ def running(scene: Scene, image: str) -> Iterator[None]:
 def test_while_the_operator_of_before_runs_it_makes_agents_of_its_own_image(scene: Scene) -> None:
     """The new one may never start; until it leads, the other does."""
     with running(scene, IMAGE), upgraded(scene):
-        for image in (IMAGE, NEXT_IMAGE):
-            assert scene.refusal(scene.operator, fresh(scene, image)) == ""
+        eventually("its own", lambda: scene.refusal(scene.operator, fresh(scene)) == "")
+        assert scene.refusal(scene.operator, fresh(scene, NEXT_IMAGE)) == ""
         assert "runtime image alone" in scene.refusal(scene.operator, fresh(scene, "localhost/regent-runtime:0.0.9"))
 
 
@@ -462,7 +467,8 @@ def test_an_agent_of_before_may_keep_its_image_and_gets_no_other_but_the_configu
             deployment = scene.child("Deployment")
             change(deployment)
             assert words in scene.refusal(scene.operator, deployment)
-        assert "runtime image alone" in scene.refusal(scene.operator, fresh(scene)), "no operator of before runs"
+        alone = "runtime image alone"
+        eventually("no operator of before runs", lambda: alone in scene.refusal(scene.operator, fresh(scene)))
 
 
 def test_a_number_of_pods_hangs_on_no_form(scene: Scene) -> None:

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from tests.api import kubectl
 from tests.api.chart.releases import Object, Releases, agent
+from tests.api.running_operator import eventually
 from tests.cluster import command
-from tests.cluster.wait import until
 from tests.unit.chart import rbac
 from tests.unit.chart.test_rbac import AGENTS, CLUSTER, FLOOR, OWN, PROVIDERS
 
@@ -24,51 +25,53 @@ def permissions(releases: Releases, account: str, namespace: str) -> set[rbac.Pe
     return rbac.of_rules([*status["resourceRules"], *status["nonResourceRules"]])
 
 
-def granted(releases: Releases, home: str, namespace: str) -> set[rbac.Permission]:
-    return permissions(releases, f"{home}:regent-operator", namespace)
-
-
 def anybody(releases: Releases, namespace: str) -> set[rbac.Permission]:
     """What Kubernetes lets every ServiceAccount do: discovery, and asking about itself."""
     return permissions(releases, f"{namespace}:nobody-in-particular", namespace)
 
 
+def await_granted(releases: Releases, account: str, namespace: str, wanted: set[rbac.Permission]) -> None:
+    """The API server's authorizer hears of roles a moment after they are written."""
+
+    def holds() -> bool:
+        assert permissions(releases, account, namespace) == wanted
+        return True
+
+    eventually(f"exactly what {account} may do in {namespace}", holds)
+
+
 def may(releases: Releases, user: str, *words: str) -> bool:
-    """`kubectl auth can-i`."""
-    try:
-        return releases.cluster.kubectl("auth", "can-i", *words, "--as", user).strip() == "yes"
-    except command.CommandError as error:
-        if error.stdout.strip() == "no":
-            return False
-        raise
+    return kubectl.may(releases.cluster, user, *words)
 
 
 def test_cluster_wide_the_operator_may_exactly_what_the_page_says(releases: Releases) -> None:
     home, acme = releases.namespace(), releases.namespace()
     releases.install("regent", home)
-    everyone = anybody(releases, acme)
+    everyone, operator = anybody(releases, acme), f"{home}:regent-operator"
 
-    assert granted(releases, home, home) == everyone | AGENTS | CLUSTER | OWN
-    assert granted(releases, home, acme) == everyone | AGENTS | CLUSTER
-    assert granted(releases, home, "kube-system") == everyone | AGENTS | CLUSTER
+    await_granted(releases, operator, home, everyone | AGENTS | CLUSTER | OWN)
+    await_granted(releases, operator, acme, everyone | AGENTS | CLUSTER)
+    await_granted(releases, operator, "kube-system", everyone | AGENTS | CLUSTER)
 
 
 def test_namespaced_the_operator_may_exactly_what_the_page_says(releases: Releases) -> None:
     home, acme, models, other = (releases.namespace() for _ in range(4))
     releases.install("regent", home, {"watchNamespaces": [acme], "providerNamespaces": [models]})
-    everyone = anybody(releases, other)
+    everyone, operator = anybody(releases, other), f"{home}:regent-operator"
     of_cluster = {(g, f"{what} named {acme}" if what == "namespaces" else what, verb) for g, what, verb in CLUSTER}
 
-    assert granted(releases, home, home) == everyone | of_cluster | OWN | FLOOR
-    assert granted(releases, home, acme) == everyone | of_cluster | AGENTS
-    assert granted(releases, home, models) == everyone | of_cluster | PROVIDERS
-    assert granted(releases, home, other) == everyone | of_cluster
+    await_granted(releases, operator, home, everyone | of_cluster | OWN | FLOOR)
+    await_granted(releases, operator, acme, everyone | of_cluster | AGENTS)
+    await_granted(releases, operator, models, everyone | of_cluster | PROVIDERS)
+    await_granted(releases, operator, other, everyone | of_cluster)
 
 
 def test_the_operator_can_never_see_a_secret_nor_raise_itself(releases: Releases) -> None:
     home, acme = releases.namespace(), releases.namespace()
     releases.install("regent", home)
     operator = f"system:serviceaccount:{home}:regent-operator"
+    lease = ("update", "leases.coordination.k8s.io/regent-operator", "--namespace", home)
+    eventually("its roles are known", lambda: may(releases, operator, *lease))
     for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
         assert not may(releases, operator, verb, "secrets", "--namespace", acme), verb
     for words in (
@@ -88,7 +91,6 @@ def test_the_operator_can_never_see_a_secret_nor_raise_itself(releases: Releases
         ("update", "leases.coordination.k8s.io/another"),
     ):
         assert not may(releases, operator, *words, "--namespace", home), words
-    assert may(releases, operator, "update", "leases.coordination.k8s.io/regent-operator", "--namespace", home)
 
     with pytest.raises(command.CommandError, match="Forbidden"):
         releases.cluster.kubectl("get", "secrets", "--all-namespaces", "--as", operator)
@@ -108,7 +110,11 @@ def test_people_get_the_kinds_with_the_roles_that_they_have(
     def can(verb: str, kind: str, namespace: str = acme) -> bool:
         return may(releases, "alice", verb, f"{kind}.regent.dev", "--namespace", namespace)
 
-    until("the aggregated roles are known", lambda: can("list", "aiagents") and can("create", "aiagents") == agents, 60)
+    def known() -> bool:
+        listed = all(can("list", kind) for kind in ("aiagents", "agentpolicies", "modelroutes"))
+        return listed and can("create", "aiagents") == agents and can("create", "modelroutes") == rules
+
+    eventually("the aggregated roles are known", known)
     assert {verb: can(verb, "aiagents") for verb in ("create", "patch", "delete")} == dict.fromkeys(
         ("create", "patch", "delete"), agents
     )
@@ -123,7 +129,7 @@ def test_a_developer_writes_an_agent_and_cannot_write_its_status(releases: Relea
     releases.install("regent", home)
     releases.cluster.kubectl("create", "rolebinding", "alice", "--clusterrole", "edit", "--user", "alice", "-n", acme)
     words = ("create", "aiagents.regent.dev", "--namespace", acme)
-    until("the aggregated roles are known", lambda: may(releases, "alice", *words), 60)
+    eventually("the aggregated roles are known", lambda: may(releases, "alice", *words))
 
     releases.cluster.kubectl(
         "create", "--validate=false", "--as", "alice", "--filename", "-", text=json.dumps(agent(acme))

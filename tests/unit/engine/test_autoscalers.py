@@ -110,16 +110,16 @@ async def test_reading_one_finds_what_no_list_has_told_yet(scene: Scene) -> None
 async def test_after_another_led_all_are_listed_anew_before_they_count_as_listed(scene: Scene) -> None:
     scene.client.lists += [ApiError(503, "Unavailable", "not now"), Listing([], "9")]
     running = asyncio.create_task(scene.scalers.run())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         while not scene.client.calls:  # noqa: ASYNC110 - the fake cannot tell
             await asyncio.sleep(0)
     assert not scene.scalers.listed.is_set()
     scene.scalers.restart()
-    await asyncio.wait_for(scene.scalers.listed.wait(), 1)
+    await asyncio.wait_for(scene.scalers.listed.wait(), 60)
     scene.client.lists.append(Listing([scaler(6)], "9"))
     scene.scalers.restart()
     assert not scene.scalers.listed.is_set()
-    await asyncio.wait_for(scene.scalers.listed.wait(), 1)
+    await asyncio.wait_for(scene.scalers.listed.wait(), 60)
     assert scene.scalers.of(AGENT) is not None
     running.cancel()
 

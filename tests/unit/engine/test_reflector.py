@@ -37,7 +37,7 @@ async def run(client: FakeClient, **collection: Any) -> tuple[Told, Reflector]:
     told = Told()
     reflector = Reflector(client, Collection(CONFIG_MAPS, **collection), told, jitter=lambda: 0.0)  # type: ignore[arg-type]
     with suppress(IndexError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await reflector.run()
     return told, reflector
 

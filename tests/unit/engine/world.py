@@ -32,6 +32,7 @@ from regent_operator.engine.resources import (
 )
 from regent_operator.settings import Settings
 from regent_operator.signing import Signer
+from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient, meta
 
 Object = dict[str, Any]
@@ -129,6 +130,10 @@ class World:
         settings = Settings(SYSTEM, "runtime:1", "/keys", cluster_cidrs=("10.0.0.0/16",), workers=WORKERS)
         self.engine = Engine(settings, ClusterAccess("http://127.0.0.1:1"), Signer.new())
         self.engine.reflectors = []
+        self.clock = Clock()
+        """Paces statuses and touches. It stands still where no test sets it on: how many there are hangs on no machine."""
+        for paced in (self.engine.reconciler._statuses, self.engine.reconciler._touches):
+            paced._clock = self.clock
         self.engine.facts.known.set()
         self.engine.autoscalers.listed.set()
         for name in (SYSTEM, NAMESPACE, "models"):

@@ -9,6 +9,7 @@ from regent_operator.engine.errors import ApiError
 from regent_operator.metrics_api import figures
 from regent_operator.metrics_api.figures import Figures
 from regent_operator.metrics_api.pods import AskablePod
+from tests.fakes import virtual_time
 from tests.unit.engine.clock import Clock
 from tests.unit.engine.fake_client import FakeClient
 
@@ -90,11 +91,9 @@ async def test_a_question_asks_all_of_its_pods_at_the_same_time_and_gives_each_a
     assert given == [1.0] * 3
 
 
-async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """More pods than may be asked at once: the last ones wait for a place, and have their own time then."""
     monkeypatch.setattr(figures, "QUESTIONS_AT_ONCE", 1)
-    monkeypatch.setattr(figures, "ANSWER_SECONDS", 0.01)
-    monkeypatch.setattr(figures, "PLACE_SECONDS", 1.0)
     scene = Scene(z=said("z", 4))
 
     async def hangs_but_for_z(address: str, seconds: float) -> dict[str, Any]:
@@ -104,7 +103,7 @@ async def test_pods_that_hang_make_no_others_look_missing(monkeypatch: pytest.Mo
         return said("z", 4)
 
     scene.client.pod_status = hangs_but_for_z  # type: ignore[assignment, method-assign]
-    assert await scene.of("a", "b", "c", "z") == {"z": 4}
+    assert virtual_time.run(scene.of("a", "b", "c", "z")) == {"z": 4}
 
 
 async def test_so_many_pods_are_asked_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
