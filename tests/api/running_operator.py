@@ -1,17 +1,14 @@
 """The operator as a process of its own, with exactly the permissions that the chart gives it."""
 
-import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.cluster import Cluster, Request, tools
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "regent-system"
@@ -212,16 +210,3 @@ def eventually(what: str, holds: Callable[[], object], seconds: float = PATIENCE
 
 def kubectl_path() -> Path:
     return tools.kubectl()
-
-
-_numbers = itertools.count(61 * os.getpid())
-"""Another test session begins elsewhere."""
-
-
-def free_port() -> int:
-    """Outside the range from which the kernel gives ports away: it is free still when a program has started."""
-    while True:
-        port = 20_000 + next(_numbers) % 12_000
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

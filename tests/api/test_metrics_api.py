@@ -21,12 +21,12 @@ from tests.api.running_operator import (
     PERMISSIONS,
     RunningOperator,
     eventually,
-    free_port,
     namespace,
     render,
 )
 from tests.cluster import Cluster, CommandError
 from tests.cluster.ownnode import OwnNode
+from tests.fakes.ports import free_port
 
 NAME = "regent-metrics-api"
 SERVICE = "v1beta2.custom.metrics.k8s.io"

@@ -7,7 +7,8 @@ import time
 
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, Start, World, agent, policy, route
-from tests.api.running_operator import RunningOperator, eventually, free_port
+from tests.api.running_operator import RunningOperator, eventually
+from tests.fakes.ports import free_port
 
 QUIET_SECONDS = 12.0
 KIND = "NetworkRestricted"

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import agent, policy, route
-from tests.bench.runtime import free_port, process
+from tests.bench.runtime import process
 from tests.fakes.api_server import MemoryApiServer
+from tests.fakes.ports import free_port
 
 FEW, MANY = 10, 60
 WAIT_SECONDS = 120.0

@@ -15,8 +15,9 @@ from typing import Any
 import aiohttp
 
 from tests.bench.parts import WORDS
-from tests.bench.runtime import Server, ask, free_port, process, runtime, sealed, wait_for
+from tests.bench.runtime import Server, ask, process, runtime, sealed, wait_for
 from tests.fakes import configs
+from tests.fakes.ports import free_port
 
 FEW, MANY = 10, 60
 FEW_STREAMS, MANY_STREAMS = 2, 8

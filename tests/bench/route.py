@@ -25,8 +25,9 @@ import aiohttp
 
 from tests.bench import baselines
 from tests.bench.parts import HOLD, WORDS
-from tests.bench.runtime import TICK, cpu_seconds, free_port, process, resident_mb, runtime, sealed, wait_for
+from tests.bench.runtime import TICK, cpu_seconds, process, resident_mb, runtime, sealed, wait_for
 from tests.fakes import configs
+from tests.fakes.ports import free_port
 
 WARM_UP = 32
 SENTENCE = "Tell me about tulips. " * 10

@@ -25,6 +25,7 @@ import aiohttp
 from regent_api.seal import SEAL_KEY
 from tests.bench.parts import WORDS
 from tests.fakes import configs
+from tests.fakes.ports import free_port
 from tests.fakes.sealing import AGENT_UID, Sealing
 
 SEALING = Sealing()
@@ -71,11 +72,6 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -4,11 +4,12 @@ On this machine and not in a pod: no image to build, and the API server reaches 
 """
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.fakes.ports import free_port
 
 from . import build, wait
 from .ownnode import OwnNode
@@ -23,7 +24,7 @@ Object = dict[str, Any]
 @contextmanager
 def beside(node: OwnNode, folder: Path) -> Iterator[None]:
     """Serves while open; `folder` takes its certificate and its log."""
-    host, port = node.record.network.host, _free_port(node.record.network.host)
+    host, port = node.record.network.host, free_port(node.record.network.host)
     keys = node.record.folder / "pki"
     access = [f"--{use}kubeconfig={node.kubeconfig}" for use in ("", "authentication-", "authorization-")]
     process = node.spawn(
@@ -87,9 +88,3 @@ def _objects(host: str, port: int) -> Object:
             },
         ],
     }
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as listening:
-        listening.bind((host, 0))
-        return int(listening.getsockname()[1])

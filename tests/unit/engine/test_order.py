@@ -1,6 +1,7 @@
 """Which requests an edit costs, and in which order they leave: counted over the whole engine, not timed."""
 
 import json
+import time
 from collections import Counter
 from cProfile import Profile
 from dataclasses import replace
@@ -19,6 +20,7 @@ from regent_operator.engine.touches import AFTER_SECONDS
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import Children, children
 from regent_operator.plan.inputs import AgentInputs, Installation
+from tests.unit.engine.clock import Clock
 from tests.unit.engine.world import WORKERS, World
 
 AGENTS = 20
