@@ -1,17 +1,26 @@
 """A new config is in force for the next turn, in the same process; running turns end under the one they began with."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from regent_runtime import config
+from regent_runtime.config import Snapshot
+from regent_runtime.state.contract import StateAway, Window
+from tests.contract.redis_server import redis_server
 from tests.contract.streams import open_stream
 from tests.fakes import configs
 from tests.fakes.provider import answers, gated, provider
 from tests.fakes.resolver import loopback
-from tests.fakes.serving import serving
+from tests.fakes.serving import Served, serving
+from tests.fakes.waiting import eventually
+from tests.rows import row
+
+Patched = Callable[[Any, str], None]
+"""Of an object's method: what comes first."""
 
 
 def digest_of(document: dict[str, Any]) -> str:
@@ -45,6 +54,65 @@ async def test_a_running_stream_ends_under_the_config_it_began_with(tmp_path: Pa
             gate.set()
             assert await stream.rest() == ["lo.", None, "[DONE]"]
             assert (await served.until(lambda status: status["turns"] == 0))["oldestTurn"] is None
+
+
+async def asks_to_delete(served: Served, snapshot: Snapshot, patched: Patched) -> None:
+    patched(snapshot.conversations, "find")
+    async with served.http.delete(
+        f"{served.url}/v1/conversations/{'A' * 24}", headers={"Authorization": f"Bearer {configs.token()}"}
+    ) as response:
+        assert response.status == 404
+
+
+async def is_told_of_an_erasure(served: Served, snapshot: Snapshot, patched: Patched) -> None:
+    patched(snapshot.approvals, "forget")
+    assert await served.runtime._forget("0" * 64)
+
+
+async def counts_conversations(served: Served, snapshot: Snapshot, patched: Patched) -> None:
+    patched(served.runtime.attendance, "refresh")
+
+
+@row("an edit replaces it: another Redis, or other rules of egress")
+@pytest.mark.parametrize("beside", [asks_to_delete, is_told_of_an_erasure, counts_conversations])
+async def test_what_asks_the_state_beside_turns_keeps_the_connection_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: Callable[[Served, Snapshot, Patched], Awaitable[None]]
+) -> None:
+    """An edit of egress comes between two of its requests, and is in force at once."""
+    document = configs.document(configs.provider_config("local", "http://127.0.0.1:9/v1"))
+    async with redis_server(tmp_path) as server:
+        old = configs.merged(document, {"state": {"conversations": True, "redis": {"url": server.url}}})
+        new = configs.merged(old, {"policy": {"egress": {"cidrs": [["8.8.8.0/24"]]}}})
+        async with serving(tmp_path, old) as served:
+            snapshot = served.runtime.lifecycle.snapshot
+            assert snapshot is not None
+            found: list[str] = []
+
+            async def reached() -> str:
+                try:
+                    await snapshot.state.state.take([Window("bucket", 9, 60.0)], "turn")
+                except StateAway as away:
+                    return away.reason
+                return "reached"
+
+            def patched(owner: Any, name: str) -> None:
+                original = getattr(owner, name)
+
+                async def edited(*arguments: Any) -> Any:
+                    if not found:
+                        found.append("")
+                        served.volume.write(new)
+                        await served.until(lambda status: status["digests"]["config"] == digest_of(new))
+                        await served.runtime.lifecycle.close_unused()
+                        found[0] = await reached()
+                    return await original(*arguments)
+
+                monkeypatch.setattr(owner, name, edited)
+
+            await beside(served, snapshot, patched)
+            await eventually(lambda: asyncio.sleep(0, found), lambda seen: bool(seen and seen[0]))
+            assert found == ["reached"]
+            await eventually(reached, lambda seen: seen == "closed")
 
 
 async def test_an_invalid_config_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from regent_runtime.addresses import OutsideHosts
+from regent_runtime.addresses import InsideCluster, OutsideHosts
 from regent_runtime.credentials import CredentialUnusable
 from regent_runtime.state.contract import StateAway, Window
 from regent_runtime.state.link import Address, Link
@@ -218,6 +219,35 @@ async def test_what_is_no_redis_is_away_until_it_is_one_again(
         async with redis_server(tmp_path, port=port):
             await recovered(state)
             await state.close()
+
+
+async def test_a_link_that_was_closed_stays_closed(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server:
+        state = RedisState(link(server.url), AGENT)
+        assert await takes(state) == (0.0,)
+        await state.close()
+        assert [await takes(state) for _ in range(3)] == ["closed"] * 3
+        assert "total_connections_received:3" in await server.ask("INFO", "stats"), "two are this test's own"
+
+
+async def test_a_link_that_is_closed_while_it_connects_keeps_no_connection(tmp_path: Path) -> None:
+    resolving, resolved = asyncio.Event(), asyncio.Event()
+
+    class Slow(PinnedResolver):
+        async def resolve(self, *asked: Any, **more: Any) -> Any:
+            resolving.set()
+            await resolved.wait()
+            return await super().resolve(*asked, **more)
+
+    async with redis_server(tmp_path) as server:
+        state = RedisState(Link(Address.of(server.url), Slow(InsideCluster(["127.0.0.0/8"]))), AGENT)
+        waiting = [asyncio.create_task(takes(state)) for _ in range(3)]
+        await resolving.wait()
+        await state.close()
+        resolved.set()
+        assert await asyncio.gather(*waiting) == ["closed"] * 3
+        assert "total_connections_received:3" in await server.ask("INFO", "stats"), "one was under way"
+        await eventually(lambda: server.ask("INFO", "clients"), lambda found: "connected_clients:1\r" in found)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from regent_api.price import ProviderPrice
 from regent_api.prompt import WhenTooLong
 from regent_api.route import ProviderLimits, ProviderType, Strategy, WireApi
 from regent_api.status import Digests
-from regent_api.types import Sensitivity, seconds
+from regent_api.types import CLUSTER_DOMAIN, Sensitivity, in_cluster, seconds
 
 SCHEMA_VERSION: Literal[1] = 1
 CONFIG_KEY = "agent.json"
@@ -237,11 +237,17 @@ class AgentConfig(Model):
     tokens: TokenTrust
     cluster_cidrs: list[str]
     """Ranges of the cluster's Services and pods: where a Local provider's address must lie."""
+    cluster_domain: str = CLUSTER_DOMAIN
+    """Of the names of Services; another one is stated where a host of this config bears it."""
 
     @property
     def turn_seconds(self) -> float:
         """The whole turn within the policy's and the route's bounds."""
         return min(self.policy.size.turn_timeout_seconds, self.route.timeouts.total)
+
+    def is_service(self, host: str) -> bool:
+        """Whether a host is the name of a Service of the cluster."""
+        return in_cluster(host, self.cluster_domain) is not None
 
     def credential_files(self) -> list[CredentialFile]:
         """Every credential that a pod with this config reads."""

@@ -5,7 +5,6 @@ Conjunctions stay lists of lists (one list a policy): a thing passes when every 
 lets nothing. Duties and actions are lists of words that all hold; a list with Deny holds nothing else.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -163,13 +162,6 @@ class EffectiveEgress(Model):
     def names_host(self, host: str) -> bool:
         """Whether the policies open a host that no provider of the route has: stated, and let by every list."""
         return self.hosts is not None and self.admits_host(host)
-
-    def admits_address(self, address: str) -> bool:
-        """Whether an outside host's resolved address may be connected to."""
-        ip = ipaddress.ip_address(address)
-        if self.cidrs is None:
-            return ip.is_global and not ip.is_multicast
-        return every(self.cidrs, lambda cidr: ip in ipaddress.ip_network(cidr, strict=False))
 
 
 class EffectiveInputPattern(InputPattern):

@@ -217,6 +217,18 @@ def host_matches(pattern: str, host: str) -> bool:
     return host == pattern
 
 
+CLUSTER_DOMAIN = "cluster.local"
+"""Of the cluster's DNS, unless its admins chose another one."""
+
+
+def in_cluster(host: str, cluster_domain: str) -> str | None:
+    """`NAMESPACE/NAME` of the Service that `[POD.]NAME.NAMESPACE.svc[.DOMAIN]` names; None: an outside host."""
+    labels = host.removesuffix("." + cluster_domain).split(".")
+    if len(labels) < 3 or labels[-1] != "svc":
+        return None
+    return f"{labels[-2]}/{labels[-3]}"
+
+
 def glob_matches(pattern: str, text: str) -> bool:
     """Whether text satisfies a glob whose only wildcard is `*` (any run of characters, none too)."""
     if "*" not in pattern:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regent_api.types import CLUSTER_DOMAIN
 from regent_operator.engine.scope import Scope
 from regent_operator.plan.inputs import Installation
 
@@ -28,7 +29,7 @@ class Settings:
     watch_namespaces: tuple[str, ...] = ()
     cluster_cidrs: tuple[str, ...] = ()
     pod_cidrs: tuple[str, ...] = ()
-    cluster_domain: str = "cluster.local"
+    cluster_domain: str = CLUSTER_DOMAIN
     monitoring_namespaces: tuple[str, ...] = ()
     dns_peers: tuple[dict[str, Any], ...] | None = None
     collector_url: str | None = None
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="range of the cluster's pods, where Local providers without a Service address lie; repeatable",
     )
-    add("--cluster-domain", default="cluster.local", help="domain of the cluster's DNS")
+    add("--cluster-domain", default=CLUSTER_DOMAIN, help="domain of the cluster's DNS")
     add(
         "--monitoring-namespace",
         dest="monitoring_namespaces",

@@ -1,11 +1,13 @@
 """What the process is doing: the config in force, the turns that run, and whether it is ending.
 
-A turn runs under the snapshot that it began with; a snapshot that was replaced is closed when its last turn ends.
+A turn runs under the snapshot that it began with; a snapshot that was replaced is closed when its last turn has ended,
+and whatever else holds it.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -62,6 +64,8 @@ class Lifecycle:
         self.snapshot: Snapshot | None = None
         self.draining = False
         self._turns: dict[RunningTurn, None] = {}
+        self._held: Counter[Snapshot] = Counter()
+        """By what is no turn, and how often."""
         self._retired: set[Snapshot] = set()
         self._idle = asyncio.Event()
 
@@ -100,6 +104,15 @@ class Lifecycle:
             self._idle.clear()
         return turn
 
+    @contextmanager
+    def holding(self, snapshot: Snapshot) -> Iterator[None]:
+        """What asks a snapshot's state, and is no turn, keeps it from being closed; nobody waits for it at the end."""
+        self._held[snapshot] += 1
+        try:
+            yield
+        finally:
+            self._held -= Counter([snapshot])
+
     def _over(self, turn: RunningTurn) -> None:
         del self._turns[turn]
         self._tell_idle()
@@ -119,8 +132,8 @@ class Lifecycle:
         await self.close_unused()
 
     async def close_unused(self) -> None:
-        """Close the replaced snapshots that no turn holds any more."""
-        held = {turn.snapshot for turn in self._turns}
+        """Close the replaced snapshots that nobody holds any more."""
+        held = {turn.snapshot for turn in self._turns} | self._held.keys()
         for snapshot in self._retired - held:
             self._retired.discard(snapshot)
             await snapshot.close()

@@ -159,7 +159,8 @@ class Runtime:
         while True:
             snapshot = self.lifecycle.snapshot
             if snapshot is not None:
-                await self.attendance.refresh(snapshot.state.state, snapshot.config.drain.idle_after_seconds)
+                with self.lifecycle.holding(snapshot):
+                    await self.attendance.refresh(snapshot.state.state, snapshot.config.drain.idle_after_seconds)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _swapped(self, old: Snapshot | None, new: Snapshot) -> None:
@@ -175,7 +176,8 @@ class Runtime:
         if snapshot is None:
             return False
         parts = (snapshot.cache.forget, snapshot.approvals.forget, snapshot.conversations.forget_all)
-        return all([await forget(digest) for forget in parts])
+        with self.lifecycle.holding(snapshot):
+            return all([await forget(digest) for forget in parts])
 
     def _acted(self, record: TurnRecord) -> None:
         self.audit.ended(record)

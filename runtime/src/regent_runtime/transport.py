@@ -37,7 +37,6 @@ MOST_CONNECTIONS = 1024
 _REUSED: ContextVar[bool] = ContextVar("reused")
 """Whether the connection of the request that this task sends bore one before."""
 _USER_AGENT = "regent-runtime"
-_IN_CLUSTER_SUFFIXES = (".svc", ".svc.cluster.local")
 
 
 @dataclass(frozen=True)
@@ -240,7 +239,7 @@ def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Chan
     return {
         provider.name: Channel(
             provider,
-            rule := inside if must_lie_inside(provider) else outside,
+            rule := inside if must_lie_inside(config, provider) else outside,
             refused=refusal_of_host(config, provider, rule),
             credentials=credentials,
             connect_seconds=config.route.timeouts.connect,
@@ -249,14 +248,9 @@ def channels(config: AgentConfig, credentials: Credentials) -> Mapping[str, Chan
     }
 
 
-def must_lie_inside(provider: ProviderConfig) -> bool:
+def must_lie_inside(config: AgentConfig, provider: ProviderConfig) -> bool:
     """Local providers and Services must lie in the cluster; all other hosts must lie outside of it."""
-    return provider.type is ProviderType.LOCAL or in_cluster_name(provider.host)
-
-
-def in_cluster_name(host: str) -> bool:
-    """Whether a host is the name of a Service of the cluster."""
-    return host.endswith(_IN_CLUSTER_SUFFIXES)
+    return provider.type is ProviderType.LOCAL or config.is_service(provider.host)
 
 
 def refusal_of_host(config: AgentConfig, provider: ProviderConfig, rule: AddressRule) -> str | None:

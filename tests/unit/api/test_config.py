@@ -184,30 +184,6 @@ def test_a_host_is_local_for_every_policy_or_not_at_all(hosts: list[list[str]], 
     assert models.is_local_host("model.models.svc") is local
 
 
-@pytest.mark.parametrize(
-    ("cidrs", "address", "admitted"),
-    [
-        (None, "1.1.1.1", True),
-        (None, "10.0.0.1", False),
-        (None, "127.0.0.1", False),
-        (None, "169.254.169.254", False),
-        (None, "224.0.0.1", False),
-        (None, "::1", False),
-        (None, "fd00::1", False),
-        ([["203.0.113.0/24"]], "203.0.113.9", True),
-        ([["203.0.113.9/24"]], "203.0.113.1", True),
-        ([["203.0.113.0/24"]], "1.1.1.1", False),
-        ([["203.0.113.0/24"]], "2001:db8::1", False),
-        ([["0.0.0.0/0"], ["203.0.113.0/24"]], "1.1.1.1", False),
-        ([], "1.1.1.1", False),
-    ],
-)
-def test_an_address_is_reachable_for_every_policy_or_not_at_all(
-    cidrs: list[list[str]] | None, address: str, admitted: bool
-) -> None:
-    assert EffectiveEgress(cidrs=cidrs).admits_address(address) is admitted
-
-
 def test_a_host_is_reachable_for_every_policy_or_not_at_all() -> None:
     assert EffectiveEgress().admits_host("anything.example")
     assert EffectiveEgress(hosts=[["*.example"]]).admits_host("api.example")

@@ -16,6 +16,8 @@ from regent_operator.plan.policy import effective
 from tests.enforces import enforces
 from tests.unit.plan.samples import CLOUD, INSTALLATION, LOCAL_HOSTS, ONPREM, agent, for_all, inputs, policy, route
 
+ALERT = {"name": "refused", "when": "record.outcome == 'refused'", "webhook": "http://hooks.ops.svc.corp.example/a"}
+
 
 def policy_of(**spec: Any) -> EffectivePolicy:
     return effective(opinions_of(policy("p", **spec).spec, "acme/p"))
@@ -65,6 +67,22 @@ def test_a_runtime_of_the_version_before_reads_what_asks_for_nothing_new() -> No
     assert AgentConfig.wire(older.model_validate(plain.wire())) == plain.wire()
     with pytest.raises(ValidationError, match="drain"):
         older.model_validate(draining.wire())
+
+
+@pytest.mark.parametrize(
+    ("bearing", "changes"),
+    [
+        (False, {}),
+        (True, {"route": route(providers=[ONPREM, {**CLOUD, "baseURL": "https://llm.models.svc.corp.example/v1"}])}),
+        (True, {"agent": agent(state={"redis": {"url": "redis://redis.data.svc.corp.example"}})}),
+        (True, {"policies": (for_all("alerting", audit={"alerts": [ALERT]}, **LOCAL_HOSTS),)}),
+    ],
+)
+def test_the_clusters_domain_is_stated_where_a_host_bears_it(bearing: bool, changes: dict[str, Any]) -> None:
+    """Else pods of a version that knew none take the config as it is."""
+    made = plan_agent(inputs(**changes), replace(INSTALLATION, cluster_domain="corp.example")).config
+    assert made is not None
+    assert made.wire().get("clusterDomain") == ("corp.example" if bearing else None)
 
 
 def test_the_document_reads_back_as_itself() -> None:

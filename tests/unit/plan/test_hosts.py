@@ -1,6 +1,7 @@
 import pytest
 
-from regent_operator.plan.hosts import in_cluster, port_of, services_at, services_of, webhooks_of
+from regent_api.types import in_cluster
+from regent_operator.plan.hosts import port_of, services_at, services_of, webhooks_of
 from tests.unit.plan.samples import agent, policy, route
 
 

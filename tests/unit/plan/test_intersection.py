@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regent_api.addresses import network
 from regent_api.types import glob_matches, host_matches
 from regent_operator.plan.intersection import (
     MOST_PAIRS,
@@ -14,7 +15,6 @@ from regent_operator.plan.intersection import (
     both_namespaces,
     both_networks,
     intersect,
-    network,
 )
 from tests.unit.plan.policies import CIDRS
 

@@ -18,13 +18,12 @@ from regent_api.effective import Conjunction, EffectivePolicy
 from regent_api.objects import ModelRoute
 from regent_api.policy import ModelAllow
 from regent_api.route import ProviderType
-from regent_api.types import host_matches
+from regent_api.types import CLUSTER_DOMAIN, host_matches, in_cluster
 from regent_operator.cli.bundle import Bundle
 from regent_operator.cli.process import LOOPBACK, Child, ChildError
-from regent_operator.plan.hosts import host_of, in_cluster
+from regent_operator.plan.hosts import host_of
 
 IMAGE = re.compile(r"(.*/)?regent-demo-model([:@].*)?")
-CLUSTER_DOMAIN = "cluster.local"
 START_SECONDS = 120.0
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from regent_api.config import AgentConfig, RouteConfig, StateConfig
 from regent_api.objects import AgentPolicy, AIAgent, Invalid
+from regent_api.types import CLUSTER_DOMAIN, in_cluster
 from regent_operator.cli import demo_model
 from regent_operator.cli.bundle import Bundle, gather
 from regent_operator.cli.manifests import ManifestError, read
 from regent_operator.cli.tokens import ISSUER
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.config import declared_route
-from regent_operator.plan.hosts import host_of, in_cluster
+from regent_operator.plan.hosts import host_of
 from regent_operator.plan.inputs import AgentInputs, Installation, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
@@ -116,7 +117,7 @@ def _local(bundle: Bundle, plan: AgentPlan) -> LocalPlan:
 def _alone(config: AgentConfig) -> tuple[AgentConfig, tuple[str, ...]]:
     """One process keeps its own state where the agent's is a Service of a cluster."""
     redis = config.state.redis
-    if redis is not None and in_cluster(host_of(redis.url), demo_model.CLUSTER_DOMAIN) is None:
+    if redis is not None and in_cluster(host_of(redis.url), CLUSTER_DOMAIN) is None:
         return config, ()
     words = f"AIAgent {config.agent.namespace}/{config.agent.name}: spec.state.redis does not run here: this process"
     alone = config.model_copy(update={"state": StateConfig(conversations=True)})
@@ -164,5 +165,5 @@ def _absent(config: AgentConfig, replaced: frozenset[str]) -> tuple[str, ...]:
         f"AIAgent {config.agent.namespace}/{config.agent.name}: provider {provider.name} is the Service "
         f"{provider.host}, which does not run here: attempts at it fail, and its rule's next provider takes over"
         for provider in config.route.providers
-        if provider.host not in replaced and in_cluster(provider.host, demo_model.CLUSTER_DOMAIN)
+        if provider.host not in replaced and in_cluster(provider.host, CLUSTER_DOMAIN)
     )

@@ -20,10 +20,10 @@ from regent_api.route import (
     speaking,
 )
 from regent_api.status import Reason
-from regent_api.types import LabelSelector, SelectorOperator, seconds
+from regent_api.types import LabelSelector, SelectorOperator, in_cluster, seconds
 from regent_operator.plan import attempting
 from regent_operator.plan.expressions import expression_errors, match_errors, webhook_errors
-from regent_operator.plan.hosts import host_of, in_cluster
+from regent_operator.plan.hosts import host_of
 from regent_operator.plan.keysets import KeySetError, public_key_set
 from regent_operator.plan.patterns import pattern_errors
 from regent_operator.plan.prices import price_errors

@@ -41,8 +41,9 @@ from regent_api.route import (
     Rule,
     Strategy,
 )
-from regent_api.types import Sensitivity
+from regent_api.types import CLUSTER_DOMAIN, Sensitivity
 from regent_operator.plan import attempting, prices
+from regent_operator.plan.hosts import host_of
 from regent_operator.plan.inputs import Installation
 from regent_operator.plan.policy import InForce, shadows
 from regent_operator.plan.reading import Reading
@@ -81,6 +82,7 @@ def fresh(
         drain=_once(drain_config(agent)),
         tokens=_tokens(installation),
         cluster_cidrs=list(installation.cluster_cidrs),
+        cluster_domain=_cluster_domain(agent, route, rules, installation),
     )
 
 
@@ -128,6 +130,7 @@ def tightened(
             "drain": drain_config(agent),
             "tokens": _tokens(installation),
             "cluster_cidrs": list(installation.cluster_cidrs),
+            "cluster_domain": _cluster_domain(agent, route, rules, installation),
         }
     )
 
@@ -258,6 +261,15 @@ def _rule(rule: Rule) -> RuleConfig:
 def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:
     stated: Mapping[str, Any] = spec.timeouts.wire() if spec.timeouts else {}
     return TimeoutsConfig.model_validate(attempting.in_seconds({**TIMEOUT_DEFAULTS, **stated}))
+
+
+def _cluster_domain(agent: AIAgent, route: RouteConfig, rules: InForce, installation: Installation) -> str:
+    """Stated where a host bears it alone: pods of the version before refuse a config with what they do not know."""
+    hosts = [provider.host for provider in route.providers]
+    hosts += [host_of(alert.webhook) for alert in rules.policy.audit.alerts if alert.webhook]
+    hosts += [host_of(agent.spec.state.redis.url)] if agent.spec.state else []
+    borne = any(host.endswith(f".svc.{installation.cluster_domain}") for host in hosts)
+    return installation.cluster_domain if borne else CLUSTER_DOMAIN
 
 
 def _tokens(installation: Installation) -> TokenTrust:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from regent_api.agent import AIAgentSpec
 from regent_api.objects import AgentPolicy, Invalid
 from regent_api.route import ModelRouteSpec
+from regent_api.types import in_cluster
 
 _PORTS = {"https": 443, "http": 80, "redis": 6379, "rediss": 6379}
 
@@ -18,14 +19,6 @@ def port_of(base_url: str) -> int:
     """The URL's port, or its scheme's."""
     parts = urlsplit(base_url)
     return parts.port or _PORTS[parts.scheme]
-
-
-def in_cluster(host: str, cluster_domain: str) -> str | None:
-    """`NAMESPACE/NAME` of the Service that `[POD.]NAME.NAMESPACE.svc[.DOMAIN]` names; None: an outside host."""
-    labels = host.removesuffix("." + cluster_domain).split(".")
-    if len(labels) < 3 or labels[-1] != "svc":
-        return None
-    return f"{labels[-2]}/{labels[-3]}"
 
 
 def services_of(agent: AIAgentSpec, route: ModelRouteSpec | None, cluster_domain: str) -> frozenset[str]:

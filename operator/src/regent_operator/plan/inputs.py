@@ -7,6 +7,7 @@ from typing import Any
 from regent_api.agent import PolicyUse
 from regent_api.config import AgentConfig
 from regent_api.objects import AgentPolicy, AIAgent, Invalid, ModelRoute
+from regent_api.types import CLUSTER_DOMAIN
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Installation:
     config_keys: tuple[str, ...] = ()
     """Public keys that pods trust the seals of configs by, `ed25519:BASE64` each; none: they take no config."""
     image_pull_policy: str = "IfNotPresent"
-    cluster_domain: str = "cluster.local"
+    cluster_domain: str = CLUSTER_DOMAIN
     dns_peers: tuple[Mapping[str, Any], ...] = (
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},

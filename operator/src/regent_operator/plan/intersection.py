@@ -5,16 +5,15 @@ cannot express a conjunction, and lists that have nothing in common are a confli
 common.
 """
 
-import ipaddress
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from regent_api.addresses import Network, network
 from regent_api.policy import ApiKeyGrant, ModelAllow, OidcGrant, ServiceAccountGrant
 from regent_api.types import glob_matches, host_matches
 
 T = TypeVar("T", bound=Hashable)
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Globs = frozenset[str]
 """Globs that must all match; {} lets everything."""
 
@@ -48,10 +47,6 @@ def intersect(
         if most is not None and len(common) > most:
             raise TooManyCombinationsError
     return common
-
-
-def network(cidr: str) -> Network:
-    return ipaddress.ip_network(cidr, strict=False)
 
 
 def both_networks(one: Network, other: Network) -> Network | None:

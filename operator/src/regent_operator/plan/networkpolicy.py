@@ -11,9 +11,10 @@ from typing import Any
 from regent_api.config import AgentConfig
 from regent_api.objects import AIAgent
 from regent_api.route import ProviderType
+from regent_api.types import in_cluster
 from regent_operator.plan import collector
 from regent_operator.plan.child import HTTP_PORT, STATUS_PORT, child, selector
-from regent_operator.plan.hosts import host_of, in_cluster, port_of
+from regent_operator.plan.hosts import host_of, port_of
 from regent_operator.plan.inputs import Installation, ServiceFacts
 from regent_operator.plan.peers import namespace_peer, peers
 from regent_operator.plan.ranges import as_blocks, outside

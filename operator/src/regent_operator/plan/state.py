@@ -10,8 +10,7 @@ from contextlib import suppress
 from regent_api.config import CredentialFile, DrainConfig, RedisConfig, StateConfig
 from regent_api.drain import IDLE_AFTER_DEFAULT
 from regent_api.objects import AIAgent
-from regent_api.types import seconds
-from regent_operator.plan.hosts import in_cluster
+from regent_api.types import in_cluster, seconds
 from regent_operator.plan.inputs import Installation
 
 CREDENTIAL_NAME = "redis"

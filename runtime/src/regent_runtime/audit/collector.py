@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from regent_api.addresses import Address
 from regent_api.audit.frame import RECORD, frame
 from regent_api.audit.subjects import KEY_BYTES, SubjectKey
-from regent_runtime.addresses import Address, AddressRule, DestinationRefused, InsideCluster
+from regent_runtime.addresses import AddressRule, DestinationRefused, InsideCluster
 from regent_runtime.transport import PinnedResolver
 
 CALL_SECONDS = 10.0

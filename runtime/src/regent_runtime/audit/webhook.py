@@ -10,7 +10,7 @@ import aiohttp
 
 from regent_api.config import AgentConfig
 from regent_runtime.addresses import DestinationRefused, InsideCluster, OutsideHosts
-from regent_runtime.transport import in_cluster_name, refusal_of_url, session
+from regent_runtime.transport import refusal_of_url, session
 
 ATTEMPT_SECONDS = 5.0
 
@@ -29,7 +29,7 @@ class Webhook:
     def __init__(self, config: AgentConfig, url: str) -> None:
         self._url = url
         egress, host = config.policy.egress, urlsplit(url).hostname or ""
-        inside = in_cluster_name(host)
+        inside = config.is_service(host)
         rule = InsideCluster(config.cluster_cidrs) if inside else OutsideHosts(egress, config.cluster_cidrs)
         self._refused = refusal_of_url(url, rule) if egress.names_host(host) else "host_not_allowed"
         self._rule = rule

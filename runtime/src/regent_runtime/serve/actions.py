@@ -63,7 +63,9 @@ class Actions:
         """The work's document, or its refusal; None: nobody is left to answer."""
         record = TurnRecord()
         try:
-            document = await work(Action(name, self._lifecycle, self._audit, record))
+            action = Action(name, self._lifecycle, self._audit, record)
+            with self._lifecycle.holding(action.snapshot):
+                document = await work(action)
         except CallerGone:
             record.outcome = CALLER_GONE
             return None

@@ -107,13 +107,13 @@ class Link:
             raise
 
     def close(self) -> None:
+        """For good: what is asked after it, or waits meanwhile, ends with StateAway."""
+        self._refused = StateAway("closed")
         if self._replies is not None:
             self._replies.abort("closed")
             self._replies = None
 
     async def _in_time(self, words: tuple[bytes | str | int, ...]) -> Any:
-        if self._refused is not None:
-            raise StateAway(self._refused.reason)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._asked(words)
@@ -135,6 +135,7 @@ class Link:
     async def _connected(self) -> "_Replies":
         if self._replies is not None and not self._replies.lost:
             return self._replies
+        self._check_allowed()
         if self._now() < self._away_until:
             raise StateAway("away")
         try:
@@ -175,10 +176,15 @@ class Link:
                 await replies.ask(("AUTH", *user, self._password()))
             if self._address.database:
                 await replies.ask(("SELECT", self._address.database))
+            self._check_allowed()  # it may have been closed meanwhile
         except BaseException:
             replies.abort("not_greeted")
             raise
         return replies
+
+    def _check_allowed(self) -> None:
+        if self._refused is not None:
+            raise StateAway(self._refused.reason)
 
     def _failed(self, reason: str) -> StateAway:
         """Nobody tries again before RETRY_SECONDS have passed; who waits on the connection is told now."""

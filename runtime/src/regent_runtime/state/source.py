@@ -19,7 +19,7 @@ from regent_runtime.state.contract import State, StateAway
 from regent_runtime.state.link import Address, Link
 from regent_runtime.state.pod import PodState
 from regent_runtime.state.shared import RedisState
-from regent_runtime.transport import PinnedResolver, in_cluster_name
+from regent_runtime.transport import PinnedResolver
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class States:
         redis = config.state.redis
         if redis is None:
             return self._in_use(self._pod, config, lambda: None)
-        key = digest([redis.wire(), config.policy.egress.wire(), config.cluster_cidrs])
+        key = digest([redis.wire(), config.policy.egress.wire(), config.cluster_cidrs, config.cluster_domain])
         if key not in self._open:
             self._open[key] = _Open(RedisState(self._link(redis, config), config.agent))
         self._open[key].users += 1
@@ -90,7 +90,7 @@ class States:
 def rule_for(host: str, config: AgentConfig) -> AddressRule:
     """Services and addresses of the cluster must lie in it, all other hosts outside of it. Raises ValueError."""
     inside = InsideCluster(config.cluster_cidrs)
-    if in_cluster_name(host):
+    if config.is_service(host):
         return inside
     with suppress(ValueError):
         if inside.admits(ipaddress.ip_address(host)):
