@@ -37,13 +37,13 @@ def test_creation_edits_restart_and_resync_ask_for_what_is_expected_and_nothing_
     world.apply(route(), policy(selector={}, size={"maxOutputTokens": 900}), *(agent(name) for _, name in agents))
     with start_operator("first") as first:
         account = Account(control_plane.audit, first.mark)
-        eventually("every agent is Ready", lambda: account.settled(AGENTS), 240)
+        eventually("every agent is Ready", lambda: account.settled(AGENTS))
         first.settle()
         assert _unexpected(world, account, expected.CREATION) == {}
 
         account = Account(control_plane.audit, first.mark_now(), ready=agents)
         world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 500}}})
-        eventually("every agent is Ready under the edited policy", lambda: account.settled(AGENTS), 120)
+        eventually("every agent is Ready under the edited policy", lambda: account.settled(AGENTS))
         first.settle()
         assert _unexpected(world, account, expected.EDIT) == {}
         assert _all_ready(world)
@@ -51,7 +51,7 @@ def test_creation_edits_restart_and_resync_ask_for_what_is_expected_and_nothing_
         account = Account(control_plane.audit, first.mark_now(), ready=agents)
         sent = asyncio.run(paced.edit(from_kubeconfig(control_plane.kubeconfig), agents, EDITS_PER_SECOND))
         assert [one.status for one in sent] == [200] * AGENTS
-        edits = eventually("every edit is applied", lambda: _applied(sent, account), 120)
+        edits = eventually("every edit is applied", lambda: _applied(sent, account))
         first.settle()
         assert _unexpected(world, account, expected.EDIT_OF_AGENTS) == {}
         print(paced.figures(edits))  # noqa: T201

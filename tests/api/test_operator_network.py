@@ -69,7 +69,7 @@ def test_a_restart_keeps_what_was_found_and_writes_nothing(
             if not enforces:
                 _edit_the_walls(world)
             _found(world, wanted)
-            eventually("no writes", lambda operator=first: _quiet(operator), 120)
+            eventually("no writes", lambda operator=first: _quiet(operator))
             mark = first.mark_now()
         with start_operator(f"second-{enforces}", canary) as second:
             eventually("it leads", second.leads)

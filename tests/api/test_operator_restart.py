@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.fake_kubelet import FakeKubelet
 from tests.api.operator_fixtures import Object, Start, World, agent, policy, route
-from tests.api.running_operator import QUIET_SECONDS, eventually
+from tests.api.running_operator import NAMESPACE, QUIET_SECONDS, eventually
 from tests.api.slow_proxy import SlowProxy
 
 SWEEPS_SECONDS = 500.0
@@ -36,7 +36,7 @@ def test_a_restart_with_nothing_changed_writes_nothing(
         world.await_ready("full")
         world.await_ready("lost", "False", "RouteMissing")
         world.await_ready("grows")
-        eventually("told", lambda: world.conditions("grows").get("ScalingActive", ("Unknown",))[0] != "Unknown", 150)
+        eventually("told", lambda: world.conditions("grows").get("ScalingActive", ("Unknown",))[0] != "Unknown")
         first.settle()
         mark = first.mark_now()
     with start_operator("second", "--resync-seconds=2") as second:
@@ -78,8 +78,8 @@ def test_one_that_is_stopped_while_it_starts_gives_the_lease_back(
             eventually("it leads", early.leads)
             eventually("it waits for a list", lambda: proxy.held)
             assert early.stop() == 0
-        with start_operator("next") as following:
-            eventually("the next one need not wait", following.leads, 12)
+        lease = control_plane.reader.find("lease", "regent-operator", NAMESPACE)
+        assert lease["spec"]["holderIdentity"] == "", "the next one need not wait"
 
 
 def test_a_deletion_that_no_watch_reports_is_found(
@@ -88,14 +88,12 @@ def test_a_deletion_that_no_watch_reports_is_found(
     """kopf says nothing of what was deleted before its first list; neither does it after a 410."""
     world.apply(route(), policy(selector={}, size={"maxOutputTokens": 99}), agent())
     proxy = SlowProxy(control_plane.kubeconfig, hold="/agentpolicies", agent="kopf")
-    with proxy, start_operator(server=proxy.url) as operator:
+    with proxy, start_operator(server=proxy.url):
         eventually("kopf asks for the policies", lambda: proxy.held)
         world.await_ready("helper")
         world.delete("agentpolicy", "internal")
         assert world.get("agentpolicy", "internal") is None
-        mark = operator.mark_now()
         eventually("planned without it", lambda: '"maxOutputTokens":99' not in _config_text(world), SWEEPS_SECONDS)
-        assert any(r.resource == "configmaps" for r in operator.writes(mark))
 
 
 def test_the_standby_takes_over_from_a_killed_leader(
@@ -144,17 +142,6 @@ def test_a_standby_takes_over_what_was_edited_while_it_waited(
             world.await_ready("helper", "False", "PolicyMissing")
 
 
-def test_a_clean_stop_gives_the_lease_back(
-    world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
-) -> None:
-    with start_operator("leader") as leader:
-        eventually("it leads", leader.leads)
-        with start_operator("standby") as standby:
-            eventually("the standby is warm", lambda: standby.page("/readyz")[0] == 200)
-            assert leader.stop() == 0
-            eventually("the standby leads", standby.leads, 12)
-
-
 def test_it_comes_back_when_every_connection_is_cut(
     world: World, floor: Object, kubelet: FakeKubelet, start_operator: Start, control_plane: Any
 ) -> None:
@@ -190,7 +177,7 @@ def test_a_new_runtime_rolls_agents_in_waves_and_a_bad_one_stops_at_the_first(
         for name in names:
             world.await_ready(name)
         kubelet.rules.bad_image = ""
-        eventually("all waves", lambda: _images(world) == ["regent/runtime:next"] * 5, 120)
+        eventually("all waves", lambda: _images(world) == ["regent/runtime:next"] * 5)
         for name in names:
             world.await_ready(name)
 

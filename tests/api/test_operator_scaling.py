@@ -77,7 +77,6 @@ def test_no_metrics_are_told_as_such(world: World, operator: RunningOperator) ->
     eventually(
         "the controller's word",
         lambda: world.conditions("helper").get("ScalingActive") == ("False", "MetricUnavailable"),
-        150,
     )
     assert world.ready("helper") == ("True", "Ready"), "it serves, with the fewest pods"
 
@@ -117,7 +116,7 @@ def test_suspending_takes_the_autoscaler_away_and_resuming_begins_with_the_fewes
     eventually("five", lambda: world.get("aiagent", "helper")["status"]["replicas"] == 5)  # type: ignore[index]
     world.patch("aiagent", "helper", {"spec": {"suspend": True}})
     world.await_ready("helper", "True", "Suspended")
-    assert replicas(world) == 0
+    eventually("no pods", lambda: replicas(world) == 0)
     assert world.get(SCALER, "helper") is None
     assert "ScalingActive" not in world.conditions("helper")
     world.patch("aiagent", "helper", {"spec": {"suspend": False}})
@@ -131,7 +130,7 @@ def test_an_agent_at_rest_is_written_to_no_more_and_a_hands_edit_of_its_autoscal
     world: World, operator: RunningOperator
 ) -> None:
     run(world, AUTO)
-    eventually("told", lambda: world.conditions("helper").get("ScalingActive", ("Unknown",))[0] != "Unknown", 150)
+    eventually("told", lambda: world.conditions("helper").get("ScalingActive", ("Unknown",))[0] != "Unknown")
     mark = operator.mark_now()
     world.patch("aiagent", "helper", {"metadata": {"labels": {"touched": "yes"}}})
     time.sleep(3)
@@ -151,10 +150,11 @@ def test_of_several_pods_the_one_with_the_most_conversations_is_the_last_to_go(
     world: World, operator: RunningOperator, kubelet: FakeKubelet
 ) -> None:
     run(world, {"replicas": 3})
+    eventually("all pods", lambda: world.get("aiagent", "helper")["status"]["enforced"] == "3/3")  # type: ignore[index]
     one, two, three = sorted(costs(world))
     kubelet.rules.conversations_of = {one: 1, two: 9, three: 5}
     world.patch("agentpolicy", "internal", {"spec": {"size": {"maxOutputTokens": 50}}})  # the pods are asked at once
-    eventually("each bears its bucket", lambda: costs(world) == {one: "1", two: "8", three: "4"}, 150)
+    eventually("each bears its bucket", lambda: costs(world) == {one: "1", two: "8", three: "4"})
     world.patch("aiagent", "helper", {"spec": {"scaling": {"replicas": 2}}})
     eventually("one goes", lambda: set(costs(world)) == {two, three})
     world.patch("aiagent", "helper", {"spec": {"scaling": {"replicas": 1}}})
