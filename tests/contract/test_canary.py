@@ -138,3 +138,14 @@ async def test_where_nothing_is_enforced_the_operator_finds_it_open(
     assert trial is not None
     assert trial.wall is Wall.OPEN
     assert b'regent_operator_network_trials_total{wall="open"} 1.0' in metrics.text()
+
+
+async def test_a_canary_hears_nothing_where_its_own_connection_fails_whatever_uvloop_calls_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("File descriptor 9 is used by transport")
+
+    async with Canary("127.0.0.1", 0) as canary:
+        monkeypatch.setattr(asyncio, "open_connection", fails)
+        assert not await canary.hears("127.0.0.1")

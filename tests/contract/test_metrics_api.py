@@ -5,7 +5,7 @@ import select
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ import pytest
 
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import PODS
-from regent_operator.metrics_api import certificate
+from regent_operator.metrics_api import certificate, listener
 from regent_operator.metrics_api.figures import Figures
 from regent_operator.metrics_api.frontproxy import FrontProxies, FrontProxy
-from regent_operator.metrics_api.listener import Listener
+from regent_operator.metrics_api.listener import HANDSHAKES_AT_ONCE, Listener
 from regent_operator.metrics_api.pods import AgentPods
 from regent_operator.metrics_api.reviews import Reviews
 from regent_operator.metrics_api.server import BASE, MetricsServer
@@ -274,3 +274,64 @@ async def test_another_certificate_of_its_own_is_served_with_at_the_next_connect
     async with world.client(own, trusted=before) as http:
         with pytest.raises(aiohttp.ClientError):
             await world.get(http)
+
+
+async def silent(world: World) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", world.listener.port)
+
+
+async def test_the_aggregator_is_answered_beside_strangers_of_whom_only_so_many_are_kept(
+    world: World, authority: Authority
+) -> None:
+    strangers = [await silent(world) for _ in range(3 * HANDSHAKES_AT_ONCE)]
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 200
+    held = [reader for reader, _ in strangers if not reader.at_eof() and reader.exception() is None]
+    assert held == [reader for reader, _ in strangers[-len(held) :]], "the newest"
+    assert 0 < len(held) <= HANDSHAKES_AT_ONCE
+    for _, writer in strangers:
+        writer.close()
+
+
+async def test_who_shows_no_certificate_within_the_time_for_it_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 0.05)
+    reader, writer = await silent(world)
+    async with asyncio.timeout(30):
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_that_cannot_be_taken_is_taken_later(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, failures = asyncio.get_running_loop(), [OSError(24, "Too many open files")]
+    takes = loop.sock_accept
+
+    async def fails_once(bound: socket.socket) -> Any:
+        if failures:
+            raise failures.pop()
+        return await takes(bound)
+
+    monkeypatch.setattr(listener, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "sock_accept", fails_once)
+    world = World()
+    await world.start(authority)
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 200
+    assert not failures
+    await world.listener.stop()
+
+
+async def test_a_port_that_was_taken_is_served_once_it_is_free(authority: Authority) -> None:
+    world = World()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        world.listener.port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await world.start(authority)
+    await world.use(authority)
+    async with world.client(authority.client("front-proxy")) as http:
+        assert (await world.get(http))[0] == 200
+    await world.listener.stop()

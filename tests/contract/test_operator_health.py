@@ -33,7 +33,6 @@ class Leader:
         for resource in (AGENTS, POLICIES, ROUTES):
             self.engine.store.took_list(resource)
         self.engine.facts.known.set()
-        self.engine.autoscalers.listed.set()
         self.engine.leadership.held.set()
         self.passes(0.0)
 
@@ -89,7 +88,7 @@ async def test_a_key_that_is_due_and_nobody_takes_is_no_progress_of_a_leader(lea
     leader.engine.leadership.held.clear()
     assert await leader.page("/livez") == (200, "ok"), "a standby takes none"
     leader.engine.leadership.held.set()
-    leader.engine.autoscalers.listed.clear()
+    leader.engine.facts.known.clear()
     assert await leader.page("/livez") == (200, "ok"), "neither does a leader that does not know everything yet"
 
 

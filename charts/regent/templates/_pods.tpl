@@ -18,3 +18,16 @@ annotations:
 {{- end }}
 {{- with $placement }}{{ toYaml . }}{{ end }}
 {{- end }}
+
+{{/* Of their NetworkPolicies: the rule by which names are resolved. */}}
+{{- define "regent.dns" -}}
+to:
+  {{- toYaml .Values.cluster.dnsPeers | nindent 2 }}
+ports:
+  {{- range .Values.cluster.dnsPorts | default (list 53) }}
+  - protocol: UDP
+    port: {{ . }}
+  - protocol: TCP
+    port: {{ . }}
+  {{- end }}
+{{- end }}

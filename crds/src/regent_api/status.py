@@ -146,7 +146,7 @@ MEANING: dict[Reason, str] = {
     Reason.BUDGET_EXHAUSTED: "A turn did not fit into what is left of the day or the month; the message names which.",
     Reason.METRICS_AVAILABLE: "The autoscaler has a figure for every target.",
     Reason.METRIC_UNAVAILABLE: "The autoscaler has no figure for a target, or nobody looks at it; see the message.",
-    Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods; the message bears its words.",
+    Reason.SCALING_FAILED: "The autoscaler cannot read or set the number of pods, or cannot be read; see the message.",
     Reason.RESTRICTED: "Every pod that can serve tried a forbidden connection, and none came through.",
     Reason.NOT_ENFORCED: "A pod made a connection that its NetworkPolicy forbids; the message names it.",
     Reason.NOT_PROVED: "Not every pod has shown yet whether its NetworkPolicy is enforced; the message says why.",

@@ -32,6 +32,8 @@ class Settings:
     cluster_domain: str = CLUSTER_DOMAIN
     monitoring_namespaces: tuple[str, ...] = ()
     dns_peers: tuple[dict[str, Any], ...] | None = None
+    dns_ports: tuple[int, ...] = ()
+    """Empty: 53."""
     collector_url: str | None = None
     keda_url: str | None = None
     image_pull_policy: str = "IfNotPresent"
@@ -62,6 +64,7 @@ class Settings:
             cluster_cidrs=(*self.cluster_cidrs, *self.pod_cidrs),
             image_pull_policy=self.image_pull_policy,
             cluster_domain=self.cluster_domain,
+            dns_ports=self.dns_ports or (53,),
             monitoring_namespaces=self.monitoring_namespaces,
             collector_url=self.collector_url,
             keda_url=self.keda_url,
@@ -125,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
         help="namespace that may read the agents' metrics; repeatable",
     )
     add("--dns-peers", type=_peers, default=None, help="NetworkPolicy peers of the cluster's DNS, a JSON list")
+    add(
+        "--dns-port",
+        dest="dns_ports",
+        type=_port,
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="port on which the pods of the cluster's DNS listen; repeatable; absent: 53",
+    )
     add("--collector-url", default=None, help="of the audit collector; absent: there is none")
     add("--keda-url", default=None, help="of the metrics API, where KEDA scales agents; absent: KEDA does not")
     add("--image-pull-policy", choices=("IfNotPresent", "Always", "Never"), default="IfNotPresent")
@@ -152,6 +164,12 @@ def _canary_port(text: str) -> int | None:
         return None
     if not text.isdecimal() or not 1024 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is neither 0 nor a port from 1024 to 65535")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
     return int(text)
 
 

@@ -20,6 +20,7 @@ def test_chosen_it_adds_these_objects() -> None:
         "ClusterRoleBinding regent-metrics-api:regent-system",
         "Deployment regent-system/regent-metrics-api",
         "NetworkPolicy regent-system/regent-metrics-api",
+        "PodDisruptionBudget regent-system/regent-metrics-api",
         "RoleBinding kube-system/regent-metrics-api-regent-system",
         "Service regent-system/regent-metrics-api",
         "ServiceAccount regent-system/regent-metrics-api",
@@ -62,6 +63,35 @@ def test_its_flags_are_flags_and_its_pod_is_restricted() -> None:
     assert "volumes" not in spec, "no Secret: the certificate lives in the process"
 
 
+def test_a_drain_takes_one_of_its_pods_at_a_time() -> None:
+    objects = render(CHOSEN)
+    budget, pods = one(objects, "PodDisruptionBudget", NAME)["spec"], one(objects, "Deployment", NAME)["spec"]
+    assert budget == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": pods["selector"],
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"autoscaling": {"provider": "Regent", "replicas": 1}},
+        {**CHOSEN, "podDisruptionBudget": {"create": False}},
+    ],
+    ids=["one pod, of which every drain would wait", "left out"],
+)
+def test_where_it_has_no_disruption_budget(values: Object) -> None:
+    assert f"PodDisruptionBudget regent-system/{NAME}" not in names(render(values))
+
+
+def test_a_pod_that_ends_serves_until_nobody_is_sent_to_it() -> None:
+    pod = one(render(CHOSEN), "Deployment", NAME)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    wait = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert 0 < wait < pod["terminationGracePeriodSeconds"]
+
+
 KEDA: Object = {"autoscaling": {"provider": "KEDA", "keda": {"namespace": "scalers", "serviceAccount": "keda"}}}
 
 
@@ -71,6 +101,7 @@ def test_keda_adds_the_server_without_an_api_service() -> None:
         "ClusterRoleBinding regent-metrics-api:regent-system",
         "Deployment regent-system/regent-metrics-api",
         "NetworkPolicy regent-system/regent-metrics-api",
+        "PodDisruptionBudget regent-system/regent-metrics-api",
         "Service regent-system/regent-metrics-api",
         "ServiceAccount regent-system/regent-metrics-api",
     ]

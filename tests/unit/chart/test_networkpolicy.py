@@ -48,6 +48,23 @@ def test_empty_lists_which_would_open_everything_are_refused(values: Object) -> 
         render(values)
 
 
+@pytest.mark.parametrize(
+    ("given", "ports"),
+    [([5353], [5353]), ([53, 5353], [53, 5353]), (None, [53])],
+    ids=["one", "two", "an older chart's"],
+)
+def test_all_pods_of_the_chart_ask_for_names_on_the_ports_of_the_pods_that_answer(
+    given: list[int] | None, ports: list[int]
+) -> None:
+    everything: Object = {"collector": {"enabled": True}, "autoscaling": {"provider": "Regent"}}
+    policies = [o for o in render({**everything, "cluster": {"dnsPorts": given}}) if o["kind"] == "NetworkPolicy"]
+    assert len(policies) == 3
+    both = [{"protocol": protocol, "port": port} for port in ports for protocol in ("UDP", "TCP")]
+    for each in policies:
+        (names,) = (rule for rule in each["spec"]["egress"] if "kube-dns" in str(rule.get("to")))
+        assert names["ports"] == both
+
+
 def test_monitoring_namespaces_may_scrape() -> None:
     def named(name: str) -> Object:
         return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}

@@ -45,6 +45,8 @@ def leaves(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         ({"cluster": {"cidrs": ["10.0.0.0"]}}, "at '/cluster/cidrs/0': '10.0.0.0' does not match pattern"),
         ({"cluster": {"dnsPeers": []}}, "at '/cluster/dnsPeers': minItems: got 0, want 1"),
         ({"cluster": {"dnsPeers": [{"selector": {}}]}}, "additional properties 'selector' not allowed"),
+        ({"cluster": {"dnsPorts": []}}, "at '/cluster/dnsPorts': minItems: got 0, want 1"),
+        ({"cluster": {"dnsPorts": [0]}}, "at '/cluster/dnsPorts/0': minimum: got 0, want 1"),
         ({"cluster": {"domain": "x: y"}}, "at '/cluster/domain': 'x: y' does not match pattern"),
         ({"priorityClassName": "a: b"}, "at '/priorityClassName': 'a: b' does not match pattern"),
         ({"crds": {"keep": False}}, "additional properties 'keep' not allowed"),
@@ -100,7 +102,9 @@ def sections(values: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "path", [*sections(VALUES), ("cluster", "dnsPeers"), ("cluster", "domain"), ("replicas",)], ids=".".join
+    "path",
+    [*sections(VALUES), *(("cluster", name) for name in ("dnsPeers", "dnsPorts", "domain")), ("replicas",)],
+    ids=".".join,
 )
 def test_what_values_of_an_older_chart_lack_is_refused_by_name_or_not_needed(path: tuple[str, ...]) -> None:
     """As `helm upgrade --reuse-values` would have it."""

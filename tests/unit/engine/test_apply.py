@@ -9,6 +9,7 @@ from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.resources import (
     AUTOSCALERS,
+    DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -231,6 +232,33 @@ async def test_what_may_not_be_removed_holds_back_at_most_the_number_of_pods(
     outcome = await scene.applier.apply("agent", bodies, absent=(ChildKey(stays.kind, "n", "a"),))
     assert outcome.refused == [Refusal(f"{stays.kind} n/a", "nothing is deleted here")]
     assert outcome.written == written
+
+
+@pytest.mark.parametrize(
+    ("spec", "replicas", "written"),
+    [({}, 3, True), ({"replicas": 3}, 3, False), ({"replicas": 0}, 0, True)],
+    ids=["left to an autoscaler", "a number", "no pods"],
+)
+async def test_where_it_cannot_be_read_what_scales_an_agent_all_but_the_number_of_pods_is_written(
+    scene: Scene, spec: Object, replicas: int, *, written: bool
+) -> None:
+    scene.put("Deployment", owner="agent")
+    scene.children.seen(
+        DEPLOYMENTS, scene.client.objects["Deployment", "n", "a"] | {"spec": {"replicas": 3}}, full=True
+    )
+    deployment, scaler = (BODIES[0] | {"kind": kind} for kind in ("Deployment", AUTOSCALERS.kind))
+    unread = ApiError(403, "Forbidden", "not yours")
+    outcome = await scene.applier.apply("agent", (*BODIES, deployment | {"spec": spec}, scaler), replicas, (), unread)
+    assert outcome.unread is unread
+    assert outcome.written == {"ServiceAccount", "Service"} | ({"Deployment"} if written else set())
+
+
+async def test_an_autoscaler_of_which_nothing_is_known_to_be_ours_is_not_read_again(scene: Scene) -> None:
+    scene.put(AUTOSCALERS.kind, owner="agent")
+    scene.children.seen(AUTOSCALERS, scene.client.objects[AUTOSCALERS.kind, "n", "a"], full=True)
+    outcome = await scene.applier.apply("agent", (*BODIES, BODIES[0] | {"kind": AUTOSCALERS.kind}))
+    assert outcome.written == {"ServiceAccount", "Service", AUTOSCALERS.kind}
+    assert {call[0] for call in scene.client.calls} == {"apply"}
 
 
 def owned_by(uid: str, body: Object, **more: Any) -> Object:

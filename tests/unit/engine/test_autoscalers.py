@@ -9,7 +9,7 @@ from regent_operator.engine.autoscalers import Autoscalers
 from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import Listing
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import AUTOSCALERS, SCALED_OBJECTS, Key
+from regent_operator.engine.resources import AUTOSCALERS, DEPLOYMENTS, SCALED_OBJECTS, Key
 from tests.unit.engine.fake_client import FakeClient, meta
 
 Object = dict[str, Any]
@@ -113,15 +113,54 @@ async def test_after_another_led_all_are_listed_anew_before_they_count_as_listed
     async with asyncio.timeout(60):
         while not scene.client.calls:  # noqa: ASYNC110 - the fake cannot tell
             await asyncio.sleep(0)
-    assert not scene.scalers.listed.is_set()
+    assert not scene.scalers.listed
     scene.scalers.restart()
-    await asyncio.wait_for(scene.scalers.listed.wait(), 60)
+    await until_listed(scene)
     scene.client.lists.append(Listing([scaler(6)], "9"))
     scene.scalers.restart()
-    assert not scene.scalers.listed.is_set()
-    await asyncio.wait_for(scene.scalers.listed.wait(), 60)
+    assert not scene.scalers.listed
+    await until_listed(scene)
     assert scene.scalers.of(AGENT) is not None
     running.cancel()
+
+
+async def until_listed(scene: Scene) -> None:
+    async with asyncio.timeout(1):
+        while not scene.scalers.listed:  # noqa: ASYNC110 - nobody waits for it but this test
+            await asyncio.sleep(0)
+
+
+def deployment(*ours: str) -> Object:
+    fields = {"f:spec": {field: {} for field in ours}}
+    entry = {"manager": "regent", "operation": "Apply", "fieldsV1": fields}
+    return meta("a", 1, ownerReferences=[OWNER], managedFields=[entry]) | {"spec": {"replicas": 3}}
+
+
+@pytest.mark.parametrize(
+    ("live", "listed", "asks"),
+    [
+        (None, False, False),
+        (deployment("f:replicas"), False, False),
+        (deployment("f:paused"), False, True),
+        (deployment("f:paused"), True, False),
+    ],
+    ids=["a new agent", "its number is ours", "its number was left to an autoscaler", "the list has told"],
+)
+async def test_of_an_agent_without_an_autoscaler_one_is_asked_for_where_it_may_still_be(
+    scene: Scene, live: Object | None, *, listed: bool, asks: bool
+) -> None:
+    if live:
+        scene.children.seen(DEPLOYMENTS, live, full=True)
+    scene.scalers.listed = listed
+    scene.client.objects[KIND, "n", "a"] = scaler(5)
+    assert await scene.scalers.look(AGENT, scaled=False) is None
+    assert (scene.children.get(CHILD) is not None) is asks
+    assert scene.client.calls == ([("get", KIND, "n", "a")] if asks else [])
+
+
+async def test_why_one_cannot_be_read_is_told(scene: Scene) -> None:
+    scene.client.failure = ApiError(403, "Forbidden", "not yours")
+    assert await scene.scalers.look(AGENT, scaled=True) == scene.client.failure
 
 
 class KedaScene(Scene):
@@ -193,6 +232,17 @@ async def test_an_agent_is_looked_at_by_its_object_and_kedas_autoscaler() -> Non
     assert scene.children.get(ChildKey("ScaledObject", "n", "a")) is not None
 
 
+async def test_until_all_were_listed_ours_from_before_keda_is_asked_for_too() -> None:
+    scene = KedaScene()
+    scene.client.objects[KIND, "n", "a"] = scaler(1)
+    await scene.scalers.read(AGENT)
+    assert scene.children.get(CHILD) is not None
+    await scene.list_both([scaler(1)], [])
+    scene.client.calls.clear()
+    await scene.scalers.read(AGENT)
+    assert scene.client.calls == [("get", "ScaledObject", "n", "a"), ("get", KIND, "n", "keda-hpa-a")]
+
+
 @pytest.mark.parametrize("way", ["read", "list"])
 async def test_an_object_that_we_made_and_that_went_before_anybody_met_it_is_forgotten(way: str) -> None:
     scene = KedaScene()
@@ -204,6 +254,6 @@ async def test_an_object_that_we_made_and_that_went_before_anybody_met_it_is_for
 async def test_a_cluster_without_keda_does_not_stop_the_operator() -> None:
     scene = KedaScene()
     await scene.list_both([], ApiError(404, "NotFound", "the server could not find the requested resource"))
-    assert scene.scalers.listed.is_set()
+    assert scene.scalers.listed
     with pytest.raises(ApiError):
         await scene.list_both([], ApiError(403, "Forbidden", "not yours"))

@@ -14,14 +14,23 @@ from regent_operator.engine import plans, reconcile
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
 from regent_operator.engine.reconcile import OVERDUE_SECONDS, Again
-from regent_operator.engine.resources import CHILD_BY_KIND, CHILDREN, CONFIG_MAPS, DEPLOYMENTS, PODS, Key, Resource
+from regent_operator.engine.resources import (
+    AUTOSCALERS,
+    CHILD_BY_KIND,
+    CHILDREN,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    PODS,
+    Key,
+    Resource,
+)
 from regent_operator.engine.statuses import MINUTE_SECONDS
 from regent_operator.engine.touches import AFTER_SECONDS
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import Children, children
 from regent_operator.plan.inputs import AgentInputs, Installation
 from tests.unit.engine.clock import Clock
-from tests.unit.engine.world import WORKERS, World
+from tests.unit.engine.world import AGENT, WORKERS, World
 
 AGENTS = 20
 PODS_EACH = 2
@@ -204,7 +213,7 @@ async def test_a_restart_costs_nothing_although_a_pod_does_not_answer_at_once(wo
 
     world.api.pod_status = loses_one  # type: ignore[method-assign]
     world.engine._begin_to_lead()
-    world.engine.autoscalers.listed.set()
+    world.engine.autoscalers.listed = True
     await world.settle()
     assert missed
     assert [call for call in world.api.calls if call[0] != "ask"] == []
@@ -290,6 +299,43 @@ async def test_a_webhook_of_pods_hides_nothing_of_what_they_hold(world: World, s
     await world.engine.reconciler.reconcile(key_of_first(world))
     assert world.ready("a000") == "NotYetEnforced"
     assert world.api.objects["AIAgent", "n", "a000"]["status"]["observedGeneration"] == 2
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_an_autoscaler_that_cannot_be_read_holds_back_no_policy(world: World, status: int) -> None:
+    get, key = world.api.get, key_of_first(world)
+
+    async def reads_no_autoscaler(resource: Resource, *words: Any, **more: Any) -> Any:
+        if resource == AUTOSCALERS:
+            raise ApiError(status, "Refused", "by somebody's webhook")
+        return await get(resource, *words, **more)
+
+    world.api.get = reads_no_autoscaler  # type: ignore[method-assign]
+    world.put("AgentPolicy", "house", TIGHTER)
+    world.put("AIAgent", "a000", AGENT | {"scaling": {"auto": {"minReplicas": 5}}})
+    with pytest.raises(ApiError, match="somebody's webhook"):
+        await world.engine.reconciler.reconcile(key)
+    document = json.loads(world.api.objects["ConfigMap", "n", "a000"]["data"]["agent.json"])
+    assert document["policy"]["size"]["maxOutputTokens"] == 64
+    assert (AUTOSCALERS.kind, "n", "a000") not in world.api.objects
+    (told,) = (each for each in world.api.objects[key]["status"]["conditions"] if each["type"] == "ScalingActive")
+    assert (told["status"], told["reason"]) == ("Unknown", "ScalingFailed")
+    assert "somebody's webhook" in told["message"]
+    world.api.get = get  # type: ignore[method-assign]
+    await world.engine.reconciler.reconcile(key)
+    assert world.api.objects[AUTOSCALERS.kind, "n", "a000"]["spec"]["minReplicas"] == 5
+
+
+async def test_a_new_leader_that_cannot_list_the_autoscalers_works_nevertheless(world: World) -> None:
+    world.put("AgentPolicy", "house", TIGHTER)
+    world.put("AIAgent", "a000", AGENT | {"scaling": {"auto": {"minReplicas": 2}}})
+    world.put("AIAgent", "a001", AGENT | {"scaling": {"replicas": 3}})
+    world.engine._begin_to_lead()
+    assert not world.engine.autoscalers.listed
+    await world.settle()
+    assert world.calls("apply", "ConfigMap") == AGENTS
+    assert world.api.objects["Deployment", "n", "a001"]["spec"]["replicas"] == 3
+    assert world.calls("apply", AUTOSCALERS.kind) == 1
 
 
 async def test_a_webhook_that_is_down_for_one_child_holds_back_no_policy(world: World) -> None:

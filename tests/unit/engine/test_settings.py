@@ -29,6 +29,8 @@ def test_flags_of_the_chart() -> None:
             "--pod-cidr=10.1.0.0/16",
             "--monitoring-namespace=prometheus",
             '--dns-peers=[{"podSelector": {"matchLabels": {"app": "dns"}}}]',
+            "--dns-port=53",
+            "--dns-port=5353",
             "--image-pull-policy=Always",
             "--cluster-domain=example.org",
             "--canary-port=9898",
@@ -39,6 +41,8 @@ def test_flags_of_the_chart() -> None:
     assert installation.cluster_cidrs == ("10.0.0.0/16", "10.1.0.0/16")
     assert installation.monitoring_namespaces == ("prometheus",)
     assert installation.dns_peers == ({"podSelector": {"matchLabels": {"app": "dns"}}},)
+    assert installation.dns_ports == (53, 5353)
+    assert parse_settings(REQUIRED).installation.dns_ports == (53,)
     assert (installation.image_pull_policy, installation.cluster_domain) == ("Always", "example.org")
     assert installation.canary_port == settings.canary_port == 9898
 
@@ -56,6 +60,9 @@ def test_no_canary_is_asked_for_by_port_0() -> None:
         "--cluster-cidr=10.0.0.1/16",
         "--dns-peers={}",
         "--dns-peers=nonsense",
+        "--dns-port=0",
+        "--dns-port=65536",
+        "--dns-port=dns",
         "--workers=0",
         "--canary-port=80",
         "--canary-port=x",

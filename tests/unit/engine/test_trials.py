@@ -34,6 +34,7 @@ class FakeCanary:
     def __init__(self) -> None:
         self.listening = True
         self.came = 0
+        self.failure: Exception | None = None
 
     @contextmanager
     def watching(self, address: str) -> Iterator[Callable[[], int]]:
@@ -42,6 +43,8 @@ class FakeCanary:
 
     async def hears(self, own: str) -> bool:
         assert own == OWN
+        if self.failure is not None:
+            raise self.failure
         return self.listening
 
 
@@ -125,6 +128,17 @@ async def test_an_enforcer_that_needs_a_moment_is_given_it(scene: Scene) -> None
     scene.echoes()
     await scene.run_for(3)
     scene.says("blocked")
+    await scene.run_for(10)
+    assert scene.wall() is Wall.HOLDS
+
+
+async def test_whatever_fails_in_a_trial_it_shows_nothing_and_is_made_again(scene: Scene) -> None:
+    scene.says("blocked")
+    scene.canary.failure = RuntimeError("a fault of ours")
+    scene.echoes()
+    await scene.run_for(1)
+    assert set(scene.counted) == {"unproved"}
+    scene.canary.failure = None
     await scene.run_for(10)
     assert scene.wall() is Wall.HOLDS
 

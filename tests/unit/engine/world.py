@@ -135,7 +135,7 @@ class World:
         for paced in (self.engine.reconciler._statuses, self.engine.reconciler._touches):
             paced._clock = self.clock
         self.engine.facts.known.set()
-        self.engine.autoscalers.listed.set()
+        self.engine.autoscalers.listed = True
         for name in (SYSTEM, NAMESPACE, "models"):
             self.engine.namespaces.seen(NAMESPACES, meta(name, 1, namespace=""), full=False)
         self.api.objects["Service", "models", "demo"] = meta("demo", 1, namespace="models") | {
@@ -183,7 +183,7 @@ class World:
     def lead_anew(self) -> None:
         """After another replica."""
         self.engine._begin_to_lead()
-        self.engine.autoscalers.listed.set()
+        self.engine.autoscalers.listed = True
 
     async def settle(self) -> None:
         """Until no key is due, nor will be within a second, and the pods have been asked what they hold."""

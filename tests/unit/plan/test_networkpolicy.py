@@ -130,6 +130,15 @@ def test_without_ranges_of_the_cluster_there_is_no_way_to_a_local_provider_that_
     assert build(agent(), config, {}, unknown)["spec"]["egress"] == [DNS]
 
 
+def test_names_are_asked_for_on_the_ports_of_the_pods_that_answer() -> None:
+    openshift = replace(INSTALLATION, dns_ports=(53, 5353))
+    config = plan_agent(inputs(), openshift).config
+    assert config is not None
+    first, *_ = build(agent(), config, SERVICES, openshift)["spec"]["egress"]
+    both = [{"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    assert first == {**DNS, "ports": both}
+
+
 def test_no_rule_lets_everything_through() -> None:
     closed = replace(INSTALLATION, cluster_cidrs=(), dns_peers=())
     nowhere = for_all("nowhere", egress={"cidrs": ["169.254.0.0/16"]}, **LOCAL_HOSTS)

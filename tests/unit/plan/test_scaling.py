@@ -86,6 +86,16 @@ def test_an_autoscaler_that_cannot_scale() -> None:
     assert message.startswith("the HPA controller was unable")
 
 
+@pytest.mark.parametrize("scaling", [{"auto": {}}, {"replicas": 3}], ids=["bounds", "a number"])
+def test_what_scales_an_agent_and_cannot_be_read_is_told_whatever_should(scaling: dict[str, Any]) -> None:
+    plan = planned(agent=agent(scaling=scaling))
+    found = scaling_active(plan, Observation(autoscaler=WELL, unread="not yours"), None, NOW)
+    assert found is not None
+    assert (found.status, found.reason) == (ConditionStatus.UNKNOWN, "ScalingFailed")
+    assert "cannot be read: not yours." in found.message
+    assert ends_with_the_next_step(found.message)
+
+
 @pytest.mark.parametrize("seen", [None, AutoscalerSeen()])
 def test_until_its_controller_has_looked_nobody_knows(seen: AutoscalerSeen | None) -> None:
     assert (told(seen) or ("", ""))[:2] == ("Unknown", "Pending")

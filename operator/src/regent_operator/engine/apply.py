@@ -52,6 +52,8 @@ class Outcome:
     """Children that were not as we had left them."""
     failed: ApiError | None = None
     """Of transport, at one child (somebody's webhook that is down, say): the others were written nevertheless."""
+    unread: ApiError | None = None
+    """Why it is not known what scales the agent."""
 
 
 class Applier:
@@ -63,19 +65,25 @@ class Applier:
         """At which the last try failed."""
 
     async def apply(
-        self, uid: str, bodies: tuple[Object, ...], replicas: int = 1, absent: tuple[ChildKey, ...] = ()
+        self,
+        uid: str,
+        bodies: tuple[Object, ...],
+        replicas: int = 1,
+        absent: tuple[ChildKey, ...] = (),
+        unread: ApiError | None = None,
     ) -> Outcome:
         """Bring the children of the agent with this uid to what is planned. Raises ApiError for transport only.
 
         `replicas`: what an autoscaler begins with, where the Deployment leaves it to one.
         `absent`: what must not exist. It goes when all else but the number of pods is written, so that whoever keeps it
         from going holds back no policy; beside an autoscaler that stays, the number is left to that.
+        `unread`: why it is not known what scales the agent. Then no autoscaler is made or changed, and no number.
         Beside a foreign object nothing more is made; children that are ours already follow the plan nevertheless, so
         that a name conflict cannot hold back a tighter policy. Neither can a child at which the API server fails
         (`Outcome.failed`): when it does so again, it counts as refused. Nothing but an end of all pods comes of the
         Deployment then, and none is made without its walls.
         """
-        outcome = Outcome()
+        outcome = Outcome(unread=unread)
         found = list(zip(bodies, await together(map(self._look, bodies)), strict=True))
         for body, child in found:
             self._judge(uid, body, child, outcome)
@@ -86,7 +94,8 @@ class Applier:
         if SCALED.isdisjoint(kept) and (outcome.failed is None or replicas == 0):
             unwalled = any(refusal.child.startswith(NETWORK_POLICIES.kind) for refusal in outcome.refused)
             for body, child in found:
-                if body["kind"] in SCALED and not (unwalled and child is None):
+                waits = (unwalled and child is None) or (unread is not None and _scales(body, child, replicas))
+                if body["kind"] in SCALED and not waits:
                     await self._follow(uid, body, child, replicas, outcome)
         return outcome
 
@@ -159,9 +168,13 @@ class Applier:
         self._failing.clear()
 
     async def _look(self, body: Object) -> Child | None:
-        """The live child, as far as we were told of one; read when it is not known what it holds."""
-        child = self._children.get(key_of(CHILD_BY_KIND[body["kind"]], body))
-        return child if child is None or child.known else await self._read(body)
+        """The live child, as far as we were told of one; read when it is not known what it holds.
+
+        Of an autoscaler's nobody asks again: it was read for this look, or cannot be.
+        """
+        resource = CHILD_BY_KIND[body["kind"]]
+        child = self._children.get(key_of(resource, body))
+        return child if child is None or child.known or resource in UNWATCHED else await self._read(body)
 
     async def _read(self, body: Object) -> Child | None:
         resource = CHILD_BY_KIND[body["kind"]]
@@ -277,6 +290,14 @@ def _words(error: ApiError, body: Object) -> str:
     if error.message.startswith("404 page not found"):
         return f"it serves no {body['kind']} of {body['apiVersion']} (is what brings it installed?)"
     return error.message
+
+
+def _scales(body: Object, child: Child | None, replicas: int) -> bool:
+    """Whether the body could change how many pods there are, of those that something else may scale.
+
+    A Deployment that leaves the number to that keeps it, and one without pods is at rest whatever scales it.
+    """
+    return body["kind"] != DEPLOYMENTS.kind or not (child is None or is_open(body) or replicas == 0)
 
 
 def _is_of(uid: str, child: Child) -> bool:

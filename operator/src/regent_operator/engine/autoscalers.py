@@ -14,7 +14,16 @@ from typing import Any
 from regent_operator.engine.children import ChildKey, Children, agent_of, key_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
-from regent_operator.engine.resources import AGENTS, AUTOSCALERS, CHILD_BY_KIND, OURS, SCALED_OBJECTS, Key, Resource
+from regent_operator.engine.resources import (
+    AGENTS,
+    AUTOSCALERS,
+    CHILD_BY_KIND,
+    DEPLOYMENTS,
+    OURS,
+    SCALED_OBJECTS,
+    Key,
+    Resource,
+)
 from regent_operator.plan.observation import AutoscalerSeen, autoscaler_seen
 from regent_operator.plan.scaledobject import MADE
 
@@ -25,7 +34,7 @@ RETRY_SECONDS = 2.0
 
 
 class Autoscalers:
-    """`listed` is set while all of them were listed since this replica leads, or began.
+    """`listed`: whether all of them were listed since this replica leads, or began. Nothing waits for it.
 
     `touch` is called with the agent whose autoscaler says other things than before, or was KEDA's and is gone.
     """
@@ -39,7 +48,7 @@ class Autoscalers:
         *,
         keda: bool = False,
     ) -> None:
-        self.listed = asyncio.Event()
+        self.listed = False
         self._client = client
         self._children = children
         self._namespaces = namespaces
@@ -54,7 +63,7 @@ class Autoscalers:
 
     def restart(self) -> None:
         """Another replica led meanwhile: what was listed is old."""
-        self.listed.clear()
+        self.listed = False
         self._woken.set()
 
     async def run(self) -> None:
@@ -84,7 +93,7 @@ class Autoscalers:
         for key in known.keys() - found:
             self._gone(key, known[key])
         if not self._woken.is_set():
-            self.listed.set()
+            self.listed = True
 
     async def _items(self, resource: Resource, namespace: str | None) -> Sequence[Object]:
         try:
@@ -94,11 +103,30 @@ class Autoscalers:
                 return []
             raise
 
+    async def look(self, agent: Key, *, scaled: bool) -> ApiError | None:
+        """Read what scales an agent, where anything may; why it cannot be read.
+
+        `scaled`: whether anything should. Before all were listed, what did so before may still be there.
+        """
+        if not scaled and (self.listed or not self._is_left_to_one(agent)):
+            return None
+        try:
+            await self.read(agent)
+        except ApiError as error:
+            return error
+        return None
+
+    def _is_left_to_one(self, agent: Key) -> bool:
+        """Whether the number of pods is not ours. It is before one is made, and is ours again when that is gone."""
+        deployment = self._children.get(ChildKey(DEPLOYMENTS.kind, agent.namespace, agent.name))
+        return deployment is not None and not deployment.sets_replicas
+
     async def read(self, agent: Key) -> None:
         """Look at one agent's. Raises ApiError."""
         wanted = [(AUTOSCALERS, agent.name)]
-        if self._keda:
-            wanted = [(SCALED_OBJECTS, agent.name), (AUTOSCALERS, MADE + agent.name)]
+        if self._keda:  # ours from before KEDA is known once all were listed
+            before = [] if self.listed else wanted
+            wanted = [(SCALED_OBJECTS, agent.name), (AUTOSCALERS, MADE + agent.name), *before]
         for resource, name in wanted:
             key = ChildKey(resource.kind, agent.namespace, name)
             known = self._uid_of(key)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from regent_operator.engine.client import UNANSWERED
+
 SELF_SECONDS = 2.0
 BACKLOG = 256
 
@@ -66,7 +68,7 @@ class Canary:
                     while not arrived():
                         self._moved.clear()
                         await self._moved.wait()
-            except OSError:  # TimeoutError is one
+            except UNANSWERED:
                 return False
         return True
 

@@ -221,7 +221,6 @@ class Engine:
             await reflector.synced.wait()
         while True:
             await self.leadership.held.wait()
-            await self.autoscalers.listed.wait()
             key = await self.queue.get()
             try:
                 if self._may_write():
@@ -355,8 +354,6 @@ class Engine:
             yield "the three kinds have not been listed"
         if not self.facts.known.is_set():
             yield "the cluster's signing keys and ranges have not been read"
-        if not self.autoscalers.listed.is_set():
-            yield "the autoscalers have not been listed"
         for reflector in self.reflectors:
             if not reflector.synced.is_set():
                 yield f"{reflector.collection} has not been listed"

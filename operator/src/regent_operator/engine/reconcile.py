@@ -20,6 +20,7 @@ from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.deletioncosts import DeletionCosts
 from regent_operator.engine.echo import EchoRounds
+from regent_operator.engine.errors import ApiError
 from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
 from regent_operator.engine.narrate import Narrator
@@ -168,9 +169,8 @@ class Reconciler:
         if not await self._echoes.meet(key) and key not in self._met and _says(stored, plan):
             self._echoes.expect(key, digest)
             return UNHEARD
-        if autoscaled(plan):
-            await self._autoscalers.read(key)
-        outcome = await self._apply(key, plan, stored)
+        unread = await self._autoscalers.look(key, scaled=autoscaled(plan))
+        outcome = await self._apply(key, plan, stored, unread)
         self._echoes.expect(key, digest)
         touch_again = await self._touches.bring(key, digest)
         costs_again = await self._costs.tell(key, several=agent.spec.most_replicas > 1)
@@ -179,8 +179,8 @@ class Reconciler:
             self._store.set_figures(key, agent_figures(plan, seen))
             return Again(0.0)
         told = await self._tell(key, stored, plan, seen, outcome)
-        if outcome.failed is not None:
-            raise outcome.failed
+        if (error := outcome.failed or outcome.unread) is not None:
+            raise error
         again = self._again(key, plan, seen, outcome)
         return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(told.after)
 
@@ -216,7 +216,7 @@ class Reconciler:
         self._note_config(key, plan)
         return plan
 
-    async def _apply(self, key: Key, plan: AgentPlan, stored: Stored) -> Outcome:
+    async def _apply(self, key: Key, plan: AgentPlan, stored: Stored, unread: ApiError | None) -> Outcome:
         seen = self._observe(key, plan, Outcome())
         shape = Shape(seen.overdue or settled(plan, seen), replicas(plan, seen))
         if self._stands(key, plan, shape):
@@ -233,7 +233,7 @@ class Reconciler:
         bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
         absent = tuple(ChildKey(kind.kind, key.namespace, key.name) for kind in wanted.absent)
-        outcome = await self._applier.apply(uid, bodies, wanted.replicas, absent)
+        outcome = await self._applier.apply(uid, bodies, wanted.replicas, absent, unread)
         if NETWORK_POLICIES.kind in outcome.written:
             self._walls_changed(key)
         outcome.held_back = len(bodies) < len(wanted.apply)
@@ -319,6 +319,7 @@ class Reconciler:
             log_findings=self._log_findings(key),
             held_back=outcome.held_back,
             autoscaler=self._autoscalers.of(key),
+            unread=outcome.unread.message if outcome.unread else None,
         )
 
     def _again(self, key: Key, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:

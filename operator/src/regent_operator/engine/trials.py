@@ -125,6 +125,13 @@ class Trials:
 
     async def _trial(self, pod: Pod, canary: Canary) -> Trial:
         """Never raises: whatever a pod may answer, it has shown something or nothing."""
+        try:
+            return await self._ask(pod, canary)
+        except Exception:
+            log.exception("unexpected, in a trial of pod %s/%s", pod.agent.namespace, pod.seen.name)
+            return Trial(Wall.UNPROVED, "could not be tried; see the operator's log")
+
+    async def _ask(self, pod: Pod, canary: Canary) -> Trial:
         own = address_towards(pod.address)
         if own is None:
             return Trial(Wall.UNPROVED, "cannot be reached")

@@ -1,6 +1,11 @@
-"""The port that the aggregator connects to: one socket, served by another server when its authority changes."""
+"""The port that the aggregator connects to: one socket, and for each connection the certificates in force.
+
+Whoever reaches the port can connect, and a connection takes 0.3 MiB before it has shown a certificate. So only so many
+may be on their way there, and the aggregator's needs milliseconds for it: where there is one more, the oldest ends.
+"""
 
 import asyncio
+import logging
 import socket
 import ssl
 
@@ -8,6 +13,13 @@ from aiohttp import web
 
 from regent_operator.metrics_api.certificate import Certificate
 from regent_operator.metrics_api.frontproxy import FrontProxy
+
+log = logging.getLogger(__name__)
+BACKLOG = 128
+HANDSHAKES_AT_ONCE = 64
+HANDSHAKE_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+"""Where no connection can be taken: there is no descriptor left, say."""
 
 
 class Listener:
@@ -21,8 +33,7 @@ class Listener:
         self.port = port
         self._host = host
         self._runner: web.AppRunner
-        self._socket: socket.socket | None = None
-        self._serving: tuple[web.SockSite, socket.socket] | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._context: ssl.SSLContext | None = None
         self._proxy: FrontProxy | None = None
 
@@ -43,40 +54,59 @@ class Listener:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=proxy.ca)
         certificate.load(context)
-        if self._socket is None:
-            self._socket = _bound(self._host, self.port)
-            self.port = int(self._socket.getsockname()[1])
-        accepting = self._socket.dup()
-        site = web.SockSite(self._runner, accepting, ssl_context=context)
-        await site.start()
-        old, self._serving, self._context, self._proxy = self._serving, (site, accepting), context, proxy
-        if old is not None:
-            await _replace(*old)
+        if self._accepting is None:
+            bound = _bound(self._host, self.port)
+            self.port = int(bound.getsockname()[1])
+            self._accepting = asyncio.create_task(self._accept(bound), name="metrics API")
+        self._context, self._proxy = context, proxy
 
     def is_current(self, request: web.Request) -> bool:
         tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
         return tls is not None and tls.context is self._context
 
     async def stop(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
         await self._runner.cleanup()
-        if self._socket is not None:
-            self._socket.close()
+
+    async def _accept(self, bound: socket.socket) -> None:
+        """Until cancelled."""
+        on_their_way: dict[asyncio.Task[None], None] = {}
+        with bound:
+            async with asyncio.TaskGroup() as handshakes:
+                while True:
+                    try:
+                        connection, _ = await asyncio.get_running_loop().sock_accept(bound)
+                    except OSError as error:
+                        log.warning("no connection can be taken: %s", error)
+                        await asyncio.sleep(RETRY_SECONDS)
+                        continue
+                    begun = handshakes.create_task(self._shake_hands(connection))
+                    on_their_way[begun] = None
+                    begun.add_done_callback(lambda ended: on_their_way.pop(ended, None))
+                    if len(on_their_way) > HANDSHAKES_AT_ONCE:
+                        oldest = next(iter(on_their_way))
+                        del on_their_way[oldest]
+                        oldest.cancel()
+                    await asyncio.sleep(0)  # others may have their turn, however many wait here
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        """Never raises: whoever connects is a stranger until then. Who fails is closed."""
+        server = self._runner.server
+        assert server is not None  # noqa: S101  # `serve` came first
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                server, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+        except Exception as error:  # noqa: BLE001 -- nobody must be able to end the server
+            log.debug("a connection was not secured: %s", error)
 
 
 def _bound(host: str | None, port: int) -> socket.socket:
     """To an address, or to all of both families."""
-    if host is None and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
-    return socket.create_server((host or "", port), family=family)
-
-
-async def _replace(site: web.SockSite, accepting: socket.socket) -> None:
-    """Stop a site whose socket another serves too. Who waits there is that one's.
-
-    Who was accepted in this very moment is served first: asyncio leaves a connection unanswered, and open, whose
-    server closes before its transport stands.
-    """
-    asyncio.get_running_loop().remove_reader(accepting)
-    await asyncio.sleep(0)
-    await site.stop()
+    both = host is None and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both or ":" in (host or "") else socket.AF_INET
+    made = socket.create_server((host or "", port), family=family, dualstack_ipv6=both, backlog=BACKLOG)
+    made.settimeout(0)
+    return made

@@ -32,6 +32,8 @@ class Installation:
             "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
         },
     )
+    dns_ports: tuple[int, ...] = (53,)
+    """On which the pods of `dns_peers` listen: a NetworkPolicy does not judge the Service's port."""
     monitoring_namespaces: tuple[str, ...] = ()
     collector_url: str | None = None
     """Of the audit collector, whose pods are in `namespace`; None: there is none."""

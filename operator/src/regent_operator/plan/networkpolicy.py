@@ -94,7 +94,7 @@ def _webhooks(config: AgentConfig) -> list[str]:
 
 
 def _dns(installation: Installation) -> dict[str, Any]:
-    ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    ports = [{"port": port, "protocol": protocol} for port in installation.dns_ports for protocol in ("UDP", "TCP")]
     return {"to": [dict(peer) for peer in installation.dns_peers], "ports": ports}
 
 

@@ -117,6 +117,8 @@ class Observation:
     """A new version of the Deployment waits for its wave."""
     autoscaler: AutoscalerSeen | None = None
     """None: there is none, or it was not read yet."""
+    unread: str | None = None
+    """Why it cannot be read what scales the agent, in the API server's words."""
 
     @property
     def conversations(self) -> int:

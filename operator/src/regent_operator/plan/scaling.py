@@ -24,9 +24,14 @@ replaced, or has thousands to look at first, is back in a minute or two."""
 def scaling_active(plan: AgentPlan, seen: Observation, before: Sequence[Condition] | None, now: str) -> Finding | None:
     """None: the number of pods is fixed, the agent is suspended, or it has no config, and so no autoscaler yet.
 
+    An autoscaler that may be there and cannot be read is told of each.
+
     A target without a figure is never silence, and neither is an autoscaler at which nobody looks. `before`: the
     conditions as they stand; `now`: RFC 3339, UTC.
     """
+    if seen.unread is not None:
+        words = f"What scales the agent cannot be read: {seen.unread}. Correct the cause; it is tried again."
+        return Finding(_ACTIVE, ConditionStatus.UNKNOWN, Reason.SCALING_FAILED, words)
     if autoscaler.build(plan.agent) is None or plan.agent.spec.suspend:
         return None
     if lacks_state(plan):
