@@ -53,6 +53,11 @@ class Outcome:
     failed: ApiError | None = None
     """Of transport, at one child (somebody's webhook that is down, say): the others were written nevertheless."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether nothing kept a child from being as it was to be."""
+        return not (self.conflicts or self.refused or self.waiting or self.predecessor or self.failed)
+
 
 class Applier:
     def __init__(self, client: ApiClient, children: Children) -> None:

@@ -6,6 +6,7 @@ it is read or applied again. Deployments are watched whole, because their status
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -24,11 +25,12 @@ from regent_operator.engine.resources import (
     version_of,
     where_is,
 )
+from regent_operator.plan.deployment import AGENTS_FLAGS
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
-Program = tuple[str | None, ...]
-"""Image and command line: what of a template is the installation's (version, keys, collector) and not the agent's."""
+Program = tuple[str, ...]
+"""The command line but for what is the agent's: it names image, keys and collector. All agents should run the same."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
 
@@ -255,11 +257,13 @@ def program_of(deployment: Object) -> Program | None:
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
     if not containers:
         return None
-    return tuple(map(_once, (containers[0].get("image"), *(containers[0].get("command") or ()))))
+    command = containers[0].get("command") or ()
+    words = pairwise(("", *command))
+    return tuple(intern(word) for flag, word in words if AGENTS_FLAGS.isdisjoint((flag, word)))
 
 
 def _once(word: str | None) -> str | None:
-    """Most words of a program are those of every agent's, and a seal's are held by who made it, too."""
+    """Who made a seal holds it, too."""
     return None if word is None else intern(word)
 
 
