@@ -8,6 +8,7 @@ from regent_operator.engine import reconcile
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
 from regent_operator.engine.resources import AGENTS, DEPLOYMENTS, PODS, POLICIES, Key
+from tests.unit.engine.fake_client import meta
 from tests.unit.engine.world import AGENT, NAMESPACE, World
 
 Object = dict[str, Any]
@@ -192,3 +193,16 @@ async def test_a_new_agent_gets_the_new_version_at_once(monkeypatch: pytest.Monk
     world.put(AGENTS.kind, "a020", AGENT)
     await world.settle()
     assert given(world, 21) == [0, 1, 20]
+
+
+async def test_a_name_conflict_is_told_and_waits_for_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await in_the_middle_of_a_wave(monkeypatch)
+    foreign = meta("a020", 1, namespace=NAMESPACE, generation=1) | {
+        "spec": {"replicas": 2, "template": {"spec": {"containers": [{"command": ["serve"]}]}}},
+        "status": {"replicas": 2},
+    }
+    world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a020"] = foreign
+    world.engine.children.seen(DEPLOYMENTS, foreign, full=True)
+    world.put(AGENTS.kind, "a020", AGENT)
+    await world.settle()
+    assert world.ready("a020") == "NameConflict"

@@ -193,6 +193,12 @@ def test_the_place_of_a_write_whose_answer_was_lost_is_taken() -> None:
     assert fleet.given() == [1, 2]
 
 
+def test_a_write_that_is_tried_again_has_its_place() -> None:
+    fleet = Fleet(30)
+    assert [number for number in range(4) if fleet.waves.may_roll(key(number), deployment(number, "new"))] == [0, 1, 2]
+    assert fleet.waves.may_roll(key(1), deployment(1, "new"))
+
+
 def test_a_place_of_which_nothing_came_is_free() -> None:
     """Its Deployment was refused, say."""
     fleet = Fleet(30)
