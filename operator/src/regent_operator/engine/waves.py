@@ -56,12 +56,16 @@ class Waves:
         return key in self._held and _can_wait(child, seen)
 
     def observe(self, key: Key) -> None:
-        """Whether the agent is in rollout, as its Deployment says. Not to be asked while a write may be on its way."""
+        """Whether the agent is in rollout, as its Deployment says. Not to be asked while a write may be on its way.
+
+        Who was given a place keeps it until all its pods are available, too.
+        """
         child, seen, live = self._live(key)
         body = self._rolling.pop(key, "")
         if self._program is None or child is None or seen is None or not (live == self._program or child.holds(body)):
             return
-        if not _is_complete(seen) if body else _is_under_way(seen):
+        rolls = not _is_complete(seen) if body else _is_under_way(seen)
+        if rolls:
             self._rolling[key] = body
 
     def pass_on(self, key: Key) -> None:
