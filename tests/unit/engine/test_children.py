@@ -1,12 +1,16 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from regent_api.config import CONFIG_KEY
 from regent_operator.engine import children as children_module
-from regent_operator.engine.children import ChildKey, Children
+from regent_operator.engine.children import ChildKey, Children, program_of
 from regent_operator.engine.ownership import wanted_hash
 from regent_operator.engine.resources import CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, Key
+from regent_operator.plan.deployment import build
+from regent_operator.plan.inputs import Installation
+from tests.unit.plan.samples import INSTALLATION, agent
 
 Object = dict[str, Any]
 CONFIG, DEPLOYMENT = ChildKey("ConfigMap", "n", "a"), ChildKey("Deployment", "n", "a")
@@ -259,3 +263,20 @@ async def test_an_edit_that_overtakes_the_answer_about_a_deployment_is_not_forgo
     answer = await children.answer(DEPLOYMENT, overtaken())
     assert answer is not None
     assert not children.wrote(DEPLOYMENTS, answer, WANTED, stripped=False).known
+
+
+def test_all_agents_of_an_installation_run_the_same_program_and_those_of_another_a_different_one() -> None:
+    """Waves count on it: who runs another than the agent that is looked at does not run the installation's."""
+    two_keys, collected = ("ed25519:a", "ed25519:b"), "http://collector:8080"
+    others = ({"runtime_image": "other"}, {"config_keys": two_keys}, {"collector_url": collected})
+    installations = [INSTALLATION, *(replace(INSTALLATION, **each) for each in others)]
+    programs = [programs_of(installation) for installation in installations]
+    assert [len(each) for each in programs] == [1, 1, 1, 1]
+    assert len(set[Any]().union(*programs)) == len(installations)
+
+
+def programs_of(installation: Installation) -> set[Any]:
+    plain, drained = agent("a"), agent("b", drain={"timeout": "15m"}, workload={"nodeSelector": {"pool": "a"}})
+    drained = replace(drained, metadata=replace(drained.metadata, uid="another"))
+    pairs = frozenset({("keys", "a")})
+    return {program_of(build(plain, installation, frozenset(), 1)), program_of(build(drained, installation, pairs, 2))}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from regent_operator.engine.queue import Priority, WorkQueue
+from regent_operator.engine.queue import WorkQueue
 from regent_operator.engine.reconcile import CONFLICT_SECONDS
 from regent_operator.engine.resources import AGENTS, Key
 from regent_operator.plan.deletioncost import ANNOTATION
@@ -79,22 +79,6 @@ async def test_pods_are_told_what_their_end_would_cost_where_there_are_several(m
         if kind == "Pod"
     }
     assert borne == {"a000-0": "8", "a000-1": None, "a001-0": None, "a001-1": None}
-
-
-async def test_a_new_version_reaches_no_more_than_a_wave_of_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of them has finished: no pod is new."""
-    world = World(monkeypatch)
-    await world.begin(30)
-    facts = world.engine.facts
-    facts.installation = replace(facts.installation, runtime_image="runtime:2")
-    world.engine.store.touch_all(Priority.FOLLOW)
-    await world.settle()
-    images = [
-        deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        for (kind, _, _), deployment in world.api.objects.items()
-        if kind == "Deployment"
-    ]
-    assert (images.count("runtime:2"), images.count("runtime:1")) == (3, 27)
 
 
 async def test_pods_run_into_their_walls_when_they_answer_and_when_the_walls_were_written(

@@ -62,9 +62,7 @@ class MemoryApi(FakeClient):
         known = self.objects.get((resource.kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
         if known and manager != "regent":
             obj = _merged(known, obj)
-        mine = {"generation": 1}
-        if known:
-            mine["generation"] = known["metadata"]["generation"] + 1
+        mine = {"generation": known["metadata"]["generation"] + 1 if known else 1, "managedFields": [_ours(obj)]}
         return await super().apply(resource, obj | {"metadata": obj["metadata"] | mine}, manager)
 
     async def merge(
@@ -248,6 +246,18 @@ class World:
 
     def _seen_pod(self, resource: Resource, obj: Object) -> None:
         self.engine.pods.seen(resource, obj, full=True)
+
+
+def _ours(obj: Object) -> Object:
+    """The entry of what we applied, with nothing that the API server fills in or others hold."""
+    fields = _fields({name: value for name, value in obj.items() if name not in {"apiVersion", "kind", "metadata"}})
+    about = {name: value for name, value in obj["metadata"].items() if name in {"labels", "ownerReferences"}}
+    return {"manager": "regent", "operation": "Apply", "fieldsV1": fields | {"f:metadata": _fields(about)}}
+
+
+def _fields(value: Any) -> Object:
+    """FieldsV1; a list counts as one."""
+    return {f"f:{name}": _fields(item) for name, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _merged(live: Any, patch: Any) -> Any:

@@ -1,11 +1,15 @@
 from dataclasses import replace
 from typing import Any
 
-from regent_operator.plan.deployment import build
+import pytest
+
+from regent_operator.plan.deployment import build, with_live_program
+from regent_operator.plan.inputs import Installation
 from regent_operator.plan.observation import credentials_of
 from tests.unit.plan.samples import INSTALLATION, agent
 
-NONE: frozenset[tuple[str, str]] = frozenset()
+Pairs = frozenset[tuple[str, str]]
+NONE: Pairs = frozenset()
 
 
 def pod_of(made: dict[str, Any]) -> dict[str, Any]:
@@ -257,3 +261,55 @@ def test_a_chart_upgrade_changes_the_image_alone_and_what_the_pod_is_told_of_it(
     upgraded = pod_of(build(agent(), replace(INSTALLATION, runtime_image="regent-runtime:2"), NONE, 1))
     told = ["regent-runtime:2" if word == "regent-runtime:1" else word for word in CONTAINER["command"]]
     assert upgraded["containers"] == [{**CONTAINER, "image": "regent-runtime:2", "command": told}]
+
+
+NEXT = replace(
+    INSTALLATION,
+    runtime_image="regent/runtime:next",
+    image_pull_policy="Always",
+    config_keys=("ed25519:next",),
+    collector_url="http://collector:8080",
+)
+PAIRS = frozenset({("keys", "a")})
+PLACED = {
+    "workload": {"nodeSelector": {"pool": "a"}, "resources": {"limits": {"memory": "1Gi"}}},
+    "drain": {"timeout": "90s"},
+}
+
+
+@pytest.mark.parametrize(("live", "installation"), [(INSTALLATION, NEXT), (NEXT, INSTALLATION)])
+@pytest.mark.parametrize(("credentials", "wanted_credentials"), [(NONE, PAIRS), (PAIRS, NONE), (PAIRS, PAIRS)])
+@pytest.mark.parametrize(("spec", "edit"), [({}, PLACED), (PLACED, {}), (PLACED, PLACED)])
+def test_an_edit_with_the_live_program_is_what_the_installation_of_before_makes_of_it(
+    live: Installation,
+    installation: Installation,
+    credentials: Pairs,
+    wanted_credentials: Pairs,
+    spec: dict[str, Any],
+    edit: dict[str, Any],
+) -> None:
+    before = build(agent(**spec), live, credentials, 1)
+    wanted = build(agent(**edit), installation, wanted_credentials, 3)
+    assert sorted_volumes(with_live_program(wanted, before)) == sorted_volumes(
+        build(agent(**edit), live, wanted_credentials, 3)
+    )
+
+
+@pytest.mark.parametrize("credentials", [NONE, PAIRS])
+def test_the_live_template_stays_the_very_same_where_nothing_of_it_is_edited(credentials: Pairs) -> None:
+    before = build(agent(), NEXT, credentials, 1)
+    assert with_live_program(build(agent(), INSTALLATION, credentials, 1), before) == before
+
+
+def test_a_command_line_that_an_admission_webhook_has_taken_stays_its_own() -> None:
+    before = build(agent(), NEXT, NONE, 1)
+    del pod_of(before)["containers"][0]["command"]
+    assert "command" not in pod_of(with_live_program(build(agent(), INSTALLATION, NONE, 1), before))["containers"][0]
+
+
+def sorted_volumes(made: dict[str, Any]) -> dict[str, Any]:
+    """New credentials stand behind what was mounted before."""
+    pod = pod_of(made)
+    pod["volumes"].sort(key=lambda each: each["name"])
+    pod["containers"][0]["volumeMounts"].sort(key=lambda each: each["name"])
+    return made

@@ -55,6 +55,11 @@ class Outcome:
     unread: ApiError | None = None
     """Why it is not known what scales the agent."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether nothing kept a child from being as it was to be."""
+        return not (self.conflicts or self.refused or self.waiting or self.predecessor or self.failed)
+
 
 class Applier:
     def __init__(self, client: ApiClient, children: Children) -> None:

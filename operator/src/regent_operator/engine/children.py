@@ -6,6 +6,7 @@ it is read or applied again. Deployments are watched whole, because their status
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -26,11 +27,12 @@ from regent_operator.engine.resources import (
     version_of,
     where_is,
 )
+from regent_operator.plan.deployment import AGENTS_FLAGS
 from regent_operator.plan.observation import DeploymentSeen, deployment_seen
 
 Object = dict[str, Any]
 Program = bytes
-"""Hash of image and command line: what of a template is the installation's (version, keys, collector) and no edit's."""
+"""Hash of the command line but for what is the agent's: it names image, keys and collector. All should run the same."""
 Kinds = tuple[str, ...]
 """Of an agent's children, which all bear its name."""
 
@@ -274,7 +276,8 @@ def program_of(deployment: Object) -> Program | None:
     containers = (deployment.get("spec") or {}).get("template", {}).get("spec", {}).get("containers") or []
     if not containers:
         return None
-    return hash_of((containers[0].get("image"), containers[0].get("command") or []))
+    words = pairwise(("", *(containers[0].get("command") or ())))
+    return hash_of([word for flag, word in words if AGENTS_FLAGS.isdisjoint((flag, word))])
 
 
 def agent_of(key: ChildKey) -> Key:

@@ -131,6 +131,7 @@ class Engine:
             self.log_findings.of,
             self.queue.is_urgent_beside,
             self.trials.again,
+            self._child_moved,
         )
         self._health = HealthServer(
             settings.metrics_host, settings.metrics_port, self._progress, self._missing, self.metrics.text

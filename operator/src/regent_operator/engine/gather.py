@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,15 +14,17 @@ from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.namespaces import Namespaces
+from regent_operator.engine.ownership import owned
 from regent_operator.engine.policies import Policies
 from regent_operator.engine.references import Name, References, service_facts
-from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, Key
+from regent_operator.engine.resources import AGENTS, CONFIG_MAPS, DEPLOYMENTS, Key
 from regent_operator.engine.store import Store
 from regent_operator.engine.targetports import TargetPorts, named_ports
 from regent_operator.plan.hosts import services_at, services_of, webhooks_of
 from regent_operator.plan.inputs import AgentInputs, ServiceFacts
 from regent_operator.plan.oidc import ConfigMapKey, key_sets_of
 
+Object = dict[str, Any]
 MOST_AT_WORK = 16
 """Configs that were read last; those of the workers' agents."""
 
@@ -112,6 +115,15 @@ class Gatherer:
         found = _parsed((live.get("data") or {}).get(CONFIG_KEY, ""))
         stated = status.digests if status else None
         return found if found is not None and found.digests() == stated else None
+
+    async def live_deployment(self, agent: AIAgent) -> Object | None:
+        """Our fields of the agent's Deployment as it is; None: it is gone, or another's. Raises ApiError."""
+        meta = agent.metadata
+        key = ChildKey(DEPLOYMENTS.kind, meta.namespace, meta.name)
+        live = await self._children.answer(key, self._client.get(DEPLOYMENTS, meta.namespace, meta.name))
+        if live is None or self._children.read(DEPLOYMENTS, live).owner != meta.uid:
+            return None
+        return owned(live)
 
     def forget(self, key: Key) -> None:
         """The agent is gone."""

@@ -55,12 +55,19 @@ def fingerprint(metadata: Mapping[str, Any]) -> Fingerprint:
     )
 
 
-def owned_hash(live: Object) -> bytes | None:
-    """Hash of the values that we own in a live object; None: we own nothing of it."""
+def owned(live: Object) -> Object | None:
+    """The values that we own in a live object, in the form of an SSA body; None: we own nothing of it."""
     for entry in live["metadata"].get("managedFields") or []:
         if _is_ours(entry):
-            return _normal_hash(_extract(live, entry.get("fieldsV1") or {}))
+            found: Object = _extract(live, entry.get("fieldsV1") or {})
+            return found
     return None
+
+
+def owned_hash(live: Object) -> bytes | None:
+    """Hash of the values that we own in a live object; None: we own nothing of it."""
+    found = owned(live)
+    return None if found is None else _normal_hash(found)
 
 
 def wanted_hash(wanted: Object) -> bytes:

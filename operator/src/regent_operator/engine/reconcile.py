@@ -16,16 +16,17 @@ from regent_api.policy import AgentPolicyStatus
 from regent_api.route import ModelRouteStatus
 from regent_operator.engine.apply import Applier, Outcome
 from regent_operator.engine.autoscalers import Autoscalers
-from regent_operator.engine.children import ChildKey, Children, program_of
+from regent_operator.engine.children import ChildKey, Children
 from regent_operator.engine.client import ApiClient
 from regent_operator.engine.deletioncosts import DeletionCosts
 from regent_operator.engine.echo import EchoRounds
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.facts import ClusterFacts
 from regent_operator.engine.gather import Gatherer
+from regent_operator.engine.heldback import HeldBack
 from regent_operator.engine.narrate import Narrator
 from regent_operator.engine.ownership import wanted_hash
-from regent_operator.engine.plans import Plans, Shape, applied
+from regent_operator.engine.plans import Applied, Plans, Shape, applied
 from regent_operator.engine.pods import Pods
 from regent_operator.engine.resources import (
     AGENTS,
@@ -40,7 +41,7 @@ from regent_operator.engine.seals import Sealer
 from regent_operator.engine.statuses import StatusWriter, read_status
 from regent_operator.engine.store import Store, Stored
 from regent_operator.engine.touches import Touches
-from regent_operator.engine.waves import Waves, is_edited
+from regent_operator.engine.waves import Waves
 from regent_operator.plan import networkpolicy
 from regent_operator.plan.agent import AgentPlan, plan_agent
 from regent_operator.plan.children import autoscaled, children, replicas, settled
@@ -58,7 +59,6 @@ Object = dict[str, Any]
 OVERDUE_SECONDS = 60.0
 CONFLICT_SECONDS = 60.0
 WAIT_SECONDS = 1.0
-WAVE_SECONDS = 3.0
 FIRST_LOOK_SECONDS = 20.0
 """Of an autoscaler's controller at a new one: it looks every 15."""
 
@@ -98,6 +98,7 @@ class Reconciler:
         log_findings: Callable[[Key], tuple[LogFinding, ...]],
         urgent_beside: Callable[[Key], bool],
         walls_changed: Callable[[Key], None],
+        look: Callable[[Key], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -122,7 +123,8 @@ class Reconciler:
         self._config_since: dict[Key, tuple[str, float]] = {}
         self._let_through: dict[Key, Object] = {}
         self._met: set[Key] = set()
-        self._waves = Waves(lambda: sum(1 for _ in store.agents()))
+        self._waves = Waves(children_known, store.agents, look)
+        self._held_back = HeldBack(children_known, gatherer, self._waves)
 
     async def reconcile(self, key: Key) -> Again:
         stored = self._store.get(key)
@@ -134,9 +136,11 @@ class Reconciler:
         again = Again()
         try:
             again = await self._agent(key, stored)
+            self._waves.observe(key)
         finally:
             if again is not UNHEARD:
                 self._met.add(key)
+            self._waves.pass_on(key)
         return again
 
     def _has_met_every_agent(self) -> bool:
@@ -186,13 +190,14 @@ class Reconciler:
 
     def _may_tell_later(self, key: Key, outcome: Outcome) -> bool:
         """A config has left, and others that somebody has edited still wait for theirs: they go before a status."""
-        smooth = outcome == Outcome(written=outcome.written)
+        smooth = outcome.smooth and not outcome.healed
         return smooth and CONFIG_MAPS.kind in outcome.written and self._urgent_beside(key)
 
     async def _tell(self, key: Key, stored: Stored, plan: AgentPlan, seen: Observation, outcome: Outcome) -> Again:
         """Status, counts and Events; when there is more to tell although nothing happens."""
         kept = self._plans.of(key, plan)
-        if kept and kept.told == (seen, seen.conversations, stored.status) and outcome == Outcome():
+        untouched = outcome.smooth and not outcome.written and not outcome.healed
+        if kept and kept.told == (seen, seen.conversations, stored.status) and untouched:
             return Again()
         before, now = read_status(stored, AIAgentStatus), self._statuses.now()
         status = agent_status(plan, seen, before, now)
@@ -219,28 +224,31 @@ class Reconciler:
     async def _apply(self, key: Key, plan: AgentPlan, stored: Stored, unread: ApiError | None) -> Outcome:
         seen = self._observe(key, plan, Outcome())
         shape = Shape(seen.overdue or settled(plan, seen), replicas(plan, seen))
-        if self._stands(key, plan, shape):
-            self._waves.observe(key, seen.deployment, new=True)
+        standing = self._standing(key, plan, shape)
+        if standing is not None:
             if shape.closed:
                 self._let_through.pop(key, None)
-            return Outcome()
+            return Outcome(held_back=DEPLOYMENTS.kind not in standing.present)
         before = read_status(stored, AIAgentStatus)
         if not shape.closed:
             seen = replace(seen, let_through=await self._let_through_before(key, plan, before))
         wanted = children(plan, seen, await self._sealer.seal(plan.agent, plan.config_text))
         self._note_let_through(key, wanted.apply, lasting=shape.closed)
         uid = plan.agent.metadata.uid
-        bodies = self._but_those_that_wait(key, plan, wanted.apply, before)
+        bodies = await self._held_back.bodies(key, plan, wanted.apply, before)
         last = await self._last_before_a_write(key, plan, bodies, before)
         absent = tuple(ChildKey(kind.kind, key.namespace, key.name) for kind in wanted.absent)
         outcome = await self._applier.apply(uid, bodies, wanted.replicas, absent, unread)
         if NETWORK_POLICIES.kind in outcome.written:
             self._walls_changed(key)
-        outcome.held_back = len(bodies) < len(wanted.apply)
+        outcome.held_back = bodies is not wanted.apply
         kept = self._plans.of(key, plan)
-        if kept and bodies and outcome == Outcome(written=outcome.written, healed=outcome.healed):
-            present, gone = (body["kind"] for body in bodies), (each.kind for each in wanted.absent)
-            kept.applied = applied(shape, wanted.lasting, tuple(present), tuple(gone))
+        if outcome.smooth:
+            self._held_back.applied(key, bodies)
+        if kept and bodies and outcome.smooth:
+            waits = {DEPLOYMENTS.kind} if outcome.held_back else set()
+            present = tuple(body["kind"] for body in bodies if body["kind"] not in waits)
+            kept.applied = applied(shape, wanted.lasting, present, tuple(each.kind for each in wanted.absent))
         self._offer(key, plan, bodies, outcome)
         if CONFIG_MAPS.kind in outcome.written and plan.config and last is not None:
             self._narrator.widened(key, plan.agent, last, plan.config)
@@ -252,14 +260,16 @@ class Reconciler:
         if CONFIG_MAPS.kind in outcome.written and plan.digests is not None and data is not None:
             self._echoes.offer(key, plan.digests.config, data)
 
-    def _stands(self, key: Key, plan: AgentPlan, shape: Shape) -> bool:
-        """Whether every child is as this plan left it, in the same circumstances. Of an autoscaler nobody tells."""
+    def _standing(self, key: Key, plan: AgentPlan, shape: Shape) -> Applied | None:
+        """Children as this plan left them in this shape; None: not all are. Nobody tells of an autoscaler."""
         kept = self._plans.of(key, plan)
-        if kept is None or kept.applied is None or not kept.applied.suits(shape) or autoscaled(plan):
-            return False
-        return self._sealer.stands(key) and self._applier.stand(
-            plan.agent.metadata, kept.applied.present, kept.applied.absent
-        )
+        were = kept.applied if kept else None
+        if were is None or not were.suits(shape) or autoscaled(plan):
+            return None
+        if DEPLOYMENTS.kind not in were.present and not self._held_back.stands(key, plan, shape.replicas):
+            return None
+        stand = self._applier.stand(plan.agent.metadata, were.present, were.absent)
+        return were if stand and self._sealer.stands(key) else None
 
     async def _last_before_a_write(
         self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
@@ -290,22 +300,6 @@ class Reconciler:
             if body["kind"] == NETWORK_POLICIES.kind and not lasting:
                 self._let_through[key] = body["spec"]
 
-    def _but_those_that_wait(
-        self, key: Key, plan: AgentPlan, bodies: tuple[Object, ...], before: AIAgentStatus | None
-    ) -> tuple[Object, ...]:
-        """Without the Deployment, while a new version or new keys wait for their wave. An edit never waits."""
-        seen = self._children.deployment(key.namespace, key.name)
-        program = self._children.program(key.namespace, key.name)
-        edited = before is None or before.observed_generation != plan.agent.metadata.generation
-        deployment = next((body for body in bodies if body["kind"] == DEPLOYMENTS.kind), None)
-        self._waves.observe(key, seen, new=deployment is not None and program == program_of(deployment))
-        if deployment is None or edited or is_edited(deployment, plan.credentials, seen):
-            return bodies
-        child = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
-        if self._waves.may_roll(key, deployment, child, program):
-            return bodies
-        return tuple(body for body in bodies if body is not deployment)
-
     def _observe(self, key: Key, plan: AgentPlan, outcome: Outcome) -> Observation:
         deployment = self._children.get(ChildKey(DEPLOYMENTS.kind, key.namespace, key.name))
         ours = deployment is not None and deployment.owner == plan.agent.metadata.uid
@@ -326,8 +320,6 @@ class Reconciler:
         again = Again()
         if outcome.waiting:
             again = again.or_sooner(WAIT_SECONDS)
-        if outcome.held_back:
-            again = again.or_sooner(WAVE_SECONDS)
         if outcome.written & {each.kind for each in UNWATCHED}:
             again = again.or_sooner(FIRST_LOOK_SECONDS)
         if outcome.conflicts or outcome.refused:
@@ -355,6 +347,7 @@ class Reconciler:
         self._plans.forget_all()
         self._config_since.clear()
         self._let_through.clear()
+        self._held_back.forget_all()
         self._met.clear()
         self._waves.forget_all()
 
@@ -371,6 +364,7 @@ class Reconciler:
             self._applier.forget(key.namespace, key.name)
             self._config_since.pop(key, None)
             self._let_through.pop(key, None)
+            self._held_back.forget(key)
             self._met.discard(key)
             self._waves.forget(key)
 

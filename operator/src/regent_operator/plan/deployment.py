@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 from typing import Any
 
 from regent_api.agent import Resources, Workload
@@ -42,6 +43,18 @@ DEREGISTER_SECONDS = 2
 LEAVE_SECONDS = 30
 """After `drain.timeout`: to tell callers whose turns were cut, to close the audit log and to ship it."""
 
+AGENTS_FLAGS = frozenset({"--agent-uid", "--drain-timeout"})
+"""Those of the command line whose values are the agent's; all others are the same for all agents."""
+
+AGENTS_FIELDS = (
+    "terminationGracePeriodSeconds",
+    "nodeSelector",
+    "tolerations",
+    "priorityClassName",
+    "imagePullSecrets",
+)
+"""Those of a pod's spec that the agent's own spec says."""
+
 DEFAULT_REQUESTS = {"cpu": "50m", "memory": "128Mi"}
 DEFAULT_LIMITS = {"memory": "256Mi"}
 """No CPU limit: throttling would only add latency."""
@@ -64,6 +77,39 @@ def build(
             "template": {"metadata": {"labels": labels(agent)}, "spec": _pod(agent, installation, credentials)},
         },
     )
+
+
+def with_live_program(wanted: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """What is wanted, in pods that are `live`'s (our fields of it) but for what the agent's own spec says of them.
+
+    Image and command line would not do: they belong to the mounts, probes and collector of the version that made them.
+    """
+    pod, edit = live["spec"]["template"]["spec"], wanted["spec"]["template"]["spec"]
+    kept = {name: value for name, value in pod.items() if name not in AGENTS_FIELDS}
+    own = {name: edit[name] for name in AGENTS_FIELDS if name in edit}
+    parts = {
+        "containers": [_with_live_program(edit["containers"][0], pod["containers"][0])],
+        "volumes": _with_credentials(pod["volumes"], edit["volumes"]),
+    }
+    template = live["spec"]["template"] | {"spec": kept | own | parts}
+    return wanted | {"spec": wanted["spec"] | {"template": template}}
+
+
+def _with_live_program(wanted: dict[str, Any], live: dict[str, Any]) -> dict[str, Any]:
+    """A command line that is another's (a webhook's, say) is not ours to edit."""
+    said = {flag: word for flag, word in pairwise(wanted["command"]) if flag in AGENTS_FLAGS}
+    words = [said.get(flag, word) for flag, word in pairwise(("", *live.get("command", ())))]
+    mounts = _with_credentials(live["volumeMounts"], wanted["volumeMounts"])
+    edit = {"resources": wanted["resources"], "volumeMounts": mounts}
+    return live | edit | ({"command": words} if words else {})
+
+
+def _with_credentials(live: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In their place: another order of the same would be another template."""
+    own = [each for each in wanted if each["name"] == CREDENTIALS_VOLUME]
+    if all(each["name"] != CREDENTIALS_VOLUME for each in live):
+        return [*live, *own]
+    return [new for each in live for new in (own if each["name"] == CREDENTIALS_VOLUME else [each])]
 
 
 def _pod(agent: AIAgent, installation: Installation, credentials: frozenset[CredentialPair]) -> dict[str, Any]:
