@@ -57,8 +57,9 @@ class Outcome:
 
     @property
     def smooth(self) -> bool:
-        """Whether nothing kept a child from being as it was to be."""
-        return not (self.conflicts or self.refused or self.waiting or self.predecessor or self.failed)
+        """Whether nothing kept a child from being as it was to be, nor from being known."""
+        kept = self.conflicts or self.refused or self.waiting or self.predecessor
+        return not (kept or self.failed or self.unread)
 
 
 class Applier:
