@@ -124,6 +124,20 @@ async def test_one_that_is_deleted_is_active_nowhere(world: World) -> None:
     assert await counts(world) == [0, 0, 0]
 
 
+@pytest.mark.parametrize("ends", [True, False], ids=["its turn has ended", "it was seen to run"])
+async def test_one_that_a_long_turn_has_kept_goes_with_all_of_its_owner(world: World, *, ends: bool) -> None:
+    await world.state.begin(conversation(), turn("one"))
+    for _ in range(20):
+        await world.advance(LONGEST / 10)
+        await world.state.active("one", ["c-1"], IDLE)
+    if ends:
+        await world.state.rest("c-1", "ann", rest("one"))
+    await world.advance(CONVERSATION_SECONDS - LONGEST)
+    await world.state.begin(conversation("c-2"), turn("one"))
+    assert await world.state.forget_all("ann") == 2
+    assert await world.state.recall("c-1", "ann") is None
+
+
 async def test_a_strangers_turn_makes_none_active(world: World) -> None:
     await world.state.begin(conversation(), rest("one"))
     assert await world.state.attend("c-1", "bob", turn("two")) is None

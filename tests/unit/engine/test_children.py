@@ -280,3 +280,25 @@ def programs_of(installation: Installation) -> set[Any]:
     drained = replace(drained, metadata=replace(drained.metadata, uid="another"))
     pairs = frozenset({("keys", "a")})
     return {program_of(build(plain, installation, frozenset(), 1)), program_of(build(drained, installation, pairs, 2))}
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+async def test_what_admission_has_put_in_is_tolerated_also_where_a_status_overtakes_our_write(
+    children: Children, stripped: bool
+) -> None:
+    webhook = {"manager": "webhook", "operation": "Update", "fieldsV1": {"f:data": {"f:more": {}}}}
+    children.wrote(DEPLOYMENTS, live(4, "{}", webhook), WANTED, stripped=True)
+
+    def edited(version: int) -> Object:
+        obj = live(version, "{}", webhook)
+        obj["metadata"]["generation"] = 2
+        return obj
+
+    async def overtaken() -> Object:
+        children.seen(DEPLOYMENTS, edited(5), full=True)
+        children.seen(DEPLOYMENTS, edited(6) | {"status": {"replicas": 1}}, full=True)
+        return edited(5)
+
+    answer = await children.answer(DEPLOYMENT, overtaken())
+    assert answer is not None
+    assert not children.wrote(DEPLOYMENTS, answer, WANTED, stripped=stripped).intruded

@@ -119,16 +119,17 @@ async def test_pods_that_prove_the_config_are_asked_now_and_then(scene: Scene) -
     assert scene.heard == [AGENT]
 
 
-async def test_pods_that_prove_the_config_of_an_agent_that_waits_for_its_look_are_asked_there(scene: Scene) -> None:
+async def test_pods_that_prove_the_config_of_an_agent_that_waits_for_its_look_are_asked_beside_it(scene: Scene) -> None:
     scene.client.pods["127.0.0.9"] = statusz(NEW)
     scene.waits = True
     scene.rounds.expect(AGENT, NEW)
     assert len(await scene.run_until(5 * SLOW_SECONDS)) == 1, "it had to show itself"
     scene.client.pods["127.0.0.9"] = statusz(OLD)
+    scene.waits = False
     await scene.rounds.meet(AGENT)
+    assert len(scene.client.calls) == 1, "a look, which may bring an edit, does not wait for them"
+    assert len(await scene.run_until(SOONEST_SECONDS / 2)) == 1
     assert scene.echo() == OLD
-    await scene.rounds.meet(AGENT)
-    assert len(scene.client.calls) == 2, "the second look follows at once"
 
 
 async def test_pods_of_an_agent_that_waited_for_its_look_are_asked_now_and_then_again(scene: Scene) -> None:

@@ -1,4 +1,6 @@
+import copy
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from regent_operator.engine import reconcile
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import AGENTS, DEPLOYMENTS, PODS, POLICIES, Key
+from regent_operator.engine.resources import AGENTS, AUTOSCALERS, DEPLOYMENTS, PODS, POLICIES, Key
 from tests.unit.engine.fake_client import meta
 from tests.unit.engine.world import AGENT, NAMESPACE, World
 
@@ -206,3 +208,75 @@ async def test_a_name_conflict_is_told_and_waits_for_no_place(monkeypatch: pytes
     world.put(AGENTS.kind, "a020", AGENT)
     await world.settle()
     assert world.ready("a020") == "NameConflict"
+
+
+@pytest.mark.parametrize("part", ["securityContext", "volumeMounts", "volumes"])
+async def test_an_edit_brings_back_what_a_hand_has_removed(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """It belongs to nobody then: no look can tell that a hand was there."""
+    world = await in_the_middle_of_a_wave(monkeypatch)
+    live = copy.deepcopy(world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a009"])
+    spec = live["spec"]["template"]["spec"]
+    before = {
+        name: each.pop(part) for name, each in (("pod", spec), ("container", spec["containers"][0])) if part in each
+    }
+    world.api.version += 1
+    live["metadata"] |= {"resourceVersion": str(world.api.version), "generation": live["metadata"]["generation"] + 1}
+    world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a009"] = live
+    world.engine.children.seen(DEPLOYMENTS, live, full=True)
+    world.put(AGENTS.kind, "a009", AGENT | {"workload": WORKLOAD})
+    await look(world, 9)
+    spec = world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a009"]["spec"]["template"]["spec"]
+    assert {name: {"pod": spec, "container": spec["containers"][0]}[name][part] for name in before} == before
+    assert before
+    assert container(world, 9)["resources"] == RESOURCES
+    assert given(world) == [0, 1]
+
+
+@pytest.mark.parametrize("status", [0, 500], ids=["no answer", "an error"])
+async def test_who_comes_up_gives_its_place_back_although_its_autoscaler_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    world = World(monkeypatch)
+    await world.begin(20)
+    redis = {"redis": {"url": "redis://demo.models.svc:8080"}}
+    scaled = AGENT | {"scaling": {"auto": {"minReplicas": 2, "maxReplicas": 5}}, "state": redis}
+    for number in range(2):
+        world.put(AGENTS.kind, f"a{number:03}", scaled)
+    await world.settle()
+    get = world.api.get
+
+    async def reads_no_autoscaler(resource: Any, *words: Any, **more: Any) -> Any:
+        if resource == AUTOSCALERS:
+            raise ApiError(status, "Unreachable", "etcd of autoscalers is away")
+        return await get(resource, *words, **more)
+
+    monkeypatch.setattr(world.api, "get", reads_no_autoscaler)
+    facts = world.engine.facts
+    facts.installation = replace(facts.installation, runtime_image="runtime:2")
+    for _ in range(2):
+        for number in range(20):
+            with suppress(ApiError):
+                await look(world, number)
+        for number in given(world):
+            world.api.objects[DEPLOYMENTS.kind, NAMESPACE, f"a{number:03}"]["spec"]["replicas"] = 2
+            finish(world, number)
+    assert given(world) == [0, 1, 2, 3]
+
+
+async def test_whose_write_is_answered_with_an_error_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    await world.begin(20)
+    apply = world.api.apply
+
+    async def failing(resource: Any, obj: Object, manager: str = "regent") -> Object:
+        if resource == DEPLOYMENTS and obj["metadata"]["name"] in {"a000", "a001"}:
+            raise ApiError(500, "InternalError", "a webhook of that team is down")
+        return await apply(resource, obj, manager)
+
+    monkeypatch.setattr(world.api, "apply", failing)
+    facts = world.engine.facts
+    facts.installation = replace(facts.installation, runtime_image="runtime:2")
+    for number in range(20):
+        with suppress(ApiError):
+            await look(world, number)
+    assert given(world) == [2, 3]

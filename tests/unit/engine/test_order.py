@@ -234,15 +234,17 @@ async def test_a_new_leader_looks_at_each_agent_once(world: World) -> None:
     assert +looks == {f"a{number:03}": 1 for number in range(AGENTS)}
 
 
-async def test_pods_of_an_agent_whose_look_waits_for_a_worker_are_asked_at_the_look(world: World) -> None:
+async def test_pods_of_an_agent_whose_look_waits_for_a_worker_are_asked_beside_the_look(world: World) -> None:
     """Where thousands wait, it takes minutes, and what their pods say meanwhile would be heard by nobody."""
     key, engine = key_of_first(world), world.engine
     engine.queue.add(key, Priority.FOLLOW)
     await engine.echoes._round(key)
+    assert await engine.queue.get() == key
+    await engine.reconciler.reconcile(key)
     assert [call for call in world.api.calls if call[0] == "ask"] == []
-    for _ in range(2):
-        await engine.reconciler.reconcile(key)
-        assert sum(call[0] == "ask" for call in world.api.calls) == PODS_EACH
+    assert await engine.echoes._wait_for_due() == key
+    await engine.echoes._round(key)
+    assert sum(call[0] == "ask" for call in world.api.calls) == PODS_EACH
 
 
 async def test_a_new_leader_takes_one_lost_answer_for_no_news(world: World) -> None:

@@ -193,6 +193,13 @@ def test_the_place_of_a_write_whose_answer_was_lost_is_taken() -> None:
     assert fleet.given() == [1, 2]
 
 
+def test_a_look_that_was_planned_before_the_change_takes_no_place_from_those_that_are_on_their_way() -> None:
+    fleet = Fleet(24)
+    assert [n for n in range(3) if fleet.waves.may_roll(key(n), deployment(n, "new"))] == [0, 1]
+    assert fleet.waves.may_roll(key(3), deployment(3, "old"))
+    assert not fleet.waves.may_roll(key(4), deployment(4, "new"))
+
+
 def test_a_write_that_is_tried_again_has_its_place() -> None:
     fleet = Fleet(30)
     assert [number for number in range(4) if fleet.waves.may_roll(key(number), deployment(number, "new"))] == [0, 1, 2]

@@ -218,7 +218,8 @@ class Children:
         before = self._children.get(key)
         if before and before.uid == now.uid and before.version > now.version:
             if not before.known:
-                before = self._children[key] = self._carry_over(resource, now, before)
+                tolerated = now.tolerated or before.tolerated
+                before = self._children[key] = replace(self._carry_over(resource, now, before), tolerated=tolerated)
             return before
         if before and before.uid == now.uid and not now.tolerated:
             now = replace(now, tolerated=before.tolerated)

@@ -5,8 +5,8 @@ bring it too, but later. While an agent's pods do not all echo the digest that i
 next question is a quarter of the time since the change, within 0.1 s and 2 s: an edit that takes a second in the pods
 is seen a quarter of a second later at the worst. Bounded: so many questions at a time, and a deadline for each.
 
-Of an agent that waits for its look, pods that all proved what is expected are asked when the look comes, once: while
-thousands come up, one waits for minutes, and nobody would hear what its pods say meanwhile.
+Of an agent that waits for its look, pods that all proved what is expected are asked when the look comes, beside it and
+once: while thousands come up, one waits for minutes, and nobody would hear what its pods say meanwhile.
 """
 
 import asyncio
@@ -101,14 +101,16 @@ class EchoRounds:
             self._schedule(agent, SOONEST_SECONDS)
 
     async def meet(self, agent: Key) -> bool:
-        """Ask the pods that serve and were never asked before, or not when they should, and wait for the answers.
+        """Ask the pods that serve and were never asked before, and wait for the answers; have asked those put off.
 
         Otherwise a restarted operator would first tell that nothing is enforced, and a moment later the truth. False:
         one that serves has not answered, nor been asked so often that this says something.
         """
-        unheard = [pod for pod in self._serving(agent) if not pod.met or agent in self._put_off]
-        self._put_off.discard(agent)
-        await together(self._ask(pod, awaited=True) for pod in unheard)
+        if agent in self._put_off:
+            self._put_off.discard(agent)
+            self._schedule(agent, 0.0)
+        strangers = [pod for pod in self._serving(agent) if not pod.met]
+        await together(self._ask(pod, awaited=True) for pod in strangers)
         return all(pod.seen.echo is not None or self._pods.is_silent(pod.seen.uid) for pod in self._serving(agent))
 
     def _serving(self, agent: Key) -> list[Pod]:

@@ -133,11 +133,16 @@ class Reconciler:
             return Again()
         if key.kind != AGENTS.kind:
             return await self._used_object(key, stored) if self._has_met_every_agent() else Again(WAIT_SECONDS)
-        again = Again()
+        again, answered = Again(), False
         try:
             again = await self._agent(key, stored)
-            self._waves.observe(key)
+            answered = True
+        except ApiError as error:
+            answered = error.status != 0  # otherwise what was asked for may be on its way
+            raise
         finally:
+            if answered:
+                self._waves.observe(key)
             if again is not UNHEARD:
                 self._met.add(key)
             self._waves.pass_on(key)
@@ -183,8 +188,11 @@ class Reconciler:
             self._store.set_figures(key, agent_figures(plan, seen))
             return Again(0.0)
         told = await self._tell(key, stored, plan, seen, outcome)
-        if (error := outcome.failed or outcome.unread) is not None:
-            raise error
+        if outcome.failed is not None:
+            raise outcome.failed
+        if outcome.unread is not None:
+            self._waves.observe(key)  # how its writes ended is known
+            raise outcome.unread
         again = self._again(key, plan, seen, outcome)
         return again.or_sooner(touch_again).or_sooner(costs_again).or_sooner(told.after)
 

@@ -95,11 +95,12 @@ class Waves:
         if program == self._program:
             return
         self._program = program
-        self._rolling.clear()
+        self._rolling = {key: body for key, body in self._rolling.items() if body}  # may be on their way
         agents = list(self._agents())
         self._places = max(FEWEST, len(agents) // SHARE)
         for key in agents:
-            self.observe(key)
+            if key not in self._rolling:
+                self.observe(key)
 
     def _replaces_pods(self, key: Key, wanted: Object) -> bool:
         """An admission webhook may have made another program of what we applied: then the hash tells."""

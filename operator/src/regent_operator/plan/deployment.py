@@ -83,8 +83,10 @@ def with_live_program(wanted: dict[str, Any], live: dict[str, Any]) -> dict[str,
     """What is wanted, in pods that are `live`'s (our fields of it) but for what the agent's own spec says of them.
 
     Image and command line would not do: they belong to the mounts, probes and collector of the version that made them.
+    What a hand has removed from them is there again.
     """
-    pod, edit = live["spec"]["template"]["spec"], wanted["spec"]["template"]["spec"]
+    edit = wanted["spec"]["template"]["spec"]
+    pod = edit | live["spec"]["template"]["spec"]
     kept = {name: value for name, value in pod.items() if name not in AGENTS_FIELDS}
     own = {name: edit[name] for name in AGENTS_FIELDS if name in edit}
     parts = {
@@ -99,9 +101,10 @@ def _with_live_program(wanted: dict[str, Any], live: dict[str, Any]) -> dict[str
     """A command line that is another's (a webhook's, say) is not ours to edit."""
     said = {flag: word for flag, word in pairwise(wanted["command"]) if flag in AGENTS_FLAGS}
     words = [said.get(flag, word) for flag, word in pairwise(("", *live.get("command", ())))]
-    mounts = _with_credentials(live["volumeMounts"], wanted["volumeMounts"])
+    mounts = _with_credentials(live.get("volumeMounts", wanted["volumeMounts"]), wanted["volumeMounts"])
     edit = {"resources": wanted["resources"], "volumeMounts": mounts}
-    return live | edit | ({"command": words} if words else {})
+    standing = {name: value for name, value in wanted.items() if name not in {"image", "command"}}
+    return standing | live | edit | ({"command": words} if words else {})
 
 
 def _with_credentials(live: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -73,9 +73,7 @@ class Conversations:
         kept = self._of(id_, owner)
         if kept is None:
             return None
-        self._stay(kept)
-        self._kept.move_to_end(id_)
-        self._owned[owner].move_to_end(id_)
+        self._touch(id_, kept)
         return kept.conversation
 
     def raise_label(self, id_: str, owner: str, label: Sensitivity) -> Sensitivity | None:
@@ -89,7 +87,7 @@ class Conversations:
         kept = self._of(id_, owner)
         if kept is not None:
             kept.seconds = min(kept.seconds, seconds)
-            self._stay(kept)
+            self._touch(id_, kept)
         return kept is not None
 
     def forget(self, id_: str, owner: str) -> bool:
@@ -107,14 +105,17 @@ class Conversations:
     def _visited_again(self, id_: str, visit: Visit) -> None:
         """Where its latest turn was; a turn of it at another pod cuts nothing short there."""
         kept = self._kept[id_]
-        self._stay(kept)
+        self._touch(id_, kept)
         if kept.pod == visit.pod:
             self._activity.visited(id_, visit)
         else:
             self._activity.goes_on(id_, Visit(kept.pod, visit.seconds))
 
-    def _stay(self, kept: _Kept) -> None:
+    def _touch(self, id_: str, kept: _Kept) -> None:
+        """It is kept as long as its class says from now on, and the others go before it."""
         kept.expires = self._now() + kept.seconds
+        self._kept.move_to_end(id_)
+        self._owned[kept.conversation.owner].move_to_end(id_)
 
     def _of(self, id_: str, owner: str) -> _Kept | None:
         kept = self._kept.get(id_)

@@ -2,6 +2,7 @@
 -- id, owner, span, ...
 local record, all, owned, active = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, id, owner, span = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local owners = owned:sub(1, #owned - #owner)
 local now = clock()
 
 local function known()
@@ -9,18 +10,14 @@ local function known()
   return found[1] == owner and found[2] and tonumber(found[2]) > now
 end
 
-local function stay()
+local function touch()
   local life = math.min(span, tonumber(redis.call('HGET', record, 'life') or span))
   redis.call('HSET', record, 'expires', whole(now + life))
-  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
-end
-
-local function touch()
-  stay()
-  for _, index in ipairs({all, owned}) do
+  for _, index in ipairs({all, owners .. owner}) do
     redis.call('ZADD', index, whole(now), id)
     keep(index, span)
   end
+  redis.call('PEXPIRE', record, whole(math.ceil(life / 1000))) -- no grace: a class may bound how long it is kept
 end
 
 -- Active at this pod, and at no other, for so many microseconds more.
@@ -35,7 +32,7 @@ end
 -- Where its latest turn was; a turn of it at another pod cuts nothing short there.
 local function visit_again(seconds)
   if not known() then return end
-  stay()
+  touch()
   local at, till = redis.call('HGET', record, 'active'), whole(now + seconds)
   if at == active then redis.call('ZADD', at, till, id) else redis.call('ZADD', at, 'GT', till, id) end
   keep(at, seconds)
@@ -51,7 +48,7 @@ local function drop(gone)
   if at then redis.call('ZREM', at, gone) end
   redis.call('UNLINK', prefix .. gone)
   redis.call('ZREM', all, gone)
-  redis.call('ZREM', whose and owned:sub(1, #owned - #owner) .. whose or owned, gone)
+  redis.call('ZREM', whose and owners .. whose or owned, gone)
 end
 
 -- The least recently used go until there are fewer than `most`.
