@@ -1,7 +1,8 @@
 """Feeds a target and looks for crashes and hangs.
 
 A hang is an input that takes more than HANG_SECONDS of the process's own CPU time, so a busy machine makes none. One
-that never ends is ended by a watchdog, by the same clock, which prints where.
+that never ends is ended by a watchdog, by the same clock, which prints where. One that waits for something takes no
+such time: it is ended too, later and by the clock on the wall.
 """
 
 import faulthandler
@@ -15,6 +16,8 @@ from tests.fuzz.target import Target
 
 HANG_SECONDS = 1.0
 NEVER_SECONDS = 120
+STUCK_SECONDS = 1200
+"""On the wall."""
 MOST_FAILURES = 5
 """After which a target is given up."""
 
@@ -37,6 +40,7 @@ def run(
     for made in inputs(target, count, seed):
         if watchdog and report.fed % 256 == 0:
             signal.setitimer(signal.ITIMER_PROF, NEVER_SECONDS)
+            faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
         begun = clock()
         try:
             target.feed(made)
@@ -51,4 +55,5 @@ def run(
             break
     if watchdog:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
     return report
