@@ -275,8 +275,8 @@ async def test_another_certificate_of_its_own_is_served_with_at_the_next_connect
             await world.get(http)
 
 
-async def silent(world: World) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", world.listener.port)
+async def silent(world: World, own: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", world.listener.port, local_addr=(own, 0))
 
 
 async def test_the_aggregator_is_answered_beside_strangers_of_whom_only_so_many_are_kept(
@@ -289,6 +289,24 @@ async def test_the_aggregator_is_answered_beside_strangers_of_whom_only_so_many_
     held = [reader for reader, _ in strangers if not reader.at_eof() and reader.exception() is None]
     assert held == [reader for reader, _ in strangers[-len(held) :]], "the newest"
     assert 0 < len(held) <= HANDSHAKES_AT_ONCE
+    for _, writer in strangers:
+        writer.close()
+
+
+async def test_strangers_of_another_address_end_no_handshake_that_takes_long(
+    world: World, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 60.0)
+    context = world.context(authority.client("front-proxy"))
+    with socket.create_connection(("127.0.0.1", world.listener.port), 60) as slow:
+        strangers = [await silent(world, "127.0.0.2") for _ in range(4 * HANDSHAKES_AT_ONCE)]
+
+        def answer() -> bytes:
+            with context.wrap_socket(slow, server_hostname=HOST) as tls:
+                tls.sendall(f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                return tls.recv(12)
+
+        assert await asyncio.to_thread(answer) == b"HTTP/1.1 401"
     for _, writer in strangers:
         writer.close()
 

@@ -16,7 +16,7 @@ import pytest
 
 from regent_api.policy import StateError
 from regent_api.types import Sensitivity
-from regent_runtime.attendance import REFRESH_SECONDS, Attendance
+from regent_runtime.attendance import REFRESH_SECONDS, SELDOM_SECONDS, Attendance
 from regent_runtime.callers.caller import ANONYMOUS
 from regent_runtime.conversations import Conversations, owner
 from regent_runtime.record import TurnRecord
@@ -39,7 +39,7 @@ class Silent:
 
     state: State
     silence: str = ""
-    """`away`: raises StateAway; `cancelled`: ends the turn that waits."""
+    """`away`: raises StateAway; `cancelled`: ends the turn that waits; `unreachable`: no look is carried out either."""
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     async def begin(self, *words: Any) -> int:
@@ -60,6 +60,8 @@ class Silent:
 
     async def active(self, pod: str, running: Sequence[str], seconds: float) -> int:
         self.asked.append(("active", *running))
+        if self.silence == "unreachable":
+            raise StateAway("unreachable")
         return await self.state.active(pod, running, seconds)
 
     async def shorten(self, *words: Any) -> bool:
@@ -233,6 +235,24 @@ async def test_a_turn_that_goes_on_keeps_its_conversation_active_where_its_lates
     assert await counts(world) == [0, 1, 0]
     await passes(world, 1, one, two)
     assert await counts(world) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("unreachable", [("one",), ("one", "two")])
+async def test_a_turn_that_goes_on_counts_again_where_its_latest_one_was_once_the_state_is_reached(
+    world: World, unreachable: tuple[str, ...]
+) -> None:
+    one, two = Pod("one", world.state), Pod("two", world.another())
+    async with one.turn() as id_:
+        await passes(world, 1, one, two)
+        assert await two.short_turn(id_) == id_
+        for pod in (one, two):
+            pod.state.silence = "unreachable" if pod.attendance.pod in unreachable else ""
+        await passes(world, IDLE + 10, one, two)
+        assert [*await counts(world), two.attendance.figure(0)] == [0, 0, 0, 0]
+        one.state.silence = two.state.silence = ""
+        await passes(world, 2 * SELDOM_SECONDS, one, two)
+        assert await counts(world) == [0, 1, 0]
+        assert [pod.attendance.figure(turns) for pod, turns in ((one, 1), (two, 0))] == [0, 1]
 
 
 async def test_a_turn_that_goes_on_brings_back_no_conversation_that_was_deleted(world: World) -> None:

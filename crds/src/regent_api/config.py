@@ -238,7 +238,7 @@ class AgentConfig(Model):
     cluster_cidrs: list[str]
     """Ranges of the cluster's Services and pods: where a Local provider's address must lie."""
     cluster_domain: str = CLUSTER_DOMAIN
-    """Of the names of Services; another one is stated where a host of this config bears it."""
+    """Of the names of Services; another one is stated where a host of this config means another thing by it."""
 
     @property
     def turn_seconds(self) -> float:

@@ -2,7 +2,8 @@
 
 A conversation is active from its first turn until its caller deletes it or it was idle for `drain.idleAfter`, and
 counts at the pod that served its latest turn alone. Which pod that is, the state knows; the count is kept here, so
-that /metrics and /statusz answer from memory. It lags by REFRESH_SECONDS where one left for another pod or became idle.
+that /metrics and /statusz answer from memory. It lags by REFRESH_SECONDS where one left for another pod or became idle,
+and by SELDOM_SECONDS where a turn at another pod could not reach the state until its conversation was idle.
 
 A turn's first visit is short, whatever the turn may take: if its answer never comes, the turn is not begun and nobody
 ends it. What is in flight is visited again with a look that is made anyway, so a turn makes no further round trip.
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from regent_runtime.state.contract import State, StateAway
 
 REFRESH_SECONDS = 1.0
+SELDOM_SECONDS = 30.0
+"""Between two looks where nothing is active: a turn at another pod may bring back what became idle here."""
 FIRST_SECONDS = 10.0
 """A new conversation is active for so long, until its turn is seen to run."""
 RENEWED_AT = 0.25
@@ -36,6 +39,7 @@ class Attendance:
         """When each of them has to be visited again."""
         self._active = 0
         self._told_at = float("-inf")
+        self._asked_at = float("-inf")
 
     def begins(self, id_: str) -> None:
         """A turn of the conversation begins here; `ends` follows."""
@@ -56,15 +60,16 @@ class Attendance:
         self._active, self._told_at = active, self._now()
 
     async def refresh(self, state: State, idle_after: float) -> None:
-        """Ask the state anew, and visit again what is in flight, unless nothing is active.
+        """Ask the state anew, and visit again what is in flight; seldom where nothing is active.
 
-        Only a turn of this pod makes something active. While the state is away its last word stands until all that it
-        counted must be idle. A process asks at least once: the state may know of what its predecessor in this pod
-        attended to.
+        While the state is away its last word stands until all that it counted must be idle. A process asks each time
+        until it was told: the state may know of what its predecessor in this pod attended to.
         """
-        if not self._active and not self._running and self._told_at > float("-inf"):
-            return
         now, seconds = self._now(), turn_seconds(idle_after)
+        nothing = not self._active and not self._running and self._told_at > float("-inf")
+        if nothing and now - self._asked_at < SELDOM_SECONDS:
+            return
+        self._asked_at = now
         due = [id_ for id_, at in self._renewed_at.items() if at <= now][:MOST_RENEWED]
         try:
             self.told(await state.active(self.pod, due, seconds))

@@ -27,6 +27,7 @@ HOSTS = [
     ("server.apps.svc.corp.example", "corp.example", True),
     ("server-0.server.apps.svc.corp.example", "corp.example", True),
     ("server.apps.svc.corp.example", "cluster.local", False),
+    ("server.apps.svc.cluster.local", "corp.example", False),
     ("apps.svc", "cluster.local", False),
     ("server.corp.example", "corp.example", False),
 ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from regent_api.types import Sensitivity
-from regent_runtime.attendance import FIRST_SECONDS, MOST_RENEWED, RENEWED_AT, Attendance
+from regent_runtime.attendance import FIRST_SECONDS, MOST_RENEWED, RENEWED_AT, SELDOM_SECONDS, Attendance
 from regent_runtime.state.contract import Conversation, State, StateAway, Visit
 from regent_runtime.state.pod import PodState
 from tests.unit.runtime.state.test_takes import Clock
@@ -20,7 +20,7 @@ class Away(PodState):
 
 class Unasked(PodState):
     async def active(self, pod: str, running: Sequence[str] = (), seconds: float = 0.0) -> int:
-        raise AssertionError("nothing is active, so nothing can have become idle")
+        raise AssertionError("nothing is active, and it was asked a moment ago")
 
 
 class Told(PodState):
@@ -63,7 +63,9 @@ def test_a_conversation_rests_with_the_last_of_its_turns(attendance: Attendance)
     assert not attendance.is_last("c-1")
 
 
-async def test_a_process_asks_once_and_then_only_while_something_is_active(attendance: Attendance) -> None:
+async def test_a_process_asks_once_and_then_seldom_while_nothing_is_active(
+    attendance: Attendance, clock: Clock
+) -> None:
     state: State = PodState()
     await state.begin(Conversation("c-1", "ann", Sensitivity.INTERNAL, "n"), Visit("one", IDLE))
     await attendance.refresh(state, IDLE)
@@ -71,6 +73,15 @@ async def test_a_process_asks_once_and_then_only_while_something_is_active(atten
     await state.forget("c-1", "ann")
     await attendance.refresh(state, IDLE)
     assert attendance.figure(0) == 0
+    clock.now += SELDOM_SECONDS - 1
+    await attendance.refresh(Unasked(), IDLE)
+    clock.now += 1
+    told = Told()
+    await attendance.refresh(told, IDLE)
+    await attendance.refresh(told, IDLE)
+    assert told.renewed == [([], IDLE)]
+    clock.now += SELDOM_SECONDS
+    await attendance.refresh(Away(), IDLE)
     await attendance.refresh(Unasked(), IDLE)
 
 

@@ -1,13 +1,16 @@
 """The port that the aggregator connects to: one socket, and for each connection the certificates in force.
 
 Whoever reaches the port can connect, and a connection takes 0.3 MiB before it has shown a certificate. So only so many
-may be on their way there, and the aggregator's needs milliseconds for it: where there is one more, the oldest ends.
+may be on their way there: where there is one more, the oldest ends of the address that has the most. A pod has one
+address, so it takes as many pods as there are places to end the aggregator's, however long that needs.
 """
 
 import asyncio
 import logging
 import socket
 import ssl
+from collections import Counter
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -72,23 +75,23 @@ class Listener:
 
     async def _accept(self, bound: socket.socket) -> None:
         """Until cancelled."""
-        on_their_way: dict[asyncio.Task[None], None] = {}
+        on_their_way: dict[asyncio.Task[None], str] = {}
         with bound:
             async with asyncio.TaskGroup() as handshakes:
                 while True:
                     try:
-                        connection, _ = await asyncio.get_running_loop().sock_accept(bound)
+                        connection, peer = await asyncio.get_running_loop().sock_accept(bound)
                     except OSError as error:
                         log.warning("no connection can be taken: %s", error)
                         await asyncio.sleep(RETRY_SECONDS)
                         continue
                     begun = handshakes.create_task(self._shake_hands(connection))
-                    on_their_way[begun] = None
-                    begun.add_done_callback(lambda ended: on_their_way.pop(ended, None))
+                    on_their_way[begun] = peer[0]
+                    begun.add_done_callback(lambda task: on_their_way.pop(task, None))
                     if len(on_their_way) > HANDSHAKES_AT_ONCE:
-                        oldest = next(iter(on_their_way))
-                        del on_their_way[oldest]
-                        oldest.cancel()
+                        ended = _oldest_of_the_most(on_their_way)
+                        del on_their_way[ended]
+                        ended.cancel()
                     await asyncio.sleep(0)  # others may have their turn, however many wait here
 
     async def _shake_hands(self, connection: socket.socket) -> None:
@@ -101,6 +104,12 @@ class Listener:
             )
         except Exception as error:  # noqa: BLE001 -- nobody must be able to end the server
             log.debug("a connection was not secured: %s", error)
+
+
+def _oldest_of_the_most(addresses: Mapping[asyncio.Task[None], str]) -> asyncio.Task[None]:
+    """Of the oldest of those addresses that have as many."""
+    [(most, _)] = Counter(addresses.values()).most_common(1)
+    return next(task for task, address in addresses.items() if address == most)
 
 
 def _bound(host: str | None, port: int) -> socket.socket:

@@ -41,7 +41,7 @@ from regent_api.route import (
     Rule,
     Strategy,
 )
-from regent_api.types import CLUSTER_DOMAIN, Sensitivity
+from regent_api.types import CLUSTER_DOMAIN, Sensitivity, in_cluster
 from regent_operator.plan import attempting, prices
 from regent_operator.plan.hosts import host_of
 from regent_operator.plan.inputs import Installation
@@ -264,12 +264,13 @@ def _timeouts(spec: ModelRouteSpec) -> TimeoutsConfig:
 
 
 def _cluster_domain(agent: AIAgent, route: RouteConfig, rules: InForce, installation: Installation) -> str:
-    """Stated where a host bears it alone: pods of the version before refuse a config with what they do not know."""
+    """Stated where a host means another thing by it: pods of the version before refuse what they do not know."""
     hosts = [provider.host for provider in route.providers]
     hosts += [host_of(alert.webhook) for alert in rules.policy.audit.alerts if alert.webhook]
     hosts += [host_of(agent.spec.state.redis.url)] if agent.spec.state else []
-    borne = any(host.endswith(f".svc.{installation.cluster_domain}") for host in hosts)
-    return installation.cluster_domain if borne else CLUSTER_DOMAIN
+    domain = installation.cluster_domain
+    matters = any(in_cluster(host, domain) != in_cluster(host, CLUSTER_DOMAIN) for host in hosts)
+    return domain if matters else CLUSTER_DOMAIN
 
 
 def _tokens(installation: Installation) -> TokenTrust:
