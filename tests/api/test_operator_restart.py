@@ -171,8 +171,7 @@ def test_a_new_runtime_rolls_agents_in_waves_and_a_bad_one_stops_at_the_first(
     kubelet.rules.bad_image = "regent/runtime:next"
     with start_operator("next", "--runtime-image=regent/runtime:next") as operator:
         eventually("the first wave", lambda: _images(world).count("regent/runtime:next") == 2)
-        eventually("everything was looked at", lambda: operator.metric("regent_operator_reconcile_seconds_count") > 20)
-        time.sleep(QUIET_SECONDS)
+        operator.settle()
         assert _images(world).count("regent/runtime:next") == 2
         for name in names:
             world.await_ready(name)
