@@ -1,4 +1,5 @@
 import copy
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -9,9 +10,9 @@ import pytest
 from regent_operator.engine import reconcile
 from regent_operator.engine.errors import ApiError
 from regent_operator.engine.queue import Priority
-from regent_operator.engine.resources import AGENTS, AUTOSCALERS, DEPLOYMENTS, PODS, POLICIES, Key
+from regent_operator.engine.resources import AGENTS, AUTOSCALERS, DEPLOYMENTS, PODS, POLICIES, ROUTES, Key
 from tests.unit.engine.fake_client import meta
-from tests.unit.engine.world import AGENT, NAMESPACE, World
+from tests.unit.engine.world import AGENT, NAMESPACE, ROUTE, World
 
 Object = dict[str, Any]
 WORKLOAD = {"resources": {"requests": {"memory": "300Mi"}}}
@@ -187,6 +188,20 @@ async def test_another_number_of_pods_goes_at_once(monkeypatch: pytest.MonkeyPat
     world.put(AGENTS.kind, "a009", AGENT | {"scaling": {"replicas": 3}})
     await world.settle()
     assert world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a009"]["spec"]["replicas"] == 3
+    assert given(world) == [0, 1]
+
+
+async def test_a_key_that_a_route_gains_is_mounted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has edited the agent, and without the key its config could not be followed."""
+    world = await in_the_middle_of_a_wave(monkeypatch)
+    credentials = [{"name": "main", "secretKeyRef": {"name": "keys", "key": "token"}}]
+    cloud = {"type": "OpenAI", "baseURL": "https://api.example.com/v1", "maxSensitivity": "Internal"}
+    (provider,) = ROUTE["providers"]
+    world.put(ROUTES.kind, "local", ROUTE | {"providers": [provider | cloud | {"credentials": credentials}]})
+    await world.settle()
+    spec = world.api.objects[DEPLOYMENTS.kind, NAMESPACE, "a009"]["spec"]["template"]["spec"]
+    assert "keys" in json.dumps(spec["volumes"])
+    assert {each["name"] for each in spec["volumes"]} >= {each["name"] for each in container(world, 9)["volumeMounts"]}
     assert given(world) == [0, 1]
 
 
